@@ -1,0 +1,96 @@
+import type { Batch } from './chunk.ts';
+
+/** Where an accepted batch is safe: synced file, page cache, broker, or the disk spool in front of the broker. */
+export type Durability = 'disk' | 'os' | 'broker' | 'spool';
+
+/** A client's Idempotency-Key, with what tells a repeat from a misuse and what the repeat is answered. */
+export interface IdempotencyNote {
+  /** 1–255 visible ASCII characters. */
+  readonly key: string;
+  /** Hex digest of the decoded body: the same key with another body is a conflict. */
+  readonly bodyHash: string;
+  /** The JSON body of the first answer, repeated to the second. */
+  readonly answer: string;
+  /** Unix time in milliseconds at which the key was first used. */
+  readonly time: number;
+}
+
+/** The next offset to read of one partition. Offsets are 64-bit, written in decimal. */
+export interface OffsetNote {
+  readonly topic: string;
+  readonly partition: number;
+  readonly next: string;
+}
+
+/** Why and where a record ended in the dead letters. `raw` is what came, as text; `source` tells whence. */
+export interface DeadLetter {
+  /** Unix time in milliseconds. */
+  readonly time: number;
+  readonly stage: 'ingest' | 'consume';
+  readonly reason: string;
+  readonly raw: string;
+  readonly source: string;
+}
+
+/** What must be remembered in the same commit as the data, or not at all. */
+export interface CommitNote {
+  readonly idempotency?: IdempotencyNote;
+  readonly deadLetters?: readonly DeadLetter[];
+  readonly offsets?: readonly OffsetNote[];
+  /** `producer:sequence` of each queue message in the batch, so that a resent one is recognised. */
+  readonly batchIds?: readonly string[];
+  /**
+   * Keys of batches that were accepted elsewhere and are stored here, several in one commit: remembered with it, and
+   * not compared, which the caller has done. Beside `idempotency`, never instead of it.
+   */
+  readonly keys?: readonly IdempotencyNote[];
+}
+
+export interface Receipt {
+  readonly durability: Durability;
+  /** Set when nothing was stored because the idempotency key was known: the first answer. */
+  readonly replay?: string;
+}
+
+/**
+ * Resolves once the next stage is responsible for the batch, rejects when it is not. The promise is the
+ * acknowledgement; awaiting it is the back-pressure. A rejection with PermanentError: a retry cannot help.
+ * IdempotencyConflict: the key belongs to another body. Anything else: retry later.
+ */
+export type Deliver = (batch: Batch, note?: CommitNote) => Promise<Receipt>;
+
+/** The batch itself is at fault, or the destination will never take it. */
+export class PermanentError extends Error {
+  override readonly name: string = 'PermanentError';
+}
+
+/** The batch is larger than the destination takes. Nothing was stored. */
+export class BatchTooLargeError extends PermanentError {
+  /** What the batch comes to and what is taken, in bytes. */
+  readonly bytes: number;
+  readonly limit: number;
+  constructor(message: string, { bytes, limit, ...options }: { bytes: number; limit: number } & ErrorOptions) {
+    super(message, options);
+    this.bytes = bytes;
+    this.limit = limit;
+  }
+}
+
+/** The idempotency key was used before, with a different body. Nothing was stored. */
+export class IdempotencyConflict extends PermanentError {
+  readonly key: string;
+  constructor(key: string) {
+    super('the Idempotency-Key was used before with a different body');
+    this.key = key;
+  }
+}
+
+/** Nothing was stored, and a retry after `retryAfterSeconds` may help: disk full, I/O error, draining, broker away. */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
+  readonly retryAfterSeconds: number;
+  constructor(message: string, retryAfterSeconds: number, options?: ErrorOptions) {
+    super(message, options);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
