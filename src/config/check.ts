@@ -1,0 +1,51 @@
+import { resolve } from 'node:path';
+import type { z } from 'zod';
+import type { configSchema } from './schema.ts';
+
+type Values = z.output<typeof configSchema>;
+
+/** What no key can say by itself. `keys`: those involved; the first is where the problem is reported. */
+interface Rule {
+  readonly keys: readonly [string, ...string[]];
+  readonly broken: (values: Values) => boolean;
+  readonly message: string;
+}
+
+const DIRECTORIES = ['logsDir', 'analyticsDir', 'stateDir', 'dlqDir'] as const;
+
+const apartRules: readonly Rule[] = DIRECTORIES.flatMap((one, index) =>
+  DIRECTORIES.slice(0, index).map((other) => ({
+    keys: [`storage.${one}`, `storage.${other}`] as const,
+    broken: ({ storage }) => resolve(storage[one]) === resolve(storage[other]),
+    message: `must not be the directory of storage.${other}`,
+  })),
+);
+
+export const RULES: readonly Rule[] = [
+  {
+    keys: ['server.maxInFlightBytes', 'server.maxBodyBytes'],
+    broken: ({ server }) => server.maxInFlightBytes < server.maxBodyBytes,
+    message: 'must be at least server.maxBodyBytes, or the largest bodies are never let in',
+  },
+  {
+    keys: ['auth.enabled', 'auth.keys', 'auth.keysFile'],
+    broken: ({ auth }) => auth.enabled && auth.keys.length === 0 && auth.keysFile === '',
+    message: 'needs auth.keys or auth.keysFile, or nobody is let in',
+  },
+  {
+    keys: ['kafka.brokers'],
+    broken: ({ version, kafka }) => version === 2 && kafka.brokers.length === 0,
+    message: 'version 2 needs at least one broker',
+  },
+  {
+    keys: ['kafka.ssl.certFile', 'kafka.ssl.keyFile'],
+    broken: ({ kafka: { ssl } }) => (ssl.certFile === '') !== (ssl.keyFile === ''),
+    message: 'goes together with kafka.ssl.keyFile: give both or neither',
+  },
+  {
+    keys: ['kafka.sasl.mechanism', 'kafka.sasl.username', 'kafka.sasl.password'],
+    broken: ({ kafka: { sasl } }) => sasl.mechanism !== 'none' && (sasl.username === '' || sasl.password === ''),
+    message: 'needs kafka.sasl.username and kafka.sasl.password',
+  },
+  ...apartRules,
+];

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
+import { RULES } from './check.ts';
+import { isSection, keysByPath, rootSection, type Section } from './keys.ts';
+import { readKeysFile } from './keys-file.ts';
+import { ConfigError, formatSource, type Source } from './problem.ts';
+import { configSchema } from './schema.ts';
+import { checkSetting, type Layer, type Setting } from './setting.ts';
+import { type ConfigFlags, readEnv, readFlags } from './text-layers.ts';
+import { type ListenAddress, parseAddress } from './units.ts';
+import { readYaml } from './yaml.ts';
+
+type DeepReadonly<T> = T extends readonly (infer I)[]
+  ? readonly DeepReadonly<I>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+/**
+ * The configuration in force: every key present, durations in milliseconds, sizes in bytes. Keys, defaults and bounds
+ * are declared in schema.ts. `auth.keys` holds those of `auth.keysFile` too.
+ */
+export type Config = DeepReadonly<z.output<typeof configSchema>>;
+
+export interface ConfigInput {
+  /** The YAML file. Without one, defaults. */
+  readonly file?: string | undefined;
+  /** What is in the file, where it was read already; `file` then only names it. */
+  readonly text?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly flags?: ConfigFlags;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** Where each key's value came from, by dotted path. */
+  readonly sources: ReadonlyMap<string, Source>;
+}
+
+/** Reads the file, then the environment, then the flags; later wins. Throws ConfigError with every problem of all three. */
+export function loadConfig({ file, text, env = {}, flags = {} }: ConfigInput = {}): LoadedConfig {
+  const layers = [readFile(file, text, env), readEnv(env), readFlags(flags)];
+  const problems = layers.flatMap((layer) => layer.problems);
+  const inForce = new Map<string, Setting>();
+  for (const setting of layers.flatMap((layer) => layer.settings)) {
+    const problem = checkSetting(setting);
+    if (problem !== undefined) problems.push(problem);
+    else inForce.set(setting.key.path, setting);
+  }
+  const sourceOf = (key: string): Source => inForce.get(key)?.source ?? { kind: 'default', name: 'default' };
+  const config = configSchema.parse(nest(rootSection, inForce));
+
+  const suspects = new Set(problems.map((problem) => problem.key));
+  for (const { keys, broken, message } of RULES) {
+    if (keys.some((key) => suspects.has(key)) || !broken(config)) continue;
+    problems.push({ key: keys[0], source: sourceOf(keys[0]), message });
+  }
+  if (config.auth.enabled && config.auth.keysFile !== '') {
+    const fromFile = readKeysFile(config.auth.keysFile);
+    problems.push(...fromFile.problems);
+    config.auth.keys = [...new Set([...config.auth.keys, ...fromFile.keys])];
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { config, sources: new Map([...keysByPath.keys()].map((key) => [key, sourceOf(key)])) };
+}
+
+function readFile(file: string | undefined, text: string | undefined, env: NonNullable<ConfigInput['env']>): Layer {
+  const name = file ?? 'configuration';
+  if (text !== undefined) return readYaml({ text, file: name, env });
+  if (file === undefined) return { settings: [], problems: [] };
+  try {
+    const decoded = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    return readYaml({ text: decoded, file, env });
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    return {
+      settings: [],
+      problems: [{ key: '', source: { kind: 'file', name }, message: `cannot read file: ${cause}` }],
+    };
+  }
+}
+
+/** The values as a tree, in which the schema finds every section. */
+function nest(section: Section, values: ReadonlyMap<string, Setting>): Record<string, unknown> {
+  const tree: Record<string, unknown> = {};
+  for (const [name, entry] of section.entries) {
+    if (isSection(entry)) tree[name] = nest(entry, values);
+    else if (values.has(entry.path)) tree[name] = values.get(entry.path)?.value;
+  }
+  return tree;
+}
+
+/** One key in force, as text. */
+export interface ConfigRow {
+  readonly key: string;
+  /** As it would be written in YAML; a secret that is set is asterisks. */
+  readonly value: string;
+  /** `config.yaml:12`, `LOGFORGE_SERVER_ADDR`, `--addr`, `default` */
+  readonly source: string;
+}
+
+/** Every key in force, to be shown. */
+export function describeConfig({ config, sources }: LoadedConfig): readonly ConfigRow[] {
+  const masked = maskSecrets(config);
+  return [...keysByPath.values()].map(({ path, leaf }) => {
+    const value = path.split('.').reduce<unknown>((tree, name) => Reflect.get(Object(tree), name), masked);
+    const written = leaf.write === undefined ? String(value) : leaf.write(value);
+    const source = sources.get(path);
+    return { key: path, value: written, source: source === undefined ? '' : formatSource(source) };
+  });
+}
+
+/** The same configuration with every secret that is set replaced by asterisks. */
+export function maskSecrets(config: Config): Config {
+  const mask = (value: unknown, path: string): unknown => {
+    if (keysByPath.get(path)?.leaf.secret) {
+      return Array.isArray(value) ? value.map(() => '********') : value === '' ? '' : '********';
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, child]) => [name, mask(child, path === '' ? name : `${path}.${name}`)]),
+    );
+  };
+  // The same tree, leaf by leaf, so the same type.
+  return mask(config, '') as Config;
+}
+
+/** What `server.addr` means to a listening socket. */
+export function toListenAddress(addr: string): ListenAddress {
+  const address = parseAddress(addr);
+  if (address === undefined) throw new Error(`cannot read address=${JSON.stringify(addr)}: expected host:port`);
+  return address;
+}

@@ -1,0 +1,152 @@
+import { z } from 'zod';
+import { formatDuration, formatSize, parseAddress, parseDuration, parseSize } from './units.ts';
+
+/** What is said of one key, beside the schema that reads it: for messages and for the reference. */
+export interface Leaf {
+  readonly kind: 'text' | 'number' | 'switch' | 'list' | 'quantity';
+  /** Completes "expected …". */
+  readonly expects: string;
+  /** As it would be written in YAML. */
+  readonly default: unknown;
+  readonly doc: string;
+  readonly secret: boolean;
+  /** Writes what was read as it would stand in YAML, where the two differ. */
+  readonly write?: (value: unknown) => string;
+}
+
+/** What is known of each leaf schema. */
+export const leaves = z.registry<Leaf>();
+
+/** What is known of each section. */
+export const sections = z.registry<{ readonly doc: string }>();
+
+export function section<S extends z.ZodRawShape>(doc: string, shape: S) {
+  return z.strictObject(shape).register(sections, { doc });
+}
+
+export function text(
+  byDefault: string,
+  doc: string,
+  options: { readonly secret?: boolean; readonly empty?: boolean } = {},
+) {
+  const { secret = false, empty = false } = options;
+  return z
+    .string()
+    .min(empty ? 0 : 1)
+    .prefault(byDefault)
+    .register(leaves, { kind: 'text', expects: empty ? 'text' : 'text, not empty', default: byDefault, doc, secret });
+}
+
+export function matching(byDefault: string, pattern: RegExp, expects: string, doc: string) {
+  return z
+    .string()
+    .regex(pattern)
+    .prefault(byDefault)
+    .register(leaves, { kind: 'text', expects, default: byDefault, doc, secret: false });
+}
+
+export function choice<const C extends readonly string[]>(choices: C, byDefault: C[number], doc: string) {
+  const expects = `one of ${choices.join(', ')}`;
+  return z
+    .enum(choices)
+    .prefault(byDefault)
+    .register(leaves, { kind: 'text', expects, default: byDefault, doc, secret: false });
+}
+
+/** The two pipelines. */
+export function pipeline(byDefault: 1 | 2, doc: string) {
+  const expects = '1 or 2';
+  return z
+    .literal([1, 2])
+    .prefault(byDefault)
+    .register(leaves, { kind: 'number', expects, default: byDefault, doc, secret: false });
+}
+
+export function toggle(byDefault: boolean, doc: string) {
+  const expects = 'true or false';
+  return z
+    .boolean()
+    .prefault(byDefault)
+    .register(leaves, { kind: 'switch', expects, default: byDefault, doc, secret: false });
+}
+
+export function count(byDefault: number, min: number, max: number, doc: string) {
+  const expects = `a whole number from ${min} to ${max}`;
+  return z
+    .int()
+    .min(min)
+    .max(max)
+    .prefault(byDefault)
+    .register(leaves, { kind: 'number', expects, default: byDefault, doc, secret: false });
+}
+
+export function list(byDefault: readonly string[], item: RegExp, items: string, doc: string, secret = false) {
+  return z
+    .array(z.string().regex(item))
+    .prefault([...byDefault])
+    .register(leaves, { kind: 'list', expects: `a list of ${items}`, default: byDefault, doc, secret });
+}
+
+/** A leaf that is written in one form and read to another. */
+export function quantity<T>(options: {
+  readonly byDefault: string;
+  readonly expects: string;
+  readonly read: (value: unknown) => T | undefined;
+  readonly write: (value: T) => string;
+  readonly doc: string;
+}) {
+  const { byDefault, expects, read, write, doc } = options;
+  return z
+    .unknown()
+    .transform((value, context): T => {
+      const quantity = read(value);
+      if (quantity !== undefined) return quantity;
+      context.addIssue('not readable');
+      return z.NEVER;
+    })
+    .prefault(byDefault)
+    .register(leaves, {
+      kind: 'quantity',
+      expects,
+      default: byDefault,
+      doc,
+      secret: false,
+      // The registry knows no types; what is written is what `read` gave.
+      write: (value) => write(value as T),
+    });
+}
+
+export function inText<T>(parse: (text: string) => T | undefined): (value: unknown) => T | undefined {
+  return (value) => (typeof value === 'string' ? parse(value) : undefined);
+}
+
+/** Milliseconds. */
+export function duration(byDefault: string, min: string, max: string, doc: string) {
+  const atLeast = parseDuration(min) ?? 0;
+  const atMost = parseDuration(max) ?? 0;
+  const expects = `a duration from ${min} to ${max}, such as 500ms, 30s, 5m or 24h`;
+  const read = inText((text) => {
+    const ms = parseDuration(text);
+    return ms === undefined || ms < atLeast || ms > atMost ? undefined : ms;
+  });
+  return quantity({ byDefault, expects, read, write: formatDuration, doc });
+}
+
+/** Bytes. */
+export function size(byDefault: string, min: string, max: string, doc: string) {
+  const atLeast = parseSize(min) ?? 0;
+  const atMost = parseSize(max) ?? 0;
+  const expects = `a size from ${min} to ${max}, such as 65536, 64KiB or 16MiB`;
+  const read = (value: unknown) => {
+    const bytes = typeof value === 'string' ? parseSize(value) : value;
+    const valid = typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= atLeast && bytes <= atMost;
+    return valid ? bytes : undefined;
+  };
+  return quantity({ byDefault, expects, read, write: formatSize, doc });
+}
+
+export function address(byDefault: string, doc: string) {
+  const expects = 'an address such as ":8082", "127.0.0.1:8082" or "[::1]:8082"';
+  const read = inText((text) => (parseAddress(text) === undefined ? undefined : text));
+  return quantity({ byDefault, expects, read, write: (text) => text, doc });
+}

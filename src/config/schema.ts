@@ -1,0 +1,215 @@
+import {
+  address,
+  choice,
+  count,
+  duration,
+  inText,
+  list,
+  matching,
+  pipeline,
+  quantity,
+  section,
+  size,
+  text,
+  toggle,
+} from './leaves.ts';
+import { formatRateLimit, parseRateLimit } from './units.ts';
+
+/*
+ * The single source of every key: type, default, bounds and description. The types, the names in the environment, the
+ * messages and the reference in docs/configuration.md all come from here.
+ */
+
+const server = section('The HTTP server.', {
+  addr: address(
+    ':8082',
+    'Where to listen: `host:port`, an IPv6 host in brackets. Without a host on every address; port 0 lets the operating system choose.',
+  ),
+  maxBodyBytes: size(
+    '16MiB',
+    '1KiB',
+    '1GiB',
+    'Largest request body, as sent and, counted while it unpacks, as decoded. A larger one is answered 413.',
+  ),
+  maxInFlightBytes: size(
+    '256MiB',
+    '1KiB',
+    '64GiB',
+    'Bytes of request bodies in hand at once. Beyond, a request is answered 503 with `Retry-After` before its body is read. At least `maxBodyBytes`.',
+  ),
+  requestTimeout: duration('5s', '10ms', '1h', 'Longest time from the whole request to its answer; then 503.'),
+  headersTimeout: duration(
+    '2s',
+    '10ms',
+    '1h',
+    'Longest time for a client to send the request line and the headers; then 408.',
+  ),
+  bodyTimeout: duration('10s', '10ms', '24h', 'Longest time for a client to send the body; then 408.'),
+  keepAliveTimeout: duration('60s', '10ms', '24h', 'How long an idle connection stays open.'),
+  maxConnections: count(
+    10_000,
+    1,
+    1_000_000,
+    'Connections open at once, shared out evenly among `threads`; more are closed as they come.',
+  ),
+  shutdownTimeout: duration(
+    '30s',
+    '100ms',
+    '1h',
+    'Time for all of a graceful stop: answering what was accepted, flushing, committing.',
+  ),
+  threads: count(1, 1, 64, 'Threads that read requests. With 1 everything runs on the main thread.'),
+  rateLimit: quantity({
+    byDefault: 'off',
+    expects: '"off", "100/s" or "100/s burst 500"',
+    read: inText(parseRateLimit),
+    write: formatRateLimit,
+    doc: 'Requests a second for each API key, or client address (of IPv6, its /64) where there is none: `off`, `100/s` (a burst of as many), `100/s burst 500`. Beyond, 429 with `Retry-After`.',
+  }),
+});
+
+const auth = section('Who may send logs.', {
+  enabled: toggle(false, 'Whether a request needs a key.'),
+  headerName: matching(
+    'X-API-Key',
+    /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/,
+    'the name of a header',
+    'Header that carries the key; `Authorization: Bearer` is always understood too.',
+  ),
+  keys: list([], /^[!-~]+$/, 'keys of visible ASCII characters', 'The keys that are let in.', true),
+  keysFile: text(
+    '',
+    'A file with one key a line; blank lines and lines that begin with `#` are skipped. Its keys count beside `keys`.',
+    {
+      empty: true,
+    },
+  ),
+});
+
+const storage = section('Where things are kept. Relative paths start at the working directory.', {
+  logsDir: text('logs', 'Records: `YYYY-MM-DD/HH.log.json`.'),
+  analyticsDir: text('analytics', 'Hourly summaries: `YYYY-MM-DD/summary_HH.json`.'),
+  stateDir: text(
+    'state',
+    'The commit journal and other private state, the spool of version 2 among it. Safe to back up, not to edit.',
+  ),
+  dlqDir: text('dlq', 'Dead letters: `YYYY-MM-DD.ndjson`.'),
+  durability: choice(
+    ['disk', 'os'],
+    'disk',
+    '`disk`: synced before the answer, survives the death of the machine. `os`: survives the death of the process only.',
+  ),
+});
+
+const ingestion = section('What is taken in.', {
+  invalidRecords: choice(
+    ['reject', 'skip'],
+    'reject',
+    '`reject`: one invalid record refuses its batch with 400. `skip`: the valid ones are stored and the others go to the dead letters. `?invalid=skip` asks for it in one request.',
+  ),
+  extraFields: choice(['keep', 'drop'], 'keep', 'What becomes of fields beside `timestamp`, `path` and `userAgent`.'),
+  maxRecordBytes: size('256KiB', '128B', '64MiB', 'Longest stored line, its newline included.'),
+  idempotencyWindow: duration('24h', '1s', '8760h', 'How long an `Idempotency-Key` is remembered.'),
+  idempotencyMaxKeys: count(1_000_000, 1, 100_000_000, 'Idempotency keys remembered; the oldest go first.'),
+});
+
+const aggregation = section('Hourly summaries.', {
+  enabled: toggle(true, 'Whether summaries are written.'),
+  interval: duration('30s', '100ms', '24h', 'Time between two runs of the aggregator.'),
+});
+
+const logging = section("The service's own log, on standard error.", {
+  level: choice(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    'info',
+    'The least level that is written.',
+  ),
+  format: choice(['auto', 'json', 'pretty'], 'auto', '`auto`: pretty on a terminal, otherwise JSON lines.'),
+  access: toggle(false, 'Whether each request is logged: method, path without its query, status, time.'),
+});
+
+const ssl = section('TLS to the brokers.', {
+  enabled: toggle(false, 'Whether to connect by TLS.'),
+  caFile: text('', 'PEM file of the authorities to trust; those of the system when empty.', { empty: true }),
+  certFile: text('', 'PEM file of the client certificate; needs `keyFile`.', { empty: true }),
+  keyFile: text('', 'PEM file of the client key; needs `certFile`.', { empty: true }),
+  rejectUnauthorized: toggle(true, 'Whether a broker certificate that cannot be verified is refused.'),
+});
+
+const sasl = section('Who we are to the brokers.', {
+  mechanism: choice(['none', 'plain', 'scram-sha-256', 'scram-sha-512'], 'none', 'How to authenticate.'),
+  username: text('', 'User name.', { empty: true }),
+  password: text('', 'Password; better given by the environment than written in the file.', {
+    empty: true,
+    secret: true,
+  }),
+});
+
+const kafka = section('The broker. Version 2 only.', {
+  brokers: list(
+    ['localhost:19092'],
+    /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/,
+    'host:port',
+    'Brokers to start from; in the environment separated by commas.',
+  ),
+  client: choice(['kafkajs', 'platformatic'], 'kafkajs', 'The driver.'),
+  topic: matching(
+    'logs',
+    /^[A-Za-z0-9._-]{1,249}$/,
+    'a topic of letters, digits, ".", "_" and "-"',
+    'Topic; created if missing, never deleted.',
+  ),
+  groupID: text('logs-consumer-group', 'Consumer group.'),
+  partitions: count(4, 1, 10_000, 'Partitions of the topic when it is created.'),
+  replication: count(1, 1, 100, 'Replicas of each partition when the topic is created.'),
+  format: choice(
+    ['ndjson', 'record'],
+    'ndjson',
+    '`ndjson`: a message is the lines of one hour. `record`: one record a message, for the consumers of others. Both are read.',
+  ),
+  compression: choice(['none', 'gzip', 'zstd', 'snappy', 'lz4'], 'none', 'Compression of what is sent.'),
+  requireAllAcks: toggle(
+    true,
+    'Whether every in-sync replica must have a batch before it is acknowledged (`acks=all`).',
+  ),
+  batchBytes: size('900KiB', '1KiB', '64MiB', 'Largest message that waiting batches are joined to.'),
+  batchTimeout: duration('5ms', '0ms', '10s', 'How long a batch waits for others to join it.'),
+  consumers: count(1, 0, 64, 'Consumer workers of this process; 0 only sends.'),
+  ssl,
+  sasl,
+});
+
+const queue = section('What happens while the broker is away. Version 2 only.', {
+  spool: section('The disk in front of the broker, under `storage.stateDir`.', {
+    enabled: toggle(
+      true,
+      'Whether batches are kept on disk while the broker is away; otherwise they are answered 503.',
+    ),
+    maxBytes: size('1GiB', '1MiB', '64GiB', 'Size of the spool; when it is full, batches are answered 503.'),
+  }),
+  retries: count(5, 0, 100, 'How often a send is tried again.'),
+  retryBackoff: duration('100ms', '1ms', '1m', 'Pause before the first retry; doubles each time, with jitter.'),
+  circuit: section('The circuit breaker.', {
+    failures: count(5, 1, 1_000, 'Failures in a row that open the breaker.'),
+    cooldown: duration('10s', '10ms', '1h', 'How long it stays open before one batch may probe.'),
+  }),
+});
+
+const consumer = section('How consumed messages are stored. Version 2 only.', {
+  flushBytes: size('4MiB', '1KiB', '1GiB', 'Bytes in hand at which they are stored.'),
+  flushInterval: duration('500ms', '1ms', '1m', 'Time in hand at which they are stored.'),
+});
+
+/** The whole configuration. Values go in as written in YAML and come out read: durations in ms, sizes in bytes. */
+export const configSchema = section('', {
+  version: pipeline(1, 'The pipeline: 1 stores directly, 2 puts Kafka between.'),
+  server,
+  auth,
+  storage,
+  ingestion,
+  aggregation,
+  logging,
+  kafka,
+  queue,
+  consumer,
+});
