@@ -1,0 +1,76 @@
+import { type Decoded, type DecodeOptions, MAX_SKIPPED, MalformedBodyError, type Rejection } from './decode.ts';
+import { Lines } from './lines.ts';
+import type { RecordFault, StoredRecord } from './record.ts';
+
+const LISTED_REJECTIONS = 100;
+
+/** What is made of one body: its lines, and the refusals with their reasons. */
+export class Collector {
+  /** The place of the record that is added next, as a message calls it. */
+  index: number;
+  /** Where valid records go, as long as `keepsLines`. */
+  readonly lines: Lines;
+  /** False once a refusal has cost the batch its lines: records are still judged and counted. */
+  keepsLines = true;
+  /** Whether the next refusal would be listed, so that its reason must be known. */
+  isListing = true;
+  readonly #noun: 'record' | 'row';
+  readonly #skips: boolean;
+  readonly #rejections: Rejection[] = [];
+  #accepted = 0;
+  #rejected = 0;
+
+  /** `noun`: what the format calls a record in a message. `expected`: bytes of lines that will not be in the body. */
+  constructor(body: Buffer, options: DecodeOptions, noun: 'record' | 'row', expected: number) {
+    this.lines = new Lines(body, expected);
+    this.index = 0;
+    this.#noun = noun;
+    this.#skips = options.invalid === 'skip';
+  }
+
+  /** Counts records that are in `lines` already, or would be if lines were kept. */
+  accept(count: number): void {
+    this.index += count;
+    this.#accepted += count;
+  }
+
+  /** Counts a record that is refused for a reason that no one asks for any more. */
+  refuse(): void {
+    this.index++;
+    this.#rejected++;
+  }
+
+  /** `raw` is called only if the record is refused and listed. */
+  add(result: StoredRecord | RecordFault, raw: () => string): void {
+    if ('problem' in result) {
+      this.#reject(result, raw);
+    } else {
+      if (this.keepsLines) this.lines.addText(result.hour, result.line);
+      this.accept(1);
+    }
+  }
+
+  /** Yields every few milliseconds of work. */
+  *finish(): Generator<undefined, Decoded, undefined> {
+    if (this.#accepted + this.#rejected === 0) throw new MalformedBodyError('no log records provided');
+    return {
+      batch: this.keepsLines ? yield* this.lines.toBatch() : [],
+      accepted: this.#accepted,
+      rejections: this.#rejections,
+      rejected: this.#rejected,
+    };
+  }
+
+  #reject({ field, problem }: RecordFault, raw: () => string): void {
+    const index = this.index;
+    this.refuse();
+    if (!this.#skips) this.keepsLines = false;
+    if (this.isListing) {
+      this.#rejections.push({ index, field, reason: `${this.#noun} ${index} ${problem}`, raw: raw() });
+      if (!this.#skips) this.isListing = this.#rejections.length < LISTED_REJECTIONS;
+    }
+    if (this.#skips && this.#rejected > MAX_SKIPPED) {
+      throw new MalformedBodyError(`more than ${MAX_SKIPPED} invalid records in one body`);
+    }
+  }
+}

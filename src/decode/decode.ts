@@ -1,0 +1,54 @@
+import type { Batch } from '../model/chunk.ts';
+
+/** What is wrong with one record. */
+export interface Rejection {
+  /** Place in the batch: the record's 0-based index, or for CSV the 1-based row (the header counts). */
+  readonly index: number;
+  /** The field at fault; empty when the record as a whole is. */
+  readonly field: string;
+  /** As said to the client: `record 3 missing path`, `row 2 invalid timestamp "yesterday"`. */
+  readonly reason: string;
+  /** The record's own text as it came, for the dead letters. */
+  readonly raw: string;
+}
+
+export interface Decoded {
+  /** The valid records as stored lines, one chunk for each UTC hour, in the order in which each hour was first seen. */
+  readonly batch: Batch;
+  /** Valid records. */
+  readonly accepted: number;
+  /** Invalid records, in order: all of them with `invalid: 'skip'`, at most the first 100 with 'reject'. */
+  readonly rejections: readonly Rejection[];
+  /** Invalid records in all. */
+  readonly rejected: number;
+}
+
+export interface DecodeOptions {
+  /** Largest stored line, its newline included, in bytes. */
+  readonly maxRecordBytes: number;
+  /** What becomes of fields beside the three: kept as they came, or dropped. */
+  readonly extraFields: 'keep' | 'drop';
+  /** 'reject': the batch is lost with its first invalid record, so lines need no longer be made, but all are still counted. */
+  readonly invalid: 'reject' | 'skip';
+}
+
+/** With `invalid: 'skip'`, a body with more invalid records than this is refused as a whole: their list must have a bound. */
+export const MAX_SKIPPED = 100_000;
+
+/** The body as a whole cannot be read: not the format, not UTF-8, empty. `message` says where and what was expected. */
+export class MalformedBodyError extends Error {
+  override readonly name = 'MalformedBodyError';
+}
+
+/**
+ * Turns a body into lines, once; from here on only bytes move. No I/O and no clock.
+ *
+ * A generator so that a large body does not stall the event loop: it yields about every few milliseconds of work, and
+ * whoever drives it decides what to do between (see service/ingest). A small body never yields. Owns `body` from the
+ * call on: chunks may be views of it, and it may be rewritten in place. Throws MalformedBodyError.
+ */
+export type Decoder = (body: Buffer, options: DecodeOptions) => Generator<undefined, Decoded, undefined>;
+
+/** The formats a request body may have; each has its row in decoders.ts. */
+export const BODY_FORMATS = ['json', 'ndjson', 'csv'] as const;
+export type BodyFormat = (typeof BODY_FORMATS)[number];

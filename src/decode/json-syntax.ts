@@ -1,0 +1,285 @@
+import { isWhite } from './json-tokens.ts';
+
+/** Where text stops being JSON, and what could stand there. */
+export interface JsonFault {
+  readonly offset: number;
+  readonly expected: string;
+}
+
+const QUOTE = 0x22;
+const PLUS = 0x2b;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const LOWER_U = 0x75;
+
+const STEP = 256 * 1024;
+const LITERALS = new Map([
+  [0x74, 'true'],
+  [0x66, 'false'],
+  [0x6e, 'null'],
+]);
+
+// Where in the grammar of RFC 8259 the next byte stands. From IN_STRING on it is within a token.
+const BEFORE_VALUE = 0;
+const BEHIND_OPEN_BRACKET = 1;
+const BEHIND_OPEN_BRACE = 2;
+const BEFORE_NAME = 3;
+const BEFORE_COLON = 4;
+const AFTER_VALUE = 5;
+const IN_STRING = 6;
+const IN_ESCAPE = 7;
+const IN_HEX = 8;
+const IN_LITERAL = 9;
+const BEHIND_MINUS = 10;
+const BEHIND_ZERO = 11;
+const IN_INTEGER = 12;
+const BEHIND_POINT = 13;
+const IN_FRACTION = 14;
+const BEHIND_E = 15;
+const BEHIND_E_SIGN = 16;
+const IN_EXPONENT = 17;
+
+/**
+ * Checks that [start, end) is one JSON value (RFC 8259) with nothing but white space around it, and otherwise says where
+ * it is not. It judges as JSON.parse does, but tells the place, has no depth limit, and yields every few milliseconds
+ * whatever the text is like. The bytes are known to be UTF-8.
+ */
+export function* findJsonFault(
+  bytes: Buffer,
+  start: number,
+  end: number,
+): Generator<undefined, JsonFault | undefined, undefined> {
+  const syntax = new JsonSyntax();
+  let nextYield = start + STEP;
+  for (let at = start; at < end; at++) {
+    if (!syntax.accept(bytes[at] as number)) return { offset: at, expected: syntax.expected(false) };
+    if (at >= nextYield) {
+      yield;
+      nextYield = at + STEP;
+    }
+    if (syntax.isInString()) at = skipPlain(bytes, at + 1, Math.min(end, nextYield)) - 1;
+  }
+  return syntax.isComplete() ? undefined : { offset: end, expected: syntax.expected(true) };
+}
+
+/** The first byte at or after `at` that means something in a string, or `end`. */
+function skipPlain(bytes: Buffer, at: number, end: number): number {
+  let i = at;
+  for (; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte === QUOTE || byte === BACKSLASH || byte < 0x20) break;
+  }
+  return i;
+}
+
+/** Whether [start, end) is JSON, in one go: for short text. */
+export function isJson(bytes: Buffer, start: number, end: number): boolean {
+  SHARED.reset();
+  for (let at = start; at < end; at++) if (!SHARED.accept(bytes[at] as number)) return false;
+  return SHARED.isComplete();
+}
+
+/** The grammar, a byte at a time. */
+class JsonSyntax {
+  #state = BEFORE_VALUE;
+  /** Whether the string that is being read is a name. */
+  #isName = false;
+  /** Digits of a `\u` that are still to come; bytes of a literal that have been read. */
+  #count = 0;
+  #literal = '';
+  /** The open containers, by their opening bytes: a byte a level, since nesting may be as deep as the text is long. */
+  #open = new Uint8Array(64);
+  #depth = 0;
+
+  /** Forgets what it has read. */
+  reset(): void {
+    this.#state = BEFORE_VALUE;
+    this.#depth = 0;
+  }
+
+  /** False when `byte` cannot stand here; then nothing has changed. */
+  accept(byte: number): boolean {
+    const state = this.#state;
+    if (state === IN_STRING) return this.#acceptInString(byte);
+    if (state > IN_STRING) return this.#acceptInToken(byte);
+    if (isWhite(byte)) return true;
+    if (state === AFTER_VALUE) return this.#acceptAfterValue(byte);
+    if (state === BEFORE_COLON) return byte === COLON && this.#enter(BEFORE_VALUE);
+    if (state === BEFORE_VALUE) return this.#acceptValue(byte);
+    if (state === BEHIND_OPEN_BRACKET) return byte === CLOSE_BRACKET ? this.#close() : this.#acceptValue(byte);
+    if (state === BEHIND_OPEN_BRACE && byte === CLOSE_BRACE) return this.#close();
+    this.#isName = true;
+    return byte === QUOTE && this.#enter(IN_STRING);
+  }
+
+  isInString(): boolean {
+    return this.#state === IN_STRING;
+  }
+
+  /** Whether the text may end here. */
+  isComplete(): boolean {
+    return this.#depth === 0 && (this.#state === AFTER_VALUE || this.#endsNumber());
+  }
+
+  /** What could stand here, in place of a byte that was not accepted or of the end. */
+  expected(isEnd: boolean): string {
+    switch (this.#state) {
+      case BEFORE_VALUE:
+      case BEHIND_OPEN_BRACKET:
+        return 'a value';
+      case BEHIND_OPEN_BRACE:
+        return 'a field name in quotes or "}"';
+      case BEFORE_NAME:
+        return 'a field name in quotes';
+      case BEFORE_COLON:
+        return '":"';
+      case IN_STRING:
+        return isEnd ? 'a closing quote' : 'an escape for the control character';
+      case IN_ESCAPE:
+      case IN_HEX:
+        return 'an escape like \\n or \\u00e9';
+      case IN_LITERAL:
+        return `"${this.#literal}"`;
+      case AFTER_VALUE:
+        return this.#expectedAfterValue();
+      default:
+        return this.#endsNumber() ? this.#expectedAfterValue() : 'a digit';
+    }
+  }
+
+  #expectedAfterValue(): string {
+    if (this.#depth === 0) return 'nothing more';
+    return this.#isInObject() ? '"," or "}"' : '"," or "]"';
+  }
+
+  #enter(state: number): true {
+    this.#state = state;
+    return true;
+  }
+
+  #acceptInString(byte: number): boolean {
+    if (byte === QUOTE) this.#state = this.#isName ? BEFORE_COLON : AFTER_VALUE;
+    else if (byte === BACKSLASH) this.#state = IN_ESCAPE;
+    return byte >= 0x20;
+  }
+
+  #acceptInToken(byte: number): boolean {
+    if (this.#state === IN_ESCAPE) {
+      if (byte !== LOWER_U) return isSimpleEscape(byte) && this.#enter(IN_STRING);
+      this.#count = 4;
+      return this.#enter(IN_HEX);
+    }
+    if (this.#state === IN_HEX) {
+      if (!isHexDigit(byte)) return false;
+      this.#count--;
+      return this.#count > 0 || this.#enter(IN_STRING);
+    }
+    if (this.#state === IN_LITERAL) {
+      if (byte !== this.#literal.charCodeAt(this.#count)) return false;
+      this.#count++;
+      return this.#count < this.#literal.length || this.#enter(AFTER_VALUE);
+    }
+    const next = afterNumberByte(this.#state, byte);
+    if (next !== -1) return this.#enter(next);
+    return this.#endsNumber() && this.#enter(AFTER_VALUE) && this.accept(byte);
+  }
+
+  #acceptValue(byte: number): boolean {
+    if (byte === QUOTE) {
+      this.#isName = false;
+      return this.#enter(IN_STRING);
+    }
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      this.#push(byte);
+      return this.#enter(byte === OPEN_BRACE ? BEHIND_OPEN_BRACE : BEHIND_OPEN_BRACKET);
+    }
+    if (byte === MINUS) return this.#enter(BEHIND_MINUS);
+    if (isDigit(byte)) return this.#enter(byte === ZERO ? BEHIND_ZERO : IN_INTEGER);
+    const literal = LITERALS.get(byte);
+    if (literal === undefined) return false;
+    this.#literal = literal;
+    this.#count = 1;
+    return this.#enter(IN_LITERAL);
+  }
+
+  #acceptAfterValue(byte: number): boolean {
+    if (this.#depth === 0) return false;
+    const isObject = this.#isInObject();
+    if (byte === COMMA) return this.#enter(isObject ? BEFORE_NAME : BEFORE_VALUE);
+    return byte === (isObject ? CLOSE_BRACE : CLOSE_BRACKET) && this.#close();
+  }
+
+  #isInObject(): boolean {
+    return this.#open[this.#depth - 1] === OPEN_BRACE;
+  }
+
+  #endsNumber(): boolean {
+    const state = this.#state;
+    return state === BEHIND_ZERO || state === IN_INTEGER || state === IN_FRACTION || state === IN_EXPONENT;
+  }
+
+  #push(kind: number): void {
+    if (this.#depth === this.#open.length) {
+      const larger = new Uint8Array(this.#depth * 2);
+      larger.set(this.#open);
+      this.#open = larger;
+    }
+    this.#open[this.#depth++] = kind;
+  }
+
+  #close(): true {
+    this.#depth--;
+    return this.#enter(AFTER_VALUE);
+  }
+}
+
+const SHARED = new JsonSyntax();
+
+/** The state behind a byte of a number, or -1 where the number cannot go on with it. */
+function afterNumberByte(state: number, byte: number): number {
+  if (isDigit(byte)) {
+    if (state === BEHIND_MINUS) return byte === ZERO ? BEHIND_ZERO : IN_INTEGER;
+    if (state === BEHIND_POINT || state === IN_FRACTION) return IN_FRACTION;
+    if (state === IN_INTEGER) return IN_INTEGER;
+    return state === BEHIND_ZERO ? -1 : IN_EXPONENT;
+  }
+  const isWhole = state === BEHIND_ZERO || state === IN_INTEGER;
+  if (byte === POINT) return isWhole ? BEHIND_POINT : -1;
+  if (byte === 0x65 || byte === 0x45) return isWhole || state === IN_FRACTION ? BEHIND_E : -1;
+  if (byte === PLUS || byte === MINUS) return state === BEHIND_E ? BEHIND_E_SIGN : -1;
+  return -1;
+}
+
+/** One of `"\/bfnrt`. */
+function isSimpleEscape(byte: number): boolean {
+  switch (byte) {
+    case QUOTE:
+    case BACKSLASH:
+    case 0x2f:
+    case 0x62:
+    case 0x66:
+    case 0x6e:
+    case 0x72:
+    case 0x74:
+      return true;
+    default:
+      return false;
+  }
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte < ZERO + 10;
+}
+
+function isHexDigit(byte: number): boolean {
+  const lower = byte | 0x20;
+  return isDigit(byte) || (lower >= 0x61 && lower <= 0x66);
+}

@@ -1,0 +1,55 @@
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+const STEP = 512 * 1024;
+
+/** Space, tab, newline, carriage return: the white space of JSON. */
+export function isWhite(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+/** The first byte at or after `at` that is not white space, or `end`. Yields in long stretches. */
+export function* skipWhite(bytes: Uint8Array, at: number, end: number): Generator<undefined, number, undefined> {
+  let nextYield = at + STEP;
+  for (let i = at; i < end; i++) {
+    if (!isWhite(bytes[i])) return i;
+    if (i >= nextYield) {
+      yield;
+      nextYield = i + STEP;
+    }
+  }
+  return end;
+}
+
+/**
+ * In valid JSON: the `,`, `:`, `]` or `}` that ends the name or value at `at`, or `end`. It looks at quotes and brackets
+ * alone. Yields in long values.
+ */
+export function* endOfValue(bytes: Uint8Array, at: number, end: number): Generator<undefined, number, undefined> {
+  let depth = 0;
+  let isInString = false;
+  let nextYield = at + STEP;
+  for (let i = at; i < end; i++) {
+    const byte = bytes[i];
+    if (isInString) {
+      if (byte === QUOTE) isInString = false;
+      else if (byte === BACKSLASH) i++;
+    } else if (byte === QUOTE) isInString = true;
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (depth === 0) return i;
+      depth--;
+    } else if ((byte === COMMA || byte === COLON) && depth === 0) return i;
+    if (i >= nextYield) {
+      yield;
+      nextYield = i + STEP;
+    }
+  }
+  return end;
+}

@@ -1,0 +1,84 @@
+import { Collector } from './collector.ts';
+import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
+import { readJsonRecord } from './json-record.ts';
+import { findJsonFault, type JsonFault } from './json-syntax.ts';
+import { endOfValue, isWhite, skipWhite } from './json-tokens.ts';
+import { Pace } from './pace.ts';
+import { RecordTaker } from './record-taker.ts';
+import { lineAndColumn, quoteCharacter, startOfText } from './utf8.ts';
+
+const COMMA = 0x2c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+/**
+ * `application/json`: one array of records. Each element is judged by itself; together they are JSON exactly if each of
+ * them is. Plain ones are scanned, and stay where they are if they stand there in stored form; any other element is cut
+ * out by its brackets and quotes alone and goes to the reference reader.
+ */
+export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
+  const start = startOfText(body);
+  const collector = new Collector(body, options, 'record', body.length);
+  const taker = new RecordTaker(body, collector, options);
+  const pace = new Pace();
+  let at = yield* skipWhite(body, start, body.length);
+  if (body[at] !== OPEN_BRACKET) throw yield* explain(body, start);
+  at = yield* skipWhite(body, at + 1, body.length);
+  if (yield* isEnd(body, at)) return yield* collector.finish();
+  for (;;) {
+    if (isWhite(body[at])) at = yield* skipWhite(body, at, body.length);
+    const from = taker.takeRun(at, COMMA);
+    if (pace.scanned(from - at)) yield;
+    const end = taker.find(from);
+    const isFollowed = body[end] === COMMA;
+    const isLast = end !== -1 && !isFollowed && (yield* isEnd(body, end));
+    if (end !== -1 && taker.take(isFollowed || isLast)) {
+      if (isLast) return yield* collector.finish();
+      if (pace.written(end - from)) yield;
+      at = end;
+      // The comma may be a newline by now.
+      if (!isFollowed) at = yield* skipWhite(body, at, body.length);
+      if (!isFollowed && body[at] !== COMMA) break;
+    } else {
+      let next = collector.isListing ? -1 : taker.misfitEnd(from);
+      if (next !== -1) {
+        collector.refuse();
+        next = yield* skipWhite(body, next, body.length);
+      } else {
+        const to = yield* endOfValue(body, from, body.length);
+        const record = yield* readJsonRecord(body, from, to, options);
+        if ('offset' in record) break;
+        collector.add(record, () => body.toString('utf8', from, to).trim());
+        next = to;
+      }
+      if (pace.spent(next - from)) yield;
+      at = next;
+      if (body[at] !== COMMA) {
+        if (yield* isEnd(body, at)) return yield* collector.finish();
+        break;
+      }
+    }
+    at++;
+  }
+  collector.lines.restoreCommas();
+  throw yield* explain(body, start);
+}
+
+/** Whether the array is closed at `at` or behind white space there, and nothing but white space follows. */
+function* isEnd(body: Buffer, at: number): Generator<undefined, boolean, undefined> {
+  const close = isWhite(body[at]) ? yield* skipWhite(body, at, body.length) : at;
+  return body[close] === CLOSE_BRACKET && (yield* skipWhite(body, close + 1, body.length)) === body.length;
+}
+
+/** Why the body is not a JSON array. */
+export function* explain(body: Buffer, start: number): Generator<undefined, MalformedBodyError, undefined> {
+  const fault = yield* findJsonFault(body, start, body.length);
+  if (fault === undefined) return new MalformedBodyError('the body is not a JSON array of records');
+  const { line, column } = yield* lineAndColumn(body, start, fault.offset);
+  return new MalformedBodyError(`not JSON: line ${line} column ${column}: ${describeFault(body, body.length, fault)}`);
+}
+
+/** `expected ":", found "x"`; `end` is where the text ends that the fault is in. */
+export function describeFault(text: Buffer, end: number, { offset, expected }: JsonFault): string {
+  return `expected ${expected}, found ${offset >= end ? 'the end' : quoteCharacter(text, offset)}`;
+}

@@ -1,0 +1,292 @@
+// FAST PATH. Reads one record as clients write it: any order of names, white space, further fields of any kind. What it
+// does not know for sure (an escape in a name, a name twice, \u in one of the three fields, more than 16 further fields)
+// it leaves to the reference reader, as everything that may be invalid.
+
+import type { InstantScan } from './instant-scan.ts';
+import { isWhite } from './json-tokens.ts';
+import { findStop, isTrimmed, toWords } from './scan-text.ts';
+import type { Scratch } from './scratch.ts';
+import type { ValueScan } from './value-scan.ts';
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const SLASH = 0x2f;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const NEWLINE = 0x0a;
+const Z = 0x5a;
+
+const TIMESTAMP_NAME = toWords('timestamp');
+const PATH_NAME = toWords('path');
+const USER_AGENT_NAME = toWords('userAgent');
+const USER_AGENT_NAME_LENGTH = 9;
+
+const MAX_EXTRAS = 16;
+/** Of a further field: where its name with quotes and its value begin and end, and whether white space is in the value. */
+const EXTRA_INTS = 5;
+
+export class ObjectScan {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #instants: InstantScan;
+  readonly #values: ValueScan;
+  readonly #extras = new Int32Array(MAX_EXTRAS * EXTRA_INTS);
+  /** Whether recordEnd read all of a JSON object last, and one of the three fields was not in it. */
+  isIncomplete = false;
+  #extraCount = 0;
+  #start = 0;
+  #end = 0;
+  #timestampStart = 0;
+  #pathStart = 0;
+  #pathEnd = 0;
+  #userAgentStart = 0;
+  #userAgentEnd = 0;
+  /** Whether `\/` is in path or userAgent: JSON.stringify writes a slash as it is. */
+  #hasSlashEscape = false;
+
+  constructor(bytes: Uint8Array, view: DataView, instants: InstantScan, values: ValueScan) {
+    this.#bytes = bytes;
+    this.#view = view;
+    this.#instants = instants;
+    this.#values = values;
+  }
+
+  /** The offset behind the record that opens at `at`, or -1. Then `instants.hour` is its hour and `write` writes its line. */
+  recordEnd(at: number): number {
+    const bytes = this.#bytes;
+    const values = this.#values;
+    if (bytes[at] !== OPEN_BRACE) return -1;
+    this.#extraCount = 0;
+    this.#timestampStart = 0;
+    this.#pathStart = 0;
+    this.#userAgentStart = 0;
+    this.#hasSlashEscape = false;
+    let i = values.skipWhite(at + 1);
+    this.isIncomplete = bytes[i] === CLOSE_BRACE;
+    for (;;) {
+      i = this.#memberEnd(i);
+      if (i === -1 || i > values.limit) return -1;
+      i = values.skipWhite(i);
+      if (bytes[i] === CLOSE_BRACE) break;
+      if (bytes[i] !== COMMA) return -1;
+      i = values.skipWhite(i + 1);
+    }
+    this.isIncomplete = this.#timestampStart === 0 || this.#pathStart === 0 || this.#userAgentStart === 0;
+    if (this.isIncomplete) return -1;
+    this.#start = at;
+    this.#end = i + 1;
+    return i + 1;
+  }
+
+  /** From the comma behind the third field of a record in stored form: the offset behind it, or -1. */
+  storedExtrasEnd(at: number): number {
+    this.#extraCount = 0;
+    this.#values.sawWhite = false;
+    let i = at;
+    while (this.#bytes[i] === COMMA) {
+      const nameEnd = this.#nameEnd(i + 1);
+      if (nameEnd === -1 || this.#bytes[nameEnd] !== COLON || this.#isOneOfThree(i + 2, nameEnd - 1)) return -1;
+      i = this.#extraEnd(i + 1, nameEnd, nameEnd + 1);
+      if (i === -1 || i > this.#values.limit) return -1;
+    }
+    return this.#bytes[i] === CLOSE_BRACE && !this.#values.sawWhite ? i + 1 : -1;
+  }
+
+  /** Writes the stored line of the record that recordEnd found last. */
+  write(scratch: Scratch, extraFields: 'keep' | 'drop'): void {
+    const view = this.#view;
+    const instants = this.#instants;
+    // A stored line is no longer than its record but for the newline.
+    scratch.reserve(this.#end - this.#start + 1);
+    scratch.head();
+    if (instants.text === undefined) {
+      scratch.slice(view, this.#timestampStart, instants.end);
+      scratch.byte(Z);
+    } else {
+      scratch.text(instants.text);
+    }
+    scratch.path();
+    this.#writeText(scratch, this.#pathStart, this.#pathEnd);
+    scratch.userAgent();
+    this.#writeText(scratch, this.#userAgentStart, this.#userAgentEnd);
+    scratch.byte(QUOTE);
+    if (extraFields === 'keep') this.#writeExtras(scratch);
+    scratch.byte(CLOSE_BRACE);
+    scratch.byte(NEWLINE);
+  }
+
+  #memberEnd(at: number): number {
+    const bytes = this.#bytes;
+    if (bytes[at] !== QUOTE || at + USER_AGENT_NAME_LENGTH + 2 > bytes.length) return -1;
+    if (bytes[at + 5] === QUOTE && this.#isName(at + 1, PATH_NAME)) return this.#readPath(this.#valueStart(at + 6));
+    if (bytes[at + 10] === QUOTE) {
+      if (this.#isName(at + 1, TIMESTAMP_NAME)) return this.#readTimestamp(this.#valueStart(at + 11));
+      if (this.#isName(at + 1, USER_AGENT_NAME)) return this.#readUserAgent(this.#valueStart(at + 11));
+    }
+    const nameEnd = this.#nameEnd(at);
+    return nameEnd === -1 ? -1 : this.#extraEnd(at, nameEnd, this.#valueStart(nameEnd));
+  }
+
+  /** Where the value begins whose name ends at `nameEnd`; where no colon follows, the end of the bytes, where nothing is. */
+  #valueStart(nameEnd: number): number {
+    const colon = this.#values.skipWhite(nameEnd);
+    return this.#bytes[colon] === COLON ? this.#values.skipWhite(colon + 1) : this.#bytes.length;
+  }
+
+  /** The offset behind the name in quotes at `at`, or -1; also for a name with an escape in it. */
+  #nameEnd(at: number): number {
+    const bytes = this.#bytes;
+    if (bytes[at] !== QUOTE) return -1;
+    const end = findStop(bytes, this.#view, at + 1, this.#values.limit);
+    return bytes[end] === QUOTE ? end + 1 : -1;
+  }
+
+  #isOneOfThree(start: number, end: number): boolean {
+    const length = end - start;
+    if (length === 4) return this.#isName(start, PATH_NAME);
+    return length === 9 && (this.#isName(start, TIMESTAMP_NAME) || this.#isName(start, USER_AGENT_NAME));
+  }
+
+  /** Whether the name at `start`, as long as `name`, which is of four or nine bytes, is `name`. */
+  #isName(start: number, name: Int32Array): boolean {
+    const view = this.#view;
+    if (view.getInt32(start, true) !== name[0]) return false;
+    return (
+      name.length === 1 || (view.getInt32(start + 4, true) === name[1] && view.getInt32(start + 5, true) === name[2])
+    );
+  }
+
+  #readTimestamp(at: number): number {
+    const bytes = this.#bytes;
+    if (this.#timestampStart !== 0 || bytes[at] !== QUOTE) return -1;
+    const z = this.#instants.canonicalEnd(at + 1);
+    if (z !== -1 && bytes[z + 1] === QUOTE) {
+      this.#instants.end = z;
+      this.#instants.text = undefined;
+      this.#timestampStart = at + 1;
+      return z + 2;
+    }
+    const end = findStop(bytes, this.#view, at + 1, this.#values.limit);
+    if (bytes[end] !== QUOTE || !this.#instants.read(at + 1, end)) return -1;
+    this.#timestampStart = at + 1;
+    return end + 1;
+  }
+
+  #readPath(at: number): number {
+    const end = this.#pathStart === 0 ? this.#textEnd(at) : -1;
+    this.#pathStart = at + 1;
+    this.#pathEnd = end;
+    return end === -1 ? -1 : end + 1;
+  }
+
+  #readUserAgent(at: number): number {
+    const end = this.#userAgentStart === 0 ? this.#textEnd(at) : -1;
+    this.#userAgentStart = at + 1;
+    this.#userAgentEnd = end;
+    return end === -1 ? -1 : end + 1;
+  }
+
+  /**
+   * The closing quote of the text that opens at `at`; -1 when it is blank, needs to be trimmed, or has an escape that
+   * JSON.stringify would write in another way, but for `\/`.
+   */
+  #textEnd(at: number): number {
+    const bytes = this.#bytes;
+    if (bytes[at] !== QUOTE) return -1;
+    const start = at + 1;
+    let i = start;
+    let whiteEscapeEnd = start;
+    for (;;) {
+      i = findStop(bytes, this.#view, i, this.#values.limit);
+      if (bytes[i] === QUOTE) break;
+      if (bytes[i] !== BACKSLASH || i >= this.#values.limit) return -1;
+      const escaped = bytes[i + 1];
+      if (escaped === SLASH) this.#hasSlashEscape = true;
+      else if (escaped === 0x74 || escaped === 0x6e || escaped === 0x66 || escaped === 0x72) {
+        if (i === start) return -1;
+        whiteEscapeEnd = i + 2;
+      } else if (escaped !== QUOTE && escaped !== BACKSLASH && escaped !== 0x62) return -1;
+      i += 2;
+    }
+    return i > start && i !== whiteEscapeEnd && isTrimmed(bytes, start, i) ? i : -1;
+  }
+
+  /** Notes a further field and gives the offset behind its value, or -1. `at` is its name's opening quote. */
+  #extraEnd(at: number, nameEnd: number, valueStart: number): number {
+    if (this.#extraCount === MAX_EXTRAS || this.#isKnownExtra(at, nameEnd)) return -1;
+    const values = this.#values;
+    const sawWhite = values.sawWhite;
+    values.sawWhite = false;
+    const valueEnd = values.valueEnd(valueStart);
+    if (valueEnd === -1) return -1;
+    const extra = this.#extraCount++ * EXTRA_INTS;
+    const extras = this.#extras;
+    extras[extra] = at;
+    extras[extra + 1] = nameEnd;
+    extras[extra + 2] = valueStart;
+    extras[extra + 3] = valueEnd;
+    extras[extra + 4] = values.sawWhite ? 1 : 0;
+    values.sawWhite ||= sawWhite;
+    return valueEnd;
+  }
+
+  #isKnownExtra(start: number, end: number): boolean {
+    const bytes = this.#bytes;
+    for (let extra = 0; extra < this.#extraCount * EXTRA_INTS; extra += EXTRA_INTS) {
+      const knownStart = this.#extras[extra] as number;
+      if ((this.#extras[extra + 1] as number) - knownStart !== end - start) continue;
+      let i = start;
+      while (i < end && bytes[i] === bytes[knownStart + i - start]) i++;
+      if (i === end) return true;
+    }
+    return false;
+  }
+
+  #writeText(scratch: Scratch, start: number, end: number): void {
+    if (!this.#hasSlashEscape) {
+      scratch.slice(this.#view, start, end);
+      return;
+    }
+    for (let i = start; i < end; i++) {
+      const byte = this.#bytes[i] as number;
+      if (byte !== BACKSLASH) {
+        scratch.byte(byte);
+        continue;
+      }
+      i++;
+      if (this.#bytes[i] !== SLASH) scratch.byte(BACKSLASH);
+      scratch.byte(this.#bytes[i] as number);
+    }
+  }
+
+  #writeExtras(scratch: Scratch): void {
+    const extras = this.#extras;
+    for (let extra = 0; extra < this.#extraCount * EXTRA_INTS; extra += EXTRA_INTS) {
+      const valueStart = extras[extra + 2] as number;
+      const valueEnd = extras[extra + 3] as number;
+      scratch.byte(COMMA);
+      scratch.slice(this.#view, extras[extra] as number, extras[extra + 1] as number);
+      scratch.byte(COLON);
+      if (extras[extra + 4] === 0) scratch.slice(this.#view, valueStart, valueEnd);
+      else this.#writeTokens(scratch, valueStart, valueEnd);
+    }
+  }
+
+  /** A valid value without the white space between its tokens. */
+  #writeTokens(scratch: Scratch, start: number, end: number): void {
+    const bytes = this.#bytes;
+    for (let i = start; i < end; ) {
+      const byte = bytes[i] as number;
+      if (byte === QUOTE) {
+        const stringEnd = this.#values.stringEnd(i);
+        scratch.slice(this.#view, i, stringEnd);
+        i = stringEnd;
+      } else {
+        if (!isWhite(byte)) scratch.byte(byte);
+        i++;
+      }
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/** A record costs as much as this many bytes of it, whatever its size: an empty one is not free. */
+const RECORD_COST = 256;
+/** A scanner goes over this many bytes while the reference reader reads one. */
+const SCAN_SPEED = 8;
+/** And a scanner that writes, this many. */
+const WRITE_SPEED = 4;
+/** The slowest of all: csv-parse, row by row. */
+const PARSE_SPEED = 0.5;
+/** About 5 ms of the slowest reader. */
+const STEP_COST = 512 * 1024;
+
+/** Tells a decoder when it has worked long enough in one go, by the work done: decoders have no clock. */
+export class Pace {
+  #cost = 0;
+
+  /** Counts one record of `bytes` that went to a slow reader; true when it is time to yield. */
+  spent(bytes: number): boolean {
+    return this.#add(bytes + RECORD_COST);
+  }
+
+  /** Counts `bytes` of records that stay where they are, only gone over; true when it is time to yield. */
+  scanned(bytes: number): boolean {
+    return this.#add(bytes / SCAN_SPEED);
+  }
+
+  /** Counts one record of `bytes` that was scanned and written anew; true when it is time to yield. */
+  written(bytes: number): boolean {
+    return this.#add((bytes + RECORD_COST) / WRITE_SPEED);
+  }
+
+  /** Counts one row of `bytes` that csv-parse read; true when it is time to yield. */
+  parsed(bytes: number): boolean {
+    return this.#add((bytes + RECORD_COST) / PARSE_SPEED);
+  }
+
+  #add(cost: number): boolean {
+    this.#cost += cost;
+    if (this.#cost < STEP_COST) return false;
+    this.#cost = 0;
+    return true;
+  }
+}
+
+/** Runs a generator to its end in one go, for what is known to be small. */
+export function runToEnd<T>(steps: Generator<undefined, T, undefined>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}

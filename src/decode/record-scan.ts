@@ -1,0 +1,116 @@
+// FAST PATH. What most clients send, the output of JSON.stringify with the three fields in their order, is already the
+// stored line: it is only gone over. 140 ns for a record of 176 bytes, where JSON.parse alone takes 300 (bench/micro.ts).
+
+import { InstantScan } from './instant-scan.ts';
+import { ObjectScan } from './object-scan.ts';
+import { findStop, isTrimmed } from './scan-text.ts';
+import { HEAD_LENGTH, PATH_LENGTH, USER_AGENT_LENGTH } from './stored-form.ts';
+import { ValueScan } from './value-scan.ts';
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/** The least that a record in stored form takes: `{"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"-"}`. */
+const MIN_LENGTH = HEAD_LENGTH + 20 + PATH_LENGTH + 1 + USER_AGENT_LENGTH + 1 + 2;
+
+/** Bytes of a record that are gone over; a longer one is for those who can pause. */
+const MAX_LENGTH = 256 * 1024;
+
+/** Reads the records of one body, wherever in it they begin. */
+export class RecordScan {
+  readonly instants: InstantScan;
+  /** The body's bytes as words. */
+  readonly view: DataView;
+  #objects: ObjectScan | undefined;
+  #values: ValueScan | undefined;
+  readonly #bytes: Uint8Array;
+  readonly #keepsExtras: boolean;
+
+  constructor(bytes: Buffer, extraFields: 'keep' | 'drop') {
+    this.#bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#keepsExtras = extraFields === 'keep';
+    this.instants = new InstantScan(bytes, this.view);
+  }
+
+  /** For records that are not in stored form: made when the first is met, for most bodies have none. */
+  get objects(): ObjectScan {
+    this.#objects ??= new ObjectScan(this.#bytes, this.view, this.instants, this.#valueScan);
+    return this.#objects;
+  }
+
+  get #valueScan(): ValueScan {
+    this.#values ??= new ValueScan(this.#bytes, this.view);
+    return this.#values;
+  }
+
+  /** The offset behind the record at `at`, or -1 when that needs another look. Then `objects` can write it. */
+  recordEnd(at: number): number {
+    this.#valueScan.limit = at + MAX_LENGTH;
+    return this.objects.recordEnd(at);
+  }
+
+  /**
+   * The offset behind a value at `at` that is JSON for certain and no record for certain: not an object, or one without
+   * one of the three fields. Else -1.
+   */
+  misfitEnd(at: number): number {
+    this.#valueScan.limit = at + MAX_LENGTH;
+    const end = this.#valueScan.valueEnd(at);
+    if (end === -1 || this.#bytes[at] !== OPEN_BRACE) return end;
+    return this.objects.recordEnd(at) === -1 && this.objects.isIncomplete ? end : -1;
+  }
+
+  /**
+   * The offset behind the record at `at` if, but for the newline, it stands there as it will be stored; else -1. Then
+   * `instants.hour` is its hour.
+   */
+  storedEnd(at: number): number {
+    const bytes = this.#bytes;
+    const view = this.view;
+    if (at + MIN_LENGTH > bytes.length) return -1;
+    const limit = at + MAX_LENGTH;
+    // {"timestamp":"
+    if (
+      view.getInt32(at, true) !== 0x6974227b ||
+      view.getInt32(at + 4, true) !== 0x7473656d ||
+      view.getInt32(at + 8, true) !== 0x22706d61 ||
+      view.getInt32(at + 10, true) !== 0x223a2270
+    ) {
+      return -1;
+    }
+    const z = this.instants.canonicalEnd(at + HEAD_LENGTH);
+    // ","path":"
+    if (
+      z === -1 ||
+      view.getInt32(z + 1, true) !== 0x70222c22 ||
+      view.getInt32(z + 5, true) !== 0x22687461 ||
+      view.getInt32(z + 7, true) !== 0x223a2268
+    ) {
+      return -1;
+    }
+    const path = z + 1 + PATH_LENGTH;
+    const pathEnd = findStop(bytes, view, path, limit);
+    // ","userAgent":"
+    if (
+      pathEnd === path ||
+      pathEnd + USER_AGENT_LENGTH > bytes.length ||
+      view.getInt32(pathEnd, true) !== 0x75222c22 ||
+      view.getInt32(pathEnd + 4, true) !== 0x41726573 ||
+      view.getInt32(pathEnd + 8, true) !== 0x746e6567 ||
+      view.getInt32(pathEnd + 11, true) !== 0x223a2274 ||
+      !isTrimmed(bytes, path, pathEnd)
+    ) {
+      return -1;
+    }
+    const userAgent = pathEnd + USER_AGENT_LENGTH;
+    const end = findStop(bytes, view, userAgent, limit);
+    if (end === userAgent || bytes[end] !== QUOTE || !isTrimmed(bytes, userAgent, end)) return -1;
+    if (bytes[end + 1] === CLOSE_BRACE) return end + 2;
+    if (bytes[end + 1] !== COMMA || !this.#keepsExtras) return -1;
+    this.#valueScan.limit = limit;
+    return this.objects.storedExtrasEnd(end + 1);
+  }
+}

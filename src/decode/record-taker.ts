@@ -1,0 +1,107 @@
+import type { Collector } from './collector.ts';
+import type { DecodeOptions } from './decode.ts';
+import { RecordScan } from './record-scan.ts';
+
+const NEWLINE = 0x0a;
+/** What a run goes over before it comes back: a fraction of a millisecond's work. */
+const RUN_BYTES = 256 * 1024;
+
+/** Hands plain records of one JSON or NDJSON body to its collector. */
+export class RecordTaker {
+  readonly #body: Buffer;
+  readonly #scan: RecordScan;
+  readonly #collector: Collector;
+  readonly #options: DecodeOptions;
+  /** Where a run stopped, and what storedEnd said of the record there: it need not be gone over again. */
+  #stoppedAt = -1;
+  #stoppedEnd = -1;
+  /** Of the record found last. */
+  #start = -1;
+  #end = -1;
+  #isStored = false;
+
+  constructor(body: Buffer, collector: Collector, options: DecodeOptions) {
+    this.#body = body;
+    this.#scan = new RecordScan(body, options.extraFields);
+    this.#collector = collector;
+    this.#options = options;
+  }
+
+  /**
+   * FAST PATH. Takes the records from `at` on that stand there in stored form, each with one `separator` behind it, which
+   * becomes its newline. Returns where the first other record begins, or where it is time to look at the clock.
+   */
+  takeRun(at: number, separator: number): number {
+    const body = this.#body;
+    const scan = this.#scan;
+    const collector = this.#collector;
+    const { maxRecordBytes } = this.#options;
+    const stop = at + RUN_BYTES;
+    let start = at;
+    let count = 0;
+    while (start < stop) {
+      const end = scan.storedEnd(start);
+      if (end === -1 || body[end] !== separator || end - start >= maxRecordBytes) {
+        this.#stoppedAt = start;
+        this.#stoppedEnd = end;
+        break;
+      }
+      if (collector.keepsLines) {
+        body[end] = NEWLINE;
+        collector.lines.addInPlace(scan.instants.hour, start, end + 1);
+      }
+      count++;
+      start = end + 1;
+    }
+    collector.accept(count);
+    return start;
+  }
+
+  /** The offset behind the valid record that opens at `at`, or -1 when that needs another look. */
+  find(at: number): number {
+    let end = at === this.#stoppedAt ? this.#stoppedEnd : this.#scan.storedEnd(at);
+    this.#isStored = end !== -1;
+    if (end === -1) end = this.#scan.recordEnd(at);
+    this.#start = at;
+    this.#end = end;
+    return end;
+  }
+
+  /** Takes the record found last; false, and nothing done, if its line is too long. `mayOverwrite`: the byte behind it. */
+  take(mayOverwrite: boolean): boolean {
+    const collector = this.#collector;
+    if (this.#isStored && mayOverwrite) {
+      if (this.#end - this.#start >= this.#options.maxRecordBytes) return false;
+      if (collector.keepsLines) {
+        this.#body[this.#end] = NEWLINE;
+        collector.lines.addInPlace(this.#scan.instants.hour, this.#start, this.#end + 1);
+      }
+      collector.accept(1);
+      return true;
+    }
+    const { scratch } = collector.lines;
+    const start = scratch.used;
+    this.#write();
+    const fits = scratch.used - start <= this.#options.maxRecordBytes;
+    if (fits && collector.keepsLines) collector.lines.addWritten(this.#scan.instants.hour, start);
+    else scratch.used = start;
+    if (fits) collector.accept(1);
+    return fits;
+  }
+
+  /** The offset behind a value at `at` that is JSON but no record for certain, or -1. */
+  misfitEnd(at: number): number {
+    return this.#scan.misfitEnd(at);
+  }
+
+  #write(): void {
+    const { scratch } = this.#collector.lines;
+    if (!this.#isStored) {
+      this.#scan.objects.write(scratch, this.#options.extraFields);
+      return;
+    }
+    scratch.reserve(this.#end - this.#start + 1);
+    scratch.slice(this.#scan.view, this.#start, this.#end);
+    scratch.byte(NEWLINE);
+  }
+}

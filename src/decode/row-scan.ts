@@ -1,0 +1,241 @@
+// FAST PATH. Takes CSV rows apart in their bytes, and writes the stored line of a plain one without a string.
+
+import { type Columns, MAX_COLUMNS } from './csv-columns.ts';
+import { InstantScan } from './instant-scan.ts';
+import { findStop, findValueStop, isTrimmed } from './scan-text.ts';
+import type { Scratch } from './scratch.ts';
+
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACE = 0x7d;
+const Z = 0x5a;
+
+/** Of a value: where it begins and ends, without its quotes, and whether its bytes are also its JSON text. */
+const VALUE_INTS = 3;
+const PLAIN = 0;
+const SPECIAL = 1;
+
+// Where in a row the next byte stands.
+const BEFORE_VALUE = 0;
+const UNQUOTED = 1;
+const IN_QUOTES = 2;
+
+/** What rowEnd gives where it is time for a pause. */
+export const UNFINISHED = -2;
+/** A row that is longer is written by those who can pause. */
+const LARGE = 64 * 1024;
+/** Bytes that are read in one go. */
+const STEP = 128 * 1024;
+
+export class RowScan {
+  readonly instants: InstantScan;
+  /** Values in the row read last; of the first MAX_COLUMNS it is known where they stand. */
+  count = 0;
+  /** Why the row read last is none. */
+  fault = '';
+  /** Whether quotes are doubled in a value of the row read last: where it ends is known, and what it says csv-parse reads. */
+  hasDoubledQuotes = false;
+  readonly #bytes: Buffer;
+  readonly #view: DataView;
+  readonly #values = new Int32Array(MAX_COLUMNS * VALUE_INTS);
+  #at = 0;
+  #place = BEFORE_VALUE;
+  #valueStart = 0;
+  #kind = PLAIN;
+  /** Whether a value of the row is not PLAIN. */
+  #hasSpecial = false;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.instants = new InstantScan(bytes, this.#view);
+  }
+
+  /** Reads the row at `at`: the offset behind its line end, -1 for the `fault` of it, or UNFINISHED: see `goOn`. */
+  rowEnd(at: number): number {
+    this.count = 0;
+    this.#at = at;
+    this.#place = BEFORE_VALUE;
+    this.#hasSpecial = false;
+    this.hasDoubledQuotes = false;
+    return this.goOn();
+  }
+
+  /** Reads on in a row that was too long to be read in one go; returns as rowEnd does. */
+  goOn(): number {
+    const bytes = this.#bytes;
+    const limit = this.#at + STEP;
+    while (this.#at < limit) {
+      if (this.#place === BEFORE_VALUE) this.#enterValue();
+      const end = this.#place === IN_QUOTES ? this.#quotedEnd(limit) : this.#unquotedEnd(limit);
+      if (end < 0) return end;
+      if (bytes[end] !== COMMA) return Math.min(bytes[end] === RETURN ? end + 2 : end + 1, bytes.length);
+      this.#at = end + 1;
+      this.#place = BEFORE_VALUE;
+    }
+    return UNFINISHED;
+  }
+
+  isBlank(): boolean {
+    return this.count === 1 && this.#values[0] === this.#values[1];
+  }
+
+  /** The row's values as strings, at most MAX_COLUMNS of them, if no quotes are doubled in it. */
+  *texts(): Generator<undefined, string[], undefined> {
+    const texts: string[] = [];
+    for (let column = 0; column < Math.min(this.count, MAX_COLUMNS); column++) texts.push(yield* this.#text(column));
+    return texts;
+  }
+
+  /** Writes the row's stored line; false, and nothing written, if it is not plain: it has a fault, must be trimmed, is a giant. */
+  write(scratch: Scratch, columns: Columns, bytesOfRow: number): boolean {
+    const { timestamp, path, userAgent } = columns;
+    if (
+      this.hasDoubledQuotes ||
+      bytesOfRow > LARGE ||
+      this.count !== columns.count ||
+      timestamp === -1 ||
+      path === -1 ||
+      userAgent === -1
+    )
+      return false;
+    if (this.#values[timestamp * VALUE_INTS + 2] !== PLAIN) return false;
+    if (!this.#isTrimmedText(path) || !this.#isTrimmedText(userAgent)) return false;
+    const instants = this.instants;
+    const timestampStart = this.#values[timestamp * VALUE_INTS] as number;
+    if (!instants.read(timestampStart, this.#values[timestamp * VALUE_INTS + 1] as number)) return false;
+    scratch.reserve(bytesOfRow * (this.#hasSpecial ? 6 : 1) + columns.overhead);
+    scratch.head();
+    if (instants.text === undefined) {
+      scratch.slice(this.#view, timestampStart, instants.end);
+      scratch.byte(Z);
+    } else {
+      scratch.text(instants.text);
+    }
+    scratch.path();
+    this.#writeValue(scratch, path);
+    scratch.userAgent();
+    this.#writeValue(scratch, userAgent);
+    scratch.byte(QUOTE);
+    for (const { at, view } of columns.extras) {
+      scratch.slice(view, 0, view.byteLength);
+      scratch.byte(QUOTE);
+      this.#writeValue(scratch, at);
+      scratch.byte(QUOTE);
+    }
+    scratch.byte(CLOSE_BRACE);
+    scratch.byte(NEWLINE);
+    return true;
+  }
+
+  #isTrimmedText(column: number): boolean {
+    const start = this.#values[column * VALUE_INTS] as number;
+    const end = this.#values[column * VALUE_INTS + 1] as number;
+    return end > start && isTrimmed(this.#bytes, start, end);
+  }
+
+  #writeValue(scratch: Scratch, column: number): void {
+    const start = this.#values[column * VALUE_INTS] as number;
+    const end = this.#values[column * VALUE_INTS + 1] as number;
+    if (this.#values[column * VALUE_INTS + 2] === PLAIN) {
+      scratch.slice(this.#view, start, end);
+    } else {
+      scratch.escaped(this.#bytes, start, end);
+    }
+  }
+
+  #add(start: number, end: number, kind: number): void {
+    const column = this.count++;
+    if (kind !== PLAIN) this.#hasSpecial = true;
+    if (column >= MAX_COLUMNS) return;
+    this.#values[column * VALUE_INTS] = start;
+    this.#values[column * VALUE_INTS + 1] = end;
+    this.#values[column * VALUE_INTS + 2] = kind;
+  }
+
+  #enterValue(): void {
+    const isQuoted = this.#bytes[this.#at] === QUOTE;
+    if (isQuoted) this.#at++;
+    this.#place = isQuoted ? IN_QUOTES : UNQUOTED;
+    this.#valueStart = this.#at;
+    this.#kind = PLAIN;
+  }
+
+  /** The comma, line end or end of the body behind the value. */
+  #unquotedEnd(limit: number): number {
+    const bytes = this.#bytes;
+    const stop = Math.min(limit, bytes.length);
+    let i = findValueStop(bytes, this.#view, this.#at, stop);
+    // The usual end by itself; what else stops is gone over byte by byte from there on.
+    if (bytes[i] !== COMMA) {
+      for (; i < stop; i++) {
+        const byte = bytes[i] as number;
+        if (byte === COMMA || byte === NEWLINE) break;
+        if (byte === QUOTE) return this.#fail('a quote inside an unquoted value');
+        if (byte === RETURN && bytes[i + 1] === NEWLINE) break;
+        if (byte < 0x20 || byte === BACKSLASH) this.#kind = SPECIAL;
+      }
+    }
+    if (i === limit) return this.#pause(i);
+    this.#add(this.#valueStart, i, this.#kind);
+    return i;
+  }
+
+  #quotedEnd(limit: number): number {
+    const bytes = this.#bytes;
+    const stop = Math.min(limit, bytes.length);
+    let i = this.#at;
+    for (;;) {
+      if (this.#kind === PLAIN) i = findStop(bytes, this.#view, i, stop);
+      else while (i < stop && bytes[i] !== QUOTE) i++;
+      if (i >= bytes.length) return this.#fail('a quote is not closed');
+      if (i >= limit) return this.#pause(i);
+      if (bytes[i] !== QUOTE) this.#kind = SPECIAL;
+      else if (bytes[i + 1] === QUOTE) {
+        this.#kind = SPECIAL;
+        this.hasDoubledQuotes = true;
+        i += 2;
+      } else break;
+    }
+    this.#add(this.#valueStart, i, this.#kind);
+    const next = bytes[i + 1];
+    const isEnd =
+      next === COMMA || next === NEWLINE || next === undefined || (next === RETURN && bytes[i + 2] === NEWLINE);
+    return isEnd ? i + 1 : this.#fail('text after a closing quote');
+  }
+
+  #pause(at: number): number {
+    this.#at = at;
+    return UNFINISHED;
+  }
+
+  #fail(fault: string): number {
+    this.fault = fault;
+    return -1;
+  }
+
+  /** A value as text; a long one in pieces of whole characters. */
+  *#text(column: number): Generator<undefined, string, undefined> {
+    const bytes = this.#bytes;
+    const end = this.#values[column * VALUE_INTS + 1] as number;
+    let text = '';
+    for (let at = this.#values[column * VALUE_INTS] as number; at < end; ) {
+      const pieceEnd = endOfPiece(bytes, at, end);
+      text += bytes.toString('utf8', at, pieceEnd);
+      at = pieceEnd;
+      if (at < end) yield;
+    }
+    return text;
+  }
+}
+
+/** About STEP bytes on, where a character begins. */
+function endOfPiece(bytes: Buffer, start: number, end: number): number {
+  if (end - start < STEP) return end;
+  let at = start + STEP;
+  while (at < end && ((bytes[at] as number) & 0xc0) === 0x80) at++;
+  return at;
+}

@@ -1,0 +1,152 @@
+import { expect, test } from 'vitest';
+import { type BodyFormat, type DecodeOptions, MalformedBodyError } from './decode.ts';
+import { decoders } from './decoders.ts';
+
+// Bodies of 16 MB that would hold up a reader that only comes back when it is done. Each step is measured in CPU time of
+// this thread, so that other load on the machine does not count.
+const SIZE = 16 * 1024 * 1024;
+const MOST_MS = 50;
+const REJECT: DecodeOptions['invalid'] = 'reject';
+const TOO_MANY = 'more than 100000 invalid records in one body';
+
+const RECORD = '"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"-"';
+const fill = (unit: string, around = 64) => unit.repeat(Math.floor((SIZE - around) / unit.length));
+/** A quarter of it, of records so small that it is millions. */
+const millions = (unit: string) => unit.repeat(Math.floor(SIZE / 4 / unit.length));
+const BY_TURNS = ['2025-11-22T15:23:00Z', '2025-11-22T16:23:00Z'];
+const extra = (value: string) => `[{${RECORD},"x":${value}}]`;
+
+stalls('json', 'plain records', () => `[${fill(`{${RECORD}},`)}{${RECORD}}]`, 'accepted 262144');
+stalls(
+  'json',
+  'records in another order',
+  () => `[${fill('{"userAgent":"-", "path":"/","timestamp":"2025-11-22T15:23:00Z"},')}1]`,
+  'record 258110 is not an object',
+);
+stalls('json', 'one string', () => `["${fill('x')}"]`, 'record 0 is not an object');
+stalls('json', 'a string in a record', () => extra(`"${fill('x', 128)}"`), 'record 0 exceeds 262144 bytes');
+stalls('json', 'escapes only', () => extra(`"${fill('\\"', 128)}"`), 'record 0 exceeds 262144 bytes');
+stalls(
+  'json',
+  'a path of escapes',
+  () => `[{"timestamp":"x","path":"${fill('\\u0041')}"}]`,
+  'record 0 invalid timestamp "x"',
+);
+stalls(
+  'json',
+  'a timestamp of escapes',
+  () => `[{"timestamp":"${fill('\\u0041')}"}]`,
+  'record 0 invalid timestamp "AAAA',
+);
+stalls(
+  'json',
+  'digits of a second',
+  () => `[{"timestamp":"2025-11-22T15:23:00.${fill('1')}Z"}]`,
+  'record 0 invalid timestamp',
+);
+stalls('json', 'a million empty objects and more', () => `[${millions('{},')}{}]`, 'record 0 missing timestamp');
+stalls('json', 'empty objects in a record', () => extra(`[${fill('{},', 128)}{}]`), 'record 0 exceeds 262144 bytes');
+stalls('json', 'numbers', () => `[${millions('1,')}1]`, 'record 0 is not an object');
+stalls('json', 'nesting', () => `${fill('[')}`, 'not JSON: line 1 column 16777153');
+stalls('json', 'nesting in a record', () => extra('['.repeat(8_300_000) + ']'.repeat(8_300_000)), 'record 0 exceeds');
+stalls('json', 'nesting 100,000 deep', () => extra('['.repeat(100_000) + ']'.repeat(100_000)), 'accepted 1');
+stalls('json', 'white space', () => `[${fill(' ')}]`, 'no log records provided');
+stalls('json', 'white space in a record', () => extra(`[${fill(' ', 128)}]`), 'accepted 1');
+stalls('json', 'one name again and again', () => `[{${fill('"a":0,', 128)}${RECORD}}]`, 'accepted 1');
+stalls('json', 'ever new names', () => `[{${newNames()}${RECORD}}]`, 'record 0 exceeds');
+stalls('json', 'newlines and no end', () => `[${fill('\n')}`, 'not JSON: line 16777153 column 1');
+stalls('ndjson', 'plain records', () => fill(`{${RECORD}}\n`), 'accepted 262143');
+stalls(
+  'ndjson',
+  'records of two hours by turns',
+  () => fill(BY_TURNS.map((hour) => `${recordOf(hour)}\n`).join('')),
+  'accepted 2621',
+);
+stalls('ndjson', 'records of as many hours', () => fillHours(), 'accepted 262');
+stalls('ndjson', 'empty lines', () => fill('\n'), 'no log records provided');
+stalls('ndjson', 'lines that are not JSON', () => millions('x\n'), 'record 0 not JSON: line 1 column 1');
+stalls('ndjson', 'empty objects', () => millions('{}\n'), 'record 0 missing timestamp');
+stalls('ndjson', 'one line', () => fill('['), 'record 0 not JSON: line 1 column 16777153');
+stalls('csv', 'plain rows', () => fill('2025-11-22T15:23:00Z,/,-\n'), 'accepted 671086');
+stalls('csv', 'quoted rows', () => fill('2025-11-22T15:23:00Z,"/""","-,"\n'), 'accepted 524286');
+stalls('csv', 'rows of two hours by turns', () => fill(BY_TURNS.map((hour) => `${hour},/,-\n`).join('')), 'accepted 6');
+stalls('csv', 'empty lines', () => millions('\n'), 'no log records provided');
+stalls('csv', 'short rows', () => millions('x\n'), 'row 1 has 1 column, expected 3');
+stalls('csv', 'one row of commas', () => fill(','), 'not CSV: row 1: 16777153 columns');
+stalls(
+  'csv',
+  'one row of commas behind a header',
+  () => `timestamp\n${fill(',')}`,
+  'row 2 has 16777153 columns, expected 1',
+);
+stalls('csv', 'one value', () => `2025-11-22T15:23:00Z,${fill('x')},-`, 'row 1 exceeds 262144 bytes');
+stalls('csv', 'doubled quotes', () => `2025-11-22T15:23:00Z,"${fill('""')}",-`, 'row 1 exceeds 262144 bytes');
+stalls('csv', 'control characters', () => `2025-11-22T15:23:00Z,"${fill('\u0001')}",-`, 'row 1 exceeds 262144 bytes');
+stalls('csv', 'no closing quote', () => `2025-11-22T15:23:00Z,"${fill('x')}`, 'row 1: a quote is not closed');
+
+stalls('json', 'a million empty objects and more', () => `[${millions('{},')}{}]`, TOO_MANY, 'skip');
+stalls(
+  'json',
+  'empty objects before a valid record',
+  () => `[${'{},'.repeat(99_999)}{${RECORD}}]`,
+  'record 0 missing',
+  'skip',
+);
+stalls('ndjson', 'lines that are not JSON', () => millions('x\n'), TOO_MANY, 'skip');
+stalls('csv', 'short rows', () => millions('x\n'), TOO_MANY, 'skip');
+
+function recordOf(timestamp: string): string {
+  return `{"timestamp":"${timestamp}","path":"/","userAgent":"-"}`;
+}
+
+function fillHours(): string {
+  const lines = Array.from({ length: 262_000 }, (_, i) =>
+    recordOf(`${new Date(i * 3_600_000).toISOString().slice(0, 19)}Z`),
+  );
+  return lines.join('\n');
+}
+
+/** What is said to the client holds `expected`, and no step towards it takes long. */
+function stalls(format: BodyFormat, what: string, body: () => string, expected: string, invalid = REJECT): void {
+  test(`${format}, ${what}: no step takes long (${invalid})`, () => {
+    const options: DecodeOptions = { maxRecordBytes: 262_144, extraFields: 'keep', invalid };
+    let best = Number.POSITIVE_INFINITY;
+    // Code that is not compiled yet is slow once, a stall every time.
+    for (let attempt = 0; attempt < 6 && best >= MOST_MS; attempt++) {
+      const { verdict, longest } = measure(format, Buffer.from(body()), options);
+      expect(verdict).toContain(expected);
+      best = Math.min(best, longest);
+    }
+    expect(best).toBeLessThan(MOST_MS);
+  });
+}
+
+function measure(format: BodyFormat, body: Buffer, options: DecodeOptions) {
+  const steps = decoders[format](body, options);
+  let longest = 0;
+  for (;;) {
+    const before = process.threadCpuUsage();
+    const verdict = step(steps);
+    const { user, system } = process.threadCpuUsage(before);
+    longest = Math.max(longest, (user + system) / 1000);
+    if (verdict !== undefined) return { verdict, longest };
+  }
+}
+
+/** The verdict, or undefined where the decoder paused. */
+function step(steps: ReturnType<(typeof decoders)[BodyFormat]>): string | undefined {
+  try {
+    const { done, value } = steps.next();
+    if (done !== true) return undefined;
+    return value.rejections[0]?.reason ?? `accepted ${value.accepted}`;
+  } catch (error) {
+    if (error instanceof MalformedBodyError) return error.message;
+    throw error;
+  }
+}
+
+function newNames(): string {
+  let text = '';
+  for (let i = 0; text.length < SIZE - 200; i++) text += `"${i.toString(36)}":0,`;
+  return text;
+}
