@@ -1,0 +1,81 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { diskFileSystem, type FileSystem } from './file-system.ts';
+
+/** The process or the machine is gone: no operation does anything from here on. */
+class GoneError extends Error {}
+
+/**
+ * A disk that dies at the `dieAt`-th operation (0: never). `powerCut` then takes back what was not synced, file by
+ * file; without it the page cache survives, as it does a kill -9. `shortWrites` makes every write stop half way once.
+ */
+export function createFaultyDisk(options: { dieAt: number; shortWrites?: boolean }) {
+  const paths = new Map<number, string>();
+  const synced = new Map<string, Buffer>();
+  const written = new Set<string>();
+  let operations = 0;
+  let dead = false;
+
+  const step = (): void => {
+    operations++;
+    if (operations === options.dieAt) dead = true;
+    if (dead) throw new GoneError('gone');
+  };
+  const files: FileSystem = {
+    ...diskFileSystem,
+    async open(path) {
+      step();
+      const fd = await diskFileSystem.open(path);
+      paths.set(fd, path);
+      written.add(path);
+      return fd;
+    },
+    close: (fd) => diskFileSystem.close(fd),
+    async write(fd, buffers, position) {
+      operations++;
+      if (operations === options.dieAt || dead) {
+        // The last thing that a dying process does: a part of its write.
+        if (!dead && buffers[0] !== undefined) {
+          const part = buffers[0].subarray(0, Math.ceil(buffers[0].length / 2));
+          await diskFileSystem.write(fd, [part], position);
+        }
+        dead = true;
+        throw new GoneError('gone');
+      }
+      const first = buffers[0];
+      if (options.shortWrites === true && first !== undefined && first.length > 1) {
+        return diskFileSystem.write(fd, [first.subarray(0, first.length >> 1)], position);
+      }
+      return diskFileSystem.write(fd, buffers, position);
+    },
+    async sync(fd) {
+      step();
+      const path = paths.get(fd);
+      if (path !== undefined) synced.set(path, readFileSync(path));
+      await diskFileSystem.sync(fd);
+    },
+    async syncFolder(path) {
+      step();
+      await diskFileSystem.syncFolder(path);
+    },
+    async truncate(path, length) {
+      step();
+      written.add(path);
+      await diskFileSystem.truncate(path, length);
+    },
+  };
+  return {
+    files,
+    operations: () => operations,
+    isDead: () => dead,
+    /** What a machine finds when its power is back. */
+    powerCut() {
+      for (const path of written) {
+        // A deletion is taken to have reached the disk, though nobody synced it: the worse case for us.
+        if (!existsSync(path)) continue;
+        const content = synced.get(path);
+        if (content !== undefined) writeFileSync(path, content);
+        else rmSync(path);
+      }
+    },
+  };
+}

@@ -1,0 +1,269 @@
+import { existsSync, statSync } from 'node:fs';
+import { access, constants, statfs } from 'node:fs/promises';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { countBytes } from '../model/chunk.ts';
+import { type Clock, systemClock } from '../model/clock.ts';
+import { type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
+import type { Hour } from '../model/hour.ts';
+import { Committer, INLINE } from './commit.ts';
+import { nameOfHour, pathOfName } from './data-files.ts';
+import { diskFileSystem, type FileSystem, makeFolder } from './file-system.ts';
+import { IdempotencyKeys, type IdempotencyLimits } from './idempotency-keys.ts';
+import { type DirectoryLock, lockDirectories } from './lock.ts';
+import type { Pending } from './pending.ts';
+import { recover } from './recovery.ts';
+import type { CommittedHour, Repo } from './repo.ts';
+import type { CommittedState } from './state.ts';
+
+export interface FileRepoOptions {
+  readonly logsDir: string;
+  readonly dlqDir: string;
+  readonly stateDir: string;
+  readonly durability: 'disk' | 'os';
+  readonly idempotency: IdempotencyLimits;
+  /** A batch that waited longer than this for its commit to begin is refused: its client has given up by then. */
+  readonly maxWaitMs: number;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly files?: FileSystem;
+  readonly maxOpenFiles?: number;
+  readonly segmentBytes?: number;
+  /** See commit.ts. */
+  readonly inline?: typeof INLINE;
+}
+
+/** A commit takes no more than this, so that the first in line does not wait for all who came behind. */
+const MAX_COMMIT_BYTES = 32 * 1024 * 1024;
+const RETRY_AFTER_SECONDS = 5;
+const MIN_FREE_BYTES = 1024 * 1024;
+
+/** Recovers what the last run left and owns the folders until `close`. DirectoryInUseError when another process does. */
+export async function openRepo(options: FileRepoOptions): Promise<Repo> {
+  const { logsDir, dlqDir, stateDir, log, metrics, clock = systemClock, files = diskFileSystem } = options;
+  const durable = options.durability === 'disk';
+  for (const folder of [logsDir, dlqDir, stateDir]) await makeFolder(files, folder, durable);
+  const lock = lockDirectories([stateDir, logsDir, dlqDir]);
+  try {
+    const folders = { logsDir, dlqDir };
+    const keys = new IdempotencyKeys(options.idempotency, clock);
+    await keys.load(stateDir);
+    const recovered = await recover({ files, stateDir, folders, keys, durable, log });
+    const { maxOpenFiles = 512, segmentBytes = 64 * 1024 * 1024, inline = INLINE } = options;
+    const committer = await Committer.open({
+      ...{
+        files,
+        stateDir,
+        folders,
+        durable,
+        maxOpenFiles,
+        segmentBytes,
+        inline,
+        keys,
+        recovered,
+        metrics,
+        clock,
+        log,
+      },
+    });
+    return new FileRepo({ options, committer, keys, state: recovered.state, lock });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+interface Waiting extends Pending {
+  readonly since: number;
+  readonly bytes: number;
+  resolve(receipt: Receipt): void;
+  reject(error: unknown): void;
+}
+
+class FileRepo implements Repo {
+  readonly #options: FileRepoOptions;
+  readonly #committer: Committer;
+  readonly #keys: IdempotencyKeys;
+  readonly #state: CommittedState;
+  readonly #lock: DirectoryLock;
+  readonly #receipt: Receipt;
+  readonly #queue: Waiting[] = [];
+  #running: Promise<void> | undefined;
+  #probe: Promise<void> | undefined;
+  #lastFailure: unknown;
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: {
+    readonly options: FileRepoOptions;
+    readonly committer: Committer;
+    readonly keys: IdempotencyKeys;
+    readonly state: CommittedState;
+    readonly lock: DirectoryLock;
+  }) {
+    this.#options = parts.options;
+    this.#committer = parts.committer;
+    this.#keys = parts.keys;
+    this.#state = parts.state;
+    this.#lock = parts.lock;
+    this.#receipt = { durability: parts.options.durability satisfies Durability };
+  }
+
+  readonly append: Deliver = (batch, note = {}) => {
+    if (this.#closed !== undefined)
+      return Promise.reject(new UnavailableError('storage is closing', RETRY_AFTER_SECONDS));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ batch, note, since: performance.now(), bytes: countBytes(batch), resolve, reject });
+      this.#options.metrics.queueDepth.set(this.#queue.length);
+      this.#running ??= this.#run();
+    });
+  };
+
+  get idempotency(): Repo['idempotency'] {
+    return this.#keys;
+  }
+
+  offsets(): ReturnType<Repo['offsets']> {
+    return this.#state.offsets();
+  }
+
+  hasBatchId(batchId: string): boolean {
+    return this.#state.hasBatchId(batchId);
+  }
+
+  changedHours(): readonly CommittedHour[] {
+    return this.#state.changedHours().flatMap((hour) => {
+      const path = this.#path(hour);
+      const bytes = this.#state.length(nameOfHour(hour));
+      if (bytes !== undefined) return { hour, path, bytes };
+      // Only an hour whose file was shortened by hand has no length on record.
+      if (existsSync(path)) return { hour, path, bytes: statSync(path).size };
+      this.#committer.markSummarised(hour, 0);
+      return [];
+    });
+  }
+
+  markSummarised(hour: Hour, bytes: number): void {
+    this.#committer.markSummarised(hour, bytes);
+  }
+
+  async committedHour(hour: Hour): Promise<CommittedHour | undefined> {
+    const path = this.#path(hour);
+    const size = await (this.#options.files ?? diskFileSystem).size(path);
+    const bytes = this.#state.length(nameOfHour(hour)) ?? size;
+    return bytes === undefined || size === undefined ? undefined : { hour, path, bytes };
+  }
+
+  async checkWritable(): Promise<void> {
+    if (this.#closed !== undefined) throw new Error('storage is closing');
+    const { logsDir, stateDir, dlqDir } = this.#options;
+    for (const folder of [logsDir, stateDir, dlqDir]) {
+      await access(folder, constants.W_OK);
+      const { bavail, bsize } = await statfs(folder);
+      if (bavail * bsize < MIN_FREE_BYTES) throw new Error(`disk is full: ${bavail * bsize} bytes free in ${folder}`);
+    }
+    if (this.#lastFailure !== undefined) await this.#probeStorage();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#finish();
+    return this.#closed;
+  }
+
+  async #finish(): Promise<void> {
+    await this.#probe?.catch(() => undefined);
+    await this.#running;
+    try {
+      await this.#committer.close();
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** After a failed commit only a write can tell whether storage works again. Takes its turn between commits. */
+  async #probeStorage(): Promise<void> {
+    this.#probe ??= (async () => {
+      while (this.#running !== undefined) await this.#running;
+      this.#running = this.#committer.probe().then(
+        () => this.#succeeded(),
+        (error: unknown) => {
+          this.#lastFailure = error;
+        },
+      );
+      await this.#running;
+      this.#running = this.#queue.length > 0 ? this.#run() : undefined;
+    })().finally(() => {
+      this.#probe = undefined;
+    });
+    await this.#probe;
+    if (this.#lastFailure !== undefined) throw this.#lastFailure;
+  }
+
+  #succeeded(): void {
+    this.#lastFailure = undefined;
+  }
+
+  /** Commits until nobody waits. Batches that come meanwhile form the next group. */
+  async #run(): Promise<void> {
+    const { metrics } = this.#options;
+    // One turn later, so that requests read in the same turn of the event loop share the first commit.
+    await new Promise(setImmediate);
+    while (this.#queue.length > 0) {
+      const group = this.#nextGroup();
+      metrics.queueDepth.set(this.#queue.length);
+      if (group.length > 0) await this.#commit(group);
+    }
+    metrics.openFiles.set(this.#committer.openFiles);
+    metrics.journalBytes.set(this.#committer.journalBytes);
+    this.#running = undefined;
+  }
+
+  #nextGroup(): Waiting[] {
+    const now = performance.now();
+    const group: Waiting[] = [];
+    let bytes = 0;
+    let taken = 0;
+    for (const waiting of this.#queue) {
+      if (bytes >= MAX_COMMIT_BYTES) break;
+      taken++;
+      if (now - waiting.since > this.#options.maxWaitMs) {
+        waiting.reject(
+          new UnavailableError(`no commit began within ${this.#options.maxWaitMs} ms`, RETRY_AFTER_SECONDS),
+        );
+        continue;
+      }
+      bytes += waiting.bytes;
+      group.push(waiting);
+    }
+    this.#queue.splice(0, taken);
+    return group;
+  }
+
+  async #commit(group: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#committer.commit(group);
+      this.#succeeded();
+      for (const waiting of group) waiting.resolve(this.#receipt);
+    } catch (error) {
+      // One batch at fault (an hour that cannot be written) must not take the others with it.
+      if (group.length > 1) for (const waiting of group) await this.#commit([waiting]);
+      else this.#refuse(group, error);
+    }
+  }
+
+  #refuse(group: readonly Waiting[], cause: unknown): void {
+    const { metrics, log } = this.#options;
+    this.#lastFailure = cause;
+    metrics.storageFailures.inc();
+    log.error('cannot store a batch; files are back at their committed length', { err: cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    for (const waiting of group) {
+      waiting.reject(new UnavailableError(`cannot store the batch: ${reason}`, RETRY_AFTER_SECONDS, { cause }));
+    }
+  }
+
+  #path(hour: Hour): string {
+    const { logsDir, dlqDir } = this.#options;
+    return pathOfName({ logsDir, dlqDir }, nameOfHour(hour));
+  }
+}

@@ -1,0 +1,63 @@
+import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { diskFileSystem, type FileSystem, makeFolder } from './file-system.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'logforge-folder-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** The real one, and the folders that were synced. */
+function recording(): { files: FileSystem; synced: string[] } {
+  const synced: string[] = [];
+  const syncFolder = async (path: string): Promise<void> => {
+    // More would be one that does not end.
+    if (synced.push(path) > 10) throw new Error('too many folders are synced');
+    await diskFileSystem.syncFolder(path);
+  };
+  return { files: { ...diskFileSystem, syncFolder }, synced };
+}
+
+describe('a new folder', () => {
+  const makes = (name: string) =>
+    it(`${name} is made with its parents, and every new entry is synced`, async () => {
+      const { files, synced } = recording();
+      const path = join(dir, name);
+      await makeFolder(files, path, true);
+      expect(existsSync(path)).toBe(true);
+      const expected: string[] = [];
+      for (let made = path; made !== dir; made = dirname(made)) expected.push(dirname(made));
+      expect(synced).toEqual(expected);
+    });
+
+  makes('logs');
+  makes('a');
+  makes('a/b/c');
+
+  it('with a short relative name ends, too', async () => {
+    const { files, synced } = recording();
+    await makeFolder(files, relative(process.cwd(), join(dir, 'a')), true);
+    expect(synced).toEqual([dir]);
+  });
+
+  it('in the working directory ends, too', async () => {
+    const { files, synced } = recording();
+    const here = process.cwd();
+    process.chdir(dir);
+    try {
+      await makeFolder(files, 'a', true);
+      expect(synced).toEqual([realpathSync(dir)]);
+    } finally {
+      process.chdir(here);
+    }
+  });
+
+  it('that is there costs nothing', async () => {
+    const { files, synced } = recording();
+    await makeFolder(files, dir, true);
+    expect(synced).toEqual([]);
+  });
+});

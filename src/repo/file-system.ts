@@ -1,0 +1,117 @@
+import * as fs from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { promisify } from 'node:util';
+
+/**
+ * The few operations on disk that a commit is made of. Handed in, because short writes, failing syncs and full disks
+ * cannot be had to order from a real one.
+ */
+export interface FileSystem {
+  /** Opens for reading and writing, creating the file (never its folder) when it is missing. Gives the descriptor. */
+  open(path: string): Promise<number>;
+  close(fd: number): Promise<void>;
+  /** Writes at `position`, and gives the bytes written, which may be fewer than those of `buffers`. */
+  write(fd: number, buffers: readonly Buffer[], position: number): Promise<number>;
+  /** Makes data and length durable. A failure is never to be retried on the same descriptor: the kernel forgets it. */
+  sync(fd: number): Promise<void>;
+  /** Makes the entries of a folder durable. */
+  syncFolder(path: string): Promise<void>;
+  truncate(path: string, length: number): Promise<void>;
+  /** Whether the file behind the descriptor still has a name: false once somebody deleted it. */
+  isLinked(fd: number): boolean;
+  /** The byte at `position`, undefined behind the end. */
+  readByte(fd: number, position: number): Promise<number | undefined>;
+  /** Length in bytes, undefined when there is no such file. */
+  size(path: string): Promise<number | undefined>;
+}
+
+const openAsync = promisify(fs.open);
+const closeAsync = promisify(fs.close);
+const fdatasyncAsync = promisify(fs.fdatasync);
+
+/** A write up to this size is a copy into the page cache, cheaper done here than handed to a thread. */
+const INLINE_WRITE_BYTES = 64 * 1024;
+
+function writeInThread(fd: number, buffers: readonly Buffer[], position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.writev(fd, buffers, position, (error, written) => (error === null ? resolve(written) : reject(error)));
+  });
+}
+
+export const diskFileSystem: FileSystem = {
+  open: (path) => openAsync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o640),
+  close: closeAsync,
+  async write(fd, buffers, position) {
+    let bytes = 0;
+    for (const buffer of buffers) bytes += buffer.length;
+    return bytes <= INLINE_WRITE_BYTES ? fs.writevSync(fd, buffers, position) : writeInThread(fd, buffers, position);
+  },
+  sync: fdatasyncAsync,
+  async syncFolder(path) {
+    const fd = await openAsync(path, fs.constants.O_RDONLY);
+    try {
+      await promisify(fs.fsync)(fd);
+    } finally {
+      await closeAsync(fd);
+    }
+  },
+  truncate: promisify(fs.truncate),
+  isLinked: (fd) => fs.fstatSync(fd).nlink > 0,
+  async readByte(fd, position) {
+    const byte = Buffer.alloc(1);
+    return fs.readSync(fd, byte, 0, 1, position) === 1 ? byte[0] : undefined;
+  },
+  async size(path) {
+    try {
+      return (await fs.promises.stat(path)).size;
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  },
+};
+
+/** Most buffers one writev takes (IOV_MAX). */
+const MAX_BUFFERS = 1024;
+
+/** Writes all of `buffers` at `position`, carrying on after a short write. */
+export async function writeFully(
+  files: FileSystem,
+  fd: number,
+  buffers: readonly Buffer[],
+  position: number,
+): Promise<void> {
+  let rest = buffers.filter((buffer) => buffer.length > 0);
+  let at = position;
+  while (rest.length > 0) {
+    const written = await files.write(fd, rest.slice(0, MAX_BUFFERS), at);
+    if (written === 0) throw new Error('the file system wrote nothing');
+    at += written;
+    rest = dropBytes(rest, written);
+  }
+}
+
+function dropBytes(buffers: readonly Buffer[], bytes: number): Buffer[] {
+  let left = bytes;
+  let first = 0;
+  for (; first < buffers.length; first++) {
+    const length = buffers[first]?.length ?? 0;
+    if (left < length) break;
+    left -= length;
+  }
+  const rest = buffers.slice(first);
+  if (left > 0 && rest[0] !== undefined) rest[0] = rest[0].subarray(left);
+  return rest;
+}
+
+/** Creates a folder with its parents and makes each new entry durable. Gives back quickly where it is there already. */
+export async function makeFolder(files: FileSystem, path: string, durable: boolean): Promise<void> {
+  const whole = resolve(path);
+  const first = await fs.promises.mkdir(whole, { recursive: true, mode: 0o750 });
+  if (first === undefined || !durable) return;
+  for (let made = whole; made.length >= first.length; made = dirname(made)) await files.syncFolder(dirname(made));
+}
+
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

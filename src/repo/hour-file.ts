@@ -1,0 +1,42 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { type Hour, parseHour } from '../model/hour.ts';
+
+/** An hour's file open for reading, synchronously: for the aggregator's thread, not for the event loop. */
+export interface HourFile {
+  /** Length when it was opened, committed or not. */
+  readonly size: number;
+  /** Reads up to `length` bytes at `position` into `target` at `offset`, and gives how many; 0 at the end. */
+  read(target: Buffer, offset: number, length: number, position: number): number;
+  close(): void;
+}
+
+/** Undefined when there is no such file. */
+export function openHourFile(path: string): HourFile | undefined {
+  let fd: number;
+  try {
+    fd = fs.openSync(path, 'r');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new Error(`cannot open hour file path=${path}`, { cause: error });
+  }
+  return {
+    size: fs.fstatSync(fd).size,
+    read: (target, offset, length, position) => fs.readSync(fd, target, offset, length, position),
+    close: () => fs.closeSync(fd),
+  };
+}
+
+/** The hours that have a file under `logsDir`, in order. Whatever else lies there is passed over. */
+export async function listHours(logsDir: string): Promise<Hour[]> {
+  const hours: Hour[] = [];
+  for (const day of await fs.promises.readdir(logsDir, { withFileTypes: true })) {
+    if (!day.isDirectory() || parseHour(`${day.name}T00`) === undefined) continue;
+    for (const name of await fs.promises.readdir(join(logsDir, day.name))) {
+      const [, hh] = /^(\d\d)\.log\.json$/.exec(name) ?? [];
+      const hour = hh === undefined ? undefined : parseHour(`${day.name}T${hh}`);
+      if (hour !== undefined) hours.push(hour);
+    }
+  }
+  return hours.sort((a, b) => a - b);
+}

@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** Another process owns the data directory. */
+export class DirectoryInUseError extends Error {
+  override readonly name = 'DirectoryInUseError';
+}
+
+export interface DirectoryLock {
+  release(): void;
+}
+
+const FILE_NAME = '.logforge.lock';
+
+/**
+ * Takes sole ownership of folders that exist; throws DirectoryInUseError when another process has one of them.
+ *
+ * Node has no call to lock a file, but the SQLite inside it does: an exclusive transaction holds a POSIX lock that the
+ * kernel gives back however the process ends, that a container sharing the volume respects, and that no stale pid file
+ * can fake. The file stays empty.
+ */
+export function lockDirectories(folders: readonly string[]): DirectoryLock {
+  const held: DatabaseSync[] = [];
+  const release = (): void => {
+    for (const database of held.splice(0)) database.close();
+  };
+  for (const folder of new Set(folders)) {
+    try {
+      held.push(lockOne(join(folder, FILE_NAME)));
+    } catch (error) {
+      release();
+      if (isBusy(error)) throw new DirectoryInUseError(`another logforge process owns ${folder}`);
+      throw new Error(`cannot lock folder=${folder}`, { cause: error });
+    }
+  }
+  return { release };
+}
+
+function lockOne(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    database.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE');
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** SQLITE_BUSY, see sqlite.org/rescode.html */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === 5;
+}

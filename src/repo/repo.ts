@@ -1,0 +1,52 @@
+import type { Deliver, IdempotencyNote, OffsetNote } from '../model/deliver.ts';
+import type { Hour } from '../model/hour.ts';
+
+/** The part of an hour's file that is committed: only these bytes may be read. */
+export interface CommittedHour {
+  readonly hour: Hour;
+  /** Absolute path of the NDJSON file. */
+  readonly path: string;
+  /** Committed length in bytes; always the end of a line. */
+  readonly bytes: number;
+}
+
+/**
+ * Our own disk: hourly files behind one commit journal. One process owns it, and in that process one thread.
+ *
+ * What `append` takes is atomic (whole batch with its note, or nothing), durable as configured when it resolves, and
+ * ordered: batches are stored in the order of the calls. Any number of calls may run at once; they share commits.
+ */
+export interface Repo {
+  /** Stores a batch. UnavailableError when it cannot (disk full, I/O error, closing): then nothing of it is there. */
+  readonly append: Deliver;
+
+  /** The idempotency keys in force. */
+  readonly idempotency: {
+    find(key: string): IdempotencyNote | undefined;
+    /** Keys remembered now. */
+    size(): number;
+    /** Unix ms of the oldest key remembered; undefined when there is none. */
+    oldest(): number | undefined;
+  };
+
+  /** The next offset of each partition, as committed with the data. */
+  offsets(): readonly OffsetNote[];
+
+  /** Whether a queue message with this batch-id is already stored, however long ago (see batch-id-set.ts). */
+  hasBatchId(batchId: string): boolean;
+
+  /** Hours whose committed length grew since they were last marked as summarised. Costs what is listed, not history. */
+  changedHours(): readonly CommittedHour[];
+
+  /** The aggregator's word that an hour is summarised up to `bytes`. Not synced: at worst the hour is looked at again. */
+  markSummarised(hour: Hour, bytes: number): void;
+
+  /** The committed part of one hour, undefined where there is none. */
+  committedHour(hour: Hour): Promise<CommittedHour | undefined>;
+
+  /** Rejects with the reason when storage cannot be written now. Creates no file. */
+  checkWritable(): Promise<void>;
+
+  /** Finishes what was accepted, syncs, gives up the lock. Later appends are refused with UnavailableError. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,58 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { parseHour } from '../model/hour.ts';
+import { createSummaryFiles } from './summaries.ts';
+import { createSummaryTotals } from './summary-totals.ts';
+
+const FIRST = parseHour('2015-05-17T22') ?? 0;
+let analyticsDir = '';
+
+beforeEach(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'logforge-totals-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  analyticsDir = join(folder, 'analytics');
+});
+
+function writeSummary(hour: number, totalRequests: number, paths = 1): void {
+  const requestsPerPath = new Map(Array.from({ length: paths }, (_, i) => [`/${i}`, 1]));
+  const source = { bytes: 1, records: totalRequests, skippedLines: 0 };
+  createSummaryFiles({ analyticsDir, durability: 'os' }).write({
+    hour,
+    totalRequests,
+    requestsPerPath: requestsPerPath.set('/rest', totalRequests - paths),
+    requestsPerUserAgent: new Map([['a', totalRequests]]),
+    source,
+  });
+}
+
+test('gives the total of each hour, and null where there is no summary', async () => {
+  writeSummary(FIRST, 74);
+  writeSummary(FIRST + 2, 100_000, 20_000);
+  const { totals } = createSummaryTotals({ analyticsDir });
+  expect(await totals(FIRST - 1, FIRST + 4)).toEqual([null, 74, null, 100_000, null]);
+  const month = await totals(FIRST - 740, FIRST + 4);
+  expect([month.length, month[740], month[742]]).toEqual([744, 74, 100_000]);
+});
+
+test('a file that is none of ours has no total', async () => {
+  await mkdir(join(analyticsDir, '2015-05-17'), { recursive: true });
+  await writeFile(join(analyticsDir, '2015-05-17', 'summary_22.json'), 'rubbish');
+  await mkdir(join(analyticsDir, '2015-05-17', 'summary_23.json'));
+  const { totals } = createSummaryTotals({ analyticsDir });
+  expect(await totals(FIRST, FIRST + 1)).toEqual([null]);
+  await expect(totals(FIRST + 1, FIRST + 2)).rejects.toThrow();
+});
+
+test('knows the latest hour that has a summary', async () => {
+  const { latest, totals } = createSummaryTotals({ analyticsDir });
+  expect(await latest()).toBeUndefined();
+  expect(await totals(FIRST, FIRST + 1)).toEqual([null]);
+  writeSummary(FIRST, 1);
+  writeSummary(FIRST - 30, 1);
+  await mkdir(join(analyticsDir, '2016-01-01'));
+  await writeFile(join(analyticsDir, '2016-01-01', 'summary_99.json'), '');
+  await writeFile(join(analyticsDir, 'notes.txt'), '');
+  expect(await latest()).toBe(FIRST);
+});
