@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * What a client library must bring. All that is ours (message format, joining, partitions, batch-ids, checks) stands
+ * above it, once, in kafka-queue.ts; a driver only moves records.
+ */
+export interface Driver {
+  /**
+   * Sends records as one record batch to one partition: all of them arrive, in this order, or none. At most one call
+   * at a time for a partition. BatchTooLargeError when the broker says so; any other rejection leaves it open whether
+   * they arrived.
+   */
+  produce(partition: number, records: readonly OutRecord[]): Promise<Produced>;
+
+  /** The topic as it is; created when it is missing. Asks the broker every time. */
+  topic(): Promise<TopicState>;
+
+  /** Where the group and the log stand, for every partition of the topic. */
+  ends(): Promise<readonly PartitionEnds[]>;
+
+  /** Joins the group and reads until stopped, through outages. */
+  consume(sink: RecordSink): DriverConsumption;
+
+  close(): Promise<void>;
+}
+
+export interface OutRecord {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly value: Buffer;
+}
+
+/** What the broker answered. */
+export interface Produced {
+  readonly partition: number;
+  readonly baseOffset: bigint;
+}
+
+export interface TopicState {
+  readonly partitions: number;
+  /** Largest record batch it takes, in bytes, headers included. */
+  readonly maxMessageBytes: number;
+}
+
+export interface PartitionEnds {
+  readonly partition: number;
+  readonly low: bigint;
+  readonly high: bigint;
+  readonly committed: bigint | undefined;
+}
+
+export interface InRecord {
+  readonly offset: bigint;
+  /** Unix ms. */
+  readonly timestamp: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A view of the fetch's buffer. */
+  readonly value: Buffer | null;
+  /** Why it could not be read; then there are no headers and no value. */
+  readonly problem?: string;
+}
+
+/** The raw form of QueueHandler: the same obligations, records for items. */
+export interface RecordSink {
+  assign(ends: PartitionEnds): Promise<RecordReceiver>;
+  /** Something failed on the way and is tried again: to be counted and logged. */
+  failed(what: string, error: unknown): void;
+  fatal(error: Error): void;
+}
+
+export interface RecordReceiver {
+  /** The offset to read first. The driver commits it to the group at once, so that a group without one tells something. */
+  readonly offset: bigint;
+  /** `next`: the offset to read after these; past the last record where offsets are skipped. */
+  receive(records: readonly InRecord[], next: bigint, signal: AbortSignal): Promise<void>;
+}
+
+export interface DriverConsumption {
+  stop(): Promise<void>;
+}
+
+/** max.message.bytes of a broker that was not told otherwise. */
+export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
+
+const NOT_TAKEN_RETRIES_MS = [50, 100, 200, 400];
+
+/**
+ * Sends again, for a moment, what the broker said it did not take because the partition has no leader yet or another
+ * one: so a topic that was just made, or a leader that just moved, fails nothing. Any other failure passes through.
+ */
+export async function retryNotTaken<T>(send: () => Promise<T>, isNotTaken: (error: unknown) => boolean): Promise<T> {
+  for (const pauseMs of NOT_TAKEN_RETRIES_MS) {
+    try {
+      return await send();
+    } catch (error) {
+      if (!isNotTaken(error)) throw error;
+      await sleep(pauseMs);
+    }
+  }
+  return send();
+}
+
+const TOPIC_SEEN_MS = 2_000;
+const TOPIC_PAUSE_MS = 50;
+
+/** Looks again, for a moment, for a topic that was just made: brokers hear of it one after the other. */
+export async function untilSeen(topic: string, look: () => Promise<number | undefined>): Promise<number> {
+  for (const end = performance.now() + TOPIC_SEEN_MS; ; await sleep(TOPIC_PAUSE_MS)) {
+    const partitions = await look();
+    if (partitions !== undefined) return partitions;
+    if (performance.now() > end) throw new Error(`topic=${topic} was created and is not there yet`);
+  }
+}
+
+/** Settings that both drivers take. */
+export interface DriverOptions {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly topic: string;
+  readonly groupId: string;
+  /** For a topic that we create. */
+  readonly partitions: number;
+  readonly replication: number;
+  /** The record batch that a topic we create takes, in bytes. */
+  readonly maxMessageBytes: number;
+  readonly compression: Compression;
+  readonly requireAllAcks: boolean;
+  /** A send that the broker has not acknowledged by then has failed, ms. */
+  readonly sendTimeoutMs: number;
+  /** A member that was not heard of for so long is taken for dead by the group, ms. */
+  readonly sessionTimeoutMs: number;
+  readonly fetch: FetchOptions;
+  readonly ssl?: TlsOptions | undefined;
+  readonly sasl?: SaslOptions | undefined;
+}
+
+export interface FetchOptions {
+  /** A fetch is answered when there is so much, or after `maxWaitMs`. */
+  readonly minBytes: number;
+  readonly maxWaitMs: number;
+  /** At most so much of one partition, and in all; the first record batch comes whatever its size. */
+  readonly maxBytesPerPartition: number;
+  readonly maxBytes: number;
+}
+
+export interface TlsOptions {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly rejectUnauthorized: boolean;
+}
+
+export interface SaslOptions {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string;
+}
+
+export const COMPRESSIONS = ['none', 'gzip', 'zstd', 'snappy', 'lz4'] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
