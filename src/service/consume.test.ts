@@ -1,0 +1,324 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createTestLog } from '../../test/support/queues.ts';
+import { decoders } from '../decode/decoders.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import type { Batch } from '../model/chunk.ts';
+import { type CommitNote, type Deliver, type IdempotencyNote, UnavailableError } from '../model/deliver.ts';
+import type { Assignment, PartitionState, QueuedBatch, QueueItem } from '../queue/queue.ts';
+import { batchOf, textOf } from '../queue/queue-contract.case.ts';
+import { openRepo } from '../repo/file-repo.ts';
+import { createConsumer } from './consume.ts';
+import { createLedger } from './ledger.ts';
+
+const HOUR = 397_186;
+const LINE = '{"timestamp":"2015-04-24T10:00:00Z","path":"/","userAgent":"curl/8"}';
+const STATE: PartitionState = { topic: 'logs', partition: 0, committed: undefined, low: 0n, high: 100n };
+
+interface Options {
+  readonly offsets?: Readonly<Record<number, string>>;
+  readonly known?: readonly string[];
+  readonly keys?: readonly IdempotencyNote[];
+  readonly append?: Deliver;
+}
+
+function setUp(options: Options = {}) {
+  const metrics = createMetrics({ defaultMetrics: false });
+  const log = createTestLog();
+  const ledger = createLedger(metrics);
+  const stored: { batch: Batch; note: CommitNote }[] = [];
+  const store: Deliver = async (batch, note = {}) => {
+    await options.append?.(batch, note);
+    stored.push({ batch, note });
+    return { durability: 'disk' };
+  };
+  const ids = new Set(options.known);
+  const keys = new Map(options.keys?.map((note) => [note.key, note]));
+  const pauses: number[] = [];
+  const consumer = createConsumer({
+    repo: {
+      append: store,
+      offsets: () =>
+        Object.entries(options.offsets ?? {}).map(([partition, next]) => {
+          return { topic: 'logs', partition: Number(partition), next };
+        }),
+      hasBatchId: (id) => ids.has(id),
+      idempotency: { find: (key) => keys.get(key), size: () => keys.size, oldest: () => undefined },
+    },
+    ...{ decoders, decode: { maxRecordBytes: 1_000, extraFields: 'keep' } },
+    backoff: { firstMs: 1, maxMs: 8, random: () => 0, sleep: async (ms) => void pauses.push(ms) },
+    ...{ ledger, metrics, log, clock: () => 5_000, onFatal: () => undefined },
+  });
+  const outcomes = async () => {
+    const { values } = await metrics.records.get();
+    const books: Record<string, number> = { unaccounted: ledger.unaccounted() };
+    for (const { labels, value } of values) if (value > 0) books[String(labels.outcome)] = value;
+    return books;
+  };
+  const texts = () => stored.map(({ batch }) => textOf(batch));
+  return { consumer, stored, texts, outcomes, log, metrics, pauses };
+}
+
+const never = new AbortController().signal;
+
+function receive(
+  assignment: Assignment,
+  items: readonly QueueItem[],
+  options: { signal?: AbortSignal; next?: bigint } = {},
+) {
+  const next = options.next ?? items.at(-1)?.next ?? 0n;
+  return assignment.receive({ topic: 'logs', partition: 0, items, next }, options.signal ?? never);
+}
+
+const ours = (offset: number, ...batches: readonly QueuedBatch[]): QueueItem => {
+  return { kind: 'batches', offset: BigInt(offset), next: BigInt(offset + 1), timestamp: 4_000, batches };
+};
+const theirs = (offset: number, value: string | Buffer | null, contentType = ''): QueueItem => {
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
+  return {
+    kind: 'foreign',
+    offset: BigInt(offset),
+    next: BigInt(offset + 1),
+    timestamp: 4_000,
+    contentType,
+    value: bytes,
+  };
+};
+const one = (sequence: number, extra: Partial<QueuedBatch> = {}): QueuedBatch => {
+  return { id: `p:${sequence}`, batch: batchOf([HOUR, `{"n":${sequence}}`]), ...extra };
+};
+const key = (name: string, bodyHash = 'h'): IdempotencyNote => ({ key: name, bodyHash, answer: '{}', time: 1 });
+
+describe('a consumer', () => {
+  it('stores what one fetch brought in one commit, with its end, its ids and its keys', async () => {
+    const { consumer, stored, texts, outcomes } = setUp();
+    const assignment = await consumer.assign(STATE);
+    const letter = { time: 1, stage: 'ingest', reason: 'r', raw: '{', source: 's' } as const;
+    await receive(assignment, [
+      ours(0, one(0), one(1, { idempotency: key('a'), deadLetters: [letter] })),
+      ours(1, { id: 'p:2', batch: batchOf([HOUR + 1, '{"n":2}'], [HOUR, '{"n":3}']) }),
+    ]);
+    expect(texts()).toEqual([
+      [
+        [HOUR, 3, '{"n":0}\n{"n":1}\n{"n":3}\n'],
+        [HOUR + 1, 1, '{"n":2}\n'],
+      ],
+    ]);
+    expect(stored[0]?.note).toEqual({
+      offsets: [{ topic: 'logs', partition: 0, next: '2' }],
+      batchIds: ['p:0', 'p:1', 'p:2'],
+      keys: [key('a')],
+      deadLetters: [letter],
+    });
+    expect(await outcomes()).toEqual({ stored: 4, unaccounted: 0 });
+  });
+
+  it.each<[string, Partial<PartitionState>, string | undefined, bigint]>([
+    ['the first offset there is when nothing is known', { low: 7n }, undefined, 7n],
+    ['the group’s offset when another process was here before', { committed: 20n }, undefined, 20n],
+    ['the journal’s when the group was not told in time', { committed: 20n }, '25', 25n],
+    ['the group’s when the partition was elsewhere meanwhile', { committed: 30n }, '25', 30n],
+    ['the first there is when the topic was made anew', { high: 5n }, '25', 0n],
+    ['the first there is when the topic was made anew and has grown beyond', { high: 50n }, '25', 0n],
+    ['the first there is when the log ends before what the group says', { high: 10n, committed: 30n }, '25', 0n],
+    ['the first there is when retention has passed', { low: 40n, committed: 30n }, '25', 40n],
+  ])('begins at %s', async (_, state, journal, begin) => {
+    const { consumer } = setUp(journal === undefined ? {} : { offsets: { 0: journal } });
+    expect((await consumer.assign({ ...STATE, ...state })).offset).toBe(begin);
+  });
+
+  it('reports offsets that are missing, at the start and between', async () => {
+    const { consumer, metrics, log } = setUp({ offsets: { 0: '25' } });
+    const assignment = await consumer.assign({ ...STATE, low: 40n, committed: 30n });
+    await receive(assignment, [ours(40, one(0))]);
+    await receive(assignment, [ours(44, one(1))]);
+    const { values } = await metrics.consumerGaps.get();
+    expect(values[0]?.value).toBe(10 + 3);
+    expect(log.entries.filter((entry) => entry === 'warn offsets are missing')).toHaveLength(2);
+  });
+
+  it('stores a batch once, however often it comes', async () => {
+    const { consumer, texts, outcomes, metrics } = setUp({ known: ['p:0'] });
+    const assignment = await consumer.assign(STATE);
+    await receive(assignment, [ours(0, one(0), one(1)), ours(1, one(1)), ours(2, one(2))]);
+    expect(texts()).toEqual([[[HOUR, 2, '{"n":1}\n{"n":2}\n']]]);
+    expect(await outcomes()).toEqual({ stored: 2, duplicate: 2, unaccounted: 0 });
+    expect((await metrics.consumedDuplicates.get()).values[0]?.value).toBe(2);
+  });
+
+  it('stores a key once, however often the client repeats its batch', async () => {
+    const { consumer, stored, texts, outcomes } = setUp({ keys: [key('known')] });
+    const assignment = await consumer.assign(STATE);
+    await receive(assignment, [
+      ours(0, one(0, { idempotency: key('known') }), one(1, { idempotency: key('new') })),
+      ours(1, one(2, { idempotency: key('new') })),
+    ]);
+    expect(texts()).toEqual([[[HOUR, 1, '{"n":1}\n']]]);
+    expect(stored[0]?.note).toMatchObject({ keys: [key('new')], batchIds: ['p:0', 'p:1', 'p:2'] });
+    expect(await outcomes()).toEqual({ stored: 1, duplicate: 2, unaccounted: 0 });
+  });
+
+  it('keeps in the dead letters what was accepted under a key that had another body', async () => {
+    const { consumer, stored, outcomes } = setUp({ keys: [key('k', 'first')] });
+    const assignment = await consumer.assign(STATE);
+    const batch = batchOf([HOUR, '{"a":1}', '{"a":2}']);
+    await receive(assignment, [ours(3, { id: 'p:0', batch, idempotency: key('k', 'second') })]);
+    expect(stored[0]?.batch).toEqual([]);
+    expect(stored[0]?.note.deadLetters?.map(({ raw, source, stage }) => [raw, source, stage])).toEqual([
+      ['{"a":1}', 'kafka:logs/0@3', 'consume'],
+      ['{"a":2}', 'kafka:logs/0@3', 'consume'],
+    ]);
+    expect(await outcomes()).toEqual({ dead_lettered: 2, unaccounted: 0 });
+  });
+
+  it('commits the offset even where there is nothing to store', async () => {
+    const { consumer, stored } = setUp({ known: ['p:0'] });
+    const assignment = await consumer.assign(STATE);
+    await receive(assignment, [ours(0, one(0))], { next: 9n });
+    expect(stored).toMatchObject([{ batch: [], note: { offsets: [{ next: '9' }], batchIds: [] } }]);
+  });
+
+  it('reads what others put there: a record, an array, lines, with or without a content type', async () => {
+    const { consumer, texts, outcomes } = setUp();
+    const assignment = await consumer.assign(STATE);
+    const pretty = JSON.stringify(JSON.parse(LINE), null, 2);
+    await receive(assignment, [
+      theirs(0, LINE),
+      theirs(1, `[${LINE},${LINE}]`, 'application/json'),
+      theirs(2, `${LINE}\n${LINE}\n`, 'application/x-ndjson'),
+      theirs(3, ` \n${pretty}\n`),
+      theirs(4, `${LINE}\n${LINE}`),
+    ]);
+    expect(texts()).toEqual([[[HOUR, 8, `${LINE}\n`.repeat(8)]]]);
+    expect(await outcomes()).toEqual({ stored: 8, unaccounted: 0 });
+  });
+
+  it('keeps what cannot be read in the dead letters, with where it stood, and goes on', async () => {
+    const { consumer, stored, outcomes } = setUp();
+    const assignment = await consumer.assign(STATE);
+    const large = 'x'.repeat(5_000_000);
+    const broken: QueueItem = { ...theirs(5, null), problem: 'unsupported compression' } as QueueItem;
+    await receive(assignment, [
+      theirs(0, 'rubbish'),
+      theirs(1, null),
+      theirs(2, ''),
+      theirs(3, Buffer.from([0xff, 0xfe, 0x00])),
+      theirs(4, '{"timestamp":"2015-04-24T10:00:00Z","path":"/"}'),
+      broken,
+      theirs(6, large),
+      theirs(7, LINE),
+    ]);
+    expect(stored).toHaveLength(1);
+    const letters = stored[0]?.note.deadLetters ?? [];
+    expect(letters.map(({ source }) => source)).toEqual(
+      [0, 1, 2, 3, 4, 5, 6].map((offset) => `kafka:logs/0@${offset}`),
+    );
+    expect(letters.map(({ raw }) => raw)).toEqual([
+      'rubbish',
+      '',
+      '',
+      'base64://4A',
+      '{"timestamp":"2015-04-24T10:00:00Z","path":"/"}',
+      '',
+      large,
+    ]);
+    expect(letters[4]?.reason).toMatch(/missing userAgent/);
+    expect(letters[5]?.reason).toBe('unsupported compression');
+    expect(stored[0]?.batch[0]?.count).toBe(1);
+    expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 7, unaccounted: 0 });
+  });
+
+  it('waits while storage fails, longer each time, and loses and skips nothing', async () => {
+    let failures = 5;
+    const append: Deliver = async () => {
+      if (failures-- > 0) throw new UnavailableError('disk full', 1);
+      return { durability: 'disk' };
+    };
+    const { consumer, texts, pauses, metrics, outcomes } = setUp({ append });
+    const assignment = await consumer.assign(STATE);
+    await receive(assignment, [ours(0, one(0)), theirs(1, 'rubbish')]);
+    expect(pauses).toEqual([1, 2, 4, 8, 8]);
+    expect(texts()).toEqual([[[HOUR, 1, '{"n":0}\n']]]);
+    expect((await metrics.consumerHeld.get()).values[0]?.value).toBe(0);
+    expect((await metrics.kafkaConsumerErrors.get()).values[0]?.value).toBe(5);
+    expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 1, unaccounted: 0 });
+  });
+
+  it('gives up waiting when the partition is lost, and has stored nothing of it', async () => {
+    const lost = new AbortController();
+    const append: Deliver = async () => {
+      lost.abort(new Error('the partition is lost'));
+      throw new UnavailableError('disk full', 1);
+    };
+    const { consumer, stored, outcomes } = setUp({ append });
+    const assignment = await consumer.assign(STATE);
+    await expect(receive(assignment, [ours(0, one(0))], { signal: lost.signal })).rejects.toThrow('partition is lost');
+    expect(stored).toEqual([]);
+    expect(await outcomes()).toEqual({ unaccounted: 0 });
+  });
+
+  it('lets an older assignment of the partition come to its end before the next begins', async () => {
+    const steps: string[] = [];
+    const hold = Promise.withResolvers<void>();
+    const append: Deliver = async () => {
+      steps.push('append begins');
+      await hold.promise;
+      steps.push('append ends');
+      return { durability: 'disk' };
+    };
+    const { consumer } = setUp({ append });
+    const older = await consumer.assign(STATE);
+    const work = receive(older, [ours(0, one(0))]);
+    await new Promise(setImmediate);
+    const next = consumer.assign(STATE).then(() => steps.push('assigned'));
+    await new Promise(setImmediate);
+    expect(steps).toEqual(['append begins']);
+    hold.resolve();
+    await Promise.all([work, next]);
+    expect(steps).toEqual(['append begins', 'append ends', 'assigned']);
+    await expect(receive(older, [ours(1, one(1))])).rejects.toThrow('assigned anew');
+  });
+});
+
+describe('a consumer over the file repo', () => {
+  const dirs: string[] = [];
+  afterEach(async () => {
+    for (const dir of dirs.splice(0)) await rm(dir, { recursive: true, force: true });
+  });
+
+  async function open(dir: string) {
+    const metrics = createMetrics({ defaultMetrics: false });
+    const log = createTestLog();
+    const repo = await openRepo({
+      ...{ logsDir: join(dir, 'logs'), dlqDir: join(dir, 'dlq'), stateDir: join(dir, 'state'), durability: 'disk' },
+      ...{ idempotency: { windowMs: 1e9, maxKeys: 100 }, maxWaitMs: 5_000, metrics, log },
+    });
+    const consumer = createConsumer({
+      ...{ repo, decoders, decode: { maxRecordBytes: 1_000, extraFields: 'keep' }, backoff: { firstMs: 1, maxMs: 8 } },
+      ...{ ledger: createLedger(metrics), metrics, log, clock: Date.now, onFatal: () => undefined },
+    });
+    return { repo, consumer };
+  }
+
+  it('knows after a restart where it was, and what it has', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'logforge-consume-'));
+    dirs.push(dir);
+    const now = Date.now();
+    const first = await open(dir);
+    const idempotency = { ...key('k'), time: now };
+    await receive(await first.consumer.assign(STATE), [ours(0, one(0), one(1, { idempotency })), theirs(1, 'rubbish')]);
+    await first.repo.close();
+
+    const second = await open(dir);
+    const assignment = await second.consumer.assign({ ...STATE, committed: 0n });
+    expect(assignment.offset).toBe(2n);
+    await receive(assignment, [ours(2, one(0), one(5, { idempotency })), ours(3, one(6))]);
+    await second.repo.close();
+    const text = await readFile(join(dir, 'logs', '2015-04-24', '10.log.json'), 'utf8');
+    expect(text).toBe('{"n":0}\n{"n":1}\n{"n":6}\n');
+    const letters = await readFile(join(dir, 'dlq', `${new Date(now).toISOString().slice(0, 10)}.ndjson`), 'utf8');
+    expect(letters).toContain('"source":"kafka:logs/0@1"');
+  });
+});

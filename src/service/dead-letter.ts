@@ -1,0 +1,16 @@
+import { isUtf8 } from 'node:buffer';
+import type { Batch } from '../model/chunk.ts';
+import type { DeadLetter } from '../model/deliver.ts';
+
+/** Bytes as a dead letter keeps them: as text where they are text, else in base64 behind a mark. */
+export function rawText(bytes: Buffer): string {
+  return isUtf8(bytes) ? bytes.toString('utf8') : `base64:${bytes.toString('base64')}`;
+}
+
+/** Every line of a batch as a dead letter of its own, so that each can be replayed. */
+export function batchAsDeadLetters(batch: Batch, about: Omit<DeadLetter, 'raw'>): DeadLetter[] {
+  return batch.flatMap(({ lines }) => {
+    const texts = lines.toString('utf8').split('\n').slice(0, -1);
+    return texts.map((raw) => ({ ...about, raw }));
+  });
+}

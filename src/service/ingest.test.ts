@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { type BodyFormat, type Decoder, MalformedBodyError } from '../decode/decode.ts';
+import { decoders } from '../decode/decoders.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import { type CommitNote, type Deliver, type Receipt, UnavailableError } from '../model/deliver.ts';
+import { createIngest } from './ingest.ts';
+import { createLedger } from './ledger.ts';
+
+const GOOD = '{"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"curl/8"}';
+const BAD = '{"timestamp":"yesterday","path":"/","userAgent":"curl/8"}';
+
+function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<BodyFormat, Decoder> } = {}) {
+  const metrics = createMetrics({ defaultMetrics: false });
+  const ledger = createLedger(metrics);
+  const delivered: { text: string; note: CommitNote | undefined }[] = [];
+  const deliver: Deliver = async (batch, note) => {
+    if (options.failure !== undefined) throw options.failure;
+    delivered.push({ text: batch.map((chunk) => chunk.lines.toString()).join(''), note });
+    return options.receipt ?? { durability: 'disk' };
+  };
+  const ingest = createIngest({
+    decoders: options.decoders ?? decoders,
+    decode: { maxRecordBytes: 1000, extraFields: 'keep', invalid: 'reject' },
+    deliver,
+    delivered: 'stored',
+    ledger,
+    metrics,
+    clock: () => 1234,
+  });
+  const post = (text: string, request: { invalid?: 'reject' | 'skip'; idempotencyKey?: string } = {}) =>
+    ingest({ format: 'json', body: Buffer.from(text), source: 'r-1', ...request });
+  const outcomes = async () => {
+    const { values } = await metrics.records.get();
+    const books: Record<string, number> = { unaccounted: ledger.unaccounted(), flying: ledger.flying() };
+    for (const { labels, value } of values) if (value > 0) books[String(labels.outcome)] = value;
+    return books;
+  };
+  return { post, delivered, outcomes };
+}
+
+describe('ingest', () => {
+  it('delivers a batch and answers how many records it held', async () => {
+    const { post, delivered, outcomes } = setUp();
+    const result = await post(`[${GOOD},${GOOD}]`);
+    expect(result).toEqual({ kind: 'accepted', answer: '{"accepted":2}', durability: 'disk', replayed: false });
+    expect(delivered).toEqual([{ text: `${GOOD}\n${GOOD}\n`, note: {} }]);
+    expect(await outcomes()).toEqual({ stored: 2, unaccounted: 0, flying: 0 });
+  });
+
+  it('delivers nothing of a batch with an invalid record', async () => {
+    const { post, delivered, outcomes } = setUp();
+    const result = await post(`[${GOOD},${BAD}]`);
+    expect(result).toMatchObject({
+      kind: 'invalid',
+      rejected: 1,
+      rejections: [{ index: 1, field: 'timestamp', reason: 'record 1 invalid timestamp "yesterday"' }],
+    });
+    expect(delivered).toEqual([]);
+    expect(await outcomes()).toEqual({ rejected: 2, unaccounted: 0, flying: 0 });
+  });
+
+  it('with skip delivers the valid records, and the others as dead letters of the same commit', async () => {
+    const { post, delivered, outcomes } = setUp();
+    const result = await post(`[${BAD},${GOOD}]`, { invalid: 'skip' });
+    const reason = 'record 0 invalid timestamp "yesterday"';
+    expect(result).toMatchObject({
+      kind: 'accepted',
+      answer: JSON.stringify({ accepted: 1, rejected: 1, errors: [{ index: 0, field: 'timestamp', reason }] }),
+    });
+    expect(delivered).toEqual([
+      {
+        text: `${GOOD}\n`,
+        note: { deadLetters: [{ time: 1234, stage: 'ingest', reason, raw: BAD, source: 'r-1' }] },
+      },
+    ]);
+    expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 1, unaccounted: 0, flying: 0 });
+  });
+
+  it('with skip refuses a batch that has no valid record', async () => {
+    const { post, delivered } = setUp();
+    expect(await post(`[${BAD}]`, { invalid: 'skip' })).toMatchObject({ kind: 'invalid', rejected: 1 });
+    expect(delivered).toEqual([]);
+  });
+
+  it('sends the key with a hash of the body and the answer, and repeats the first answer on a replay', async () => {
+    const { post, delivered } = setUp();
+    await post(`[${GOOD}]`, { idempotencyKey: 'k' });
+    const key = delivered[0]?.note?.idempotency;
+    expect(key).toMatchObject({ key: 'k', answer: '{"accepted":1}', time: 1234 });
+    expect(key?.bodyHash).toMatch(/^[0-9a-f]{32}$/);
+    const again = setUp({ receipt: { durability: 'disk', replay: '{"accepted":7}' } });
+    const result = await again.post(`[${GOOD}]`, { idempotencyKey: 'k' });
+    expect(result).toEqual({ kind: 'accepted', answer: '{"accepted":7}', durability: 'disk', replayed: true });
+    expect(await again.outcomes()).toEqual({ duplicate: 1, unaccounted: 0, flying: 0 });
+  });
+
+  it('passes on that a batch cannot be stored, and counts its records as refused', async () => {
+    const { post, outcomes } = setUp({ failure: new UnavailableError('disk full', 5) });
+    await expect(post(`[${GOOD}]`)).rejects.toThrow('disk full');
+    expect(await outcomes()).toEqual({ rejected: 1, unaccounted: 0, flying: 0 });
+  });
+
+  it('passes on that a body is malformed', async () => {
+    const { post, delivered } = setUp();
+    await expect(post('[')).rejects.toThrow(MalformedBodyError);
+    expect(delivered).toEqual([]);
+  });
+
+  it('lets the event loop turn between the steps of a long decoding', async () => {
+    const events: string[] = [];
+    const slow: Decoder = function* decode() {
+      for (let step = 0; step < 3; step++) {
+        events.push('step');
+        setImmediate(() => events.push('turn'));
+        yield;
+      }
+      return { batch: [{ hour: 0, count: 1, lines: Buffer.from('x\n') }], accepted: 1, rejections: [], rejected: 0 };
+    };
+    const { post } = setUp({ decoders: { json: slow, ndjson: slow, csv: slow } });
+    await post('[]');
+    expect(events).toEqual(['step', 'turn', 'step', 'turn', 'step', 'turn']);
+  });
+});

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import type { BodyFormat, Decoded, DecodeOptions, Decoder, Rejection } from '../decode/decode.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Clock } from '../model/clock.ts';
+import type { CommitNote, DeadLetter, Deliver } from '../model/deliver.ts';
+import type { Ledger } from './ledger.ts';
+import type { Ingest, IngestRequest, IngestResult } from './service.ts';
+
+/** Rejections that an answer lists. */
+const MAX_LISTED = 100;
+
+export interface IngestOptions {
+  readonly decoders: Readonly<Record<BodyFormat, Decoder>>;
+  /** What is done by default; a request may ask for another `invalid`. */
+  readonly decode: DecodeOptions;
+  readonly deliver: Deliver;
+  /** What a delivered record has become: `stored` where `deliver` stores, `handed_over` where it queues. */
+  readonly delivered: 'stored' | 'handed_over';
+  readonly ledger: Ledger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** Decode, decide about invalid records, deliver, and keep the books: the way of one body. */
+export function createIngest(options: IngestOptions): Ingest {
+  const { decoders, ledger, metrics, clock } = options;
+
+  return async function ingest(request) {
+    const invalid = request.invalid ?? options.decode.invalid;
+    const bodyHash = request.idempotencyKey === undefined ? '' : hashBody(request.body);
+    const decoding = decoders[request.format](request.body, { ...options.decode, invalid });
+    const first = decoding.next();
+    const decoded = first.done === true ? first.value : await finish(decoding);
+
+    const records = decoded.accepted + decoded.rejected;
+    ledger.receive(records);
+    return ledger.inFlight(records, async () => {
+      if (decoded.accepted === 0 || (decoded.rejected > 0 && invalid === 'reject')) {
+        ledger.settle('rejected', records);
+        return { kind: 'invalid', rejections: decoded.rejections.slice(0, MAX_LISTED), rejected: decoded.rejected };
+      }
+      return deliverDecoded(request, decoded, bodyHash);
+    });
+  };
+
+  async function deliverDecoded(request: IngestRequest, decoded: Decoded, bodyHash: string): Promise<IngestResult> {
+    const { accepted, rejected, rejections } = decoded;
+    const answer = formatAnswer(decoded);
+    const time = clock();
+    const note: CommitNote = {
+      ...(request.idempotencyKey !== undefined && {
+        idempotency: { key: request.idempotencyKey, bodyHash, answer, time },
+      }),
+      ...(rejected > 0 && { deadLetters: rejections.map((rejection) => deadLetter(rejection, request.source, time)) }),
+    };
+    try {
+      const receipt = await options.deliver(decoded.batch, note);
+      const replayed = receipt.replay !== undefined;
+      ledger.settle(replayed ? 'duplicate' : options.delivered, accepted);
+      ledger.settle(replayed ? 'duplicate' : 'dead_lettered', rejected);
+      if (!replayed) {
+        metrics.logsIngested.inc(accepted);
+        metrics.batchRecords.observe(accepted);
+      }
+      const refused = rejected > 0 &&
+        !replayed && { refused: { rejections: rejections.slice(0, MAX_LISTED), rejected } };
+      const { durability } = receipt;
+      return { kind: 'accepted', answer: receipt.replay ?? answer, durability, replayed, ...refused };
+    } catch (error) {
+      ledger.settle('rejected', accepted + rejected);
+      throw error;
+    }
+  }
+}
+
+/** Drives a large body's decoder, with a turn of the event loop between its steps. */
+async function finish(decoding: Generator<undefined, Decoded, undefined>): Promise<Decoded> {
+  for (;;) {
+    await new Promise(setImmediate);
+    const step = decoding.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** SHA-256, the first 128 bits in hex: told apart by accident never, and half the memory of a whole one. */
+function hashBody(body: Buffer): string {
+  return createHash('sha256').update(body).digest('hex').slice(0, 32);
+}
+
+/** The JSON body of the 202. */
+function formatAnswer({ accepted, rejected, rejections }: Decoded): string {
+  if (rejected === 0) return `{"accepted":${accepted}}`;
+  const errors = rejections.slice(0, MAX_LISTED).map(({ index, field, reason }) => ({ index, field, reason }));
+  return JSON.stringify({ accepted, rejected, errors });
+}
+
+function deadLetter({ reason, raw }: Rejection, source: string, time: number): DeadLetter {
+  return { time, stage: 'ingest', reason, raw, source };
+}

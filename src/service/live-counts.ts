@@ -1,0 +1,149 @@
+import type { Metrics } from '../metrics/metrics.ts';
+
+/** What one thread has counted so far, as far as watching it needs it. Can be cloned, and added to that of others. */
+export interface LiveCounts {
+  readonly values: Readonly<Record<LiveValue, number>>;
+  readonly requests: Buckets;
+  readonly syncs: Buckets;
+  readonly breaker: string;
+}
+
+/** A histogram: how many were at most `bounds[i]` seconds, and more than the bound before; the last bound is Infinity. */
+export interface Buckets {
+  readonly bounds: readonly number[];
+  readonly counts: readonly number[];
+}
+
+const LIVE_VALUES = [
+  'batches',
+  'refusedBatches',
+  'failedBatches',
+  'bytes',
+  'accepted',
+  'stored',
+  'rejected',
+  'deadLettered',
+  'duplicate',
+  'inFlightRecords',
+  'inFlightBytes',
+  'openFiles',
+  'brokersUp',
+  'lagMessages',
+  'lagSeconds',
+  'spoolBytes',
+  'spoolBatches',
+  'spoolAgeSeconds',
+] as const;
+export type LiveValue = (typeof LIVE_VALUES)[number];
+
+/** The part of a prom-client metric that is read here. */
+interface Readable {
+  get(): Promise<{ readonly values: readonly Sample[] }>;
+}
+
+interface Sample {
+  readonly value: number;
+  readonly labels: Readonly<Partial<Record<string, string | number>>>;
+  readonly metricName?: string;
+}
+
+/** Reads them from the metrics: 0.1 ms. `inFlightRecords` is kept by the books, not by a metric. */
+export async function readLiveCounts(metrics: Metrics, inFlightRecords: number): Promise<LiveCounts> {
+  const outcomes = await byLabel(metrics.records, 'outcome');
+  const values: Record<LiveValue, number> = {
+    batches: await total(metrics.batchesReceived),
+    refusedBatches: await total(metrics.invalidRequests),
+    failedBatches: await total(metrics.ingestErrors),
+    bytes: await total(metrics.receivedBytes),
+    accepted: await total(metrics.logsIngested),
+    stored: outcomes.get('stored') ?? 0,
+    rejected: outcomes.get('rejected') ?? 0,
+    deadLettered: outcomes.get('dead_lettered') ?? 0,
+    duplicate: outcomes.get('duplicate') ?? 0,
+    inFlightRecords,
+    inFlightBytes: await total(metrics.inFlightBytes),
+    openFiles: await total(metrics.openFiles),
+    brokersUp: await total(metrics.kafkaUp),
+    lagMessages: await total(metrics.consumerLag),
+    lagSeconds: Math.max(0, ...(await byLabel(metrics.consumerLagSeconds, 'partition')).values()),
+    spoolBytes: await total(metrics.spoolBytes),
+    spoolBatches: await total(metrics.spoolBatches),
+    spoolAgeSeconds: await total(metrics.spoolAge),
+  };
+  const states = await byLabel(metrics.breakerState, 'state');
+  return {
+    values,
+    requests: await buckets(metrics.requestDuration, ({ route }) => route === '/logs'),
+    syncs: await buckets(metrics.syncDuration, () => true),
+    breaker: [...states].find(([, value]) => value === 1)?.[0] ?? '',
+  };
+}
+
+async function total(metric: Readable): Promise<number> {
+  const { values } = await metric.get();
+  return values.reduce((sum, { value }) => sum + value, 0);
+}
+
+async function byLabel(metric: Readable, label: string): Promise<Map<string, number>> {
+  const { values } = await metric.get();
+  return new Map(values.map(({ labels, value }) => [String(labels[label]), value]));
+}
+
+async function buckets(metric: Readable, isWanted: (labels: Sample['labels']) => boolean): Promise<Buckets> {
+  const cumulative = new Map<number, number>();
+  for (const { metricName = '', labels, value } of (await metric.get()).values) {
+    if (!metricName.endsWith('_bucket') || !isWanted(labels)) continue;
+    const bound = labels.le === '+Inf' ? Number.POSITIVE_INFINITY : Number(labels.le);
+    cumulative.set(bound, (cumulative.get(bound) ?? 0) + value);
+  }
+  const bounds = [...cumulative.keys()].sort((a, b) => a - b);
+  const sums = bounds.map((bound) => cumulative.get(bound) ?? 0);
+  return { bounds, counts: sums.map((sum, i) => sum - (sums[i - 1] ?? 0)) };
+}
+
+/** All threads together. At least one. */
+export function addLiveCounts([first, ...others]: readonly [LiveCounts, ...LiveCounts[]]): LiveCounts {
+  return others.reduce((sum, one) => {
+    const values = { ...sum.values };
+    for (const name of LIVE_VALUES) values[name] += one.values[name];
+    return {
+      values,
+      requests: combine(sum.requests, one.requests, 1),
+      syncs: combine(sum.syncs, one.syncs, 1),
+      breaker: sum.breaker || one.breaker,
+    };
+  }, first);
+}
+
+/** What came between two looks; never less than nothing, as a thread that was replaced has counted anew. */
+export function subtractBuckets(now: Buckets, before: Buckets): Buckets {
+  const { bounds, counts } = combine(now, before, -1);
+  return { bounds, counts: counts.map((count) => Math.max(0, count)) };
+}
+
+/** A histogram without any observation has no bounds yet. */
+function combine(a: Buckets, b: Buckets, sign: 1 | -1): Buckets {
+  if (b.bounds.length === 0) return a;
+  const counts = b.bounds.map((_, i) => (a.counts[i] ?? 0) + sign * (b.counts[i] ?? 0));
+  return { bounds: b.bounds, counts };
+}
+
+/**
+ * The value that a share of the observations does not exceed, evenly spread within a bucket, as Prometheus'
+ * histogram_quantile has it; undefined without observations. In the last bucket: its lower bound.
+ */
+export function quantile({ bounds, counts }: Buckets, share: number): number | undefined {
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  if (all === 0) return undefined;
+  const rank = share * all;
+  let below = 0;
+  for (const [i, count] of counts.entries()) {
+    const lower = bounds[i - 1] ?? 0;
+    const upper = bounds[i] ?? Number.POSITIVE_INFINITY;
+    if (count > 0 && below + count >= rank) {
+      return upper === Number.POSITIVE_INFINITY ? lower : lower + (upper - lower) * ((rank - below) / count);
+    }
+    below += count;
+  }
+  return bounds.at(-2);
+}

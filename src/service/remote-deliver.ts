@@ -1,0 +1,115 @@
+import type { Transferable } from 'node:worker_threads';
+import type { Log } from '../log.ts';
+import type { Batch } from '../model/chunk.ts';
+import {
+  BatchTooLargeError,
+  type CommitNote,
+  type Deliver,
+  IdempotencyConflict,
+  PermanentError,
+  type Receipt,
+  UnavailableError,
+} from '../model/deliver.ts';
+import type { Channel } from './channel.ts';
+import { type PackedBatches, packBatches, unpackBatches } from './pack.ts';
+
+/** Batches that were ready in one turn of the event loop, in one message. */
+export interface DeliverCall {
+  readonly packed: PackedBatches;
+  readonly notes: readonly (CommitNote | undefined)[];
+}
+
+/** What became of each, in the order of the call. */
+export type DeliverReply = readonly (Receipt | { readonly failure: Failure })[];
+
+/** The errors of a Deliver, in a form that survives being cloned. */
+type Failure =
+  | { readonly kind: 'unavailable'; readonly message: string; readonly retryAfterSeconds: number }
+  | { readonly kind: 'conflict'; readonly key: string }
+  | { readonly kind: 'too large'; readonly message: string; readonly bytes: number; readonly limit: number }
+  | { readonly kind: 'permanent'; readonly message: string }
+  | { readonly kind: 'other'; readonly message: string };
+
+interface Waiting {
+  readonly batch: Batch;
+  readonly note: CommitNote | undefined;
+  resolve(receipt: Receipt): void;
+  reject(error: Error): void;
+}
+
+const RETRY_AFTER_SECONDS = 1;
+
+/** A Deliver whose work is done by the thread at the other end of the channel. */
+export function createRemoteDeliver(channel: Channel, log: Pick<Log, 'error'>): Deliver {
+  let waiting: Waiting[] = [];
+
+  const send = async (): Promise<void> => {
+    const group = waiting;
+    waiting = [];
+    try {
+      const packed = packBatches(group.map(({ batch }) => batch));
+      const call: DeliverCall = { packed, notes: group.map(({ note }) => note) };
+      const transfer: Transferable[] = [...packed.buffers];
+      settle(group, (await channel.call('deliver', call, transfer)) as DeliverReply);
+    } catch (cause) {
+      log.error('cannot hand batches to the thread that stores', { batches: group.length, err: cause });
+      const error = new UnavailableError('the thread that stores is gone', RETRY_AFTER_SECONDS, { cause });
+      for (const { reject } of group) reject(error);
+    }
+  };
+
+  return function deliverRemotely(batch, note) {
+    return new Promise((resolve, reject) => {
+      if (waiting.length === 0) setImmediate(() => void send());
+      waiting.push({ batch, note, resolve, reject });
+    });
+  };
+}
+
+function settle(group: readonly Waiting[], reply: DeliverReply): void {
+  group.forEach(({ resolve, reject }, i) => {
+    const result = reply[i];
+    if (result === undefined) reject(new Error('a reply is missing'));
+    else if ('failure' in result) reject(toError(result.failure));
+    else resolve(result);
+  });
+}
+
+/** The other end: answers the calls of a remote Deliver. */
+export function serveDeliver(deliver: Deliver): (call: DeliverCall) => Promise<DeliverReply> {
+  return ({ packed, notes }) =>
+    Promise.all(
+      unpackBatches(packed).map(async (batch, i) => {
+        try {
+          return await deliver(batch, notes[i]);
+        } catch (error) {
+          return { failure: toFailure(error) };
+        }
+      }),
+    );
+}
+
+function toFailure(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof UnavailableError)
+    return { kind: 'unavailable', message, retryAfterSeconds: error.retryAfterSeconds };
+  if (error instanceof IdempotencyConflict) return { kind: 'conflict', key: error.key };
+  if (error instanceof BatchTooLargeError)
+    return { kind: 'too large', message, bytes: error.bytes, limit: error.limit };
+  return { kind: error instanceof PermanentError ? 'permanent' : 'other', message };
+}
+
+function toError(failure: Failure): Error {
+  switch (failure.kind) {
+    case 'unavailable':
+      return new UnavailableError(failure.message, failure.retryAfterSeconds);
+    case 'conflict':
+      return new IdempotencyConflict(failure.key);
+    case 'too large':
+      return new BatchTooLargeError(failure.message, failure);
+    case 'permanent':
+      return new PermanentError(failure.message);
+    case 'other':
+      return new Error(failure.message);
+  }
+}

@@ -1,0 +1,60 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { createBatchIds } from '../model/batch-id.ts';
+import { type Deliver, UnavailableError } from '../model/deliver.ts';
+import { BreakerOpenError } from './breaker.ts';
+
+export interface Backoff {
+  /** Pause before the first retry, ms; doubles each time. */
+  readonly firstMs: number;
+  readonly maxMs: number;
+  /** 0 to 1, for the jitter. */
+  readonly random?: () => number;
+  /** Rejects when the signal aborts. */
+  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
+}
+
+/**
+ * Pauses that double up to a bound, each shortened by up to a half at random, so that those who failed together do not
+ * come back together.
+ */
+export function createBackoff({ firstMs, maxMs, random = Math.random, sleep = sleepMs }: Backoff) {
+  let failures = 0;
+  return {
+    async pause(signal?: AbortSignal): Promise<void> {
+      const full = Math.min(maxMs, firstMs * 2 ** Math.min(failures++, 30));
+      await sleep(full * (1 - random() / 2), signal);
+    },
+    reset(): void {
+      failures = 0;
+    },
+  };
+}
+
+async function sleepMs(ms: number, signal?: AbortSignal): Promise<void> {
+  await wait(ms, undefined, signal === undefined ? {} : { signal });
+}
+
+/** Names each batch before it is first sent, so that it keeps its name when it is sent again. */
+export function withBatchId(deliver: Deliver, producer: string): Deliver {
+  const nextId = createBatchIds(producer);
+  return (batch, note) => deliver(batch, { ...note, batchIds: [nextId()] });
+}
+
+/**
+ * Delivers again what was not delivered for a reason that may pass, up to `retries` times. The batch must carry its id
+ * (withBatchId), so that a resend is recognised. An open breaker ends the retries: it will not close in time for this request.
+ */
+export function withRetry(deliver: Deliver, { retries, ...backoff }: Backoff & { readonly retries: number }): Deliver {
+  return async function deliverWithRetry(batch, note) {
+    const pauses = createBackoff(backoff);
+    for (let left = retries; ; left--) {
+      try {
+        return await deliver(batch, note);
+      } catch (error) {
+        const mayPass = error instanceof UnavailableError && !(error instanceof BreakerOpenError);
+        if (!mayPass || left <= 0) throw error;
+        await pauses.pause();
+      }
+    }
+  };
+}

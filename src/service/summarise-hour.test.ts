@@ -1,0 +1,201 @@
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Hour, parseHour } from '../model/hour.ts';
+import { openHourFile } from '../repo/hour-file.ts';
+import { createSummaryFiles, type SummaryFiles, summaryPath } from '../repo/summaries.ts';
+import { createHourSummariser, type HourReport } from './summarise-hour.ts';
+
+const HOUR: Hour = parseHour('2015-05-17T10') ?? 0;
+const line = (path: string, userAgent = 'curl'): string =>
+  `${JSON.stringify({ timestamp: '2015-05-17T10:05:03Z', path, userAgent })}\n`;
+
+let folder: string;
+let path: string;
+let summaries: SummaryFiles;
+beforeEach(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'logforge-hour-'));
+  path = join(folder, '10.log.json');
+  summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'os' });
+});
+afterEach(() => fs.rmSync(folder, { recursive: true }));
+
+const store = (text: string): void => fs.writeFileSync(path, text);
+
+function summarise(bytes = fs.statSync(path).size, options = {}): HourReport {
+  return createHourSummariser({ openHour: openHourFile, summaries, sliceBytes: 100 })(
+    { hour: HOUR, path, bytes },
+    options,
+  );
+}
+
+function readSummaryText(): string | undefined {
+  const file = summaryPath(join(folder, 'analytics'), HOUR);
+  return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined;
+}
+
+describe('summarising an hour', () => {
+  it('counts only what was appended since the last summary', () => {
+    store(line('/a') + line('/b'));
+    expect(summarise()).toMatchObject({ outcome: 'written', records: 2, bytes: line('/a').length * 2, warnings: [] });
+    fs.appendFileSync(path, line('/a', 'wget') + line('/c'));
+    expect(summarise()).toMatchObject({ outcome: 'written', records: 2, bytes: line('/a').length * 2, warnings: [] });
+    expect(summaries.read(HOUR)).toMatchObject({
+      totalRequests: 4,
+      requestsPerPath: new Map([
+        ['/a', 2],
+        ['/b', 1],
+        ['/c', 1],
+      ]),
+      requestsPerUserAgent: new Map([
+        ['curl', 3],
+        ['wget', 1],
+      ]),
+      source: { bytes: fs.statSync(path).size, records: 4, skippedLines: 0 },
+    });
+  });
+
+  it('reads committed bytes only', () => {
+    store(line('/a') + line('/not-committed'));
+    summarise(line('/a').length);
+    expect(summaries.read(HOUR)?.requestsPerPath).toEqual(new Map([['/a', 1]]));
+  });
+
+  it('writes nothing when nothing was appended', () => {
+    store(line('/a'));
+    summarise();
+    const file = summaryPath(join(folder, 'analytics'), HOUR);
+    fs.utimesSync(file, 1, 1);
+    expect(summarise()).toMatchObject({ outcome: 'unchanged', bytes: 0 });
+    expect(fs.statSync(file).mtimeMs).toBe(1000);
+  });
+
+  it('writes nothing for an hour without a byte', () => {
+    store('');
+    expect(summarise()).toMatchObject({ outcome: 'unchanged', warnings: [] });
+    expect(readSummaryText()).toBeUndefined();
+  });
+
+  it('leaves a cut line for later and counts it once it is whole', () => {
+    store(line('/a') + line('/b').slice(0, 30));
+    expect(summarise()).toMatchObject({ outcome: 'written', records: 1, skippedLines: 0 });
+    expect(summarise()).toMatchObject({ outcome: 'unchanged', records: 0 });
+    fs.appendFileSync(path, line('/b').slice(30));
+    expect(summarise()).toMatchObject({ outcome: 'written', records: 1, skippedLines: 0 });
+  });
+
+  it('counts and skips corrupt lines, once', () => {
+    store(`${line('/a')}rubbish\n${line('/b')}`);
+    expect(summarise()).toMatchObject({ records: 2, skippedLines: 1 });
+    fs.appendFileSync(path, line('/b'));
+    expect(summarise()).toMatchObject({ records: 1, skippedLines: 0 });
+    expect(summaries.read(HOUR)?.source).toMatchObject({ records: 3, skippedLines: 1 });
+  });
+
+  it('says when the file is gone, and leaves the summary as it was', () => {
+    store(line('/a'));
+    const bytes = line('/a').length;
+    summarise();
+    fs.rmSync(path);
+    const before = readSummaryText();
+    expect(summarise(bytes)).toMatchObject({ outcome: 'missing', bytes: 0 });
+    expect(readSummaryText()).toBe(before);
+  });
+
+  it('counts a shortened file anew, with a warning', () => {
+    store(line('/a') + line('/b'));
+    const bytes = fs.statSync(path).size;
+    summarise();
+    store(line('/a'));
+    const report = summarise(bytes);
+    expect(report).toMatchObject({ outcome: 'written', records: 1 });
+    expect(report.warnings).toHaveLength(2);
+    expect(report.warnings[1]).toMatch(/^counted anew: the file is shorter/);
+    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+  });
+
+  it('counts a file that was emptied anew', () => {
+    store(line('/a'));
+    summarise();
+    store('');
+    expect(summarise()).toMatchObject({ outcome: 'written', records: 0 });
+    expect(summaries.read(HOUR)?.totalRequests).toBe(0);
+  });
+
+  it('counts a file that was edited before the last end anew', () => {
+    store(line('/a') + line('/b'));
+    summarise();
+    store(line('/a') + line('/changed-by-hand') + line('/c'));
+    const report = summarise();
+    expect(report.warnings).toEqual(['counted anew: the file was changed by hand']);
+    expect(summaries.read(HOUR)?.totalRequests).toBe(3);
+  });
+
+  it('counts anew when the summary is damaged, edited, or of another hour', () => {
+    store(line('/a') + line('/b'));
+    summarise();
+    const good = readSummaryText() ?? '';
+    for (const bad of [
+      '',
+      good.slice(0, 60),
+      good.replace('"totalRequests": 2', '"totalRequests": 7'),
+      good.replace('"/a": 1', '"/a": 5'),
+      good.replace('T10:', 'T11:'),
+    ]) {
+      fs.writeFileSync(summaryPath(join(folder, 'analytics'), HOUR), bad);
+      const report = summarise();
+      expect(report).toMatchObject({ outcome: 'written', records: 2 });
+      expect(report.warnings[0]).toMatch(/^counted anew: the summary cannot be used: /);
+      expect(readSummaryText()).toBe(good);
+    }
+  });
+
+  it('counts from the start when asked to', () => {
+    store(line('/a') + line('/b'));
+    summarise();
+    store(line('/c') + line('/d'));
+    expect(summarise(undefined, { rebuild: true })).toMatchObject({ outcome: 'written', records: 2, warnings: [] });
+    expect(summaries.read(HOUR)?.requestsPerPath).toEqual(
+      new Map([
+        ['/c', 1],
+        ['/d', 1],
+      ]),
+    );
+  });
+
+  it('fails when the summary cannot be written, and counts nothing twice afterwards', () => {
+    store(line('/a'));
+    const file = summaryPath(join(folder, 'analytics'), HOUR);
+    fs.mkdirSync(dirname(dirname(file)), { recursive: true });
+    fs.writeFileSync(dirname(file), 'in the way');
+    expect(() => summarise()).toThrow(/^cannot (read|write) summary path=/);
+    fs.rmSync(dirname(file));
+    expect(summarise()).toMatchObject({ outcome: 'written', records: 1 });
+  });
+
+  it('gives the same file bit by bit as counting from the start', () => {
+    const key = fc.oneof(
+      fc.constantFrom('/', '/a', '__proto__', 'constructor', '123', '', '7'),
+      fc.string({ unit: 'binary', maxLength: 8 }),
+    );
+    const part = fc.oneof(
+      fc.tuple(key, key).map(([p, u]) => line(p, u)),
+      fc.constantFrom('rubbish\n', '\n', '{"path":1}\n'),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 12 }), fc.array(fc.nat(), { maxLength: 5 }), (parts, cuts) => {
+        store(parts.join(''));
+        const size = fs.statSync(path).size;
+        for (const cut of cuts.map((n) => n % (size + 1)).sort((a, b) => a - b)) summarise(cut);
+        summarise(size);
+        const grown = readSummaryText();
+        summarise(size, { rebuild: true });
+        expect(grown ?? 'none').toBe(readSummaryText() ?? 'none');
+        fs.rmSync(join(folder, 'analytics'), { recursive: true, force: true });
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,38 @@
+type Entry = readonly [key: string, count: number];
+
+/**
+ * The `n` largest counts, largest first, equal ones by key; all of them, in the order they are in, without `n`. Keeps a sorted list
+ * of n: most of what comes is less than its last and costs one comparison.
+ */
+export function takeTop(counts: ReadonlyMap<string, number>, n: number | undefined): ReadonlyMap<string, number> {
+  if (n === undefined) return counts;
+  if (counts.size <= n) return new Map([...counts].sort(byCount));
+  const top: Entry[] = [];
+  counts.forEach((count, key) => {
+    const last = top.at(-1);
+    if (top.length >= n && last !== undefined && !isBefore(count, key, last)) return;
+    top.splice(findPlace(top, count, key), 0, [key, count]);
+    if (top.length > n) top.pop();
+  });
+  return new Map(top);
+}
+
+function isBefore(count: number, key: string, [otherKey, otherCount]: Entry): boolean {
+  return count === otherCount ? key < otherKey : count > otherCount;
+}
+
+function findPlace(sorted: readonly Entry[], count: number, key: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const entry = sorted[middle];
+    if (entry !== undefined && isBefore(count, key, entry)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function byCount(a: Entry, b: Entry): number {
+  return isBefore(a[1], a[0], b) ? -1 : 1;
+}
