@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { createBodyBuffers } from './body-buffers.ts';
+
+const KIB = 1024;
+
+describe('createBodyBuffers', () => {
+  test('gives memory again that was given back, whatever size was asked for within its class', () => {
+    const buffers = createBodyBuffers();
+    const first = buffers.take(100 * KIB);
+    expect(first.length).toBe(100 * KIB);
+    buffers.give(first);
+    const second = buffers.take(70 * KIB);
+    expect(second.buffer).toBe(first.buffer);
+    expect(second.length).toBe(70 * KIB);
+  });
+
+  test('never gives the same memory twice at a time, not even when it was given back twice', () => {
+    const buffers = createBodyBuffers();
+    const first = buffers.take(10 * KIB);
+    buffers.give(first);
+    buffers.give(first);
+    expect(buffers.take(10 * KIB).buffer).not.toBe(buffers.take(10 * KIB).buffer);
+  });
+
+  test('leaves alone what is not its own', () => {
+    const buffers = createBodyBuffers();
+    const foreign = Buffer.allocUnsafeSlow(16 * KIB);
+    buffers.give(foreign);
+    expect(buffers.take(16 * KIB).buffer).not.toBe(foreign.buffer);
+  });
+
+  test('leaves alone what went to another thread', () => {
+    const buffers = createBodyBuffers();
+    const gone = buffers.take(16 * KIB);
+    structuredClone(gone.buffer, { transfer: [gone.buffer as ArrayBuffer] });
+    buffers.give(gone);
+    expect(buffers.take(16 * KIB).length).toBe(16 * KIB);
+  });
+
+  test.each([0, 1, 4095, 4096, 4097, 65_536, 65_537, 4 << 20, (4 << 20) + 1])('has exactly %d bytes', (bytes) => {
+    expect(createBodyBuffers().take(bytes).length).toBe(bytes);
+  });
+
+  test('keeps no more than 32 MiB for later', () => {
+    const buffers = createBodyBuffers();
+    const taken = Array.from({ length: 12 }, () => buffers.take(4 << 20));
+    for (const buffer of taken) buffers.give(buffer);
+    const known = new Set(taken.map(({ buffer }) => buffer));
+    const again = Array.from({ length: 12 }, () => buffers.take(4 << 20));
+    expect(again.filter(({ buffer }) => known.has(buffer))).toHaveLength(8);
+  });
+});

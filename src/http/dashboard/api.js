@@ -1,0 +1,107 @@
+// The service's API, with the key where one is needed.
+
+let key = readKey();
+
+function readKey() {
+  try {
+    return sessionStorage.getItem('logforge-key') ?? '';
+  } catch {
+    return '';
+  }
+}
+
+export function setKey(text) {
+  key = text;
+  try {
+    sessionStorage.setItem('logforge-key', text);
+  } catch {
+    // Then it is asked for again after a reload.
+  }
+}
+
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function request(path, { accept = 'application/json', signal } = {}) {
+  const headers = { Accept: accept };
+  if (key !== '') headers.Authorization = `Bearer ${key}`;
+  const response = await fetch(path, { headers, signal, cache: 'no-store' });
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, problem.detail ?? `the service answered ${response.status}`);
+}
+
+export async function getJson(path, signal) {
+  return (await request(path, { signal })).json();
+}
+
+export async function getCsv(path) {
+  return (await request(path, { accept: 'text/csv' })).blob();
+}
+
+const SILENCE_MS = 5000;
+const RETRY_MS = [500, 1000, 2000, 5000];
+
+/**
+ * Reads the event stream for ever, connecting anew when it is lost. `onState`: 'connecting', 'live', or 'lost' with a reason; by fetch, as an
+ * EventSource cannot send a key. `handlers`: by the name of the event.
+ */
+export function readEvents(path, handlers, onState) {
+  let attempt = 0;
+  const run = async () => {
+    for (;;) {
+      const reason = await readStream(path, handlers, () => {
+        attempt = 0;
+        onState('live');
+      });
+      if (reason.status === 401) return onState('refused', reason);
+      onState('lost', reason);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)]));
+    }
+  };
+  void run();
+}
+
+/** Resolves to why it ended. */
+async function readStream(path, handlers, onOpen) {
+  const abort = new AbortController();
+  let timer;
+  // Something comes each second; a connection that says nothing is dead, whatever the system believes.
+  const listen = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => abort.abort(new Error('nothing heard from the service')), SILENCE_MS);
+  };
+  try {
+    listen();
+    const response = await request(path, { accept: 'text/event-stream', signal: abort.signal });
+    onOpen();
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = '';
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return new Error('the service ended the stream');
+      listen();
+      const blocks = (rest + value).split('\n\n');
+      rest = blocks.pop();
+      for (const block of blocks) dispatch(block, handlers);
+    }
+  } catch (error) {
+    return error instanceof ApiError ? error : new Error('the service does not answer');
+  } finally {
+    clearTimeout(timer);
+    abort.abort();
+  }
+}
+
+function dispatch(block, handlers) {
+  const event = /^event: (.*)$/m.exec(block)?.[1];
+  const data = block
+    .split('\n')
+    .filter((line) => line.startsWith('data: '))
+    .map((line) => line.slice(6));
+  if (event !== undefined && data.length > 0) handlers[event]?.(JSON.parse(data.join('\n')));
+}

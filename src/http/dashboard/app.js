@@ -1,0 +1,175 @@
+// The dashboard, put together: first paint from the API, then what the event stream brings.
+
+import { ApiError, getJson, readEvents, setKey } from './api.js';
+import { redrawCharts } from './charts.js';
+import { byId, setText } from './dom.js';
+import { exactDuration } from './format.js';
+import { createHours } from './hours.js';
+import { createRefusals, showSettings } from './lists.js';
+import { createLive } from './live.js';
+
+const REFRESH_MS = 15_000;
+const THEMES = { auto: 'Auto', light: 'Light', dark: 'Dark' };
+
+const parts = {};
+
+function showState(state, error) {
+  const names = { connecting: 'Connecting', live: 'Live', lost: 'Disconnected' };
+  byId('status').dataset.state = state;
+  setText(byId('status-text'), names[state] ?? 'Disconnected');
+  byId('tiles').classList.toggle('dim', state === 'lost');
+  const trouble = byId('trouble');
+  trouble.hidden = state !== 'lost';
+  if (state === 'lost') setText(trouble, `The figures are not up to date: ${error.message}. Trying again.`);
+}
+
+function showEmpty({ stats, latestHour }) {
+  byId('empty').hidden = stats.totals.accepted > 0 || latestHour !== null;
+}
+
+function showCommands() {
+  const base = new URL('.', location.href).href.replace(/\/$/, '');
+  const record = JSON.stringify([
+    { timestamp: new Date().toISOString().replace(/\.\d+/, ''), path: '/hello', userAgent: 'curl' },
+  ]);
+  byId('curl').textContent = `curl -H 'Content-Type: application/json' -d '${record}' ${base}/logs`;
+  byId('replay-line').textContent = `logforge replay --url ${base} access.log`;
+  byId('copy').addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(byId('curl').textContent);
+      setText(byId('copy'), 'Copied');
+    } catch {
+      getSelection().selectAllChildren(byId('curl'));
+    }
+  });
+}
+
+function showOverview(overview) {
+  const { version, settings } = overview;
+  setText(
+    byId('about'),
+    `${version.version} · ${version.pipeline === 1 ? 'direct to files' : 'through Kafka'} · durability ${settings.storage?.durability ?? ''}`,
+  );
+  setText(
+    byId('foot'),
+    `logforge ${version.version}, commit ${version.commit.slice(0, 12)}, Node.js ${version.node}. All times are UTC.`,
+  );
+  const interval = settings.aggregation?.interval;
+  const behind = interval === undefined ? '' : `; up to ${exactDuration(interval)} behind`;
+  setText(byId('hours-note'), `UTC, by the records’ own time${behind}`);
+  showSettings(settings, version.pipeline);
+  showEmpty(overview);
+  byId('content').hidden = false;
+  parts.live.reset(overview);
+  parts.refusals.reset(overview.refusals);
+}
+
+/** After a loss of the stream: what was missed. */
+async function catchUp() {
+  try {
+    showOverview(await getJson('api/overview'));
+  } catch {
+    // The stream will tell.
+  }
+}
+
+/** What was refused after the page was asked for and before its stream was open. */
+async function mergeRefusals() {
+  try {
+    parts.refusals.merge((await getJson('api/overview')).refusals);
+  } catch {
+    // The stream will tell.
+  }
+}
+
+/** `interval`: how far the summaries may be behind what is stored, in milliseconds. */
+function listen(interval) {
+  let last = { stored: -1, at: 0 };
+  let lost = false;
+  readEvents(
+    'events',
+    {
+      stats(stats) {
+        parts.live.add(stats);
+        if (stats.totals.accepted > 0) byId('empty').hidden = true;
+      },
+      refusal: (refusal) => parts.refusals.add(refusal),
+    },
+    (state, error) => {
+      showState(state, error);
+      if (state === 'live') void (lost ? catchUp() : mergeRefusals());
+      lost = state === 'lost';
+    },
+  );
+  setInterval(async () => {
+    if (document.hidden || lost) return;
+    try {
+      const { stats, latestHour } = await getJson('api/overview');
+      const { stored } = stats.totals;
+      const now = Date.now();
+      if (stored !== last.stored) last = { stored, at: now };
+      // The summaries come later than the records: look on until the last of them must be there.
+      if (now - last.at <= interval + 2 * REFRESH_MS) parts.hours.refresh(latestHour);
+    } catch {
+      // The stream will tell.
+    }
+  }, REFRESH_MS);
+}
+
+async function start() {
+  try {
+    const overview = await getJson('api/overview');
+    byId('key-form').hidden = true;
+    showOverview(overview);
+    parts.hours.open(overview.latestHour);
+    listen(overview.settings.aggregation?.interval ?? 0);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return askKey();
+    showState('lost', error instanceof ApiError ? error : new Error('the service does not answer'));
+    setTimeout(start, 2000);
+  }
+}
+
+function askKey() {
+  byId('status').dataset.state = 'connecting';
+  setText(byId('status-text'), 'Key needed');
+  byId('trouble').hidden = true;
+  setText(byId('key-error'), byId('key-form').hidden ? '' : 'The service does not know this key.');
+  byId('key-form').hidden = false;
+  byId('key').focus();
+}
+
+byId('key-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  setKey(byId('key').value.trim());
+  void start();
+});
+
+function showTheme() {
+  const theme = document.documentElement.dataset.theme ?? 'auto';
+  setText(byId('theme-name'), THEMES[theme]);
+  byId('theme').setAttribute('aria-label', `Theme: ${theme === 'auto' ? 'as the system has it' : theme}`);
+}
+
+byId('theme').addEventListener('click', () => {
+  const order = Object.keys(THEMES);
+  const next = order[(order.indexOf(document.documentElement.dataset.theme ?? 'auto') + 1) % order.length];
+  if (next === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = next;
+  try {
+    localStorage.setItem('logforge-theme', next);
+  } catch {
+    // Then it holds until the page is left.
+  }
+  showTheme();
+  redrawCharts();
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawCharts);
+document.addEventListener('visibilitychange', redrawCharts);
+
+parts.live = createLive();
+parts.refusals = createRefusals();
+parts.hours = createHours();
+showTheme();
+showCommands();
+void start();

@@ -1,0 +1,197 @@
+// Charts by uPlot, which the page has loaded as `uPlot`. Drawn anew when the theme or the width changes.
+
+import { make } from './dom.js';
+
+const charts = new Set();
+
+/** The colour that a custom property stands for now: a canvas knows nothing of them. */
+function colour(name) {
+  const probe = make('i');
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+function withAlpha(rgb, alpha) {
+  return rgb.replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
+}
+
+function axis(extra) {
+  return {
+    stroke: colour('soft'),
+    font: '12px system-ui, sans-serif',
+    grid: { stroke: colour('line'), width: 1 },
+    ticks: { show: false },
+    gap: 6,
+    ...extra,
+  };
+}
+
+/** A chart that lives in `element`. `options()` is asked for at each making; `tip(u, index)` gives what the cursor tells. */
+function createChart(element, options, tip) {
+  let plot;
+  let data;
+  const label = make('div', { class: 'tip', hidden: true });
+  label.setAttribute('aria-hidden', 'true');
+
+  const showTip = (u) => {
+    const text = u.cursor.idx == null ? '' : tip(u, u.cursor.idx);
+    label.hidden = text === '';
+    if (text === '') return;
+    label.textContent = text;
+    const left = u.cursor.left + u.over.offsetLeft;
+    label.style.left = `${Math.max(0, Math.min(left + 12, element.clientWidth - label.offsetWidth))}px`;
+    label.style.top = `${u.over.offsetTop + 4}px`;
+  };
+
+  const draw = () => {
+    plot?.destroy();
+    plot = undefined;
+    if (data === undefined || element.clientWidth === 0) return;
+    plot = new uPlot(
+      {
+        width: element.clientWidth,
+        height: element.clientHeight,
+        legend: { show: false },
+        padding: [8, 12, 0, 0],
+        ...options(),
+        hooks: { setCursor: [showTip], ...options().hooks },
+      },
+      data,
+      element,
+    );
+    element.append(label);
+  };
+
+  const chart = {
+    set(values) {
+      data = values;
+      if (document.hidden) return;
+      if (plot === undefined) draw();
+      else plot.setData(values);
+    },
+    draw,
+    get plot() {
+      return plot;
+    },
+  };
+  new ResizeObserver(() => {
+    if (plot === undefined) draw();
+    else if (element.clientWidth > 0) plot.setSize({ width: element.clientWidth, height: element.clientHeight });
+  }).observe(element);
+  charts.add(chart);
+  return chart;
+}
+
+export function redrawCharts() {
+  for (const chart of charts) chart.draw();
+}
+
+/** Steps of an axis that counts. */
+const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
+
+/** Never flat at the bottom, never above the highest by much. */
+const fromZero = (_, _min, max) => [0, max > 0 ? max * 1.12 : 1];
+
+/** Lines over the time of day. `series`: {name, tone, fill?}; `whole`: values are counts; `format` and `scale`: a value as text, at the cursor and at the axis. */
+export function createLines(element, { series, format, scale, whole = false }) {
+  const two = (value) => String(value).padStart(2, '0');
+  const time = (second) => {
+    const date = new Date(second * 1000);
+    return `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
+  };
+  const options = () => ({
+    tzDate: (second) => new Date(new Date(second * 1000).toISOString().slice(0, -1)),
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
+    scales: { x: { time: true }, y: { range: fromZero } },
+    axes: [
+      axis({
+        grid: { show: false },
+        size: 28,
+        values: (_, splits) => splits.map((second) => time(second).slice(0, 5)),
+        space: 52,
+        incrs: [1, 2, 5, 10, 15, 30, 60].map((minutes) => minutes * 60),
+      }),
+      axis({ size: 56, values: (_, splits) => splits.map(scale), space: 36, ...(whole && { incrs: WHOLE }) }),
+    ],
+    series: [
+      {},
+      ...series.map(({ name, tone, fill }) => ({
+        label: name,
+        stroke: colour(tone),
+        width: 1.75,
+        points: { show: false },
+        spanGaps: false,
+        ...(fill && { fill: withAlpha(colour(tone), 0.12) }),
+      })),
+    ],
+  });
+  return createChart(element, options, (u, index) => {
+    const lines = series.map(({ name }, i) => {
+      const value = u.data[i + 1][index];
+      return `${name} ${value == null ? '–' : format(value)}`;
+    });
+    return [`${time(u.data[0][index])} UTC`, ...lines].join('\n');
+  });
+}
+
+/** Bars, one an hour. `chosen()`: the hour set apart, or undefined. */
+export function createHourBars(element, { chosen, name, scale, onChoose }) {
+  const options = () => ({
+    padding: [8, 12, 0, 0],
+    tzDate: (second) => new Date(new Date(second * 1000).toISOString().slice(0, -1)),
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    scales: {
+      x: { time: true, range: (_, min, max) => [min - 1800, max + 1800] },
+      y: { range: fromZero },
+    },
+    axes: [
+      axis({
+        grid: { show: false },
+        space: 56,
+        size: 28,
+        incrs: [1, 2, 3, 6, 12, 24, 48, 96, 168].map((hours) => hours * 3600),
+        values: (_, splits) => splits.map((second) => hourLabel(second)),
+      }),
+      axis({ size: 56, values: (_, splits) => splits.map(scale), space: 40, incrs: WHOLE }),
+    ],
+    series: [
+      {},
+      {
+        paths: uPlot.paths.bars({ size: [0.78, 40], radius: 0.12, disp: { fill: { unit: 3, values: fills } } }),
+        points: { show: false },
+        fill: colour('accent'),
+        stroke: 'transparent',
+        width: 0,
+      },
+    ],
+    hooks: {
+      ready: [
+        (u) => {
+          u.over.addEventListener('click', () => {
+            if (u.cursor.idx != null) onChoose(u.cursor.idx);
+          });
+        },
+      ],
+    },
+  });
+  const fills = (u) => {
+    const [strong, faint] = [colour('accent'), withAlpha(colour('accent'), 0.35)];
+    const hour = chosen();
+    return u.data[0].map((second) => (hour === undefined || second === hour * 3600 ? strong : faint));
+  };
+  return createChart(element, options, (u, index) => {
+    const value = u.data[1][index];
+    return `${name(u.data[0][index] / 3600)} UTC\n${value == null ? 'no summary' : `${value.toLocaleString('en-US')} records`}`;
+  });
+}
+
+/** The day at midnight, else the hour. */
+function hourLabel(second) {
+  const date = new Date(second * 1000);
+  const hour = date.getUTCHours();
+  if (hour !== 0) return `${String(hour).padStart(2, '0')}:00`;
+  return `${date.getUTCDate()} ${date.toLocaleString('en-GB', { month: 'short', timeZone: 'UTC' })}`;
+}

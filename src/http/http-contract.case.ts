@@ -1,0 +1,33 @@
+import { describe } from 'vitest';
+import { describeBodies } from './contract-bodies.case.ts';
+import { describeConnectionBound, describeConnections } from './contract-connections.case.ts';
+import { describeDashboard } from './contract-dashboard.case.ts';
+import { describeDocumented } from './contract-documented.case.ts';
+import { describeEvents, describeEventsOfOneThread } from './contract-events.case.ts';
+import type { CreateServer } from './contract-fixture.case.ts';
+import { describeReads } from './contract-reads.case.ts';
+import { describeRefusals } from './contract-refusals.case.ts';
+import { describeClose, describeDrain, describeSharing } from './contract-stop.case.ts';
+
+/** What every HttpServer must do, over real sockets. */
+export function describeHttpContract(name: string, create: CreateServer): void {
+  describe(name, () => {
+    describeOnAnyThreads(create);
+    describeConnectionBound(create);
+    describeDrain(create);
+    describeClose(create);
+    describeSharing(create);
+    describeEventsOfOneThread(create);
+  });
+}
+
+/** The part of it that several threads behind one port must do just as well. */
+export function describeOnAnyThreads(create: CreateServer, threads = 1): void {
+  describeBodies(create);
+  describeRefusals(create);
+  describeConnections(create);
+  describeReads(create);
+  describeDocumented(create, threads);
+  describeEvents(create);
+  describeDashboard(create);
+}

@@ -1,0 +1,74 @@
+/** Every error this service answers: RFC 9457 problem details, told apart by `type`. */
+const PROBLEMS = {
+  'bad-request': { status: 400, title: 'Bad request' },
+  'malformed-body': { status: 400, title: 'The body cannot be read' },
+  'invalid-records': { status: 400, title: 'The batch has invalid records' },
+  unauthorized: { status: 401, title: 'A valid API key is needed' },
+  forbidden: { status: 403, title: 'Not allowed here' },
+  'not-found': { status: 404, title: 'Not found' },
+  'method-not-allowed': { status: 405, title: 'Method not allowed' },
+  timeout: { status: 408, title: 'The request took too long to arrive' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'unsupported-media-type': { status: 415, title: 'Unsupported content type' },
+  'unsupported-content-encoding': { status: 415, title: 'Unsupported content encoding' },
+  'expectation-failed': { status: 417, title: 'Expectation failed' },
+  'unprocessable-batch': { status: 422, title: 'The batch cannot be stored' },
+  'idempotency-conflict': { status: 422, title: 'The Idempotency-Key belongs to another body' },
+  'rate-limited': { status: 429, title: 'Too many requests' },
+  'headers-too-large': { status: 431, title: 'The headers are too large' },
+  'unsupported-transfer-encoding': { status: 501, title: 'Unsupported transfer encoding' },
+  unavailable: { status: 503, title: 'Not available now' },
+  overloaded: { status: 503, title: 'Too much in hand' },
+  draining: { status: 503, title: 'Shutting down' },
+  'not-ready': { status: 503, title: 'Not ready' },
+} as const;
+
+export type ProblemKind = keyof typeof PROBLEMS;
+
+/** The `type` of every problem there is. */
+export const PROBLEM_TYPES: readonly string[] = Object.keys(PROBLEMS).map(typeOf);
+
+export interface Problem {
+  readonly kind: ProblemKind;
+  /** What went wrong with this request, for a person to read. */
+  readonly detail: string;
+  /** Members beside the standard ones. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+  /** Header names and values, by turns. */
+  readonly headers?: readonly string[];
+}
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export function problemStatus(kind: ProblemKind): number {
+  return PROBLEMS[kind].status;
+}
+
+/** The JSON body of a problem. */
+export function problemBody({ kind, detail, extra }: Problem): string {
+  const { status, title } = PROBLEMS[kind];
+  return JSON.stringify({ type: typeOf(kind), title, status, detail, ...extra });
+}
+
+/** The headers of an answer that may succeed when asked again after `seconds`. */
+export function retryAfter(seconds: number): readonly string[] {
+  return ['Retry-After', String(Math.max(1, Math.ceil(seconds)))];
+}
+
+/** A problem as a whole HTTP/1.1 answer, for where there is no request to answer; without headers of its own. */
+export function rawProblem(problem: Problem): string {
+  const { status, title } = PROBLEMS[problem.kind];
+  const body = problemBody(problem);
+  const head = [
+    `HTTP/1.1 ${status} ${title}`,
+    `Date: ${new Date().toUTCString()}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  return `${head.join('\r\n')}\r\n\r\n${body}`;
+}
+
+function typeOf(kind: string): string {
+  return `urn:logforge:problem:${kind}`;
+}

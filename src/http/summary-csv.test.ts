@@ -1,0 +1,77 @@
+import { parse } from 'csv-parse/sync';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { prefersCsv, summaryCsv } from './summary-csv.ts';
+
+const csvOf = (paths: Map<string, number>, userAgents: Map<string, number>, other?: Parameters<typeof summaryCsv>[1]) =>
+  [
+    ...summaryCsv(
+      {
+        ...{ hour: 0, totalRequests: 0, requestsPerPath: paths, requestsPerUserAgent: userAgents },
+        source: { bytes: 0, records: 0, skippedLines: 0 },
+      },
+      other,
+    ),
+  ].join('');
+
+describe('a summary as CSV', () => {
+  it('has a row for each path and user agent', () => {
+    const paths = new Map([
+      ['/a', 2],
+      ['/x,y "z"', 1],
+      ['__proto__', 3],
+    ]);
+    expect(csvOf(paths, new Map([['-', 6]]))).toBe(
+      'dimension,value,requests\r\npath,/a,2\r\npath,"/x,y ""z""",1\r\npath,__proto__,3\r\nuserAgent,-,6\r\n',
+    );
+  });
+
+  it('has rows for the others where only the largest are there', () => {
+    const csv = csvOf(new Map([['/a', 2]]), new Map(), { requestsPerPath: 4, requestsPerUserAgent: 6 });
+    expect(csv).toBe('dimension,value,requests\r\npath,/a,2\r\notherPaths,,4\r\notherUserAgents,,6\r\n');
+  });
+
+  it('does not let a value be run as a formula', () => {
+    for (const value of ['=HYPERLINK("http://x")', '+1', '@a', '-1+2', '\t=1']) {
+      const [row] = parse(csvOf(new Map(), new Map([[value, 1]])), { columns: true });
+      expect(row).toEqual({ dimension: 'userAgent', value: `'${value}`, requests: '1' });
+    }
+  });
+
+  it('is read back by a CSV reader, whatever clients sent', () => {
+    const key = fc.string({ unit: 'binary' }).filter((text) => !/^[=+@\t\r-]/.test(text));
+    fc.assert(
+      fc.property(fc.dictionary(key, fc.nat()), (counts) => {
+        const map = new Map(Object.entries(counts));
+        const rows: string[][] = parse(csvOf(map, new Map()), { from: 2, record_delimiter: '\r\n' });
+        expect(rows).toEqual([...map].map(([value, count]) => ['path', value, String(count)]));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('comes in slices when it is large', () => {
+    const paths = new Map(Array.from({ length: 20_000 }, (_, i) => [`/some/path/${i}`, 1]));
+    expect(csvOf(paths, new Map()).split('\r\n')).toHaveLength(20_002);
+  });
+});
+
+describe('an Accept header', () => {
+  it.each([
+    'text/csv',
+    'text/CSV; q=0.9, application/json; q=0.5',
+    'text/csv, */*;q=0.1',
+    'text/html, text/csv;header=present',
+  ])('that would rather have CSV: %s', (accept) => expect(prefersCsv(accept)).toBe(true));
+
+  it.each([
+    undefined,
+    '',
+    '*/*',
+    'application/json',
+    'text/csv;q=0',
+    'text/csv;q=x',
+    'text/csv, application/json',
+    'text/csv;q=0.5, application/*',
+  ])('that would not: %s', (accept) => expect(prefersCsv(accept)).toBe(false));
+});
