@@ -1,0 +1,34 @@
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import { openHourFile } from './repo/hour-file.ts';
+import { createSummaryFiles, type SummaryFilesOptions } from './repo/summaries.ts';
+import { serveSums } from './service/analytics.ts';
+import { createChannel } from './service/channel.ts';
+import { rememberSums } from './service/sum-answers.ts';
+import { createHourSummer } from './service/sum-hours.ts';
+import { createHourSummariser } from './service/summarise-hour.ts';
+import { serveSummariser } from './service/summarise-thread.ts';
+
+// A thread that works on hours and their summaries, put together. The aggregator has one and analytics has one, so that
+// no question waits for a large hour. Started by service/thread.ts with SummaryFilesOptions.
+if (parentPort === null) throw new Error('aggregate-worker is started as a worker thread');
+yieldToOthers();
+const summaries = createSummaryFiles(workerData as SummaryFilesOptions);
+createChannel(parentPort, {
+  ...serveSummariser(createHourSummariser({ openHour: openHourFile, summaries })),
+  ...serveSums(rememberSums(createHourSummer(summaries), summaries.version)),
+});
+
+/**
+ * Where all cores are busy, the threads that take requests in go first. 5 leaves this one about a quarter of a core that
+ * it shares with one of them: with less, a summary would fall behind under steady load. On Linux 0 names the calling
+ * thread alone; elsewhere it would be the whole process.
+ */
+function yieldToOthers(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(0, 5);
+  } catch {
+    // Forbidden here: then the threads share as equals, and nothing else is lost.
+  }
+}

@@ -1,0 +1,153 @@
+import { existsSync } from 'node:fs';
+import type { Config } from '../config/config.ts';
+import { createLog, type Log } from '../log.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import { type Hour, parseHour } from '../model/hour.ts';
+import { openRepo } from '../repo/file-repo.ts';
+import { listHours, openHourFile } from '../repo/hour-file.ts';
+import { DirectoryInUseError } from '../repo/lock.ts';
+import type { CommittedHour, Repo } from '../repo/repo.ts';
+import { createSummaryFiles } from '../repo/summaries.ts';
+import { createAggregator } from '../service/aggregate.ts';
+import type { AggregationRun } from '../service/service.ts';
+import { createHourSummariser } from '../service/summarise-hour.ts';
+import type { SummariserThread } from '../service/summarise-thread.ts';
+import { type Command, EXIT, type Options, UsageError } from './command.ts';
+import {
+  CONFIG_ENVIRONMENT,
+  CONFIG_EXIT_CODE,
+  configFileOption,
+  configKeyOptions,
+  loadCliConfig,
+} from './config-options.ts';
+import { type FlagValues, parseFlags } from './parse-flags.ts';
+import { print } from './print.ts';
+
+const keyOptions = {
+  'logs-dir': configKeyOptions['logs-dir'],
+  'analytics-dir': configKeyOptions['analytics-dir'],
+  'state-dir': configKeyOptions['state-dir'],
+  'dlq-dir': configKeyOptions['dlq-dir'],
+} satisfies Options;
+
+const options = {
+  ...configFileOption,
+  ...keyOptions,
+  from: { value: 'HOUR', help: 'Every hour from this one on, such as 2015-05-17T10 (UTC), whether it grew or not.' },
+  to: { value: 'HOUR', help: 'Every hour before this one.' },
+  all: { help: 'Every hour that has a file.' },
+  rebuild: { help: 'Count from the start of each file, whatever its summary says. With --all, --from or --to.' },
+} satisfies Options;
+
+export const aggregate: Command = {
+  name: 'aggregate',
+  summary: 'bring the hourly summaries up to date while no service runs',
+  help: {
+    synopsis: [
+      'aggregate [OPTION]...',
+      'aggregate --all [--rebuild] [OPTION]...',
+      'aggregate [--from HOUR] [--to HOUR] [--rebuild] [OPTION]...',
+    ],
+    description: [
+      'Summarises what was appended since the last run, as the service does every aggregation.interval. With --all, --from or --to it looks at every hour in question, also at files that were put there by hand; a summary that is damaged, or does not fit its file, is counted anew.',
+      'A service that runs on the same folders owns them: then this command says so and changes nothing.',
+    ],
+    examples: [
+      { text: 'What the last run of the service left:', command: 'logforge aggregate --config /etc/logforge.yaml' },
+      { text: 'After a restore from a backup:', command: 'logforge aggregate --all --rebuild' },
+      { text: 'One day:', command: 'logforge aggregate --from 2015-05-17T00 --to 2015-05-18T00 --rebuild' },
+    ],
+    exitCodes: {
+      1: 'A service owns the folders, there are none, or an hour could not be summarised (the others are).',
+      ...CONFIG_EXIT_CODE,
+    },
+    environment: CONFIG_ENVIRONMENT,
+  },
+  options,
+  async run(args, io) {
+    const { values } = parseFlags(args, options);
+    const choice = readChoice(values);
+    const { config: file, 'logs-dir': logs, 'analytics-dir': analytics, 'state-dir': state, 'dlq-dir': dlq } = values;
+    const flags = { 'logs-dir': logs, 'analytics-dir': analytics, 'state-dir': state, 'dlq-dir': dlq };
+    const { config } = loadCliConfig({ config: file, ...flags }, io);
+    if (!existsSync(config.storage.logsDir)) throw new Error(`cannot find logsDir=${config.storage.logsDir}`);
+    const log = createLog({ level: config.logging.level, format: config.logging.format, stream: io.stderr });
+    try {
+      const run = await aggregateOffline(config, choice, log);
+      await print(io.stdout, describeRun(run));
+      return run.failed === 0 ? EXIT.ok : EXIT.failure;
+    } finally {
+      log.close();
+    }
+  },
+};
+
+/** Which hours: those that grew, or those in [from, to). */
+interface Choice {
+  readonly range: { readonly from: Hour; readonly to: Hour } | undefined;
+  readonly rebuild: boolean;
+}
+
+function readChoice({ from, to, all, rebuild }: FlagValues<typeof options>): Choice {
+  if (all && (from !== undefined || to !== undefined)) throw new UsageError('give either --all or --from and --to');
+  const isRange = all || from !== undefined || to !== undefined;
+  if (rebuild && !isRange) throw new UsageError('--rebuild needs --all, --from or --to');
+  const range = { from: readHour('from', from) ?? -Infinity, to: readHour('to', to) ?? Infinity };
+  if (range.from >= range.to) throw new UsageError('--to must be later than --from');
+  return { range: isRange ? range : undefined, rebuild };
+}
+
+function readHour(flag: string, text: string | undefined): Hour | undefined {
+  if (text === undefined) return undefined;
+  const hour = parseHour(text);
+  if (hour !== undefined) return hour;
+  throw new UsageError(`--${flag} is an hour such as 2015-05-17T10, not ${JSON.stringify(text)}`);
+}
+
+async function aggregateOffline(config: Config, choice: Choice, log: Log): Promise<AggregationRun> {
+  const metrics = createMetrics({ defaultMetrics: false });
+  const repo = await openStorage(config, metrics, log);
+  try {
+    const hours = await chooseHours(repo, config.storage.logsDir, choice);
+    const { analyticsDir, durability } = config.storage;
+    const summaries = createSummaryFiles({ analyticsDir, durability });
+    const summarise = createHourSummariser({ openHour: openHourFile, summaries });
+    const thread: SummariserThread = {
+      summarise: async (committed) => summarise(committed, { rebuild: choice.rebuild }),
+      stop: async () => {},
+    };
+    const source = { changedHours: () => hours, markSummarised: repo.markSummarised.bind(repo) };
+    return await createAggregator({ repo: source, thread, interval: 0, metrics, log }).run();
+  } finally {
+    await repo.close();
+  }
+}
+
+async function openStorage(config: Config, metrics: ReturnType<typeof createMetrics>, log: Log): Promise<Repo> {
+  const { storage, ingestion, server } = config;
+  const { logsDir, dlqDir, stateDir, durability } = storage;
+  const idempotency = { windowMs: ingestion.idempotencyWindow, maxKeys: ingestion.idempotencyMaxKeys };
+  const maxWaitMs = server.requestTimeout;
+  try {
+    return await openRepo({ logsDir, dlqDir, stateDir, durability, idempotency, maxWaitMs, metrics, log });
+  } catch (error) {
+    if (!(error instanceof DirectoryInUseError)) throw error;
+    throw new Error(`${error.message}: it keeps the summaries itself, or stop it first`, { cause: error });
+  }
+}
+
+async function chooseHours(repo: Repo, logsDir: string, { range }: Choice): Promise<readonly CommittedHour[]> {
+  if (range === undefined) return repo.changedHours();
+  const chosen: CommittedHour[] = [];
+  for (const hour of await listHours(logsDir)) {
+    if (hour < range.from || hour >= range.to) continue;
+    const committed = await repo.committedHour(hour);
+    if (committed !== undefined) chosen.push(committed);
+  }
+  return chosen;
+}
+
+function describeRun({ written, unchanged, missing, failed, ...run }: AggregationRun): string {
+  const hours = `${written} hours written, ${unchanged} unchanged, ${missing} missing, ${failed} failed`;
+  return `${hours}; ${run.records} records, ${run.skippedLines} corrupt lines, ${run.bytes} bytes in ${run.seconds.toFixed(1)} s\n`;
+}

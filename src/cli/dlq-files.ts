@@ -1,0 +1,101 @@
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** One stored line of `<dlqDir>/YYYY-MM-DD.ndjson`. */
+export interface DeadLetterLine {
+  /** RFC 3339. */
+  readonly time: string;
+  /** `ingest` or `consume`. */
+  readonly stage: string;
+  readonly reason: string;
+  readonly source: string;
+  /** The record as it came, as text; JSON text when it was a JSON object. */
+  readonly content: string;
+  /** The stored line itself. */
+  readonly line: string;
+  /** `2025-11-22.ndjson` */
+  readonly file: string;
+  /** Of the line in its file, from 1. */
+  readonly number: number;
+}
+
+export interface DeadLetterFilter {
+  readonly day?: string | undefined;
+  /** The first day. */
+  readonly from?: string | undefined;
+  /** The day behind the last. */
+  readonly to?: string | undefined;
+  readonly stage?: string | undefined;
+  /** The reason contains it. */
+  readonly reason?: string | undefined;
+}
+
+/** Days that have dead letters, oldest first. A directory that does not exist has none. */
+export async function listDays(directory: string, filter: DeadLetterFilter = {}): Promise<readonly string[]> {
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw new Error(`cannot read directory=${directory}: ${error.message}`, { cause: error });
+  });
+  const days = names.flatMap((name) => /^(\d{4}-\d\d-\d\d)\.ndjson$/.exec(name)?.[1] ?? []);
+  const { day, from = '', to } = filter;
+  return days.filter((one) => (day ?? one) === one && one >= from && (to === undefined || one < to)).sort();
+}
+
+/** The dead letters of one day, in the order in which they were written; undefined for a line that cannot be read. */
+export async function* readDay(
+  directory: string,
+  day: string,
+  { stage, reason = '' }: DeadLetterFilter = {},
+): AsyncGenerator<DeadLetterLine | undefined> {
+  const file = `${day}.ndjson`;
+  for await (const { line, number } of readLines(join(directory, file))) {
+    if (line === '') continue;
+    const letter = parseLine(line);
+    if (letter === undefined) yield undefined;
+    else if ((stage ?? letter.stage) === letter.stage && letter.reason.includes(reason)) {
+      yield { ...letter, line, file, number };
+    }
+  }
+}
+
+const NEWLINE = 10;
+
+/** Not by node:readline, to which a U+2028 within a record ends a line. */
+async function* readLines(path: string): AsyncGenerator<{ readonly line: string; readonly number: number }> {
+  let begun: Buffer[] = [];
+  let number = 0;
+  for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
+    let start = 0;
+    for (let end = piece.indexOf(NEWLINE); end >= 0; end = piece.indexOf(NEWLINE, start)) {
+      const bytes = Buffer.concat([...begun, piece.subarray(start, end)]);
+      yield { line: bytes.toString(), number: ++number };
+      begun = [];
+      start = end + 1;
+    }
+    if (start < piece.length) begun.push(piece.subarray(start));
+  }
+  yield { line: Buffer.concat(begun).toString(), number: number + 1 };
+}
+
+function parseLine(line: string): Omit<DeadLetterLine, 'line' | 'file' | 'number'> | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { time, stage, reason, source, record, raw } = value as Record<string, unknown>;
+  if (typeof time !== 'string' || typeof stage !== 'string' || typeof reason !== 'string') return undefined;
+  const content = typeof raw === 'string' ? raw : sliceRecord(line, record);
+  return { time, stage, reason, source: typeof source === 'string' ? source : '', content };
+}
+
+/** The record's own text, where the line has the order in which we write it, so that no number in it is bent. */
+function sliceRecord(line: string, record: unknown): string {
+  const start = line.indexOf('"record":');
+  const end = line.lastIndexOf(',"source":');
+  const slice = start >= 0 && end > start ? line.slice(start + '"record":'.length, end) : '';
+  return slice.startsWith('{') && slice.endsWith('}') ? slice : (JSON.stringify(record) ?? '');
+}

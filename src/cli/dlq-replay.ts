@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Command, EXIT, type Io, type Options } from './command.ts';
+import { CONFIG_ENVIRONMENT, CONFIG_EXIT_CODE } from './config-options.ts';
+import { type DeadLetterFilter, type DeadLetterLine, listDays, readDay } from './dlq-files.ts';
+import { checkDays, findDlqDir, letterOptions } from './dlq-options.ts';
+import { parseFlags, toCount } from './parse-flags.ts';
+import { print, printable } from './print.ts';
+import { count, createProgress } from './replay-report.ts';
+import { createSender, RefusedError, type Send } from './replay-sender.ts';
+import { readService, SERVICE_ENVIRONMENT, serviceOptions } from './service-options.ts';
+
+/** Requests under way at once: their commits are shared, so that a letter costs no sync of its own. */
+const CONNECTIONS = 16;
+
+const options = {
+  ...letterOptions,
+  ...serviceOptions,
+  retries: { value: 'N', help: 'Attempts to send a letter again, in a row, before giving up. Default 10.' },
+  'dry-run': { help: 'Count the letters that would be sent, and send none.' },
+} satisfies Options;
+
+export const dlqReplay: Command = {
+  name: 'replay',
+  summary: 'send dead letters to a running service again',
+  help: {
+    synopsis: ['dlq replay [OPTION]...', 'dlq replay --dry-run [OPTION]...'],
+    description: [
+      'Sends each letter to POST /logs by itself: once the cause is gone (a limit raised, a defect mended, the file edited), what was refused is stored. A letter that is still invalid is listed by file and line with the reason, and does not become a dead letter a second time.',
+      'Every letter has an Idempotency-Key made of its file, its line and its content. So a replay may be run again, be it after an interruption, with other filters or beside another: nothing is stored twice, as long as the service remembers the keys (ingestion.idempotencyWindow, 24h).',
+      'The letters stay where they are. When nothing of a day is wanted any more, move its file YYYY-MM-DD.ndjson out of the folder; the file of the present day is being written.',
+    ],
+    examples: [
+      { text: 'What would be sent:', command: 'logforge dlq replay --day 2025-11-22 --dry-run' },
+      {
+        text: 'Records that were too long, now that ingestion.maxRecordBytes is higher:',
+        command: 'logforge dlq replay --stage ingest --reason exceeds',
+      },
+    ],
+    exitCodes: {
+      1: 'Some letters are not stored: still invalid, unreadable, or the service stayed away or let nobody in.',
+      ...CONFIG_EXIT_CODE,
+    },
+    environment: { ...SERVICE_ENVIRONMENT, ...CONFIG_ENVIRONMENT },
+  },
+  options,
+  async run(args, io) {
+    const { values } = parseFlags(args, options);
+    checkDays(values);
+    const service = readService(values, io, '/logs');
+    const retries = toCount('retries', values.retries ?? '10', { min: 0, max: 1000 });
+    const letters = readLetters(findDlqDir(values, io), values);
+    if (values['dry-run']) return countLetters(letters, io);
+
+    const report = createReport(io);
+    const { notify } = report;
+    const wait = (ms: number) => sleep(ms);
+    const sender = createSender({ ...service, connections: CONNECTIONS, invalid: 'reject', retries, notify, wait });
+    try {
+      await sendAll(letters, sender.send, report);
+    } finally {
+      sender.close();
+      await report.end();
+    }
+    return report.allStored() ? EXIT.ok : EXIT.failure;
+  },
+};
+
+type Letters = AsyncGenerator<DeadLetterLine | undefined>;
+
+async function* readLetters(directory: string, filter: DeadLetterFilter): Letters {
+  for (const day of await listDays(directory, filter)) yield* readDay(directory, day, filter);
+}
+
+async function countLetters(letters: Letters, io: Io): Promise<number> {
+  const byStage = new Map<string, number>();
+  let unreadable = 0;
+  for await (const letter of letters) {
+    if (letter === undefined) unreadable++;
+    else byStage.set(letter.stage, (byStage.get(letter.stage) ?? 0) + 1);
+  }
+  const stages = [...byStage].map(([stage, number]) => `${count(number, 'letter')} of stage ${printable(stage)}`);
+  await print(io.stdout, `would send ${stages.join(', ') || 'nothing'}, ${count(unreadable, 'line')} unreadable\n`);
+  return EXIT.ok;
+}
+
+/** Rejects at the first letter that fails for another reason than its own, when all that are under way are settled. */
+async function sendAll(letters: Letters, send: Send, report: LetterReport): Promise<void> {
+  let failure: unknown;
+  const work = async (): Promise<void> => {
+    while (failure === undefined) {
+      const { done, value: letter } = await letters.next();
+      if (done === true) return;
+      if (letter === undefined) report.unreadable();
+      else
+        await sendLetter(letter, send, report).catch((error: unknown) => {
+          report.unknown(letter);
+          failure ??= error;
+        });
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, work));
+  if (failure !== undefined) throw failure;
+}
+
+async function sendLetter(letter: DeadLetterLine, send: Send, report: LetterReport): Promise<void> {
+  const { body, contentType } = toBody(letter.content);
+  if (body.length === 0) return report.invalid(letter, 'there is nothing in it');
+  try {
+    const { accepted, duplicate, rejections } = await send(body, keyOf(letter), contentType);
+    if (accepted === 0) report.invalid(letter, rejections[0]?.reason ?? 'no reason given');
+    else report.stored(duplicate);
+  } catch (error) {
+    if (!(error instanceof RefusedError) || !LETTERS_OWN_FAULT.has(error.status)) throw error;
+    report.invalid(letter, error.detail);
+  }
+}
+
+/** Not understood, too large, can never be stored. Anything else concerns every letter: a key, a wrong URL. */
+const LETTERS_OWN_FAULT: ReadonlySet<number> = new Set([400, 413, 422]);
+
+const BASE64_MARK = 'base64:';
+
+/** What came, as the service takes it: one record or several lines as NDJSON, an array as JSON. */
+function toBody(content: string): { readonly body: Buffer; readonly contentType: string } {
+  const isPacked = content.startsWith(BASE64_MARK);
+  const body = isPacked ? Buffer.from(content.slice(BASE64_MARK.length), 'base64') : Buffer.from(content.trim());
+  const isArray = /^\s*\[/.test(body.toString('latin1', 0, 64));
+  return { body, contentType: isArray ? 'application/json' : 'application/x-ndjson' };
+}
+
+function keyOf({ file, number, line }: DeadLetterLine): string {
+  return `dlq-${createHash('sha256').update(`${file}\n${number}\n${line}`).digest('base64url')}`;
+}
+
+type LetterReport = ReturnType<typeof createReport>;
+
+/** Told of every letter's fate: progress on a terminal, what is not stored on stderr, one line on stdout at the end. */
+function createReport(io: Io) {
+  const begun = performance.now();
+  const progress = createProgress(io.stderr, () => performance.now());
+  const tally = { stored: 0, duplicate: 0, invalid: 0, unreadable: 0, unknown: 0 };
+  const notify = (message: string): void => {
+    progress.clear();
+    io.stderr.write(`${printable(message)}\n`);
+  };
+  const place = ({ file, number }: DeadLetterLine) => `${file}:${number}`;
+  return {
+    notify,
+    stored(duplicate: boolean): void {
+      tally[duplicate ? 'duplicate' : 'stored']++;
+      progress.show(`${count(tally.stored + tally.duplicate + tally.invalid, 'letter')} sent`);
+    },
+    invalid(letter: DeadLetterLine, reason: string): void {
+      tally.invalid++;
+      notify(`${place(letter)}: still invalid: ${reason}`);
+    },
+    unreadable(): void {
+      tally.unreadable++;
+    },
+    /** Sent, and no answer: running it again tells. */
+    unknown(letter: DeadLetterLine): void {
+      tally.unknown++;
+      notify(`${place(letter)}: not known whether it is stored`);
+    },
+    allStored: () => tally.invalid + tally.unreadable + tally.unknown === 0,
+    async end(): Promise<void> {
+      progress.clear();
+      const { stored, duplicate, invalid, unreadable, unknown } = tally;
+      const parts = [
+        `${count(stored, 'letter')} stored`,
+        count(duplicate, 'duplicate'),
+        `${invalid} still invalid`,
+        ...(unknown > 0 ? [`${unknown} not known, run it again`] : []),
+        ...(unreadable > 0 ? [`${count(unreadable, 'line')} unreadable`] : []),
+        `${((performance.now() - begun) / 1000).toFixed(1)} s`,
+      ];
+      await print(io.stdout, `${parts.join(', ')}; the letters are kept: move a day's file away to be rid of them\n`);
+    },
+  };
+}

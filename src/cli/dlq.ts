@@ -1,0 +1,184 @@
+import { type Command, EXIT, type Options, UsageError } from './command.ts';
+import { CONFIG_ENVIRONMENT } from './config-options.ts';
+import { type DeadLetterFilter, type DeadLetterLine, listDays, readDay } from './dlq-files.ts';
+import { checkDays, dlqExitCodes as exitCodes, findDlqDir, letterOptions, warnOfUnreadable } from './dlq-options.ts';
+import { dlqReplay } from './dlq-replay.ts';
+import { parseFlags, toCount } from './parse-flags.ts';
+import { print, printable, table } from './print.ts';
+
+/** Different reasons counted apart; beyond, they are counted together. */
+const MAX_REASONS = 1_000;
+
+const listOptions = { ...letterOptions, json: { help: 'Print one JSON object a line.' } } satisfies Options;
+
+const list: Command = {
+  name: 'list',
+  summary: 'count the dead letters by day, stage and reason',
+  help: {
+    synopsis: ['dlq list [OPTION]...'],
+    description: [
+      'Counts what is in the dead letters. What differs from record to record in a reason (its number, the value in quotes) is left out, so that like reasons count together.',
+    ],
+    examples: [
+      { text: 'All of it:', command: 'logforge dlq list' },
+      { text: "One day's refusals at the door:", command: 'logforge dlq list --day 2025-11-22 --stage ingest' },
+    ],
+    exitCodes,
+    environment: CONFIG_ENVIRONMENT,
+  },
+  options: listOptions,
+  async run(args, io) {
+    const { values } = parseFlags(args, listOptions);
+    checkDays(values);
+    const directory = findDlqDir(values, io);
+    const { rows, unreadable } = await countLetters(directory, values);
+    if (values.json) {
+      for (const row of rows) await print(io.stdout, `${JSON.stringify(row)}\n`);
+    } else if (rows.length === 0) {
+      await print(io.stdout, 'no dead letters\n');
+    } else {
+      const cells = rows.map(({ day, stage, reason, count }) => [day, printable(stage), count, printable(reason)]);
+      await print(io.stdout, table([['DAY', 'STAGE', 'COUNT', 'REASON'], ...cells]));
+    }
+    await warnOfUnreadable(unreadable, io);
+    return EXIT.ok;
+  },
+};
+
+interface Row {
+  readonly day: string;
+  readonly stage: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
+async function countLetters(directory: string, filter: DeadLetterFilter) {
+  const rows: Row[] = [];
+  let unreadable = 0;
+  for (const day of await listDays(directory, filter)) {
+    const counts = new Map<string, number>();
+    for await (const letter of readDay(directory, day, filter)) {
+      if (letter === undefined) {
+        unreadable++;
+        continue;
+      }
+      const kind = `${letter.stage}\n${generalise(letter.reason)}`;
+      const key = counts.has(kind) || counts.size < MAX_REASONS ? kind : `${letter.stage}\n(other reasons)`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    const ofDay = [...counts].map(([key, count]): Row => {
+      const [stage = '', reason = ''] = key.split('\n');
+      return { day, stage, reason, count };
+    });
+    rows.push(...ofDay.sort((a, b) => a.stage.localeCompare(b.stage) || b.count - a.count));
+  }
+  return { rows, unreadable };
+}
+
+/** `record 3 invalid timestamp "yesterday"` → `invalid timestamp "…"` */
+function generalise(reason: string): string {
+  return reason
+    .replace(/\s+/g, ' ')
+    .replace(/^(?:record|row|line) \d+ /, '')
+    .replace(/"(?:[^"\\]|\\.)*"/g, '"…"');
+}
+
+const showOptions = {
+  ...letterOptions,
+  limit: { value: 'N', help: 'Print the newest N (20); 0 prints all.' },
+  json: { help: 'Print the stored lines.' },
+} satisfies Options;
+
+const show: Command = {
+  name: 'show',
+  summary: 'print dead letters, the newest last',
+  help: {
+    synopsis: ['dlq show [OPTION]...'],
+    description: [
+      'Prints when, where and why each was refused, and below it what came. Control characters are shown as escapes; --json prints the stored lines as they are.',
+    ],
+    examples: [
+      { text: 'The last 20:', command: 'logforge dlq show' },
+      { text: 'All reasons of a day:', command: 'logforge dlq show --day 2025-11-22 --limit 0 --json | jq .reason' },
+    ],
+    exitCodes,
+    environment: CONFIG_ENVIRONMENT,
+  },
+  options: showOptions,
+  async run(args, io) {
+    const { values } = parseFlags(args, showOptions);
+    checkDays(values);
+    const limit = toCount('limit', values.limit ?? '20', { min: 0, max: 1_000_000 });
+    const directory = findDlqDir(values, io);
+    const format = values.json ? (letter: DeadLetterLine) => `${letter.line}\n` : formatLetter;
+    const reader = createReader(directory, values);
+    let shown = 0;
+    for await (const letter of limit === 0 ? reader.all() : reader.newest(limit)) {
+      shown++;
+      await print(io.stdout, format(letter));
+    }
+    if (shown === 0 && !values.json) await print(io.stdout, 'no dead letters\n');
+    await warnOfUnreadable(reader.unreadable(), io);
+    return EXIT.ok;
+  },
+};
+
+/** Reads dead letters in the order of time, and counts the lines that are none. */
+function createReader(directory: string, filter: DeadLetterFilter) {
+  let unreadable = 0;
+  async function* day(name: string): AsyncGenerator<DeadLetterLine> {
+    for await (const letter of readDay(directory, name, filter)) {
+      if (letter === undefined) unreadable++;
+      else yield letter;
+    }
+  }
+  return {
+    unreadable: () => unreadable,
+    async *all(): AsyncGenerator<DeadLetterLine> {
+      for (const name of await listDays(directory, filter)) yield* day(name);
+    },
+    /** Holds no more than `limit` in memory, and opens no more days than it needs. */
+    async *newest(limit: number): AsyncGenerator<DeadLetterLine> {
+      let letters: DeadLetterLine[] = [];
+      for (const name of (await listDays(directory, filter)).toReversed()) {
+        if (letters.length === limit) break;
+        letters = [...(await takeLast(day(name), limit - letters.length)), ...letters];
+      }
+      yield* letters;
+    },
+  };
+}
+
+async function takeLast<T>(items: AsyncIterable<T>, limit: number): Promise<T[]> {
+  const ring: T[] = [];
+  let next = 0;
+  for await (const item of items) ring[next++ % limit] = item;
+  const oldest = next > limit ? next % limit : 0;
+  return [...ring.slice(oldest), ...ring.slice(0, oldest)];
+}
+
+function formatLetter({ time, stage, source, reason, content }: DeadLetterLine): string {
+  const head = [time, stage, source].filter((word) => word !== '').join(' ');
+  return `${printable(`${head}: ${reason}`)}\n  ${printable(content)}\n`;
+}
+
+export const dlq: Command = {
+  name: 'dlq',
+  summary: 'look into the dead letters, and send them again',
+  help: {
+    synopsis: ['dlq list [OPTION]...', 'dlq show [OPTION]...', 'dlq replay [OPTION]...'],
+    description: [
+      'Records that were refused one by one while the rest of their batch was stored, and messages that could not be decoded, are kept with the reason, one file a day.',
+    ],
+    examples: [
+      { text: 'What was refused, and how often:', command: 'logforge dlq list' },
+      { text: 'The last five of them:', command: 'logforge dlq show --limit 5' },
+    ],
+    exitCodes,
+  },
+  options: {},
+  subcommands: [list, show, dlqReplay],
+  async run() {
+    throw new UsageError('which one: list, show or replay?');
+  },
+};

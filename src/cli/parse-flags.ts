@@ -1,0 +1,79 @@
+import { parseArgs } from 'node:util';
+import { nearest } from '../config/nearest.ts';
+import { type Option, type Options, UsageError } from './command.ts';
+
+/** A flag that takes a value gives text, or undefined where it is not on the line; a switch gives whether it is there. */
+export type FlagValues<O extends Options> = {
+  readonly [N in keyof O]: O[N] extends { readonly value: string } ? string | undefined : boolean;
+};
+
+export interface Flags<O extends Options> {
+  readonly values: FlagValues<O>;
+  readonly positionals: readonly string[];
+}
+
+/**
+ * Reads the words behind a command. A flag given twice counts as given last; everything behind `--` is positional.
+ * Throws UsageError for an unknown flag (with the nearest known one), a missing or a superfluous value, a value that is
+ * no choice, and more positionals than `maxPositionals` (0).
+ */
+export function parseFlags<O extends Options>(
+  args: readonly string[],
+  options: O,
+  { maxPositionals = 0 }: { readonly maxPositionals?: number } = {},
+): Flags<O> {
+  const values: Record<string, string | boolean | undefined> = {};
+  for (const [name, option] of Object.entries(options)) values[name] = option.value === undefined ? false : undefined;
+
+  const positionals: string[] = [];
+  for (const token of tokenize(args, options)) {
+    if (token.kind === 'positional') positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
+    if (option === undefined) throw new UsageError(describeUnknownFlag(token.rawName, options));
+    values[token.name] = readValue(token.rawName, option, token.value, token.inlineValue === true);
+  }
+  const extra = positionals[maxPositionals];
+  if (extra !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(extra)}`);
+  // Filled above by the same rule that FlagValues states.
+  return { values: values as FlagValues<O>, positionals };
+}
+
+function tokenize(args: readonly string[], options: Options) {
+  const known = Object.entries(options).map(([name, { value, short }]) => {
+    const type = value === undefined ? ('boolean' as const) : ('string' as const);
+    return [name, short === undefined ? { type } : { type, short }] as const;
+  });
+  const config = { args: [...args], options: Object.fromEntries(known), strict: false, tokens: true } as const;
+  return parseArgs(config).tokens;
+}
+
+function readValue(flag: string, option: Option, value: string | undefined, isInline: boolean): string | boolean {
+  if (option.value === undefined) {
+    if (value !== undefined) throw new UsageError(`${flag} takes no value`);
+    return true;
+  }
+  if (value === undefined || (!isInline && value.startsWith('-') && value !== '-')) {
+    throw new UsageError(`${flag} needs a value: ${flag} ${option.value}`);
+  }
+  if (option.choices !== undefined && !option.choices.includes(value)) {
+    throw new UsageError(`${flag} is one of ${option.choices.join(', ')}, not ${JSON.stringify(value)}`);
+  }
+  return value;
+}
+
+function describeUnknownFlag(flag: string, options: Options): string {
+  const meant = nearest(flag.replace(/^-+/, ''), [...Object.keys(options), 'help']);
+  return meant === undefined ? `unknown flag ${flag}` : `unknown flag ${flag}, did you mean --${meant}?`;
+}
+
+/** Reads the text of a flag as a whole number. Throws UsageError. */
+export function toCount(
+  flag: string,
+  text: string,
+  { min, max }: { readonly min: number; readonly max: number },
+): number {
+  const count = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (count >= min && count <= max) return count;
+  throw new UsageError(`--${flag} is a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,99 @@
+import { toListenAddress } from '../config/config.ts';
+import { ConfigError, type Problem } from '../config/problem.ts';
+import { createPprofServer, isLoopback, type PprofServer } from '../http/pprof.ts';
+import type { Log } from '../log.ts';
+import { type Capture, createProfiler } from '../service/profiler.ts';
+import type { Io } from './command.ts';
+
+export const PROFILE_ENVIRONMENT = {
+  PROFILE_CAPTURE:
+    '1: write a CPU and a heap profile of the whole run when it ends, into PROFILE_DIR (profiles), named by PROFILE_NAME (v1 or v2).',
+  PROFILE_ENABLED:
+    '1: serve live profiles under /debug/pprof/ on PROFILE_ADDR (127.0.0.1:6062), a loopback address of its own.',
+} as const;
+
+export interface ProfileSettings {
+  readonly capture: { readonly dir: string; readonly name: string } | undefined;
+  readonly live: { readonly host: string; readonly port: number } | undefined;
+}
+
+/** What is profiled while a service runs. */
+export interface Profiling {
+  /** Before the service stops, and its threads with it. */
+  beforeStop(): Promise<void>;
+  /** When everything is at rest. */
+  close(): Promise<void>;
+}
+
+/** Reads PROFILE_*. Throws ConfigError. */
+export function readProfileSettings(env: Io['env'], pipeline: 1 | 2): ProfileSettings {
+  const problems: Problem[] = [];
+  const expect = (name: string, ok: boolean, expected: string): void => {
+    const message = `expected ${expected}, got ${JSON.stringify(env[name])}`;
+    if (!ok) problems.push({ key: '', source: { kind: 'env', name }, message });
+  };
+  const isOn = (name: string): boolean => {
+    const text = env[name] || '0';
+    expect(name, ['0', '1', 'false', 'true'].includes(text), '0 or 1');
+    return text === '1' || text === 'true';
+  };
+  const name = env.PROFILE_NAME || `v${pipeline}`;
+  expect('PROFILE_NAME', /^[\w.-]{1,100}$/.test(name), 'letters, digits, ".", "_" and "-"');
+  const live = readAddress(env.PROFILE_ADDR || '127.0.0.1:6062');
+  expect('PROFILE_ADDR', live !== undefined, 'a loopback address such as 127.0.0.1:6062');
+  const settings: ProfileSettings = {
+    capture: isOn('PROFILE_CAPTURE') ? { dir: env.PROFILE_DIR || 'profiles', name } : undefined,
+    live: isOn('PROFILE_ENABLED') ? live : undefined,
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return settings;
+}
+
+/** A port without a host is one of this machine alone. */
+function readAddress(text: string): { host: string; port: number } | undefined {
+  try {
+    const { host = '127.0.0.1', port } = toListenAddress(text);
+    return isLoopback(host) ? { host, port } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Begins before the service does, so that its start and all its threads are seen. */
+export async function startProfiling(settings: ProfileSettings, log: Log): Promise<Profiling | undefined> {
+  const { capture, live } = settings;
+  if (capture === undefined && live === undefined) return undefined;
+  const profiler = createProfiler({ log });
+  let server: PprofServer | undefined;
+  if (live !== undefined) {
+    server = createPprofServer({ ...live, profiler });
+    const { address, port } = await server.listen();
+    const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}/debug/pprof/`;
+    log.info('serving profiles', { url });
+  }
+  const run = capture && startCapture(profiler.capture(capture));
+  return {
+    async beforeStop() {
+      await server?.close();
+      await run?.writeThreads();
+    },
+    async close() {
+      await server?.close();
+      run?.end();
+      profiler.close();
+    },
+  };
+}
+
+/** Also when the process ends in haste: by a second signal, or by an error that nobody caught. */
+function startCapture(capture: Capture) {
+  const onExit = (): void => capture.writeMain();
+  process.once('exit', onExit);
+  return {
+    writeThreads: () => capture.writeThreads(),
+    end: () => {
+      process.off('exit', onExit);
+      capture.writeMain();
+    },
+  };
+}

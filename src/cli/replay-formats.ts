@@ -1,0 +1,154 @@
+import { isUtf8 } from 'node:buffer';
+import { parseCombinedLine } from '../decode/combined.ts';
+import { decodeCsv } from '../decode/csv.ts';
+import { type Decoded, type DecodeOptions, type Decoder, MalformedBodyError } from '../decode/decode.ts';
+import { decodeNdjson } from '../decode/ndjson.ts';
+import { createFramer, type Frame, type Framing, MAX_FRAME_BYTES } from './replay-framing.ts';
+
+export const FILE_FORMATS = ['combined', 'ndjson', 'json', 'csv'] as const;
+export type FileFormat = (typeof FILE_FORMATS)[number];
+
+/** How a file is cut into records, and what one is called. */
+export const FRAMING: Record<FileFormat, { readonly framing: Framing; readonly noun: string }> = {
+  combined: { framing: 'lines', noun: 'line' },
+  ndjson: { framing: 'lines', noun: 'line' },
+  json: { framing: 'elements', noun: 'record' },
+  csv: { framing: 'rows', noun: 'row' },
+};
+
+/** The readable records of some frames as a body of NDJSON, and what is wrong with the others. */
+export interface Encoded {
+  readonly body: Buffer;
+  readonly records: number;
+  readonly unreadable: readonly Unreadable[];
+}
+
+export interface Unreadable {
+  readonly number: number;
+  readonly reason: string;
+}
+
+/** Turns frames into lines by the same rules that the service has for a record. No state: any batch by itself. */
+export type Encode = (frames: readonly Frame[]) => Encoded;
+
+/** `header`: the first row of a CSV file, if it names the columns. */
+export function createEncode(format: FileFormat, header?: Buffer): Encode {
+  const encode = chooseEncode(format, header);
+  return (frames) => {
+    const sound = frames.filter((frame) => describeDamage(frame) === undefined);
+    const encoded = sound.length === 0 ? NOTHING : encode(sound);
+    if (sound.length === frames.length) return encoded;
+    const damaged = frames.flatMap((frame) => {
+      const reason = describeDamage(frame);
+      return reason === undefined ? [] : [{ number: frame.number, reason }];
+    });
+    const unreadable = [...encoded.unreadable, ...damaged].sort((a, b) => a.number - b.number);
+    return { ...encoded, unreadable };
+  };
+}
+
+function chooseEncode(format: FileFormat, header: Buffer | undefined): Encode {
+  if (format === 'combined') return encodeCombined;
+  if (format === 'csv') return (frames) => encodeRows(frames, header);
+  return encodeJson;
+}
+
+function describeDamage({ bytes, tooLong }: Frame): string | undefined {
+  if (tooLong) return `longer than ${MAX_FRAME_BYTES} bytes`;
+  return isUtf8(bytes) ? undefined : 'not UTF-8';
+}
+
+/**
+ * By the first byte if it can only be JSON, else by the name, else by a first row that names `timestamp`; a line that is
+ * none of these is taken for an access log's.
+ */
+export function guessFormat(name: string, head: Buffer): FileFormat {
+  const text = head.toString('utf8').trimStart();
+  if (text.startsWith('[')) return 'json';
+  if (text.startsWith('{')) return 'ndjson';
+  if (/\.csv(\.gz)?$/i.test(name) || isHeader(Buffer.from(text.split('\n', 1)[0] ?? ''))) return 'csv';
+  return 'combined';
+}
+
+/** The first row of a CSV file and its number, if it is a header. `head`: the file's first bytes. */
+export function findHeader(head: Buffer): { readonly row: Buffer; readonly number: number } | undefined {
+  const [first] = createFramer('rows').push(Buffer.concat([head, Buffer.from('\n')]));
+  return first !== undefined && isHeader(first.bytes) ? { row: first.bytes, number: first.number } : undefined;
+}
+
+function isHeader(row: Buffer): boolean {
+  return /(^|,)\s*"?\s*timestamp\s*"?\s*(,|$)/.test(row.toString('utf8').trim());
+}
+
+const OPTIONS: DecodeOptions = { maxRecordBytes: MAX_FRAME_BYTES, extraFields: 'keep', invalid: 'skip' };
+const NEWLINE = Buffer.from('\n');
+const NOTHING: Encoded = { body: Buffer.alloc(0), records: 0, unreadable: [] };
+
+function encodeCombined(frames: readonly Frame[]): Encoded {
+  const unreadable: Unreadable[] = [];
+  const lines: string[] = [];
+  for (const frame of frames) {
+    const record = parseCombinedLine(frame.bytes.toString('utf8').replace(/\r$/, ''));
+    if ('reason' in record) unreadable.push({ number: frame.number, reason: record.reason });
+    else lines.push(`${JSON.stringify(record)}\n`);
+  }
+  return { body: Buffer.from(lines.join('')), records: lines.length, unreadable };
+}
+
+/** A line of NDJSON each. An element's line ends can only be white space; as returns they are that and end no line. */
+function encodeJson(frames: readonly Frame[]): Encoded {
+  const bodies = frames.map(({ bytes }) => (bytes.includes(NEWLINE) ? replaceNewlines(bytes) : bytes));
+  const body = Buffer.concat(bodies.flatMap((bytes) => [bytes, NEWLINE]));
+  return readDecoded(decodeWhole(decodeNdjson, body), frames, 0);
+}
+
+function replaceNewlines(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  for (let at = copy.indexOf(NEWLINE); at >= 0; at = copy.indexOf(NEWLINE, at)) copy[at] = 13;
+  return copy;
+}
+
+/** A quote out of place makes a whole body unreadable: then each row is tried by itself. */
+function encodeRows(frames: readonly Frame[], header: Buffer | undefined): Encoded {
+  const rows = frames.flatMap(({ bytes }) => [bytes, NEWLINE]);
+  const headerRows = header === undefined ? 0 : 1;
+  try {
+    const decoded = decodeWhole(decodeCsv, Buffer.concat(header === undefined ? rows : [header, NEWLINE, ...rows]));
+    return readDecoded(decoded, frames, 1 + headerRows);
+  } catch (error) {
+    if (!(error instanceof MalformedBodyError)) throw error;
+    const [only] = frames;
+    if (frames.length === 1 && only !== undefined) {
+      return { ...NOTHING, unreadable: [{ number: only.number, reason: error.message }] };
+    }
+    return joinEncoded(frames.map((frame) => encodeRows([frame], header)));
+  }
+}
+
+function joinEncoded(parts: readonly Encoded[]): Encoded {
+  return {
+    body: Buffer.concat(parts.map(({ body }) => body)),
+    records: parts.reduce((sum, { records }) => sum + records, 0),
+    unreadable: parts.flatMap(({ unreadable }) => unreadable),
+  };
+}
+
+/** `firstIndex`: what the decoder calls the first frame. Its words for a record's place mean nothing to the reader of the file. */
+function readDecoded({ batch, accepted, rejections }: Decoded, frames: readonly Frame[], firstIndex: number): Encoded {
+  return {
+    body: Buffer.concat(batch.map(({ lines }) => lines)),
+    records: accepted,
+    unreadable: rejections.map(({ index, reason }) => ({
+      number: frames[index - firstIndex]?.number ?? 0,
+      reason: reason.replace(/^(record|row) \d+ /, '').replace(/^not JSON: line \d+ /, 'not JSON: '),
+    })),
+  };
+}
+
+function decodeWhole(decode: Decoder, body: Buffer): Decoded {
+  const steps = decode(body, OPTIONS);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}

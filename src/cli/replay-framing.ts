@@ -1,0 +1,201 @@
+/** One record's own bytes in a file that is read piece by piece. */
+export interface Frame {
+  /** Without its delimiter. A view of what was pushed, where the record did not span two pieces. */
+  readonly bytes: Buffer;
+  /** 1-based number of the line, CSV row or JSON element. */
+  readonly number: number;
+  /** Offset in the (unpacked) file of the byte behind the record's delimiter: where to go on reading. */
+  readonly end: number;
+  /** The record was longer than MAX_FRAME_BYTES; only its beginning is kept. */
+  readonly tooLong: boolean;
+}
+
+/** Cuts a stream of bytes into records. Holds at most one unfinished record of MAX_FRAME_BYTES. */
+export interface Framer {
+  push(piece: Buffer): Frame[];
+  /** The last record, where no delimiter ends it. */
+  end(): Frame[];
+}
+
+/** How far to look: the index of the next delimiter at or after `from`, -1 when the piece has none. Keeps state between. */
+interface Boundary {
+  next(piece: Buffer, from: number): number;
+  /** Throws where the bytes may not end yet. */
+  end(): void;
+  /** Gives up the record it is in: the next line end is a delimiter again. */
+  reset(): void;
+}
+
+export const FRAMINGS = ['lines', 'rows', 'elements'] as const;
+export type Framing = (typeof FRAMINGS)[number];
+
+const BOUNDARIES: Record<Framing, (within: boolean) => Boundary> = {
+  lines: lineBoundary,
+  rows: rowBoundary,
+  elements: elementBoundary,
+};
+
+/** Longer records than this are reported and left out: a stored line is at most a few hundred KiB. */
+export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
+
+const NEWLINE = 10;
+const QUOTE = 34;
+const COMMA = 44;
+const BACKSLASH = 92;
+const OPEN_BRACKET = 91;
+const CLOSE_BRACKET = 93;
+const OPEN_BRACE = 123;
+const CLOSE_BRACE = 125;
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
+
+/** `offset` and `number`: what stands before the first byte pushed, for a file that is taken up in the middle. */
+export function createFramer(framing: Framing, options: { offset?: number; number?: number } = {}): Framer {
+  let { offset = 0, number = 0 } = options;
+  // The opening bracket is the first delimiter, and ends no element.
+  if (framing === 'elements' && offset === 0) number--;
+  const boundary = BOUNDARIES[framing](offset > 0);
+  const carried: Buffer[] = [];
+  let carriedBytes = 0;
+  let tooLong = false;
+
+  function carry(bytes: Buffer): void {
+    const room = MAX_FRAME_BYTES - carriedBytes;
+    if (bytes.length > room) {
+      if (!tooLong) boundary.reset();
+      tooLong = true;
+    }
+    if (room <= 0 || bytes.length === 0) return;
+    const kept = bytes.subarray(0, room);
+    carried.push(kept);
+    carriedBytes += kept.length;
+  }
+
+  function finish(tail: Buffer): Frame {
+    const whole = carried.length === 0 ? tail : Buffer.concat([...carried, tail]);
+    const bytes = whole.subarray(0, MAX_FRAME_BYTES);
+    const frame = { bytes, number, end: offset, tooLong: tooLong || whole.length > MAX_FRAME_BYTES };
+    carried.length = 0;
+    carriedBytes = 0;
+    tooLong = false;
+    return frame;
+  }
+
+  return {
+    push(piece) {
+      const frames: Frame[] = [];
+      let from = 0;
+      if (offset === 0 && piece.subarray(0, 3).equals(BYTE_ORDER_MARK)) {
+        from = 3;
+        offset = 3;
+      }
+      for (;;) {
+        const at = boundary.next(piece, from);
+        if (at < 0) break;
+        offset += at + 1 - from;
+        number++;
+        const frame = finish(piece.subarray(from, at));
+        if (!isBlank(frame.bytes)) frames.push(frame);
+        from = at + 1;
+      }
+      offset += piece.length - from;
+      carry(piece.subarray(from));
+      return frames;
+    },
+    end() {
+      boundary.end();
+      if (carriedBytes === 0) return [];
+      number++;
+      const frame = finish(Buffer.alloc(0));
+      return isBlank(frame.bytes) ? [] : [frame];
+    },
+  };
+}
+
+function isBlank(bytes: Buffer): boolean {
+  for (const byte of bytes) if (!isWhite(byte)) return false;
+  return true;
+}
+
+function isWhite(byte: number): boolean {
+  return byte === 32 || byte === 9 || byte === NEWLINE || byte === 13;
+}
+
+function lineBoundary(): Boundary {
+  return { next: (piece, from) => piece.indexOf(NEWLINE, from), end() {}, reset() {} };
+}
+
+/** RFC 4180: a line end inside quotes belongs to the row. A quote opens only at the start of a field. */
+function rowBoundary(): Boundary {
+  let state: 'start' | 'plain' | 'quoted' | 'closing' = 'start';
+  return {
+    next(piece, from) {
+      for (let i = from; i < piece.length; i++) {
+        const byte = piece[i];
+        if (state === 'quoted') {
+          if (byte === QUOTE) state = 'closing';
+        } else if (byte === NEWLINE) {
+          state = 'start';
+          return i;
+        } else if (byte === COMMA) state = 'start';
+        else if (byte === QUOTE) state = state === 'plain' ? 'plain' : 'quoted';
+        else state = 'plain';
+      }
+      return -1;
+    },
+    end() {},
+    reset() {
+      state = 'plain';
+    },
+  };
+}
+
+/**
+ * The elements of one JSON array: its brackets and the commas directly in it are the delimiters. `within`: the bytes
+ * begin behind one of them.
+ */
+function elementBoundary(within: boolean): Boundary {
+  let depth = within ? 1 : 0;
+  let ended = false;
+  let inString = false;
+  let escaped = false;
+
+  function outside(byte: number): boolean {
+    if (byte === OPEN_BRACKET && !ended) {
+      depth = 1;
+      return true;
+    }
+    if (!isWhite(byte)) throw new Error(ended ? 'something stands behind the end of the array' : 'not a JSON array');
+    return false;
+  }
+
+  function inside(byte: number): boolean {
+    if (inString) {
+      if (escaped) escaped = false;
+      else if (byte === BACKSLASH) escaped = true;
+      else if (byte === QUOTE) inString = false;
+    } else if (byte === QUOTE) inString = true;
+    else if (byte === OPEN_BRACKET || byte === OPEN_BRACE) depth++;
+    else if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) {
+      depth--;
+      ended = depth === 0;
+      return ended;
+    } else return byte === COMMA && depth === 1;
+    return false;
+  }
+
+  return {
+    next(piece, from) {
+      for (let i = from; i < piece.length; i++) {
+        const byte = piece[i] as number;
+        if (depth === 0 ? outside(byte) : inside(byte)) return i;
+      }
+      return -1;
+    },
+    end() {
+      if (depth > 0) throw new Error('the array does not end');
+      if (!ended) throw new Error('not a JSON array');
+    },
+    // An element is closed by its own brackets alone: there is no other place to take the array up again.
+    reset() {},
+  };
+}

@@ -1,0 +1,86 @@
+import { startService } from '../app.ts';
+import { createLog } from '../log.ts';
+import { readBuildInfo } from './build-info.ts';
+import { type Command, EXIT } from './command.ts';
+import {
+  CONFIG_ENVIRONMENT,
+  CONFIG_EXIT_CODE,
+  configFileOption,
+  configKeyOptions,
+  loadCliConfig,
+} from './config-options.ts';
+import { parseFlags } from './parse-flags.ts';
+import { PROFILE_ENVIRONMENT, readProfileSettings, startProfiling } from './profiling.ts';
+
+const options = { ...configFileOption, ...configKeyOptions };
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'take logs in over HTTP, store and summarise them',
+  help: {
+    synopsis: ['serve [OPTION]...'],
+    description: [
+      'Serves POST /logs until it is told to stop. Version 1 (the default) stores batches in hourly files; version 2 hands them to Kafka, and its consumers store them in the same files. Without a configuration file version 1 runs on defaults: port 8082, folders logs, analytics, state and dlq in the working directory.',
+      'SIGTERM or SIGINT stops it in order: no new requests, those accepted are answered, everything is synced, all within server.shutdownTimeout. A second signal ends it at once; nothing that was answered is lost by that either.',
+    ],
+    examples: [
+      { text: 'On defaults:', command: 'logforge serve' },
+      { text: 'On another port and folder:', command: 'logforge serve --addr 127.0.0.1:9000 --logs-dir /var/log/web' },
+      { text: 'With a configuration:', command: 'logforge serve --config /etc/logforge.yaml' },
+    ],
+    exitCodes: {
+      1: 'The service could not start (port taken, folder in use by another process) or did not stop in order.',
+      ...CONFIG_EXIT_CODE,
+    },
+    environment: { ...CONFIG_ENVIRONMENT, ...PROFILE_ENVIRONMENT },
+  },
+  options,
+  async run(args, io) {
+    const { values } = parseFlags(args, options, { maxPositionals: 0 });
+    const { config } = loadCliConfig(values, io);
+    const profileSettings = readProfileSettings(io.env, config.version);
+    const log = createLog({ level: config.logging.level, format: config.logging.format });
+    try {
+      const stopped = signalled();
+      const profiling = await startProfiling(profileSettings, log);
+      try {
+        const service = await startService({ config, build: readBuildInfo(), log });
+        const failure = service.failed.then((err) => ({ signal: undefined, err }));
+        const { signal, err } = await Promise.race([stopped, failure]);
+        if (err !== undefined) log.fatal('a part of the service is over for good', { err });
+        log.info('stopping', { signal, budgetMs: config.server.shutdownTimeout });
+        await profiling?.beforeStop();
+        const clean = await service.stop(config.server.shutdownTimeout);
+        log.info('stopped', { clean });
+        return clean && err === undefined ? EXIT.ok : EXIT.failure;
+      } finally {
+        await profiling?.close();
+      }
+    } finally {
+      log.close();
+      // All of ours is at rest. A library that still tries to reach a broker is not waited for.
+      setTimeout(() => process.exit(), LINGER_MS).unref();
+    }
+  },
+};
+
+/** What is left of the event loop after a stop gets so long to come to its end, in milliseconds. */
+const LINGER_MS = 500;
+
+/** Resolves with the first signal to stop; the second ends the process as if nobody had listened. */
+function signalled(): Promise<{ readonly signal: string; readonly err?: undefined }> {
+  // A file that reaches RLIMIT_FSIZE is then an error of the write, answered 503, and not the end of the process.
+  process.on('SIGXFSZ', () => undefined);
+  return new Promise((resolve) => {
+    const signals = ['SIGTERM', 'SIGINT'] as const;
+    for (const signal of signals) {
+      process.once(signal, () => {
+        for (const other of signals) {
+          process.removeAllListeners(other);
+          process.once(other, () => process.exit(other === 'SIGINT' ? 130 : 143));
+        }
+        resolve({ signal });
+      });
+    }
+  });
+}

@@ -1,0 +1,57 @@
+import { type Command, EXIT, type Options } from './command.ts';
+import { readEvents } from './event-source.ts';
+import { parseFlags, toCount } from './parse-flags.ts';
+import { print, printable } from './print.ts';
+import { readService, SERVICE_ENVIRONMENT, serviceOptions } from './service-options.ts';
+
+const options = {
+  ...serviceOptions,
+  path: { value: 'TEXT', help: 'Only records whose path contains TEXT.' },
+  'user-agent': { value: 'TEXT', help: 'Only records whose user agent contains TEXT.' },
+  match: {
+    value: 'TEXT',
+    help: 'Only records whose field has a value, for FIELD=VALUE; or whose stored line contains TEXT, without =.',
+  },
+  count: { value: 'N', short: 'n', help: 'End after N records. Default: go on until interrupted.' },
+} as const satisfies Options;
+
+export const tail: Command = {
+  name: 'tail',
+  summary: 'watch the records that a running service accepts',
+  help: {
+    synopsis: ['tail [OPTION]...'],
+    description: [
+      'Prints every record that the service accepts from now on, one JSON line each, as it is stored. Filters are applied by the service; all that are given must fit.',
+      'Watching must not slow the service down: when more comes in than it is willing to look at for this (about 5 MB a second), or than this terminal reads, records are left out, and their number is said on standard error. They are stored nevertheless.',
+      'When the service goes away it is waited for.',
+    ],
+    examples: [
+      { text: 'Everything:', command: 'logforge tail' },
+      { text: 'What a crawler looks for:', command: 'logforge tail --user-agent bot --path /product/' },
+      { text: 'By another field, just ten, for jq:', command: 'logforge tail --match status=500 -n 10 | jq .path' },
+    ],
+    exitCodes: { 1: 'The service could not be reached in the first place, or refused.' },
+    environment: SERVICE_ENVIRONMENT,
+  },
+  options,
+  async run(args, io) {
+    const { values } = parseFlags(args, options);
+    const { url, apiKey } = readService(values, io, '/events/tail');
+    const filters = { path: values.path, userAgent: values['user-agent'], q: values.match };
+    for (const [name, value] of Object.entries(filters)) if (value !== undefined) url.searchParams.set(name, value);
+    const wanted = values.count === undefined ? undefined : toCount('count', values.count, { min: 1, max: 1e9 });
+    const notify = (message: string) => void io.stderr.write(`logforge tail: ${printable(message)}\n`);
+
+    let printed = 0;
+    for await (const { event, data } of readEvents({ url, apiKey, notify })) {
+      if (event === 'left-out') notify(`${Number(data).toLocaleString('en-US')} records left out here`);
+      if (event !== 'records') continue;
+      const lines = data.split('\n').slice(0, wanted === undefined ? undefined : wanted - printed);
+      const shown = io.stdout.isTTY === true ? lines.map(printable) : lines;
+      await print(io.stdout, `${shown.join('\n')}\n`);
+      printed += lines.length;
+      if (printed === wanted) break;
+    }
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,227 @@
+import { isatty } from 'node:tty';
+import { type Logger, pino } from 'pino';
+import { type Clock, systemClock } from './model/clock.ts';
+
+/** What stands beside the message. An Error goes under `err`, with its causes. */
+export interface LogFields {
+  readonly [name: string]: unknown;
+  readonly err?: unknown;
+  /**
+   * Entries of the same level, message and `fold` are repeats of each other: beyond a few in an interval they are
+   * counted, not written. `false`: never folded. Not written itself.
+   */
+  readonly fold?: string | number | false;
+}
+
+type Write = (message: string, fields?: LogFields) => void;
+
+/** The service's own log. Messages are constant text; what varies goes into fields. */
+export interface Log {
+  readonly trace: Write;
+  readonly debug: Write;
+  readonly info: Write;
+  readonly warn: Write;
+  readonly error: Write;
+  readonly fatal: Write;
+  /** A log that adds these fields to every entry; it shares the folding of its parent. */
+  child(fields: LogFields): Log;
+}
+
+/** The log and the duty to end it. */
+export interface OwnedLog extends Log {
+  /** Writes the counts of what is folded and stops the timer. Entries after it are still written. */
+  close(): void;
+}
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+type Level = (typeof LEVELS)[number];
+export type LogLevel = Level | 'silent';
+
+/** Takes whole lines, at once: what was written is out when `write` returns, also if the process ends right after. */
+export interface LogStream {
+  write(line: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** 'auto': pretty on a terminal, otherwise JSON lines. */
+  readonly format: 'auto' | 'json' | 'pretty';
+  /** Standard error when not given. */
+  readonly stream?: LogStream;
+  readonly clock?: Clock;
+  /** How many repeats are written in one interval. */
+  readonly foldAfter?: number;
+  /** Milliseconds. */
+  readonly foldInterval?: number;
+}
+
+/** Different entries whose repeats are watched at once; the longest watched goes first. */
+const MAX_WATCHED = 1_000;
+
+/** Starts the log. The caller closes it. */
+export function createLog(options: LogOptions): OwnedLog {
+  const {
+    level,
+    format,
+    stream = standardError(),
+    clock = systemClock,
+    foldAfter = 5,
+    foldInterval = 10_000,
+  } = options;
+  const isPretty = format === 'pretty' || (format === 'auto' && stream.isTTY === true);
+  const colours = stream.isTTY === true && (process.env.NO_COLOR ?? '') === '';
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: () => `,"time":"${new Date(clock()).toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: describeError },
+    },
+    isPretty ? { write: (line: string) => stream.write(prettify(line, colours)) } : stream,
+  );
+  const folding = createFolding({ clock, limit: foldAfter, interval: foldInterval });
+  return { ...wrap(logger, folding), close: folding.close };
+}
+
+function wrap(logger: Logger, folding: Folding): Log {
+  const at = (level: Level): Write => {
+    const write = (message: string, fields: LogFields) => logger[level](fields, message);
+    return (message, fields = {}) => {
+      if (!logger.isLevelEnabled(level)) return;
+      const { fold = '', ...rest } = fields;
+      if (fold === false) write(message, rest);
+      else folding.pass(`${level} ${fold} ${message}`, (repeats) => write(message, { ...rest, ...repeats }));
+    };
+  };
+  return {
+    trace: at('trace'),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    fatal: at('fatal'),
+    child: ({ fold: _, ...fields }) => wrap(logger.child(fields), folding),
+  };
+}
+
+interface Folding {
+  /** Writes the entry now, or counts it; the last one counted is written with `repeated` when the interval is over. */
+  pass(identity: string, write: (repeats?: LogFields) => void): void;
+  close(): void;
+}
+
+function createFolding({ clock, limit, interval }: { clock: Clock; limit: number; interval: number }): Folding {
+  interface Watched {
+    readonly since: number;
+    written: number;
+    folded: number;
+    write: (repeats?: LogFields) => void;
+  }
+  const watched = new Map<string, Watched>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const settle = (identity: string, entry: Watched) => {
+    watched.delete(identity);
+    if (entry.folded > 0) entry.write({ repeated: entry.folded });
+  };
+  const sweep = () => {
+    timer = undefined;
+    for (const [identity, entry] of watched) if (isOver(entry)) settle(identity, entry);
+    if (watched.size > 0) watch();
+  };
+  const isOver = (entry: Watched) => clock() - entry.since >= interval;
+  const watch = () => {
+    timer ??= setTimeout(sweep, interval).unref();
+  };
+
+  return {
+    pass(identity, write) {
+      let entry = watched.get(identity);
+      if (entry !== undefined && isOver(entry)) {
+        settle(identity, entry);
+        entry = undefined;
+      }
+      if (entry === undefined) {
+        const [oldest] = watched;
+        if (oldest !== undefined && watched.size >= MAX_WATCHED) settle(...oldest);
+        watched.set(identity, { since: clock(), written: 1, folded: 0, write });
+        watch();
+        write();
+      } else if (entry.written < limit) {
+        entry.written++;
+        write();
+      } else {
+        entry.folded++;
+        entry.write = write;
+      }
+    },
+    close() {
+      clearTimeout(timer);
+      timer = undefined;
+      for (const [identity, entry] of watched) settle(identity, entry);
+    },
+  };
+}
+
+/** An error as fields: the messages of its causes behind its own, where that does not say them already. */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = 'code' in error ? { code: error.code } : {};
+  return { type: error.name, message: messageWithCauses(error), ...code, stack: error.stack };
+}
+
+function messageWithCauses(error: Error, depth = 0): string {
+  const { message, cause } = error;
+  if (!(cause instanceof Error) || depth >= 10) return message;
+  const below = messageWithCauses(cause, depth + 1);
+  return message.includes(below) ? message : `${message}: ${below}`;
+}
+
+/**
+ * Descriptor 2, written synchronously. A reader that went away must not take the service with it, so errors of the
+ * descriptor end here.
+ */
+function standardError(): LogStream {
+  const destination = pino.destination({ dest: 2, sync: true });
+  destination.on('error', () => {});
+  return { write: (line) => destination.write(line), isTTY: isatty(2) };
+}
+
+const COLOURS: Readonly<Record<string, string>> = {
+  trace: '\x1b[90m',
+  debug: '\x1b[36m',
+  info: '\x1b[32m',
+  warn: '\x1b[33m',
+  error: '\x1b[31m',
+  fatal: '\x1b[1;31m',
+};
+
+/** One JSON line as one line for people: `2025-11-22T15:23:00.123Z INFO  listening addr=:8082`. */
+function prettify(line: string, colours: boolean): string {
+  const { level, time, msg, err, ...fields } = JSON.parse(line);
+  const paint = (colour: string | undefined, text: string) => (colours ? `${colour ?? ''}${text}\x1b[0m` : text);
+  const words = [
+    paint('\x1b[90m', String(time)),
+    paint(COLOURS[level], String(level).toUpperCase().padEnd(5)),
+    plain(msg),
+  ];
+  for (const [name, value] of Object.entries(fields)) words.push(`${paint('\x1b[90m', `${name}=`)}${quote(value)}`);
+  if (err !== undefined) words.push(`${paint('\x1b[31m', 'err=')}${quote(err?.message ?? err)}`);
+  if (level === 'fatal' && err?.stack !== undefined) words.push(`stack=${quote(err.stack)}`);
+  return `${words.join(' ')}\n`;
+}
+
+function quote(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined');
+  const isBare = typeof value !== 'string' || /^[^\s"=]+$/.test(text);
+  return plain(isBare ? text : JSON.stringify(text));
+}
+
+/** Fields may hold what a client sent: nothing in them may steer a terminal. */
+function plain(text: unknown): string {
+  return String(text).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => {
+    return `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+  });
+}
