@@ -1,0 +1,88 @@
+/**
+ * `make bench-docs`: writes the figures of a benchmark (bench/results/<date>.json, the newest when none is named) between the
+ * markers of README.md and docs/operations.md. Figures stand there only as they were measured.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..');
+const RESULTS = join(ROOT, 'bench/results');
+
+/** As bench/suite.ts writes it. */
+export interface BenchResult {
+  readonly date: string;
+  readonly machine: {
+    readonly cpus: number;
+    readonly memoryGiB: number;
+    readonly platform: string;
+    readonly node: string;
+  };
+  readonly rows: readonly { readonly row: string; readonly runs: readonly BenchRun[] }[];
+}
+
+interface BenchRun {
+  readonly recordsPerSecond: number;
+  readonly cpuSecondsPerMillion: number;
+  readonly peakMegabytes: number;
+  readonly latencyMs: { readonly p50: number; readonly p99: number };
+}
+
+export function renderBench({ date, machine, rows }: BenchResult): string {
+  const { cpus, memoryGiB, platform, node } = machine;
+  const runs = Math.min(...rows.map((row) => row.runs.length));
+  return [
+    `Measured on ${date.slice(0, 10)}: ${cpus} cores, ${memoryGiB} GiB, ${platform}, Node.js ${node}; the load generator runs on`,
+    `the same cores. Medians of ${runs} runs, records of about 180 bytes. The row says format, records in a batch, durability and`,
+    'what differs; every answer is a 202. `make bench` measures on your machine.',
+    '',
+    '| | records/s | CPU s per million records | answer p50 | answer p99 | peak memory |',
+    '|---|--:|--:|--:|--:|--:|',
+    ...rows.map(renderRow),
+  ].join('\n');
+}
+
+function renderRow({ row, runs }: BenchResult['rows'][number]): string {
+  const of = (pick: (run: BenchRun) => number): number => median(runs.map(pick));
+  const cells = [
+    row,
+    Math.round(of((run) => run.recordsPerSecond)).toLocaleString('en-US'),
+    of((run) => run.cpuSecondsPerMillion).toFixed(2),
+    `${of((run) => run.latencyMs.p50).toFixed(1)} ms`,
+    `${of((run) => run.latencyMs.p99).toFixed(1)} ms`,
+    `${Math.round(of((run) => run.peakMegabytes))} MB`,
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
+}
+
+/** Replaces what stands between `<!-- name:begin -->` and `<!-- name:end -->`. */
+export function replaceBetween(markdown: string, name: string, content: string): string {
+  const [begin, end] = [`<!-- ${name}:begin -->\n`, `<!-- ${name}:end -->`];
+  const [from, to] = [markdown.indexOf(begin), markdown.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`cannot find the markers of ${name}`);
+  return `${markdown.slice(0, from)}${begin}${content}\n${markdown.slice(to)}`;
+}
+
+function newestResult(): string {
+  const newest = readdirSync(RESULTS).sort().at(-1);
+  if (newest === undefined) throw new Error('there is no result: make bench writes one');
+  return join(RESULTS, newest);
+}
+
+if (import.meta.main) {
+  const path = process.argv[2] ?? newestResult();
+  // As our own suite wrote it.
+  const table = renderBench(JSON.parse(readFileSync(path, 'utf8')) as BenchResult);
+  for (const [file, marker] of [
+    ['README.md', 'bench'],
+    ['docs/operations.md', 'capacity'],
+  ] as const) {
+    const page = join(ROOT, file);
+    writeFileSync(page, replaceBetween(readFileSync(page, 'utf8'), marker, table));
+  }
+}

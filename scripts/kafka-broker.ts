@@ -1,0 +1,251 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+/**
+ * A real Apache Kafka broker without a container engine: the jars by Maven, once, into a cache; one KRaft node, broker
+ * and controller in one process, on loopback. For development and tests, not for data that matters.
+ */
+
+export const KAFKA_VERSION = '4.1.2';
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 20_000;
+const POLL_MS = 50;
+const run = promisify(execFile);
+
+export interface BrokerOptions {
+  /** Data, configuration, log and pid file go here; kept over a stop. */
+  readonly dir: string;
+  readonly port: number;
+  /** Options for the Java machine, behind ours. */
+  readonly javaOptions?: readonly string[];
+  /** More lines for server.properties, over ours. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** More listeners beside the plain one: name (also its security protocol), port bound, port told to clients. */
+  readonly listeners?: readonly {
+    readonly name: string;
+    readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
+    readonly port: number;
+    readonly advertisedPort?: number;
+  }[];
+}
+
+/** Where the jars are kept: `$XDG_CACHE_HOME/logforge/kafka-<version>`. */
+export function cacheFolder(): string {
+  const root = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  return join(root, 'logforge', `kafka-${KAFKA_VERSION}`);
+}
+
+/** A port that nobody listens on just now, chosen by the system. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('cannot get a port');
+  return address.port;
+}
+
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>logforge</groupId><artifactId>broker</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA_VERSION}</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.3</version></dependency>
+  </dependencies>
+</project>
+`;
+
+/** The folder of jars; fetched by Maven when it is not there. Several processes may ask at once. */
+export async function ensureJars(): Promise<string> {
+  const libs = join(cacheFolder(), 'libs');
+  if (existsSync(libs)) return libs;
+  await mkdir(cacheFolder(), { recursive: true });
+  const work = await mkdtemp(join(cacheFolder(), 'fetch-'));
+  try {
+    await writeFile(join(work, 'pom.xml'), POM);
+    const target = join(work, 'libs');
+    const goals = ['dependency:copy-dependencies', `-DoutputDirectory=${target}`, '-DincludeScope=runtime'];
+    await run('mvn', ['-q', '-B', '-f', join(work, 'pom.xml'), ...goals], { maxBuffer: 16 * 1024 * 1024 });
+    await rename(target, libs).catch((error: unknown) => {
+      if (!existsSync(libs)) throw error;
+    });
+    return libs;
+  } catch (cause) {
+    const hint = 'a broker without a container engine needs Maven (mvn) and Java 17 or newer (java)';
+    throw new Error(`cannot fetch Kafka ${KAFKA_VERSION}: ${messageOf(cause)}; ${hint}`, { cause });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+const LOG4J = `Configuration:
+  status: error
+  Appenders:
+    Console:
+      name: out
+      PatternLayout: { pattern: "[%d] %p %m (%c)%n" }
+  Loggers:
+    Root: { level: INFO, AppenderRef: { ref: out } }
+`;
+
+function serverProperties(options: BrokerOptions, controllerPort: number): string {
+  const extra = options.listeners ?? [];
+  const own = [{ name: 'PLAIN', protocol: 'PLAINTEXT', port: options.port, advertisedPort: options.port }, ...extra];
+  const bound = own.map(({ name, port }) => `${name}://127.0.0.1:${port}`);
+  const told = own.map(({ name, port, advertisedPort = port }) => `${name}://127.0.0.1:${advertisedPort}`);
+  const protocols = own.map(({ name, protocol }) => `${name}:${protocol}`);
+  const properties: Record<string, string> = {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: [...bound, `CONTROLLER://127.0.0.1:${controllerPort}`].join(','),
+    'advertised.listeners': told.join(','),
+    'listener.security.protocol.map': [...protocols, 'CONTROLLER:PLAINTEXT'].join(','),
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAIN',
+    'log.dirs': join(options.dir, 'data'),
+    'auto.create.topics.enable': 'false',
+    'offsets.topic.replication.factor': '1',
+    'offsets.topic.num.partitions': '1',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'transaction.state.log.num.partitions': '1',
+    'share.coordinator.state.topic.replication.factor': '1',
+    'share.coordinator.state.topic.min.isr': '1',
+    'group.initial.rebalance.delay.ms': '0',
+    'group.min.session.timeout.ms': '1000',
+    'log.cleaner.dedupe.buffer.size': '4194304',
+    'log.index.size.max.bytes': '1048576',
+    'controlled.shutdown.enable': 'true',
+    ...options.properties,
+  };
+  return Object.entries(properties)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
+}
+
+interface Paths {
+  readonly properties: string;
+  readonly log4j: string;
+  readonly log: string;
+  readonly pid: string;
+}
+
+function pathsOf(dir: string): Paths {
+  return {
+    properties: join(dir, 'server.properties'),
+    log4j: join(dir, 'log4j2.yaml'),
+    log: join(dir, 'broker.log'),
+    pid: join(dir, 'broker.pid'),
+  };
+}
+
+function java(libs: string, options: BrokerOptions, mainClass: string, args: readonly string[]): string[] {
+  const log4j = `-Dlog4j2.configurationFile=file:${pathsOf(options.dir).log4j}`;
+  const memory = ['-Xmx512m', '-XX:+UseSerialGC', '-Djava.awt.headless=true', ...(options.javaOptions ?? [])];
+  return [...memory, log4j, '-cp', join(libs, '*'), mainClass, ...args];
+}
+
+async function prepare(options: BrokerOptions, libs: string): Promise<void> {
+  const paths = pathsOf(options.dir);
+  await mkdir(options.dir, { recursive: true });
+  await writeFile(paths.log4j, LOG4J);
+  const formatted = existsSync(join(options.dir, 'data', 'meta.properties'));
+  const controllerPort = (await controllerPortOf(paths.properties)) ?? (await freePort());
+  await writeFile(paths.properties, serverProperties(options, controllerPort));
+  if (formatted) return;
+  const format = ['format', '--config', paths.properties, '--cluster-id', 'bG9nZm9yZ2UtYnJva2VyMQ'];
+  await run('java', java(libs, options, 'kafka.tools.StorageTool', format)).catch((cause: unknown) => {
+    throw new Error(`cannot format dir=${options.dir}: ${messageOf(cause)}`, { cause });
+  });
+}
+
+/** A restart keeps the controller's port, so that the voters stay who they were. */
+async function controllerPortOf(properties: string): Promise<number | undefined> {
+  const text = await readFile(properties, 'utf8').catch(() => '');
+  const match = /^controller\.quorum\.voters=1@127\.0\.0\.1:(\d+)$/m.exec(text);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** Starts the broker, detached from this process, and resolves with its pid when it serves. */
+export async function startBrokerProcess(options: BrokerOptions): Promise<number> {
+  const libs = await ensureJars();
+  await prepare(options, libs);
+  const paths = pathsOf(options.dir);
+  const out = openSync(paths.log, 'w');
+  const args = java(libs, options, 'kafka.Kafka', [paths.properties]);
+  const child = spawn('java', args, { detached: true, stdio: ['ignore', out, out], cwd: dirname(paths.log) });
+  closeSync(out);
+  child.unref();
+  const pid = await started(child, paths.log);
+  await writeFile(paths.pid, `${pid}\n`);
+  return pid;
+}
+
+async function started(child: ChildProcess, logFile: string): Promise<number> {
+  let failed: string | undefined;
+  child.once('error', (cause) => {
+    failed = `cannot run java: ${cause.message}`;
+  });
+  child.once('exit', (code, signal) => {
+    failed ??= `the broker ended with ${signal ?? code} before it served`;
+  });
+  for (const end = Date.now() + START_TIMEOUT_MS; Date.now() < end; await sleep(POLL_MS)) {
+    if (failed !== undefined) throw new Error(`${failed}:\n${tail(logFile)}`);
+    if (child.pid !== undefined && readFileSync(logFile, 'utf8').includes('Kafka Server started')) return child.pid;
+  }
+  child.kill('SIGKILL');
+  throw new Error(`the broker did not serve within ${START_TIMEOUT_MS} ms:\n${tail(logFile)}`);
+}
+
+function tail(file: string): string {
+  return readFileSync(file, 'utf8').split('\n').slice(-15).join('\n');
+}
+
+/** The pid of the broker that runs in `dir`, if one does. */
+export async function runningBroker(dir: string): Promise<number | undefined> {
+  const text = await readFile(pathsOf(dir).pid, 'utf8').catch(() => '');
+  const pid = Number(text);
+  return Number.isSafeInteger(pid) && pid > 0 && isBroker(pid, dir) ? pid : undefined;
+}
+
+/** Pids are used again: only a process that names our configuration is our broker. */
+function isBroker(pid: number, dir: string): boolean {
+  try {
+    if (existsSync('/proc/self/cmdline')) {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(pathsOf(dir).properties);
+    }
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Asks the broker to stop (or kills it) and waits until it is gone. */
+export async function stopBrokerProcess(dir: string, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+  const pid = await runningBroker(dir);
+  if (pid === undefined) return;
+  process.kill(pid, signal);
+  const end = Date.now() + STOP_TIMEOUT_MS;
+  while (isBroker(pid, dir)) {
+    if (Date.now() > end) process.kill(pid, 'SIGKILL');
+    await sleep(POLL_MS);
+  }
+  await rm(pathsOf(dir).pid, { force: true });
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stderr = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim() : '';
+  return stderr === '' ? error.message : `${error.message}\n${stderr}`;
+}

@@ -1,0 +1,170 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/*
+ * The house rules of ARCHITECTURE.md, held against the imports. Imports point only to the right; rooms of one rank do
+ * not import each other; from outside a folder only its contract file is imported; no circles; and what no command
+ * reaches does not exist.
+ */
+const RANKS: readonly (readonly string[])[] = [
+  ['cli'],
+  ['app'],
+  ['http'],
+  ['service'],
+  ['inputs', 'queue', 'repo', 'outputs'],
+  ['decode', 'transform', 'encode'],
+  ['metrics', 'config', 'log'],
+  ['model'],
+];
+/** Rooms whose files may import implementations, because putting them together is what they are for. */
+const COMPOSERS = ['cli', 'app'];
+/** Every file of these is a contract. */
+const OPEN_ROOMS = ['model'];
+/** Libraries that one room knows. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  hono: ['http'],
+  '@hono/node-server': ['http'],
+  kafkajs: ['queue'],
+  '@platformatic/kafka': ['queue'],
+  'csv-parse': ['decode'],
+  'prom-client': ['metrics'],
+  zod: ['config', 'http'],
+  yaml: ['config'],
+  pino: ['log'],
+};
+
+const ROOT = join(import.meta.dirname, '..');
+const SRC = join(ROOT, 'src');
+
+interface Import {
+  readonly from: string;
+  readonly specifier: string;
+  /** The imported file relative to src, for one of ours. */
+  readonly to: string | undefined;
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && !name.endsWith('.case.ts'))
+  .sort();
+
+/** Static and dynamic imports, re-exports, and modules that a thread starts from, as text. */
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(SRC, file), 'utf8');
+  const specifiers = [
+    ...text.matchAll(/^\s*(?:import|export)\s[^'"`;]*?from\s+'([^']+)'/gm),
+    ...text.matchAll(/^\s*import\s+'([^']+)'/gm),
+    ...text.matchAll(/\bimport\(\s*'([^']+)'\s*\)/g),
+  ].map((match) => match[1] ?? '');
+  const threads = [...text.matchAll(/new URL\(\s*`(\.\/[^`$]+)\$\{/g)].map((match) => `${match[1]}.ts`);
+  return [...specifiers, ...threads].map((specifier) => ({
+    from: file,
+    specifier,
+    to: specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : undefined,
+  }));
+}
+
+const imports = files.flatMap(importsOf);
+const inner = imports.flatMap(({ from, to }) => (to === undefined || !files.includes(to) ? [] : [{ from, to }]));
+
+/** The room a file is in: its folder, or for files beside the folders their name; those that compose belong to app. */
+function roomOf(file: string): string {
+  const [first = '', ...rest] = file.split('/');
+  if (rest.length > 0) return first;
+  return first === 'log.ts' ? 'log' : 'app';
+}
+
+function rankOf(file: string): number {
+  return RANKS.findIndex((rooms) => rooms.includes(roomOf(file)));
+}
+
+function isContract(file: string): boolean {
+  const room = roomOf(file);
+  return OPEN_ROOMS.includes(room) || file === `${room}/${room}.ts` || file === `${room}.ts`;
+}
+
+const show = ({ from, to }: { from: string; to: string }): string => `${from} -> ${to}`;
+
+describe('imports', () => {
+  it('are found at all', () => {
+    expect(files.length).toBeGreaterThan(50);
+    expect(inner.length).toBeGreaterThan(files.length);
+    expect(imports.filter(({ to }) => to !== undefined && !files.includes(to))).toEqual([]);
+  });
+
+  it('stand in rooms that have a rank', () => {
+    expect(files.filter((file) => rankOf(file) < 0)).toEqual([]);
+  });
+
+  it('point only to the right', () => {
+    const wrong = inner.filter(({ from, to }) => roomOf(from) !== roomOf(to) && rankOf(from) >= rankOf(to));
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  it('enter a folder through its contract file', () => {
+    const wrong = inner.filter(
+      ({ from, to }) => roomOf(from) !== roomOf(to) && !COMPOSERS.includes(roomOf(from)) && !isContract(to),
+    );
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  it('make no circle', () => {
+    expect(findCircle()).toEqual([]);
+  });
+
+  it('keep each library in the room that knows it', () => {
+    const wrong = imports.filter(({ from, specifier }) => {
+      const name = specifier
+        .split('/')
+        .slice(0, specifier.startsWith('@') ? 2 : 1)
+        .join('/');
+      return LIBRARIES[name] !== undefined && !LIBRARIES[name].includes(roomOf(from));
+    });
+    expect(wrong.map(({ from, specifier }) => `${from} -> ${specifier}`)).toEqual([]);
+  });
+});
+
+describe('every source file', () => {
+  it('is reached from a command', () => {
+    const reached = new Set<string>();
+    const visit = (file: string): void => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const { from, to } of inner) if (from === file) visit(to);
+    };
+    visit('cli/main.ts');
+    expect(files.filter((file) => !reached.has(file))).toEqual([]);
+  });
+
+  it('says at its top why it is long, when it is', () => {
+    const long = files.filter((file) => {
+      const lines = readFileSync(join(SRC, file), 'utf8').split('\n');
+      return lines.length > 301 && !/\blong\b/i.test(lines.slice(0, 40).join('\n'));
+    });
+    expect(long.map((file) => relative(ROOT, join(SRC, file)))).toEqual([]);
+  });
+});
+
+/** The files of one circle of imports, type imports included; empty when there is none. */
+function findCircle(): string[] {
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (file: string): string[] => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return [];
+    path.push(file);
+    for (const { from, to } of inner) {
+      if (from !== file) continue;
+      const circle = visit(to);
+      if (circle.length > 0) return circle;
+    }
+    path.pop();
+    done.add(file);
+    return [];
+  };
+  for (const file of files) {
+    const circle = visit(file);
+    if (circle.length > 0) return circle;
+  }
+  return [];
+}

@@ -1,0 +1,59 @@
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { countRecords, onceEach, sorted, startLoad } from '../support/batches.ts';
+import { removeDirs, type Service, type ServiceOptions } from '../support/service.ts';
+import { sharedBrokers } from '../support/shared-broker.ts';
+import { eventually } from '../support/storage.ts';
+import { awaitStored, createStream, type Stream, startVersion2 } from '../support/version2.ts';
+
+const started: Service[] = [];
+let brokers: readonly string[];
+
+beforeAll(async () => {
+  brokers = await sharedBrokers();
+});
+
+afterEach(async () => {
+  for (const service of started.splice(0)) {
+    await service.stop('SIGKILL');
+    await removeDirs(service.dirs);
+  }
+});
+
+async function start(stream: Stream, options: ServiceOptions = {}): Promise<Service> {
+  const service = await startVersion2(stream, options);
+  started.push(service);
+  return service;
+}
+
+describe('two processes in one group', () => {
+  it.each([
+    ['kafkajs', 'kafkajs'],
+    ['platformatic', 'platformatic'],
+    ['kafkajs', 'platformatic'],
+  ])('together hold every record once while they come and go: %s and %s', async (one, other) => {
+    const stream = createStream(brokers);
+    const first = await start(stream, { env: { LOGFORGE_KAFKA_CLIENT: one } });
+    const load = startLoad(first, { clients: 4 });
+    const accept = async (more: number) => {
+      const target = load.acknowledged.size + more;
+      await eventually(() => expect(load.acknowledged.size).toBeGreaterThan(target));
+    };
+    await accept(50);
+    let second = await start(stream, { env: { LOGFORGE_KAFKA_CLIENT: other } });
+    await awaitRecords(second, 1);
+    const before = (await countRecords(second.dirs)).size;
+    expect(await second.stop()).toEqual({ code: 0, signal: null });
+    await accept(50);
+    second = await start(stream, { env: { LOGFORGE_KAFKA_CLIENT: other }, dirs: second.dirs });
+    await awaitRecords(second, before + 1);
+    await load.stop();
+    await awaitStored(stream);
+    expect([...load.unclear]).toEqual([]);
+    expect(sorted(await countRecords(first.dirs, second.dirs))).toEqual(sorted(onceEach(load.acknowledged)));
+  });
+});
+
+/** Waits until a process has a share of what comes. */
+async function awaitRecords(service: Service, least: number): Promise<void> {
+  await eventually(async () => expect((await countRecords(service.dirs)).size).toBeGreaterThanOrEqual(least), 30_000);
+}

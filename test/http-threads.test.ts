@@ -1,0 +1,75 @@
+import { afterAll, describe } from 'vitest';
+import { loadConfig } from '../src/config/config.ts';
+import { type FrontThreads, startFrontThreads } from '../src/front-threads.ts';
+import type { CreateServer } from '../src/http/contract-fixture.case.ts';
+import { describeClose } from '../src/http/contract-stop.case.ts';
+import { describeOnAnyThreads } from '../src/http/http-contract.case.ts';
+import { writeExposition } from '../src/metrics/metrics.ts';
+import { startHttpThreads } from './support/http-threads.ts';
+import { createTestLog } from './support/queues.ts';
+
+const { config: defaults } = loadConfig({ env: { LOGFORGE_LOGGING_LEVEL: 'fatal' } });
+
+/** The same front in two threads, with the real ingest in them: what the fake one would have said, the store says. */
+const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...options }) => {
+  let threads: FrontThreads | undefined;
+  const { headersTimeoutMs, bodyTimeoutMs, keepAliveTimeoutMs, rateLimit, ...sizes } = limits;
+  const times = { headersTimeout: headersTimeoutMs, bodyTimeout: bodyTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs };
+  const server = {
+    ...defaults.server,
+    ...sizes,
+    ...times,
+    addr: `${host}:${port}`,
+    threads: 2,
+    rateLimit: rateLimit ?? 'off',
+  } as const;
+  const config = { ...defaults, server, auth: { ...defaults.auth, ...auth } };
+  return {
+    async listen() {
+      threads = await startFrontThreads({
+        config,
+        version: options.version,
+        log: createTestLog(),
+        back: {
+          deliver: async (batch, note) => {
+            const body = Buffer.concat(batch.map(({ lines }) => lines));
+            const idempotencyKey = note?.idempotency?.key;
+            const result = await options.ingest({
+              format: 'ndjson',
+              body,
+              source: '',
+              ...(idempotencyKey !== undefined && { idempotencyKey }),
+            });
+            if (result.kind === 'invalid') throw new Error('the store cannot find a record invalid');
+            return { durability: result.durability, ...(result.replayed && { replay: result.answer }) };
+          },
+          checkReadiness: options.checkReadiness,
+          analytics: options.analytics,
+          aggregate: options.aggregate,
+          ...options.dashboard,
+          metricsText: async () => writeExposition(options.metrics, (await threads?.metrics()) ?? []),
+        },
+      });
+      return threads;
+    },
+    drain: () => {
+      throw new Error('threads drain when they close, and not before');
+    },
+    close: async (grace) => threads?.close(grace),
+  };
+};
+
+/*
+ * The contract of src/http on two threads. What the servers answer is asked of servers in threads that serve all these tests,
+ * with the fakes of the tests behind them; how they end, of the real front, whose threads begin and end with it.
+ *
+ * Not asked of threads: draining before the end (they drain when they close), sharing a port (they do), and the bounds on
+ * connections and event streams, of which each thread has its part: test/e2e/thread-limits.test.ts has those.
+ */
+describe('two threads that read requests', () => {
+  const threads = startHttpThreads(2);
+  afterAll(() => threads.stop());
+
+  describeOnAnyThreads(threads.create, 2);
+  describeClose(createInThreads);
+});

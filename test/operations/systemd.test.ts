@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { checkPage, readWorld } from '../../scripts/docs-check.ts';
+import { CONFIG_EXIT_CODE } from '../../src/cli/config-options.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { REPOSITORY } from '../support/service.ts';
+
+const unit = readFileSync(join(REPOSITORY, 'deploy/systemd/logforge.service'), 'utf8');
+
+function settingsOf(name: string): string[] {
+  return [...unit.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].map((match) => match[1] ?? '');
+}
+
+describe('the systemd unit', () => {
+  it('runs commands and flags that there are', async () => {
+    const commands = [...settingsOf('ExecStartPre'), ...settingsOf('ExecStart')];
+    expect(commands).toHaveLength(2);
+    const page = commands.map((command) => command.replace(/^\/\S*\//, '')).join('\n');
+    expect(checkPage('unit', `\`\`\`sh\n${page}\n\`\`\``, await readWorld())).toEqual([]);
+  });
+
+  it('gives a stop longer than the service takes for it', () => {
+    const { shutdownTimeout } = loadConfig().config.server;
+    expect(Number(settingsOf('TimeoutStopSec')[0]) * 1000).toBeGreaterThan(shutdownTimeout);
+  });
+
+  it('does not try a wrong configuration again and again', () => {
+    const [status] = Object.keys(CONFIG_EXIT_CODE);
+    expect(settingsOf('RestartPreventExitStatus')[0]?.split(' ')).toContain(status);
+  });
+});

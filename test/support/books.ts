@@ -1,0 +1,36 @@
+import { expect } from 'vitest';
+import type { Client } from './client.ts';
+import { eventually } from './storage.ts';
+
+/** What became of the records that a service received. */
+export interface Books {
+  readonly received: number;
+  readonly stored: number;
+  readonly rejected: number;
+  readonly deadLettered: number;
+  readonly duplicate: number;
+}
+
+/** Reads the books from GET /metrics once nothing is in flight, and holds them to their balance. */
+export async function readBalancedBooks(client: Client): Promise<Books> {
+  return eventually(async () => {
+    const { body } = await client.get('/metrics');
+    const value = (sample: string): number => {
+      const line = body.split('\n').find((text) => text.startsWith(`${sample} `));
+      return line === undefined ? 0 : Number(line.slice(sample.length));
+    };
+    const outcome = (name: string) => value(`logforge_records_total{outcome="${name}"}`);
+    expect(value('logforge_records_in_flight')).toBe(0);
+    expect(value('logforge_http_in_flight_bytes')).toBe(0);
+    expect(value('logforge_records_unaccounted')).toBe(0);
+    const books = {
+      received: value('logforge_records_received_total'),
+      stored: outcome('stored'),
+      rejected: outcome('rejected'),
+      deadLettered: outcome('dead_lettered'),
+      duplicate: outcome('duplicate'),
+    };
+    expect(books.stored + books.rejected + books.deadLettered + books.duplicate).toBe(books.received);
+    return books;
+  });
+}

@@ -1,0 +1,180 @@
+import { expect } from 'vitest';
+import { createClient } from './client.ts';
+import type { TestBroker } from './kafka-broker.ts';
+import type { Random } from './random.ts';
+import type { Dirs, Service } from './service.ts';
+import { eventually } from './storage.ts';
+import { awaitDrained, awaitStored, buryMembers, createStream, readMetric, startVersion2 } from './version2.ts';
+import type { Workload } from './workload.ts';
+
+export type Part = 'front' | 'store' | 'broker';
+
+/** What may die at the same moment. */
+export const KILLS = [
+  ['front'],
+  ['store'],
+  ['broker'],
+  ['front', 'store'],
+  ['store', 'broker'],
+  ['front', 'store', 'broker'],
+] as const;
+
+/** The broker, and on it either one service, or one that takes batches and another that stores them. */
+export interface Fleet {
+  /** Starts what is not running, in the way that is asked for: what runs otherwise is stopped in order first. */
+  start(way: 'apart' | 'together'): Promise<void>;
+  /** The service that takes batches. */
+  front(): Service;
+  /** Whether it is there still when these are killed. */
+  frontSurvives(victims: readonly Part[]): boolean;
+  /** Resolves when the service that stores has stored something since it started. */
+  firstStored(): Promise<void>;
+  kill(...parts: readonly Part[]): Promise<void>;
+  /** Sends what is still to be sent, and waits until all is stored. */
+  rest(workload: Workload): Promise<void>;
+  /** Stops the services in order. */
+  stop(): Promise<void>;
+  /** The ends of the logs. */
+  lastWords(): string;
+  /** Ends all of it, and whatever else is asked of it from now on fails. */
+  dispose(): Promise<void>;
+}
+
+const STORED_WITHIN_MS = 30_000;
+const LAST_WORDS = 4_000;
+
+export function createFleet(options: {
+  readonly broker: TestBroker;
+  readonly frontDirs: Dirs;
+  readonly storeDirs: Dirs;
+  readonly random: Random;
+}): Fleet {
+  const { broker, frontDirs, storeDirs, random } = options;
+  const stream = createStream(broker.brokers, { LOGFORGE_QUEUE_CIRCUIT_COOLDOWN: '500ms' });
+  let [front, store]: (Service | undefined)[] = [];
+  let isBrokerUp = true;
+  let hasDead = false;
+  let logs: () => string = () => '';
+  let isOver = false;
+  const launched: Promise<unknown>[] = [];
+  const alive = new Set<Service>();
+
+  /** Remembers what is being started, so that it can be ended even if it is up only later. */
+  function launch<T>(starting: () => Promise<T>): Promise<T> {
+    if (isOver) throw new Error('the fleet is disposed of');
+    const promise = starting();
+    launched.push(promise);
+    return promise;
+  }
+
+  const launchService = (dirs: Dirs, consumers: number) =>
+    launch(async () => {
+      const service = await startVersion2(stream, { dirs, env: chooseEnv(random, consumers) });
+      alive.add(service);
+      void service.exited.then(() => alive.delete(service));
+      return service;
+    });
+
+  async function start(way: 'apart' | 'together'): Promise<void> {
+    const wanted = way === 'apart' ? front !== store : front === store;
+    if (!wanted) await stop();
+    const broken = isBrokerUp ? undefined : launch(() => broker.restart());
+    // At times the services have to wait for it.
+    if (isBrokerUp || random.chance(0.5)) {
+      await broken;
+      await buryDead();
+    }
+    const storing = store ?? launchService(storeDirs, random.int(1, 2));
+    const taking = front ?? (way === 'apart' ? launchService(frontDirs, 0) : storing);
+    [store, front] = await Promise.all([storing, taking]);
+    const both = [front, store];
+    logs = () => both.map((service) => service.logs().slice(-LAST_WORDS)).join('\n--\n');
+    await broken;
+    isBrokerUp = true;
+  }
+
+  async function kill(...parts: readonly Part[]): Promise<void> {
+    const together = front === store;
+    const services = [
+      ...(parts.includes('front') || (together && parts.includes('store')) ? [front] : []),
+      ...(parts.includes('store') || (together && parts.includes('front')) ? [store] : []),
+    ];
+    const storeDies = services.includes(store) && store !== undefined;
+    await Promise.all([
+      ...[...new Set(services)].map((service) => service?.stop('SIGKILL')),
+      ...(parts.includes('broker') ? [broker.kill9()] : []),
+    ]);
+    if (parts.includes('broker')) isBrokerUp = false;
+    if (services.includes(front)) front = undefined;
+    if (storeDies) {
+      store = undefined;
+      hasDead = true;
+    }
+  }
+
+  async function stop(): Promise<void> {
+    for (const service of new Set([front, store])) {
+      const exit = await service?.stop();
+      if (exit !== undefined) expect(exit, service?.logs().slice(-LAST_WORDS)).toEqual({ code: 0, signal: null });
+    }
+    [front, store] = [undefined, undefined];
+  }
+
+  async function rest(workload: Workload): Promise<void> {
+    await start('apart');
+    const client = createClient(current(front).port);
+    await workload.settle(client);
+    client.close();
+    await awaitDrained(current(front));
+    await awaitDrained(current(store));
+    await buryDead();
+    await awaitStored(stream);
+  }
+
+  /** Else the group waits for the dead as long as their sessions last, and nothing is stored meanwhile. */
+  async function buryDead(): Promise<void> {
+    if (!hasDead) return;
+    await buryMembers(stream);
+    hasDead = false;
+  }
+
+  async function firstStored(): Promise<void> {
+    const service = current(store);
+    await buryDead();
+    await eventually(async () => {
+      const stored = (await readMetric(service, 'logforge_records_total')).get('{outcome="stored"}') ?? 0;
+      if (stored === 0) throw new Error('nothing was stored since the start');
+    }, STORED_WITHIN_MS);
+  }
+
+  async function dispose(): Promise<void> {
+    isOver = true;
+    await Promise.allSettled(launched);
+    await Promise.all(Array.from(alive, (service) => service.stop('SIGKILL')));
+    await broker.dispose();
+  }
+
+  return {
+    ...{ start, firstStored, kill, rest, stop, dispose },
+    front: () => current(front),
+    frontSurvives: (victims) => !victims.includes('front') && !(front === store && victims.includes('store')),
+    lastWords: () => logs(),
+  };
+}
+
+function current(service: Service | undefined): Service {
+  if (service === undefined) throw new Error('the service is not running');
+  return service;
+}
+
+/** A folder of data, and a topic, may be used by a differently configured service at every start. */
+function chooseEnv(random: Random, consumers: number): Record<string, string> {
+  return {
+    LOGFORGE_KAFKA_CONSUMERS: String(consumers),
+    LOGFORGE_KAFKA_CLIENT: random.pick(['kafkajs', 'platformatic']),
+    LOGFORGE_KAFKA_FORMAT: random.pick(['ndjson', 'ndjson', 'record']),
+    LOGFORGE_KAFKA_COMPRESSION: random.pick(['none', 'none', 'gzip', 'zstd', 'snappy', 'lz4']),
+    LOGFORGE_STORAGE_DURABILITY: random.pick(['disk', 'os']),
+    LOGFORGE_SERVER_THREADS: random.pick(['1', '1', '2']),
+  };
+}

@@ -1,0 +1,72 @@
+import { type MessagePort, parentPort } from 'node:worker_threads';
+import { MalformedBodyError } from '../../src/decode/decode.ts';
+import type { HttpServerOptions } from '../../src/http/http.ts';
+import { createHttpServer } from '../../src/http/server.ts';
+import { createMetrics, readCounts } from '../../src/metrics/metrics.ts';
+import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../src/model/deliver.ts';
+import { createRemoteBack } from '../../src/remote-back.ts';
+import { type Channel, createChannel } from '../../src/service/channel.ts';
+import { createRemoteLive } from '../../src/service/remote-live.ts';
+import type { IngestResult } from '../../src/service/service.ts';
+import { createTestLog } from './queues.ts';
+
+/** What a server in a thread is made with; the rest is at the other end of the port. */
+export type ServerData = Pick<HttpServerOptions, 'host' | 'port' | 'limits' | 'auth' | 'version' | 'shared'> & {
+  readonly settings: HttpServerOptions['dashboard']['settings'];
+  /** Counts what the other end has been told. */
+  readonly told: Int32Array;
+};
+
+/** An error in a form that survives being cloned. */
+export interface Thrown {
+  readonly name: string;
+  readonly message: string;
+  readonly fields: object;
+}
+
+const ERRORS = [MalformedBodyError, BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError];
+
+function revive({ name, message, fields }: Thrown): Error {
+  const known = ERRORS.find((one) => one.name === name);
+  if (known === undefined) return new Error(message);
+  return Object.assign(Object.create(known.prototype) as Error, { message, ...fields });
+}
+
+/** A server of the HTTP room in this thread, with all that is behind it at the other end. */
+function serve(port: MessagePort, data: ServerData): void {
+  const { settings, told, ...options } = data;
+  const metrics = createMetrics({ defaultMetrics: false });
+  const remoteLive = createRemoteLive({ call: (method, argument) => channel.call(method, argument) });
+  const channel: Channel = createChannel(port, {
+    ...remoteLive.handlers,
+    listen: () => server.listen(),
+    close: (graceMs: number) => server.close({ graceMs }),
+    metrics: () => readCounts(metrics),
+  });
+  /** Returns when the other end knows, so that a test which has the answer may look at once. */
+  const tell = (method: string, argument: unknown): void => {
+    const before = Atomics.load(told, 0);
+    void channel.call(method, argument);
+    Atomics.wait(told, 0, before, 5_000);
+  };
+  const logAt = (level: string) => (message: string, fields?: object) =>
+    tell('log', { level, message, text: JSON.stringify(fields) });
+  const { live, ...back } = createRemoteBack(channel, remoteLive.live, createTestLog());
+  const server = createHttpServer({
+    ...options,
+    ...back,
+    reusePort: true,
+    async ingest(request) {
+      const result = (await channel.call('ingest', request)) as IngestResult | { readonly thrown: Thrown };
+      if ('thrown' in result) throw revive(result.thrown);
+      return result;
+    },
+    dashboard: { live, hourTotals: back.hourTotals, settings },
+    noteRefusal: (refusal) => tell('noteRefusal', refusal),
+    metrics,
+    clock: Date.now,
+    log: { info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
+  });
+}
+
+parentPort?.on('message', ({ port, data }: { port: MessagePort; data: ServerData }) => serve(port, data));

@@ -1,0 +1,103 @@
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { CreateServer } from '../../src/http/contract-fixture.case.ts';
+import type { HttpServerOptions } from '../../src/http/http.ts';
+import { createSharedLimits } from '../../src/http/shared-limits.ts';
+import type { MetricCounts } from '../../src/metrics/metrics.ts';
+import { serveBack } from '../../src/remote-back.ts';
+import { type Channel, createChannel } from '../../src/service/channel.ts';
+import { serveLive } from '../../src/service/remote-live.ts';
+import type { IngestRequest } from '../../src/service/service.ts';
+import type { ServerData, Thrown } from './http-thread.ts';
+
+interface HttpThreads {
+  readonly create: CreateServer;
+  stop(): Promise<void>;
+}
+
+/**
+ * Some threads for servers of the HTTP room: each server is one in every thread, on one port, under the same limits
+ * together, as in front-threads.ts. What is behind them is that of the test, here.
+ */
+export function startHttpThreads(count: number): HttpThreads {
+  const entry = new URL('./http-thread.ts', import.meta.url);
+  const workers = Array.from({ length: count }, () => new Worker(entry));
+  return {
+    create(options) {
+      const shared = createSharedLimits(count);
+      const ends = workers.map((worker, thread) => openServer(worker, { ...options, shared: { ...shared, thread } }));
+      let closing: Promise<void> | undefined;
+      const close = async (graceMs: number): Promise<void> => {
+        await Promise.all(ends.map(({ channel }) => channel.call('close', graceMs)));
+        for (const end of ends) end.close();
+      };
+      return {
+        async listen() {
+          const [first, ...others] = ends.map(({ channel, open }) => ({ channel, open }));
+          if (first === undefined) throw new Error('no threads');
+          first.open(options.port);
+          const place = (await first.channel.call('listen')) as { port: number; address: string };
+          for (const { channel, open } of others) {
+            open(place.port);
+            await channel.call('listen');
+          }
+          return place;
+        },
+        drain: () => {
+          throw new Error('threads drain when they close, and not before');
+        },
+        close({ graceMs }) {
+          closing ??= close(graceMs);
+          return closing;
+        },
+        counts: async () => (await Promise.all(ends.map(({ channel }) => channel.call('metrics')))) as MetricCounts[],
+      };
+    },
+    stop: async () => void (await Promise.all(workers.map((worker) => worker.terminate()))),
+  };
+}
+
+/** One thread's part of a server: `open` makes it, on a port that may be known only by then. */
+function openServer(worker: Worker, options: HttpServerOptions) {
+  const { port1, port2 } = new MessageChannel();
+  const told = new Int32Array(new SharedArrayBuffer(4));
+  const live = serveLive(options.dashboard.live, (method, argument) => channel.call(method, argument));
+  const channel: Channel = createChannel(port1, {
+    ...serveBack({ ...options, deliver: () => Promise.reject(new Error('unused')), ...options.dashboard }),
+    ...live.handlers,
+    async ingest(request: IngestRequest) {
+      try {
+        const { buffer, byteOffset, byteLength } = request.body;
+        return await options.ingest({ ...request, body: Buffer.from(buffer, byteOffset, byteLength) });
+      } catch (error) {
+        return { thrown: toThrown(error) };
+      }
+    },
+    log: ({ level, message, text }: { level: 'info' | 'warn' | 'error'; message: string; text: string }) =>
+      heard(() => options.log[level](message, JSON.parse(text ?? '{}'))),
+    noteRefusal: (refusal: Parameters<HttpServerOptions['noteRefusal']>[0]) =>
+      heard(() => options.noteRefusal(refusal)),
+  });
+  const heard = async (act: () => void): Promise<void> => {
+    act();
+    Atomics.add(told, 0, 1);
+    Atomics.notify(told, 0);
+  };
+  return {
+    channel,
+    open(port: number): void {
+      const { host = '', limits, auth, version, shared, dashboard } = options;
+      const { settings } = dashboard;
+      const data: ServerData = { host, port, limits, auth, version, settings, told, ...(shared && { shared }) };
+      worker.postMessage({ port: port2, data }, [port2]);
+    },
+    close(): void {
+      live.close();
+      port1.close();
+    },
+  };
+}
+
+function toThrown(error: unknown): Thrown {
+  if (!(error instanceof Error)) return { name: '', message: String(error), fields: {} };
+  return { name: error.constructor.name, message: error.message, fields: { ...error } };
+}

@@ -1,0 +1,121 @@
+/**
+ * What was sent and what was answered, held against what is stored. Every record carries its batch's number `b` and its
+ * place `i` in the batch, so that a stored line can be told from any other.
+ */
+export interface Ledger {
+  /** A new batch of `size` records; `keyed`: sent with an Idempotency-Key, so it may be sent again. */
+  open(size: number, keyed: boolean): number;
+  /** A request with the batch was answered, or (`lost`) the connection ended before it was. */
+  answered(batch: number, answer: 'acknowledged' | 'refused' | 'lost'): void;
+  /** A line was found in the store. */
+  found(batch: number, index: number): void;
+  /**
+   * What is wrong, with no request under way and every stored line found: a record stored twice, an acknowledged one
+   * missing, a batch there in part, one that was refused there, one that came or went since the last check.
+   */
+  check(): string[];
+  /** Forgets what was found, to find it all again. */
+  recount(): void;
+  totals(): {
+    readonly batches: number;
+    readonly acknowledged: number;
+    readonly unknown: number;
+    readonly stored: number;
+  };
+}
+
+interface Entry {
+  readonly size: number;
+  readonly keyed: boolean;
+  acknowledged: boolean;
+  /** Some request with it ended without an answer: it may be there or not. */
+  lost: boolean;
+  refused: boolean;
+  /** Was it there at the last check? Undefined before the first, and while it may be sent again. */
+  settled: boolean | undefined;
+  /** How often each record was found. */
+  seen: Uint8Array;
+  stored: number;
+}
+
+const MAX_PROBLEMS = 20;
+
+export function createLedger(): Ledger {
+  const entries: Entry[] = [];
+  const strangers: string[] = [];
+  /** Batches on which something happened since the last check. */
+  let touched = new Set<number>();
+
+  function describe(batch: number, entry: Entry): string | undefined {
+    const present = entry.seen.reduce((count, times) => count + (times > 0 ? 1 : 0), 0);
+    const twice = entry.seen.findIndex((times) => times > 1);
+    const name = `batch ${batch} (${entry.size} records${entry.keyed ? ', keyed' : ''})`;
+    if (twice >= 0) return `${name}: record ${twice} is stored ${entry.seen[twice]} times`;
+    if (present !== 0 && present !== entry.size) return `${name}: ${present} records are stored, the others are not`;
+    const isThere = present > 0;
+    if (entry.acknowledged && !isThere) return `${name}: was acknowledged and is not stored`;
+    if (isThere && !entry.acknowledged && !entry.lost) return `${name}: was never accepted and is stored`;
+    if (entry.settled !== undefined && entry.settled !== isThere) {
+      return `${name}: was ${isThere ? 'not ' : ''}stored after an earlier start and now is${isThere ? '' : ' not'}`;
+    }
+    entry.settled = entry.keyed && !isThere ? undefined : isThere;
+    return undefined;
+  }
+
+  return {
+    open(size, keyed) {
+      entries.push({
+        size,
+        keyed,
+        acknowledged: false,
+        lost: false,
+        refused: false,
+        settled: undefined,
+        seen: new Uint8Array(size),
+        stored: 0,
+      });
+      return entries.length - 1;
+    },
+    answered(batch, answer) {
+      const entry = entries[batch];
+      if (entry === undefined) throw new Error(`no such batch: ${batch}`);
+      entry[answer] = true;
+      touched.add(batch);
+    },
+    found(batch, index) {
+      const entry = entries[batch];
+      if (entry === undefined || index >= entry.size) {
+        strangers.push(`a record is stored that was never sent: batch ${batch}, record ${index}`);
+        return;
+      }
+      entry.seen[index] = Math.min((entry.seen[index] ?? 0) + 1, 255);
+      entry.stored++;
+      touched.add(batch);
+    },
+    check() {
+      const problems = strangers.slice(0, MAX_PROBLEMS);
+      for (const batch of touched) {
+        const entry = entries[batch];
+        const problem = entry === undefined ? undefined : describe(batch, entry);
+        if (problem !== undefined && problems.length < MAX_PROBLEMS) problems.push(problem);
+      }
+      touched = new Set();
+      return problems;
+    },
+    recount() {
+      for (const [batch, entry] of entries.entries()) {
+        entry.seen.fill(0);
+        entry.stored = 0;
+        touched.add(batch);
+      }
+    },
+    totals() {
+      return {
+        batches: entries.length,
+        acknowledged: entries.filter((entry) => entry.acknowledged).length,
+        unknown: entries.filter((entry) => !entry.acknowledged && entry.lost).length,
+        stored: entries.reduce((sum, entry) => sum + entry.stored, 0),
+      };
+    },
+  };
+}

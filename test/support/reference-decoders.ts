@@ -1,0 +1,123 @@
+import { CsvError, type Options, parse } from 'csv-parse/sync';
+import { Collector } from '../../src/decode/collector.ts';
+import { type Columns, encodeRow, readColumns } from '../../src/decode/csv-columns.ts';
+import { type BodyFormat, type Decoder, MalformedBodyError } from '../../src/decode/decode.ts';
+import { explain } from '../../src/decode/json.ts';
+import { readJsonRecord } from '../../src/decode/json-record.ts';
+import { endOfValue, skipWhite } from '../../src/decode/json-tokens.ts';
+import { explainLine } from '../../src/decode/ndjson.ts';
+import { startOfText } from '../../src/decode/utf8.ts';
+
+/**
+ * The decoders as they would be without a fast path: JSON.parse and csv-parse read, record by record, and what they make
+ * of a body is what the real ones must make of it. Slow, and only as careful with time and memory as a test needs.
+ */
+export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
+  *json(body, options) {
+    const start = startOfText(body);
+    const collector = new Collector(body, options, 'record', 0);
+    let at = yield* skipWhite(body, start, body.length);
+    if (body[at] !== 0x5b) throw yield* explain(body, start);
+    at = yield* skipWhite(body, at + 1, body.length);
+    for (let index = 0; index > 0 || body[at] !== 0x5d; index++) {
+      const from = at;
+      at = yield* endOfValue(body, from, body.length);
+      const text = body.toString('utf8', from, at);
+      if (!isJson(text)) throw yield* explain(body, start);
+      const record = yield* readJsonRecord(body, from, at, options);
+      if ('offset' in record) throw new Error(`cannot agree with JSON.parse on ${text}`);
+      collector.add(record, () => text.trim());
+      if (body[at] !== 0x2c) break;
+      at++;
+    }
+    const isOver = body[at] === 0x5d && (yield* skipWhite(body, at + 1, body.length)) === body.length;
+    if (!isOver) throw yield* explain(body, start);
+    return yield* collector.finish();
+  },
+
+  *ndjson(body, options) {
+    const collector = new Collector(body, options, 'record', 0);
+    let line = 1;
+    for (let at = startOfText(body); at < body.length; line++) {
+      const start = at;
+      const newline = body.indexOf(0x0a, start);
+      const end = newline === -1 ? body.length : newline;
+      at = end + 1;
+      if ((yield* skipWhite(body, start, end)) === end) continue;
+      const text = body.toString('utf8', start, end);
+      const record = yield* readJsonRecord(body, start, end, options);
+      if ('offset' in record === isJson(text)) throw new Error(`cannot agree with JSON.parse on ${text}`);
+      const result = 'offset' in record ? yield* explainLine(body, start, end, line, record) : record;
+      collector.add(result, () => text.trim());
+    }
+    return yield* collector.finish();
+  },
+
+  *csv(body, options) {
+    const collector = new Collector(body, options, 'row', 0);
+    const text = body.subarray(startOfText(body));
+    let columns: Columns | undefined;
+    let row = 0;
+    let start = 0;
+    const { rows, fault } = parseCsv(text);
+    for (const { values, end } of rows) {
+      const raw = text.toString('utf8', start, end).replace(/\r?\n$/, '');
+      start = end;
+      row++;
+      if (values.length === 1 && values[0] === '') continue;
+      if (columns === undefined) {
+        const first = readColumns(values, values.length, row, options);
+        columns = first.columns;
+        if (first.isHeader) continue;
+      }
+      collector.index = row;
+      collector.add(encodeRow(values, values.length, columns, options), () => raw);
+    }
+    if (fault !== undefined) throw fault;
+    return yield* collector.finish();
+  },
+};
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const CSV_OPTIONS: Options = {
+  relax_column_count: true,
+  record_delimiter: ['\r\n', '\n'],
+  encoding: 'utf8',
+};
+
+const CSV_FAULTS = new Map([
+  ['CSV_QUOTE_NOT_CLOSED', 'a quote is not closed'],
+  ['INVALID_OPENING_QUOTE', 'a quote inside an unquoted value'],
+  ['CSV_INVALID_CLOSING_QUOTE', 'text after a closing quote'],
+]);
+
+interface Row {
+  readonly values: string[];
+  /** Where it ends, its line end included. */
+  readonly end: number;
+}
+
+/** The rows up to the first fault, if there is one. */
+function parseCsv(text: Buffer): { rows: Row[]; fault: MalformedBodyError | undefined } {
+  const rows: Row[] = [];
+  try {
+    const keep = (values: string[], info: { bytes: number }) => {
+      rows.push({ values, end: info.bytes });
+      return null;
+    };
+    parse(text, { ...CSV_OPTIONS, on_record: keep });
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const fault = CSV_FAULTS.get(error.code) ?? error.message;
+    return { rows, fault: new MalformedBodyError(`not CSV: row ${rows.length + 1}: ${fault}`, { cause: error }) };
+  }
+  return { rows, fault: undefined };
+}

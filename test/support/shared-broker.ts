@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort, startBrokerProcess, stopBrokerProcess } from '../../scripts/kafka-broker.ts';
+
+/*
+ * One broker for all tests of a run that do not need to harm it: started by the first test that asks, ended with the
+ * run. KAFKA_BROKERS names one that is there already. Each test uses topics and groups of its own.
+ */
+
+const FOLDER_VARIABLE = 'TEST_BROKER_DIR';
+const WAIT_MS = 90_000;
+const POLL_MS = 100;
+
+/** Vitest's global set-up: only makes the place where the broker will be, and at the end ends the broker. */
+export async function setup(): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'logforge-broker-'));
+  process.env[FOLDER_VARIABLE] = folder;
+  return async () => {
+    await stopBrokerProcess(join(folder, 'broker'), 'SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+/** The brokers that tests share, as a client's list. */
+export async function sharedBrokers(): Promise<readonly string[]> {
+  const configured = process.env.KAFKA_BROKERS;
+  if (configured !== undefined && configured !== '') return configured.split(',');
+  const folder = process.env[FOLDER_VARIABLE];
+  if (folder === undefined) throw new Error('vitest runs without test/support/shared-broker.ts as its global set-up');
+  const result = join(folder, 'result');
+  const first = await mkdir(join(folder, 'lock')).then(
+    () => true,
+    () => false,
+  );
+  if (first) {
+    await writeFile(`${result}.new`, await startShared(join(folder, 'broker')));
+    await rename(`${result}.new`, result);
+  }
+  for (const end = Date.now() + WAIT_MS; !existsSync(result); await sleep(POLL_MS)) {
+    if (Date.now() > end) throw new Error('the shared broker did not start in time');
+  }
+  const text = await readFile(result, 'utf8');
+  if (!/^[\d.:]+$/.test(text)) throw new Error(`cannot start the shared broker: ${text}`);
+  return [text];
+}
+
+async function startShared(dir: string): Promise<string> {
+  try {
+    const port = await freePort();
+    await startBrokerProcess({ dir, port, javaOptions: ['-XX:TieredStopAtLevel=1'] });
+    return `127.0.0.1:${port}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

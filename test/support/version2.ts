@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { Admin as GroupAdmin } from '@platformatic/kafka';
+import type { Admin } from 'kafkajs';
+import { Kafka, logLevel } from '../../src/queue/kafkajs.ts';
+import { readEnds } from '../../src/queue/kafkajs-admin.ts';
+import { type Service, type ServiceOptions, startService } from './service.ts';
+import { eventually } from './storage.ts';
+
+/** A topic and a group of a test's own on some broker, and the services that use them. */
+export interface Stream {
+  readonly brokers: readonly string[];
+  readonly topic: string;
+  readonly groupId: string;
+  /** What points a service at it, to be completed by what a test is about. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export function createStream(brokers: readonly string[], env: Readonly<Record<string, string>> = {}): Stream {
+  const name = randomUUID();
+  const [topic, groupId] = [`logs-${name}`, `group-${name}`];
+  return {
+    ...{ brokers, topic, groupId },
+    env: {
+      LOGFORGE_KAFKA_BROKERS: brokers.join(','),
+      LOGFORGE_KAFKA_TOPIC: topic,
+      LOGFORGE_KAFKA_GROUP_ID: groupId,
+      LOGFORGE_AGGREGATION_INTERVAL: '100ms',
+      LOGFORGE_CONSUMER_FLUSH_INTERVAL: '100ms',
+      ...env,
+    },
+  };
+}
+
+/** Starts `logforge serve --version 2` as a process of its own. */
+export function startVersion2({ env }: Stream, options: ServiceOptions = {}): Promise<Service> {
+  return startService({
+    ...options,
+    args: ['--version', '2', ...(options.args ?? [])],
+    env: { ...env, ...options.env },
+  });
+}
+
+/** Looks at a broker as the tests need it, and not through the service under test. */
+export async function withAdmin<T>(brokers: readonly string[], look: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 2 } }).admin();
+  try {
+    await admin.connect();
+    return await look(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Records of the topic that the group has not stored yet; undefined while a partition has no offset committed. */
+export async function readLag(admin: Admin, { topic, groupId }: Stream): Promise<number | undefined> {
+  const ends = await readEnds(admin, { topic, groupId });
+  let lag = 0;
+  for (const { committed, high } of ends) {
+    if (committed === undefined) return undefined;
+    lag += Number(high - committed);
+  }
+  return lag;
+}
+
+/** Waits until the group has stored all there is in the topic. Only where nobody sends any more. */
+export async function awaitStored(stream: Stream, timeoutMs = 60_000): Promise<void> {
+  const look = () => withAdmin(stream.brokers, (admin) => readLag(admin, stream));
+  await eventually(async () => {
+    const lag = await look();
+    if (lag !== 0) throw new Error(`the group is ${lag ?? 'without an offset, so all of the topic'} behind`);
+  }, timeoutMs);
+}
+
+/** The samples of one metric: its labels as written, `{partition="0"}`, to its value. */
+export async function readMetric(service: Pick<Service, 'url'>, name: string): Promise<Map<string, number>> {
+  const response = await fetch(`${service.url}/metrics`);
+  const samples = new Map<string, number>();
+  for (const line of (await response.text()).split('\n')) {
+    if (!line.startsWith(name)) continue;
+    const match = /^\w+(\{[^}]*\})? (\S+)$/.exec(line);
+    if (match === null || line.slice(0, line.search(/[{ ]/)) !== name) continue;
+    samples.set(match[1] ?? '', Number(match[2]));
+  }
+  return samples;
+}
+
+/** Waits until a service has nothing in hand or in its spool, so that all it was given is at the broker. */
+export async function awaitDrained(service: Service, timeoutMs = 60_000): Promise<void> {
+  await eventually(async () => {
+    for (const name of ['logforge_spool_batches', 'logforge_queue_waiting_batches', 'logforge_records_in_flight']) {
+      const value = (await readMetric(service, name)).get('');
+      if (value !== 0) throw new Error(`${name} is ${value}`);
+    }
+  }, timeoutMs);
+}
+
+/**
+ * Tells the group that its members, all of them killed, are gone, which else it learns when their time is over. A broker
+ * that has just been started is asked again until it knows the group.
+ */
+export async function buryMembers(stream: Stream): Promise<void> {
+  await eventually(() => removeMembers(stream), 30_000);
+}
+
+async function removeMembers({ brokers, groupId }: Stream): Promise<void> {
+  const dead = await withAdmin(brokers, (admin) => admin.describeGroups([groupId]));
+  const members = dead.groups.flatMap((group) => group.members.map(({ memberId }) => ({ memberId })));
+  if (members.length === 0) return;
+  const admin = new GroupAdmin({ clientId: 'test', bootstrapBrokers: [...brokers] });
+  try {
+    await admin.removeMembersFromConsumerGroup({ groupId, members });
+  } finally {
+    await admin.close();
+  }
+}
