@@ -1,0 +1,182 @@
+# logforge. `make` or `make help` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+NODE_MAJOR := 26
+STAMP := node_modules/.installed
+
+##@ First
+run: run-v1 ## Install, start version 1 on defaults, print the curl line to try it
+test: setup lint types ## Install, then run everything: lint, types, unit, contract and end-to-end tests, with a real Kafka
+	@vitest run
+
+coverage: setup ## Measure coverage of src, at least 90 % of lines, by the tests that run in one process (FUZZ_CASES=6000)
+	@FUZZ_CASES=$(or $(FUZZ_CASES),6000) vitest run --coverage --exclude src/decode/stall.test.ts \
+	  src/ test/http-threads.test.ts test/e2e/front-threads.test.ts
+
+##@ Develop
+setup: $(STAMP) ## Install the dependencies, the runtime among them, and check what was installed
+	@version="$$(node --version)"; case "$$version" in v$(NODE_MAJOR).*) ;; *) \
+	  echo "make: node is $$version, and logforge is measured on $(NODE_MAJOR)." >&2; \
+	  echo "make: the npm package \"node\" brings it; its install script must be allowed to run:" >&2; \
+	  echo "make: rm -rf node_modules && npm ci --ignore-scripts=false" >&2; exit 1;; esac
+
+$(STAMP): package.json package-lock.json
+	@npm ci --no-fund --no-audit --loglevel=error
+	@touch $(STAMP)
+
+run-v1: setup ## Start version 1 (HTTP to files) on :8082
+	@printf '%s\n' 'Try it, in another terminal:' '' \
+	  '  curl -i -H "Content-Type: application/json" -d @testdata/sample_logs.json http://localhost:8082/logs' ''
+	@exec bin/logforge serve --version 1
+
+run-v2: setup ## Start version 2 (HTTP to Kafka to files) on :8083, with a broker if KAFKA_BROKERS names none
+	@if [ -n "$${KAFKA_BROKERS:-}" ]; then export LOGFORGE_KAFKA_BROKERS="$$KAFKA_BROKERS"; else $(MAKE) --no-print-directory kafka-up; fi; \
+	  exec bin/logforge serve --config config/examples/config.v2.local.yaml
+
+build: setup ## Compile to dist, as it is packaged
+	@npm run --silent build
+
+lint: setup ## Check format and lint rules
+	@biome check .
+
+types: setup ## Check types
+	@tsc -p .
+
+check: lint types ## Lint and types: what an editor would say
+
+format: setup ## Rewrite the sources in the one format
+	@biome check --write .
+
+crash-v2: setup ## The same for version 2: service, consumer and broker are killed (ROUNDS=20)
+	@ROUNDS=$(or $(ROUNDS),20) vitest run test/crash/crash-v2.test.ts
+
+outages: setup ## Take the broker away from version 2 in every way, and bring it back
+	@vitest run test/e2e/version2-outage.test.ts test/kafka/outage.test.ts
+
+crash: setup ## Kill -9 the service ROUNDS times under load and check that the books balance (ROUNDS=200)
+	@ROUNDS=$(or $(ROUNDS),200) vitest run test/crash/crash.test.ts
+
+fuzz: setup ## Hold the fast readers against the reference for MINUTES (MINUTES=5)
+	@FUZZ_MINUTES=$(or $(MINUTES),5) vitest run src/decode/equality.test.ts
+
+##@ Kafka and containers
+# kafkajs sets a timer in the past now and then.
+KAFKA := node --disable-warning=TimeoutNegativeWarning scripts/kafka.ts
+
+kafka-up: setup ## Start a broker on localhost:19092: by Docker compose where there is an engine, else from Apache's jars
+	@if docker info >/dev/null 2>&1; then docker compose up --detach --wait kafka; else $(KAFKA) start; fi
+
+kafka-down: setup ## Stop that broker; its data is kept
+	@if docker info >/dev/null 2>&1; then docker compose stop kafka; else $(KAFKA) stop; fi
+
+kafka-topic: setup ## Create the topic if it is missing; an existing one is left as it is
+	@$(KAFKA) topic
+
+stack-up: ## Build and start everything in containers: Kafka, Prometheus, version 1 on :8082, version 2 on :8083
+	@docker compose up --build --detach --wait
+
+stack-down: ## Stop and remove those containers; volumes are kept
+	@docker compose down
+
+infra-up: ## Start only Kafka and Prometheus in containers, for a service outside
+	@docker compose up --detach --wait kafka prometheus
+
+infra-down: ## Stop them
+	@docker compose stop kafka prometheus
+
+##@ Measure
+bench: setup ## Drive the real service and print records a second, CPU and latency (ARGS="--full", see --help)
+	@node bench/suite.ts $(ARGS)
+
+bench-micro: setup ## Measure the parts, each beside its ceiling
+	@node bench/micro.ts $(ARGS)
+
+##@ Load and profiles
+URL_V1 ?= http://127.0.0.1:8082
+URL_V2 ?= http://127.0.0.1:8083
+PPROF_ADDR_V1 ?= 127.0.0.1:6062
+PPROF_ADDR_V2 ?= 127.0.0.1:6063
+PPROF_SECONDS ?= 10
+PROFILE_DIR ?= profiles
+LOAD = $(if $(BATCH),--batch $(BATCH)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(DURATION),--duration $(DURATION))
+
+loadtest-v1: setup ## Put load on a running version 1 (BATCH=1000 CONNECTIONS=16 DURATION=10 URL_V1=...)
+	@node scripts/loadtest.ts --url $(URL_V1) $(LOAD)
+
+loadtest-v2: setup ## Put load on a running version 2 (the same, URL_V2=...)
+	@node scripts/loadtest.ts --url $(URL_V2) $(LOAD)
+
+capture-profile-v1: setup ## Start version 1 on folders of its own, load it, stop it, keep its CPU and heap profile
+	@node scripts/capture-profile.ts 1 $(LOAD) $(if $(THREADS),--threads $(THREADS))
+
+capture-profile-v2: setup ## The same for version 2; needs a broker (make kafka-up)
+	@node scripts/capture-profile.ts 2 $(LOAD) $(if $(THREADS),--threads $(THREADS))
+
+profile-run-v1: setup ## Start version 1 with live profiles on PPROF_ADDR_V1
+	@PROFILE_ENABLED=1 PROFILE_ADDR=$(PPROF_ADDR_V1) exec bin/logforge serve --version 1
+
+profile-run-v2: setup ## Start version 2 with live profiles on PPROF_ADDR_V2; needs a broker (make kafka-up)
+	@PROFILE_ENABLED=1 PROFILE_ADDR=$(PPROF_ADDR_V2) exec bin/logforge serve --config config/examples/config.v2.local.yaml
+
+profile-cpu-v1: ## Take a CPU profile of PPROF_SECONDS from the version 1 that profile-run-v1 started
+	@$(call take,$(PPROF_ADDR_V1),profile?seconds=$(PPROF_SECONDS),cpu_v1.cpuprofile)
+
+profile-cpu-v2: ## The same from version 2
+	@$(call take,$(PPROF_ADDR_V2),profile?seconds=$(PPROF_SECONDS),cpu_v2.cpuprofile)
+
+profile-heap-v1: ## Take a heap profile from version 1
+	@$(call take,$(PPROF_ADDR_V1),heap,heap_v1.heapprofile)
+
+profile-heap-v2: ## The same from version 2
+	@$(call take,$(PPROF_ADDR_V2),heap,heap_v2.heapprofile)
+
+profile-ui-cpu-v1: setup ## Look at the last CPU profile of version 1 in speedscope, on :8085
+	@node scripts/profile-ui.ts --port 8085 $(PROFILE_DIR)/cpu_v1.cpuprofile
+
+profile-ui-cpu-v2: setup ## That of version 2, on :8086
+	@node scripts/profile-ui.ts --port 8086 $(PROFILE_DIR)/cpu_v2.cpuprofile
+
+profile-ui-cpu-compare: setup ## Both side by side, on :8087
+	@node scripts/profile-ui.ts --port 8087 $(PROFILE_DIR)/cpu_v1.cpuprofile $(PROFILE_DIR)/cpu_v2.cpuprofile
+
+profile-ui-heap-v1: setup ## The last heap profile of version 1, on :8088
+	@node scripts/profile-ui.ts --port 8088 $(PROFILE_DIR)/heap_v1.heapprofile
+
+profile-ui-heap-v2: setup ## That of version 2, on :8089
+	@node scripts/profile-ui.ts --port 8089 $(PROFILE_DIR)/heap_v2.heapprofile
+
+profile-ui-heap-compare: setup ## Both side by side, on :8090
+	@node scripts/profile-ui.ts --port 8090 $(PROFILE_DIR)/heap_v1.heapprofile $(PROFILE_DIR)/heap_v2.heapprofile
+
+# address, what, file
+take = mkdir -p $(PROFILE_DIR) && curl -fsS -o $(PROFILE_DIR)/$(3) 'http://$(1)/debug/pprof/$(2)' && echo '$(PROFILE_DIR)/$(3)'
+
+##@ Documents
+docs: setup ## Write the references of the configuration and the metrics anew
+	@node scripts/config-docs.ts
+	@node scripts/metrics-docs.ts
+
+docs-check: setup ## Hold every link, command, key, metric and error text in the documents against what there is
+	@node scripts/docs-check.ts
+
+metrics-check: setup ## Check what a running service exposes: form, names, and that its books balance (URL_V1=...)
+	@node scripts/metrics-check.ts --url $(URL_V1)
+
+bench-docs: setup ## Write the table of a benchmark into README and docs (RESULT=bench/results/<date>.json; the newest)
+	@node scripts/bench-docs.ts $(RESULT)
+
+##@ Other
+clean: ## Delete what was built or measured; keeps data, dependencies and caches
+	@rm -rf dist coverage *.tgz
+
+help: ## List these targets
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run test coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash fuzz bench bench-micro clean help
+.PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
+  profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
+  profile-ui-heap-v2 profile-ui-heap-compare docs docs-check metrics-check bench-docs

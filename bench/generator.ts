@@ -1,0 +1,61 @@
+/**
+ * The load generator as a process of its own: one JSON object on stdin, one on stdout. Started by suite.ts; by hand:
+ * `echo '{"workload":{…},"load":{…},"servicePid":123}' | node bench/generator.ts`
+ */
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { type LoadOptions, type LoadResult, runLoad } from './load.ts';
+import { makeRequests, type Workload } from './workload.ts';
+
+export interface GeneratorInput {
+  readonly workload: Workload;
+  readonly load: LoadOptions;
+  readonly servicePid: number;
+}
+
+export interface GeneratorOutput extends LoadResult {
+  /** CPU seconds of the service, all its threads, user and system, in the measured time. */
+  readonly serviceCpuSeconds: number;
+  /** When the measured time began and ended, Unix ms. */
+  readonly from: number;
+  readonly to: number;
+  /** CPU seconds that went to neither of the two, the hypervisor's other guests included: what the figures lack. */
+  readonly othersCpuSeconds: number;
+}
+
+/** Clock ticks a second in /proc: USER_HZ, which is 100 on every Linux that Node runs on. */
+const TICKS = 100;
+
+/** CPU seconds that a process has used, from fields 14 and 15 of /proc/<pid>/stat (proc_pid_stat(5)). */
+function readCpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/** CPU seconds of the whole machine that were not idle: the first line of /proc/stat, but for idle and iowait (proc_stat(5)). */
+function readBusySeconds(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] =
+    readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]?.split(/ +/).slice(1).map(Number) ?? [];
+  return (user + nice + system + irq + softirq + steal) / TICKS;
+}
+
+const { workload, load, servicePid } = JSON.parse(await text(process.stdin)) as GeneratorInput;
+let serviceCpuSeconds = 0;
+let busySeconds = 0;
+let [from, to] = [0, 0];
+const result = await runLoad(makeRequests(workload), load, {
+  onMeasureStart: () => {
+    from = Date.now();
+    serviceCpuSeconds = -readCpuSeconds(servicePid);
+    busySeconds = -readBusySeconds();
+  },
+  onMeasureEnd: () => {
+    to = Date.now();
+    serviceCpuSeconds += readCpuSeconds(servicePid);
+    busySeconds += readBusySeconds();
+  },
+});
+const othersCpuSeconds = Math.max(0, busySeconds - serviceCpuSeconds - result.generatorCpuSeconds);
+const output: GeneratorOutput = { ...result, from, to, serviceCpuSeconds, othersCpuSeconds };
+process.stdout.write(`${JSON.stringify(output)}\n`);

@@ -1,0 +1,172 @@
+/**
+ * What version 2 needs to be measured: a broker on the same cores, and eyes on the files, for there is where its work
+ * ends. A record counts when it is stored; a 202 only says that the broker has it.
+ */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, startBrokerProcess, stopBrokerProcess } from '../scripts/kafka-broker.ts';
+import { createClient } from '../test/support/client.ts';
+import type { Service } from '../test/support/service.ts';
+import { readMetric } from '../test/support/version2.ts';
+import { median } from './statistics.ts';
+
+export const CLIENTS = ['kafkajs', 'platformatic'] as const;
+export const MESSAGE_FORMATS = ['ndjson', 'record'] as const;
+
+export interface BenchBroker {
+  readonly brokers: readonly string[];
+  /** Of a broker of ours, whose CPU time can be told from that of strangers. */
+  readonly pid?: number;
+  stop(): Promise<void>;
+}
+
+/** An empty broker in a folder of its own; KAFKA_BROKERS names one that is there already. */
+export async function startBenchBroker(): Promise<BenchBroker> {
+  const configured = process.env.KAFKA_BROKERS;
+  if (configured !== undefined && configured !== '') {
+    return { brokers: configured.split(','), stop: async () => undefined };
+  }
+  const dir = await mkdtemp(join(tmpdir(), 'logforge-bench-broker-'));
+  const port = await freePort();
+  const pid = await startBrokerProcess({ dir, port, properties: { 'log.segment.delete.delay.ms': '1000' } });
+  return {
+    brokers: [`127.0.0.1:${port}`],
+    pid,
+    stop: async () => {
+      await stopBrokerProcess(dir, 'SIGKILL');
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** How far storing has come at a time. */
+interface Sample {
+  /** Unix ms. */
+  readonly time: number;
+  /** Of all hour files but that of the probes. */
+  readonly bytes: number;
+  /** CPU seconds of the service since its start. */
+  readonly cpu: number;
+  /** Of the broker likewise; 0 when it is not ours. */
+  readonly brokerCpu: number;
+}
+
+export interface Stored {
+  /** Records that were stored from the start of the measured time to the last one, by the second. */
+  readonly recordsPerSecond: number;
+  readonly cpuSecondsPerMillion: number;
+  /** CPU seconds of the broker in the measured time; 0 when it is not ours. */
+  readonly brokerCpuSeconds: number;
+  /** From the end of the load until all was stored. */
+  readonly drainSeconds: number;
+  /** From the 202 of a lone record, sent beside the load, until it stands in its file. Its sync follows. */
+  readonly toFileMs: { readonly p50: number; readonly p99: number };
+  readonly probes: number;
+}
+
+const SAMPLE_MS = 20;
+const PROBE_MS = 20;
+const LOOK_MS = 2;
+const DRAINED_WITHIN_MS = 120_000;
+const PROBE_DAY = '2001-01-01';
+const PROBE_TIME = `${PROBE_DAY}T00:00:00Z`;
+/** Clock ticks a second in /proc: USER_HZ, which is 100 on every Linux that Node runs on. */
+const TICKS = 100;
+
+/** Watches a service from now on until `finish`. */
+export function watchStoring(service: Service, broker: BenchBroker) {
+  const samples: Sample[] = [];
+  const waits: number[] = [];
+  const stopping = new AbortController();
+  const sampling = every(SAMPLE_MS, stopping.signal, async () => void samples.push(await takeSample(service, broker)));
+  const probing = probe(service, waits, stopping.signal);
+
+  return {
+    /**
+     * Waits until all that was accepted is stored. `from`: when the measured time began, `to`: when the load ended,
+     * Unix ms.
+     */
+    async finish({ from, to }: { readonly from: number; readonly to: number }): Promise<Stored> {
+      const stored = await allStored(service);
+      stopping.abort();
+      await Promise.all([sampling, probing]);
+      const first = samples.find(({ time }) => time >= from);
+      const last = samples.find(({ bytes }) => bytes === samples.at(-1)?.bytes);
+      if (first === undefined || last === undefined || last.time <= first.time) throw new Error('nothing was stored');
+      const loaded = samples.findLast(({ time }) => time <= to) ?? last;
+      const share = (last.bytes - first.bytes) / last.bytes;
+      const records = (stored - waits.length) * share;
+      const measured = waits.toSorted((a, b) => a - b);
+      return {
+        recordsPerSecond: (records / (last.time - first.time)) * 1000,
+        cpuSecondsPerMillion: ((last.cpu - first.cpu) / records) * 1e6,
+        brokerCpuSeconds: loaded.brokerCpu - first.brokerCpu,
+        drainSeconds: Math.max(0, last.time - to) / 1000,
+        toFileMs: { p50: median(measured), p99: measured[Math.ceil(measured.length * 0.99) - 1] ?? Number.NaN },
+        probes: measured.length,
+      };
+    },
+  };
+}
+
+async function takeSample({ dirs, pid }: Service, broker: BenchBroker): Promise<Sample> {
+  let bytes = 0;
+  for (const day of await readdir(dirs.logs)) {
+    if (!/^\d{4}-/.test(day) || day === PROBE_DAY) continue;
+    for (const name of await readdir(join(dirs.logs, day))) bytes += (await stat(join(dirs.logs, day, name))).size;
+  }
+  const brokerCpu = broker.pid === undefined ? 0 : readCpuSeconds(broker.pid);
+  return { time: Date.now(), bytes, cpu: readCpuSeconds(pid), brokerCpu };
+}
+
+/** CPU seconds that a process has used, from fields 14 and 15 of /proc/<pid>/stat (proc_pid_stat(5)). */
+function readCpuSeconds(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/** Sends a lone record, waits until it is in its file, and again: into an hour of their own, so that it is soon found. */
+async function probe({ port, dirs }: Service, waits: number[], signal: AbortSignal): Promise<void> {
+  const client = createClient(port, { connections: 1 });
+  const path = join(dirs.logs, PROBE_DAY, '00.log.json');
+  let sent = 0;
+  await every(PROBE_MS, signal, async () => {
+    const record = { timestamp: PROBE_TIME, path: '/probe', userAgent: 'probe' };
+    const { status } = await client.post(JSON.stringify([record]));
+    const answered = performance.now();
+    if (status !== 202) return;
+    const expected = (JSON.stringify(record).length + 1) * ++sent;
+    while (((await readFile(path).catch(() => undefined))?.length ?? 0) < expected) {
+      if (performance.now() - answered > DRAINED_WITHIN_MS) throw new Error('a probe was not stored');
+      await sleep(LOOK_MS);
+    }
+    waits.push(performance.now() - answered);
+  });
+  client.close();
+}
+
+/** Records stored, when no more are to come. */
+async function allStored(service: Service): Promise<number> {
+  const total = async (name: string, labels = '') => (await readMetric(service, name)).get(labels) ?? 0;
+  for (const deadline = Date.now() + DRAINED_WITHIN_MS; ; await sleep(SAMPLE_MS)) {
+    const accepted = await total('logs_ingested_total');
+    const stored = await total('logforge_records_total', '{outcome="stored"}');
+    // The probes go on, so that a few are always on their way.
+    if (stored >= accepted - 1 && (await total('logforge_spool_batches')) === 0) return stored;
+    if (Date.now() > deadline) throw new Error(`cannot measure: ${accepted} accepted, ${stored} stored`);
+  }
+}
+
+async function every(ms: number, signal: AbortSignal, action: () => Promise<void>): Promise<void> {
+  for (let due = Date.now(); !signal.aborted; due = Math.max(due + ms, Date.now())) {
+    await sleep(due - Date.now());
+    await action();
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+}
