@@ -110,26 +110,29 @@ function fillHours(): string {
 function stalls(format: BodyFormat, what: string, body: () => string, expected: string, invalid = REJECT): void {
   test(`${format}, ${what}: no step takes long (${invalid})`, () => {
     const options: DecodeOptions = { maxRecordBytes: 262_144, extraFields: 'keep', invalid };
-    let best = Number.POSITIVE_INFINITY;
-    // Code that is not compiled yet is slow once, a stall every time.
-    for (let attempt = 0; attempt < 6 && best >= MOST_MS; attempt++) {
-      const { verdict, longest } = measure(format, Buffer.from(body()), options);
+    let best: number[] = [];
+    // A step is slow by chance once (code not compiled yet, a collection, a machine that is shared), a stall every time: what
+    // counts of each step is the fastest of its attempts. Steps are cut by the work done, so each attempt has the same.
+    for (let attempt = 0; attempt < 6 && (attempt === 0 || Math.max(...best) >= MOST_MS); attempt++) {
+      const { verdict, steps } = measure(format, Buffer.from(body()), options);
       expect(verdict).toContain(expected);
-      best = Math.min(best, longest);
+      if (attempt > 0) expect(steps).toHaveLength(best.length);
+      best = steps.map((ms, i) => Math.min(ms, best[i] ?? ms));
     }
-    expect(best).toBeLessThan(MOST_MS);
+    expect(Math.max(...best)).toBeLessThan(MOST_MS);
   });
 }
 
+/** What is said to the client, and the CPU milliseconds of each step towards it. */
 function measure(format: BodyFormat, body: Buffer, options: DecodeOptions) {
-  const steps = decoders[format](body, options);
-  let longest = 0;
+  const decoding = decoders[format](body, options);
+  const steps: number[] = [];
   for (;;) {
     const before = process.threadCpuUsage();
-    const verdict = step(steps);
+    const verdict = step(decoding);
     const { user, system } = process.threadCpuUsage(before);
-    longest = Math.max(longest, (user + system) / 1000);
-    if (verdict !== undefined) return { verdict, longest };
+    steps.push((user + system) / 1000);
+    if (verdict !== undefined) return { verdict, steps };
   }
 }
 
