@@ -1,13 +1,21 @@
 import { isUtf8 } from 'node:buffer';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BodyFormat, DecodeOptions } from '../src/decode/decode.ts';
 import { decoders } from '../src/decode/decoders.ts';
 import { runToEnd } from '../src/decode/pace.ts';
+import { createLog } from '../src/log.ts';
+import { createMetrics } from '../src/metrics/metrics.ts';
+import { openRepo } from '../src/repo/file-repo.ts';
+import { createFileCounter } from '../src/service/summarise.ts';
 import { referenceDecoders } from '../test/support/reference-decoders.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from './records.ts';
 
 /*
- * The parts, each beside the ceiling it is measured against. CPU time of one thread, since the machine is shared; the
- * median of the rounds, and the least and the most.
+ * The parts, each beside the ceiling it is measured against. CPU time, since the machine is shared: of one thread, and for
+ * `append`, which syncs nothing here, of the whole process. The median of the rounds, and the least and the most. Syncs are
+ * measured by bench/append.ts and bench/sync.ts, large hours by bench/aggregate.ts.
  *
  *   node bench/micro.ts [words that a case's name must hold]
  */
@@ -22,12 +30,26 @@ interface Case {
   readonly name: string;
   readonly records: number;
   readonly bytes: number;
-  readonly run: () => void;
+  readonly run: () => unknown;
 }
 
 const present = makeRecords(RECORDS);
 const spread = makeRecords(RECORDS, { hours: 8 });
 const shuffled = makeRecords(RECORDS, { hours: 84, order: 'shuffled' });
+
+const folder = mkdtempSync(join(tmpdir(), 'logforge-bench-'));
+const log = createLog({ level: 'error', format: 'json' });
+const repo = await openRepo({
+  logsDir: join(folder, 'logs'),
+  dlqDir: join(folder, 'dlq'),
+  stateDir: join(folder, 'state'),
+  durability: 'os',
+  idempotency: { windowMs: 1000, maxKeys: 1 },
+  maxWaitMs: 60_000,
+  metrics: createMetrics({ defaultMetrics: false }),
+  log,
+});
+const plainFile = openSync(join(folder, 'plain'), 'w');
 
 const cases: readonly Case[] = [
   decodeCase('scan json', 'json', toJson(present)),
@@ -45,12 +67,20 @@ const cases: readonly Case[] = [
   decodeCase('scan csv', 'csv', toCsv(present)),
   decodeCase('scan csv, all quoted', 'csv', Buffer.from(allQuoted(present))),
   decodeCase('csv, quotes in all values', 'csv', Buffer.from(allQuoted(present.map(withQuotes)))),
+  appendCase('append', 1),
+  appendCase('append, 64 hours', 64),
+  countCase('aggregate', toNdjson(present)),
   referenceCase('reference json', 'json', toJson(present)),
   referenceCase('reference csv (csv-parse)', 'csv', toCsv(present)),
   ceiling('JSON.parse of a string', toJson(present), (body) => {
     const text = body.toString();
     return () => JSON.parse(text);
   }),
+  ceiling('JSON.parse of each line', toNdjson(present), (body) => {
+    const lines = body.toString().trimEnd().split('\n');
+    return () => lines.map((line) => JSON.parse(line));
+  }),
+  ceiling('write', toNdjson(present), (body) => () => writeSync(plainFile, body, 0, body.length, 0)),
   ceiling('isUtf8', toJson(present), (body) => () => isUtf8(body)),
   ceiling('memcpy', toJson(present), (body) => {
     const to = Buffer.allocUnsafeSlow(body.length);
@@ -62,11 +92,22 @@ const wanted = process.argv.slice(2).join(' ');
 console.log(
   `${'case'.padEnd(34)}${'M records/s'.padStart(12)}${'least'.padStart(8)}${'most'.padStart(8)}${'GB/s'.padStart(8)}${'ns/record'.padStart(11)}`,
 );
-for (const part of cases.filter(({ name }) => name.includes(wanted))) report(part);
+try {
+  for (const part of cases.filter(({ name }) => name.includes(wanted))) await report(part);
+} finally {
+  closeSync(plainFile);
+  await repo.close();
+  log.close();
+  rmSync(folder, { recursive: true });
+}
 
-function report({ name, records, bytes, run }: Case): void {
-  for (let i = 0; i < 3; i++) measure(run);
-  const rounds = Array.from({ length: ROUNDS }, () => measure(run)).sort((a, b) => a - b);
+async function report({ name, records, bytes, run }: Case): Promise<void> {
+  const rounds: number[] = [];
+  for (let i = 0; i < ROUNDS + 3; i++) {
+    const seconds = await measure(run);
+    if (i >= 3) rounds.push(seconds);
+  }
+  rounds.sort((a, b) => a - b);
   const median = rounds[(ROUNDS - 1) / 2] ?? 0;
   const rate = (seconds: number) => (records / seconds / 1e6).toFixed(2);
   console.log(
@@ -80,8 +121,9 @@ function report({ name, records, bytes, run }: Case): void {
 }
 
 /** CPU seconds that one call takes. */
-function measure(run: () => void): number {
+async function measure(run: Case['run']): Promise<number> {
   const end = performance.now() + ROUND_MS;
+  if (run() instanceof Promise) return measureProcess(run, end);
   const before = process.threadCpuUsage();
   let calls = 0;
   do {
@@ -90,6 +132,32 @@ function measure(run: () => void): number {
   } while (performance.now() < end);
   const { user, system } = process.threadCpuUsage(before);
   return (user + system) / 1e6 / calls;
+}
+
+async function measureProcess(run: Case['run'], end: number): Promise<number> {
+  const before = process.cpuUsage();
+  let calls = 0;
+  for (; performance.now() < end; calls++) await run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6 / calls;
+}
+
+/** One batch stored, in as many files. */
+function appendCase(name: string, hours: number): Case {
+  const batch = Array.from({ length: hours }, (_, i) => {
+    const records = present.slice((i * RECORDS) / hours, ((i + 1) * RECORDS) / hours);
+    return { hour: 400_000 + i, count: records.length, lines: toNdjson(records) };
+  });
+  const bytes = batch.reduce((sum, { lines }) => sum + lines.length, 0);
+  return { name, records: RECORDS, bytes, run: () => repo.append(batch) };
+}
+
+/** What the aggregator does with a file of new lines. */
+function countCase(name: string, lines: Buffer): Case {
+  const countFile = createFileCounter();
+  const read = (target: Buffer, offset: number, length: number, position: number) =>
+    lines.copy(target, offset, position, position + length);
+  return { name, records: RECORDS, bytes: lines.length, run: () => void countFile(read, 0, lines.length) };
 }
 
 /** A decoder may write in its body, so each call gets a copy; what copying costs is in the figure, see `memcpy`. */
