@@ -30,6 +30,7 @@ export function createFastLane(options: LaneOptions): FastLane {
     ...options,
     shared,
     connections,
+    flushSoon: createFlushSoon(),
     dates,
     keepAlive: Math.floor(limits.keepAliveTimeoutMs / 1000),
   };
@@ -80,6 +81,19 @@ function watchNewcomer(lane: Lane, accepted: Socket): void {
   };
   lane.connections.add(newcomer);
   accepted.on('error', destroy).on('end', destroy).on('close', forget).on('data', begin);
+}
+
+function createFlushSoon(): Lane['flushSoon'] {
+  let due: LaneConnection[] = [];
+  const flushAll = () => {
+    const connections = due;
+    due = [];
+    for (const connection of connections) connection.flush();
+  };
+  return (connection) => {
+    // Behind the promises that are settled now: those of one commit are all settled together.
+    if (due.push(connection) === 1) process.nextTick(flushAll);
+  };
 }
 
 /** The time as the Date header has it, made anew once a second. */

@@ -46,6 +46,8 @@ export interface Watched {
 export interface Lane extends LaneOptions {
   readonly shared: Buffer;
   readonly connections: Set<Watched>;
+  /** Calls `flush` of a connection when all answers of this turn are made: those of one connection go out in one write. */
+  readonly flushSoon: (connection: LaneConnection) => void;
   readonly dates: () => string;
   /** Seconds, as Keep-Alive says them. */
   readonly keepAlive: number;
@@ -150,7 +152,24 @@ export class LaneConnection implements Watched {
     }
     exchange.text = this.#format(exchange.id, answer, isNewest && this.#isClosing);
     this.#since = now;
-    this.#flush();
+    if (exchange !== this.#open[0]) return;
+    this.#lane.flushSoon(this);
+  }
+
+  /** Sends the answers that are next in turn. */
+  flush(): void {
+    if (this.#socket.destroyed) return;
+    const open = this.#open;
+    const wasFull = this.#isFull();
+    let text = '';
+    while (open[0]?.text !== undefined) text += open.shift()?.text;
+    if (text === '') return;
+    if (this.#isClosing && open.length === 0) {
+      endWith(this.#socket, text);
+      return;
+    }
+    this.#socket.write(text);
+    if (wasFull && !this.#isClosing) this.#goOn();
   }
 
   checkTime(now: number, stalledMs: number): void {
@@ -277,21 +296,6 @@ export class LaneConnection implements Watched {
     this.#lane.toNode(this.#side.asSocket());
     this.#side.push(this.#kept);
     this.#kept = undefined;
-  }
-
-  /** Sends the answers that are next in turn. */
-  #flush(): void {
-    const open = this.#open;
-    const wasFull = this.#isFull();
-    let text = '';
-    while (open[0]?.text !== undefined) text += open.shift()?.text;
-    if (text === '') return;
-    if (this.#isClosing && open.length === 0) {
-      endWith(this.#socket, text);
-      return;
-    }
-    this.#socket.write(text);
-    if (wasFull && !this.#isClosing) this.#goOn();
   }
 
   #goOn(): void {
