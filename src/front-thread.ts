@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Config } from './config/config.ts';
 import { createFront, type Front } from './front.ts';
+import { createBodyBuffers } from './http/body-buffers.ts';
 import type { HttpServerOptions, VersionInfo } from './http/http.ts';
 import { createLog } from './log.ts';
 import { createMetrics, readCounts } from './metrics/metrics.ts';
@@ -18,7 +19,7 @@ export interface FrontThreadData {
 }
 
 /** How long a thread in which something broke still answers, in milliseconds, before it makes room for its successor. */
-const LAST_ANSWERS_MS = 1_000;
+const LAST_ANSWERS_MS = 5_000;
 
 // One of several threads that read requests, put together: HTTP and decoding here, everything else at the other end of
 // the channel. Started by front-threads.ts.
@@ -27,6 +28,7 @@ function run(data: FrontThreadData): void {
   const { config, version, port, shared } = data;
   const log = createLog({ level: config.logging.level, format: config.logging.format });
   const metrics = createMetrics({ defaultMetrics: false });
+  const bodyBuffers = createBodyBuffers();
   // The calls of each need the other: none is made before this function is done.
   const remoteLive = createRemoteLive({ call: (method, argument) => channel.call(method, argument) });
   const channel: Channel = createChannel(parentPort, {
@@ -46,7 +48,8 @@ function run(data: FrontThreadData): void {
   const front: Front = createFront({
     config,
     version,
-    back: createRemoteBack(channel, remoteLive.live, log),
+    back: createRemoteBack({ channel, live: remoteLive.live, log, reuse: bodyBuffers.adopt }),
+    bodyBuffers,
     metrics,
     log,
     port,

@@ -43,8 +43,9 @@ export function createFront(options: {
   readonly port?: number;
   readonly reusePort: boolean;
   readonly shared?: HttpServerOptions['shared'];
+  readonly bodyBuffers?: HttpServerOptions['bodyBuffers'];
 }): Front {
-  const { config, version, back, metrics, log, reusePort, shared } = options;
+  const { config, version, back, metrics, log, reusePort, shared, bodyBuffers } = options;
   const { ingestion, server, auth } = config;
   const ledger = createLedger(metrics);
   const refusals = createRefusals();
@@ -67,6 +68,7 @@ export function createFront(options: {
     port: options.port ?? address.port,
     reusePort,
     ...(shared !== undefined && { shared }),
+    ...(bodyBuffers !== undefined && { bodyBuffers }),
     limits: {
       maxBodyBytes: server.maxBodyBytes,
       maxInFlightBytes: server.maxInFlightBytes,

@@ -6,10 +6,17 @@ import { createRemoteDeliver, serveDeliver } from './service/remote-deliver.ts';
 import type { Live, RangeOptions } from './service/service.ts';
 
 /** A Back whose work is done by the thread at the other end of the channel; `live` comes from createRemoteLive. */
-export function createRemoteBack(channel: Channel, live: Live, log: Log): Back {
+export function createRemoteBack(parts: {
+  readonly channel: Channel;
+  readonly live: Live;
+  readonly log: Log;
+  /** Given memory of batches that comes back. */
+  readonly reuse: (memory: ArrayBuffer) => void;
+}): Back {
+  const { channel, live, log, reuse } = parts;
   // What comes back is what serveBack gave, cloned; a Buffer arrives as a plain Uint8Array.
   return {
-    deliver: createRemoteDeliver(channel, log),
+    deliver: createRemoteDeliver(channel, log, reuse),
     checkReadiness: () => channel.call('readiness') as ReturnType<Back['checkReadiness']>,
     metricsText: () => channel.call('metricsText') as Promise<string>,
     aggregate: () => channel.call('aggregate') as ReturnType<Back['aggregate']>,

@@ -37,6 +37,17 @@ describe('createBodyBuffers', () => {
     expect(buffers.take(16 * KIB).length).toBe(16 * KIB);
   });
 
+  test('takes over memory that came back, but for sizes that it does not give out', () => {
+    const buffers = createBodyBuffers();
+    const back = new ArrayBuffer(16 * KIB);
+    for (const memory of [back, new ArrayBuffer(16 * KIB + 1), new ArrayBuffer(2 * KIB), new ArrayBuffer(0)]) {
+      buffers.adopt(memory);
+    }
+    expect(buffers.take(10 * KIB).buffer).toBe(back);
+    expect(buffers.take(16 * KIB).buffer.byteLength).toBe(16 * KIB);
+    expect(buffers.take(20 * KIB).buffer.byteLength).toBe(32 * KIB);
+  });
+
   test.each([0, 1, 4095, 4096, 4097, 65_536, 65_537, 4 << 20, (4 << 20) + 1])('has exactly %d bytes', (bytes) => {
     expect(createBodyBuffers().take(bytes).length).toBe(bytes);
   });

@@ -15,12 +15,24 @@ export interface BodyBuffers {
   take(bytes: number): Buffer;
   /** Gives back what `take` gave, for someone else to write to; anything else, and memory that went to another thread, is left alone. */
   give(buffer: Buffer): void;
+  /** Takes over memory that nobody else has: what went to another thread and came back. */
+  adopt(memory: ArrayBuffer): void;
 }
 
 export function createBodyBuffers(): BodyBuffers {
   const free = new Map<number, ArrayBuffer[]>();
   const taken = new WeakSet<ArrayBufferLike>();
   let freeBytes = 0;
+
+  const keep = (memory: ArrayBuffer): void => {
+    const size = memory.byteLength;
+    if (freeBytes + size > MAX_FREE_BYTES) return;
+    const same = free.get(size);
+    if (same === undefined) free.set(size, [memory]);
+    else same.push(memory);
+    freeBytes += size;
+  };
+
   return {
     take(bytes) {
       if (bytes < MIN_BYTES) return Buffer.allocUnsafe(bytes);
@@ -35,13 +47,12 @@ export function createBodyBuffers(): BodyBuffers {
     },
     give({ buffer }) {
       // Once only, or two bodies would share the memory.
-      if (!taken.delete(buffer) || !(buffer instanceof ArrayBuffer) || buffer.detached) return;
-      const size = buffer.byteLength;
-      if (freeBytes + size > MAX_FREE_BYTES) return;
-      const same = free.get(size);
-      if (same === undefined) free.set(size, [buffer]);
-      else same.push(buffer);
-      freeBytes += size;
+      if (taken.delete(buffer) && buffer instanceof ArrayBuffer && !buffer.detached) keep(buffer);
+    },
+    adopt(memory) {
+      const { byteLength: size } = memory;
+      const isOfAClass = size >= MIN_BYTES && size <= MAX_BYTES && Number.isInteger(Math.log2(size));
+      if (isOfAClass) keep(memory);
     },
   };
 }

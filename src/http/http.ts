@@ -1,6 +1,7 @@
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Aggregate, Analytics, CheckReadiness, HourTotals, Ingest, Live, Refusal } from '../service/service.ts';
+import type { BodyBuffers } from './body-buffers.ts';
 
 /** The edge of the service: HTTP/1.1 in, the use cases of `service` behind it. Made by `createHttpServer` in server.ts. */
 export interface HttpServer {
@@ -29,6 +30,8 @@ export interface HttpServerOptions {
   readonly limits: HttpLimits;
   /** Where several threads share the port: what they count together, and which of them this is, from 0. */
   readonly shared?: SharedLimits & { readonly thread: number };
+  /** Memory for bodies; the server's own when absent. */
+  readonly bodyBuffers?: BodyBuffers;
   readonly auth: HttpAuth;
   readonly version: VersionInfo;
 

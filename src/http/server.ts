@@ -47,7 +47,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     takeToken:
       limits.rateLimit === undefined ? undefined : createRateLimit({ ...limits.rateLimit, buckets: shared?.buckets }),
     inFlight: createInFlight(limits.maxInFlightBytes, (total) => metrics.inFlightBytes.set(total), shared),
-    buffers: createBodyBuffers(),
+    buffers: options.bodyBuffers ?? createBodyBuffers(),
     bodyDeadlines,
     isDraining,
   });

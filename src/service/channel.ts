@@ -1,7 +1,18 @@
 import type { MessagePort, Transferable, Worker } from 'node:worker_threads';
 
-/** A call from the other thread: one argument, one result, both cloned on the way. */
+/** A call from the other thread: one argument, one result, both cloned on the way unless they are handed over. */
 type Handler = (argument: never) => Promise<unknown>;
+
+/** A result of which some memory is not cloned but changes hands. */
+export class HandedOver {
+  readonly result: unknown;
+  readonly memory: readonly ArrayBuffer[];
+
+  constructor(result: unknown, memory: readonly ArrayBuffer[]) {
+    this.result = result;
+    this.memory = memory;
+  }
+}
 
 type Message =
   | { readonly call: number; readonly method: string; readonly argument: unknown }
@@ -29,20 +40,26 @@ export function createChannel(
   let next = 0;
   let ended: string | undefined;
 
-  const answer = async (call: number, method: string, argument: unknown): Promise<Message> => {
+  const send = (message: Message, transfer: readonly Transferable[] = []): void => {
+    port.postMessage(message, [...transfer]);
+  };
+
+  const answer = async (reply: number, method: string, argument: unknown): Promise<void> => {
     try {
       const handler = handlers[method];
       if (handler === undefined) throw new Error(`no such call: ${method}`);
       // Both ends are ours and compiled together: `method` says what the argument is.
-      return { reply: call, result: await handler(argument as never) };
+      const result = await handler(argument as never);
+      if (result instanceof HandedOver) send({ reply, result: result.result }, result.memory);
+      else send({ reply, result });
     } catch (error) {
-      return { reply: call, failure: error instanceof Error ? error.message : String(error) };
+      send({ reply, failure: error instanceof Error ? error.message : String(error) });
     }
   };
 
   port.on('message', (message: Message) => {
     if ('call' in message) {
-      void answer(message.call, message.method, message.argument).then((reply) => port.postMessage(reply, []));
+      void answer(message.call, message.method, message.argument);
       return;
     }
     const waiting = open.get(message.reply);
@@ -57,7 +74,7 @@ export function createChannel(
       const call = next++;
       return new Promise((resolve, reject) => {
         open.set(call, { resolve, reject });
-        port.postMessage({ call, method, argument } satisfies Message, [...transfer]);
+        send({ call, method, argument }, transfer);
       });
     },
     end(reason) {

@@ -34,7 +34,9 @@ function connect(deliver: Deliver) {
   const channel = createChannel(ends.port1, {});
   const logged: unknown[] = [];
   const log = { error: (message: string, fields?: LogFields) => void logged.push([message, fields]) };
-  return { channel, deliver: createRemoteDeliver(channel, log), calls: () => calls, logged };
+  const reused: ArrayBuffer[] = [];
+  const remote = createRemoteDeliver(channel, log, (memory) => void reused.push(memory));
+  return { channel, deliver: remote, calls: () => calls, logged, reused };
 }
 
 const chunk = (hour: number, lines: Buffer): Batch[number] => ({ hour, count: 1, lines });
@@ -78,6 +80,24 @@ describe('a remote deliver', () => {
     expect(seen[1]?.note).toEqual(note);
     expect(calls()).toBe(1);
     expect(body.length).toBe(0);
+  });
+
+  it('brings memory back that was only lent', async () => {
+    const { deliver, reused } = connect(async () => ({ durability: 'disk' }));
+    const body = Buffer.alloc(131_072, 'x');
+    await deliver([chunk(1, body.subarray(0, 100_000))]);
+    expect(body.length).toBe(0);
+    expect(reused.map(({ byteLength }) => byteLength)).toContain(131_072);
+  });
+
+  it.each([
+    ['after a failure', () => Promise.reject(new Error('no'))],
+    ['from the spool', () => Promise.resolve({ durability: 'spool' } as const)],
+  ])('leaves memory where it is %s: it may still be read there', async (_, receipt) => {
+    const { deliver, reused } = connect(async (batch) => (batch[0]?.hour === 1 ? receipt() : { durability: 'disk' }));
+    const sent = [1, 2].map((hour) => deliver([chunk(hour, Buffer.alloc(131_072, 'x'))]));
+    await Promise.allSettled(sent);
+    expect(reused).toEqual([]);
   });
 
   it('rejects with the error of the other side', async () => {

@@ -10,7 +10,7 @@ import {
   type Receipt,
   UnavailableError,
 } from '../model/deliver.ts';
-import type { Channel } from './channel.ts';
+import { type Channel, HandedOver } from './channel.ts';
 import { type PackedBatches, packBatches, unpackBatches } from './pack.ts';
 
 /** Batches that were ready in one turn of the event loop, in one message. */
@@ -19,8 +19,12 @@ export interface DeliverCall {
   readonly notes: readonly (CommitNote | undefined)[];
 }
 
-/** What became of each, in the order of the call. */
-export type DeliverReply = readonly (Receipt | { readonly failure: Failure })[];
+export interface DeliverReply {
+  /** What became of each, in the order of the call. */
+  readonly results: readonly (Receipt | { readonly failure: Failure })[];
+  /** Memory that came with the call and is not needed any more, for its sender to use again. */
+  readonly memory: readonly ArrayBuffer[];
+}
 
 /** The errors of a Deliver, in a form that survives being cloned. */
 type Failure =
@@ -39,8 +43,15 @@ interface Waiting {
 
 const RETRY_AFTER_SECONDS = 1;
 
-/** A Deliver whose work is done by the thread at the other end of the channel. */
-export function createRemoteDeliver(channel: Channel, log: Pick<Log, 'error'>): Deliver {
+/**
+ * A Deliver whose work is done by the thread at the other end of the channel. The batches' memory goes there; `reuse` is
+ * given what comes back of it.
+ */
+export function createRemoteDeliver(
+  channel: Channel,
+  log: Pick<Log, 'error'>,
+  reuse: (memory: ArrayBuffer) => void,
+): Deliver {
   let waiting: Waiting[] = [];
 
   const send = async (): Promise<void> => {
@@ -50,7 +61,9 @@ export function createRemoteDeliver(channel: Channel, log: Pick<Log, 'error'>): 
       const packed = packBatches(group.map(({ batch }) => batch));
       const call: DeliverCall = { packed, notes: group.map(({ note }) => note) };
       const transfer: Transferable[] = [...packed.buffers];
-      settle(group, (await channel.call('deliver', call, transfer)) as DeliverReply);
+      const reply = (await channel.call('deliver', call, transfer)) as DeliverReply;
+      for (const memory of reply.memory) reuse(memory);
+      settle(group, reply);
     } catch (cause) {
       log.error('cannot hand batches to the thread that stores', { batches: group.length, err: cause });
       const error = new UnavailableError('the thread that stores is gone', RETRY_AFTER_SECONDS, { cause });
@@ -66,9 +79,9 @@ export function createRemoteDeliver(channel: Channel, log: Pick<Log, 'error'>): 
   };
 }
 
-function settle(group: readonly Waiting[], reply: DeliverReply): void {
+function settle(group: readonly Waiting[], { results }: DeliverReply): void {
   group.forEach(({ resolve, reject }, i) => {
-    const result = reply[i];
+    const result = results[i];
     if (result === undefined) reject(new Error('a reply is missing'));
     else if ('failure' in result) reject(toError(result.failure));
     else resolve(result);
@@ -76,17 +89,21 @@ function settle(group: readonly Waiting[], reply: DeliverReply): void {
 }
 
 /** The other end: answers the calls of a remote Deliver. */
-export function serveDeliver(deliver: Deliver): (call: DeliverCall) => Promise<DeliverReply> {
-  return ({ packed, notes }) =>
-    Promise.all(
-      unpackBatches(packed).map(async (batch, i) => {
-        try {
-          return await deliver(batch, notes[i]);
-        } catch (error) {
-          return { failure: toFailure(error) };
-        }
-      }),
-    );
+export function serveDeliver(deliver: Deliver): (call: DeliverCall) => Promise<HandedOver> {
+  const deliverOne = async (batch: Batch, note: CommitNote | undefined): Promise<DeliverReply['results'][number]> => {
+    try {
+      return await deliver(batch, note);
+    } catch (error) {
+      return { failure: toFailure(error) };
+    }
+  };
+  return async ({ packed, notes }) => {
+    const results = await Promise.all(unpackBatches(packed).map((batch, i) => deliverOne(batch, notes[i])));
+    // Not after a failure, nor from the spool: a send that was given up may still be reading.
+    const isRead = results.every((result) => 'durability' in result && result.durability !== 'spool');
+    const memory = isRead ? packed.buffers : [];
+    return new HandedOver({ results, memory } satisfies DeliverReply, memory);
+  };
 }
 
 function toFailure(error: unknown): Failure {

@@ -51,7 +51,10 @@ function serve(port: MessagePort, data: ServerData): void {
   };
   const logAt = (level: string) => (message: string, fields?: object) =>
     tell('log', { level, message, text: JSON.stringify(fields) });
-  const { live, ...back } = createRemoteBack(channel, remoteLive.live, createTestLog());
+  const { live, ...back } = createRemoteBack({
+    ...{ channel, live: remoteLive.live, log: createTestLog() },
+    reuse: () => undefined,
+  });
   const server = createHttpServer({
     ...options,
     ...back,
