@@ -14,7 +14,11 @@ describe.runIf(process.platform === 'linux')('the thread of the summaries', () =
   it('lets those that take requests in go first', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'logforge-worker-'));
     const entry = new URL('./aggregate-worker.ts', import.meta.url);
-    const thread = createSummariserThread({ entry, workerData: { analyticsDir: folder, durability: 'os' } });
+    const thread = createSummariserThread({
+      entry,
+      workerData: { analyticsDir: folder, durability: 'os' },
+      settles: false,
+    });
     onTestFinished(async () => {
       await thread.stop();
       rmSync(folder, { recursive: true });

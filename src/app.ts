@@ -53,7 +53,8 @@ export async function startService(options: {
     const repo = await openStorage(config, metrics, log);
     lifecycle.started('storage', () => repo.close());
 
-    const summaries = { analyticsDir: config.storage.analyticsDir, durability: config.storage.durability };
+    const { analyticsDir, durability } = config.storage;
+    const summaries = { analyticsDir, durability: durability === 'disk' ? 'later' : durability } as const;
     const aggregator = createAggregation({ config, summaries, repo, metrics, log });
     if (config.aggregation.enabled) aggregator.start();
     lifecycle.started('aggregator', () => aggregator.stop());
@@ -162,7 +163,8 @@ function createAggregation(parts: {
   readonly log: Log;
 }): Aggregator {
   const { config, summaries, repo, metrics, log } = parts;
-  const thread = createSummariserThread({ entry: aggregateWorker, workerData: summaries });
+  const settles = summaries.durability === 'later';
+  const thread = createSummariserThread({ entry: aggregateWorker, workerData: summaries, settles });
   return createAggregator({ repo, thread, interval: config.aggregation.interval, metrics, log });
 }
 

@@ -113,12 +113,14 @@ describe('summary files', () => {
   });
   afterEach(() => fs.rmSync(analyticsDir, { recursive: true }));
 
-  for (const durability of ['disk', 'os'] as const) {
+  for (const durability of ['disk', 'later', 'os'] as const) {
     it(`are written and read back at durability ${durability}`, () => {
       const files = createSummaryFiles({ analyticsDir: join(analyticsDir, 'a', 'b'), durability });
       expect(files.read(HOUR)).toBeUndefined();
       files.write(makeSummary([['/', 2]]));
       files.write(makeSummary([['/', 3]]));
+      files.sync(HOUR);
+      expect(() => files.sync(HOUR + 1)).toThrow('ENOENT');
       expect(files.read(HOUR)).toEqual(makeSummary([['/', 3]]));
       expect(fs.readdirSync(join(analyticsDir, 'a', 'b', '2015-05-17'))).toEqual(['summary_10.json']);
     });

@@ -35,12 +35,14 @@ export interface SummaryFiles {
   read(hour: Hour): OwnedSummary | undefined;
   /** Replaces the file in one step. */
   write(summary: Summary): void;
+  /** Syncs the file and its name. Throws where there is none. */
+  sync(hour: Hour): void;
 }
 
 export interface SummaryFilesOptions {
   readonly analyticsDir: string;
-  /** 'disk': the file and its name are synced when `write` returns. */
-  readonly durability: 'disk' | 'os';
+  /** 'disk': the file and its name are synced when `write` returns. 'later': when `sync` is called. 'os': never. */
+  readonly durability: 'disk' | 'later' | 'os';
 }
 
 export function summaryPath(analyticsDir: string, hour: Hour): string {
@@ -51,6 +53,17 @@ export function summaryPath(analyticsDir: string, hour: Hour): string {
 export function createSummaryFiles({ analyticsDir, durability }: SummaryFilesOptions): SummaryFiles {
   const durable = durability === 'disk';
   return {
+    sync(hour) {
+      const path = summaryPath(analyticsDir, hour);
+      const fd = fs.openSync(path, 'r');
+      try {
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      syncFolder(dirname(path));
+    },
+
     async readBytes(hour) {
       const path = summaryPath(analyticsDir, hour);
       try {
@@ -75,7 +88,7 @@ export function createSummaryFiles({ analyticsDir, durability }: SummaryFilesOpt
       const path = summaryPath(analyticsDir, summary.hour);
       const temporary = `${path}.tmp`;
       try {
-        makeFolder(dirname(path), durable);
+        makeFolder(dirname(path), durability !== 'os');
         writeFile(temporary, encodeSummary(summary), durable);
         fs.renameSync(temporary, path);
         if (durable) syncFolder(dirname(path));

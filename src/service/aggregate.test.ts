@@ -84,8 +84,9 @@ function create(thread: SummariserThread, interval = 3_600_000): Aggregator {
 }
 
 function realThread(): SummariserThread {
-  const workerData = { analyticsDir: join(folder, 'analytics'), durability: 'disk' };
-  return createSummariserThread({ entry: new URL('../aggregate-worker.ts', import.meta.url), workerData });
+  const workerData = { analyticsDir: join(folder, 'analytics'), durability: 'later' };
+  const entry = new URL('../aggregate-worker.ts', import.meta.url);
+  return createSummariserThread({ entry, workerData, settles: true });
 }
 
 const sampleOf = async (name: keyof typeof metrics): Promise<number | undefined> => {
@@ -118,6 +119,41 @@ describe('an aggregation run', () => {
     await aggregator.run();
     await aggregator.run();
     expect(calls).toEqual([HOUR]);
+  });
+
+  it('settles a summary when its hour has come to rest, and marks the hour only then', async () => {
+    const settled: Hour[] = [];
+    const settle = async (hour: Hour) => void settled.push(hour);
+    const { calls, thread } = createInlineThread();
+    create({ ...thread, settle });
+    repo.append(HOUR, line(HOUR, '/a'));
+    expect(await aggregator.run()).toMatchObject({ written: 1 });
+    repo.append(HOUR, line(HOUR, '/b'));
+    expect(await aggregator.run()).toMatchObject({ written: 1 });
+    expect(settled).toEqual([]);
+    expect(repo.changedHours()).toHaveLength(1);
+    expect(await sampleOf('aggregationLag')).toBe(0);
+
+    expect(await aggregator.run()).toMatchObject({ written: 0, unchanged: 0 });
+    expect(settled).toEqual([HOUR]);
+    expect(repo.changedHours()).toEqual([]);
+    await aggregator.run();
+    expect(settled).toEqual([HOUR]);
+    expect(calls).toEqual([HOUR, HOUR]);
+  });
+
+  it('looks at the hour again where its summary cannot be settled', async () => {
+    create(realThread());
+    repo.append(HOUR, line(HOUR, '/a'));
+    await aggregator.run();
+    fs.rmSync(join(folder, 'analytics/2015-05-17/summary_10.json'));
+    expect(await aggregator.run()).toMatchObject({ written: 1, failed: 0 });
+    expect(entries).toContainEqual(
+      expect.objectContaining({ level: 'warn', message: expect.stringMatching(/settle/) }),
+    );
+    await aggregator.run();
+    expect(repo.changedHours()).toEqual([]);
+    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
   });
 
   it('looks again at an hour that grew while it was summarised', async () => {

@@ -35,6 +35,10 @@ export interface AggregatorOptions {
 /**
  * Keeps the summaries up to the committed length of their hours. Costs what was appended since the last run: nothing is
  * opened, read or written for an hour that did not grow.
+ *
+ * A summary is settled, and its hour marked, by the first run that finds the hour as it was left. A sync right behind the
+ * write would make batches wait for the disk while they are committed, each time for the summary of the present hour;
+ * until it is marked, an hour is looked at again after a restart, which costs no more than that.
  */
 export function createAggregator(options: AggregatorOptions): Aggregator {
   const { thread, interval, log } = options;
@@ -90,12 +94,32 @@ function createRun(
   isStopped: () => boolean,
 ): () => Promise<AggregationRun> {
   const lag = createLag();
+  /** Summaries that were written and are not settled, each up to a length of its hour. */
+  const unsettled = new Map<Hour, number>();
+
+  /** Whether that is all there is to do for the hour. */
+  async function settle({ hour, path, bytes }: CommittedHour): Promise<boolean> {
+    if (unsettled.get(hour) !== bytes) return false;
+    try {
+      await thread.settle?.(hour);
+      unsettled.delete(hour);
+      repo.markSummarised(hour, bytes);
+      return true;
+    } catch (err) {
+      if (isStopped()) return true;
+      log.warn('cannot settle a summary; looking at its hour again', { hour: hourToIso(hour), path, err });
+      unsettled.delete(hour);
+      return false;
+    }
+  }
 
   async function summarise(committed: CommittedHour): Promise<HourReport | undefined> {
     const fields = { hour: hourToIso(committed.hour), path: committed.path };
     try {
       const report = await thread.summarise(committed);
-      repo.markSummarised(committed.hour, committed.bytes);
+      if (thread.settle === undefined || report.outcome === 'missing') {
+        repo.markSummarised(committed.hour, committed.bytes);
+      } else unsettled.set(committed.hour, committed.bytes);
       lag.summarised(committed);
       for (const warning of report.warnings) log.warn('summary was not as expected', { ...fields, warning });
       if (report.skippedLines > 0)
@@ -124,6 +148,7 @@ function createRun(
     const tally = createTally();
     for (const committed of hours) {
       if (isStopped()) break;
+      if (await settle(committed)) continue;
       const report = await summarise(committed);
       if (report !== undefined || !isStopped()) tally.add(report);
     }

@@ -23,7 +23,7 @@ let thread: SummariserThread;
 afterEach(() => thread.stop());
 
 const create = (): SummariserThread => {
-  thread = createSummariserThread({ entry: ENTRY, workerData: undefined });
+  thread = createSummariserThread({ entry: ENTRY, workerData: undefined, settles: true });
   return thread;
 };
 

@@ -1,3 +1,4 @@
+import type { Hour } from '../model/hour.ts';
 import type { CommittedHour } from '../repo/repo.ts';
 import type { HourReport, SummariseHour } from './summarise-hour.ts';
 import { createThread, withCauses } from './thread.ts';
@@ -6,6 +7,8 @@ import { createThread, withCauses } from './thread.ts';
 export interface SummariserThread {
   /** Rejects when the hour cannot be summarised, or the thread ends before it is. */
   summarise(committed: CommittedHour, options?: { readonly rebuild?: boolean }): Promise<HourReport>;
+  /** Makes the hour's summary, as it was written, survive a power cut. Absent where nothing is left to do for that. */
+  readonly settle?: (hour: Hour) => Promise<void>;
   /** Ends the thread, at the latest when its current read or write returns. A half-written summary is never seen. */
   stop(): Promise<void>;
 }
@@ -19,20 +22,25 @@ interface Question {
 export function createSummariserThread(options: {
   readonly entry: URL;
   readonly workerData: unknown;
+  /** Whether what it writes has to be settled. */
+  readonly settles: boolean;
 }): SummariserThread {
   const thread = createThread({ ...options, name: 'aggregator' });
+  const settle = (hour: Hour) => thread.call('settle', hour) as Promise<void>;
   return {
     summarise(committed, { rebuild = false } = {}) {
       const question: Question = { committed, rebuild };
       return thread.call('summarise', question) as Promise<HourReport>;
     },
+    ...(options.settles && { settle }),
     stop: () => thread.stop(),
   };
 }
 
 /** The calls that a SummariserThread makes, for the channel at its other end. */
-export function serveSummariser(summariseHour: SummariseHour) {
+export function serveSummariser(summariseHour: SummariseHour, syncSummary: (hour: Hour) => void) {
   return {
+    settle: async (hour: Hour): Promise<void> => syncSummary(hour),
     async summarise({ committed, rebuild }: Question): Promise<HourReport> {
       try {
         return summariseHour(committed, { rebuild });
