@@ -1,12 +1,18 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { TestModule } from 'vitest/node';
+
+const NONE = { passed: 0, failed: 0, skipped: 0 };
 
 /**
  * Prints, as the very last line of a run, how many tests passed and failed: what a machine that runs `make test` looks
- * for, behind the coverage table.
+ * for, behind the coverage table. Where the tests take two runs, the first leaves its counts in the file TEST_COUNTS_OUT,
+ * and the second adds those of TEST_COUNTS_IN to its own.
  */
 export class CountReporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const counts = { passed: 0, failed: 0, skipped: 0 };
+    const { TEST_COUNTS_IN: before, TEST_COUNTS_OUT: out } = process.env;
+    const counts = before === undefined ? { ...NONE } : (JSON.parse(readFileSync(before, 'utf8')) as typeof NONE);
     for (const module of modules) {
       // A file that cannot even be loaded has no tests, and must not look like success.
       if (module.state() === 'failed' && module.errors().length > 0) counts.failed++;
@@ -16,6 +22,10 @@ export class CountReporter {
         else if (state === 'failed') counts.failed++;
         else counts.skipped++;
       }
+    }
+    if (out !== undefined) {
+      mkdirSync(dirname(out), { recursive: true });
+      writeFileSync(out, JSON.stringify(counts));
     }
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
     process.once('exit', () => process.stdout.write(`${counts.passed} passed, ${counts.failed} failed${skipped}\n`));
