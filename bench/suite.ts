@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, statfs, writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { makeDirs, removeDirs, type ServiceOptions, startService } from '../test/support/service.ts';
@@ -361,7 +361,7 @@ async function writeResults(machine: object, runs: ReadonlyMap<Cell, readonly Ru
   const date = new Date().toISOString();
   const folder = join(import.meta.dirname, 'results');
   const path = flags.out ?? join(folder, `${date.slice(0, 19).replaceAll(':', '-')}.json`);
-  if (flags.out === undefined) await mkdir(folder, { recursive: true });
+  await mkdir(dirname(path), { recursive: true });
   const rows = [...runs].map(([cell, results]) => ({ row: describeCell(cell), ...cell, runs: results }));
   await writeFile(path, `${JSON.stringify({ date, machine, flags, rows }, undefined, 2)}\n`);
   process.stderr.write(`written to ${path}\n`);

@@ -41,6 +41,12 @@ export async function startBenchBroker(): Promise<BenchBroker> {
   };
 }
 
+/** How long a probe waited to be stored, and when that began, Unix ms. */
+interface Wait {
+  readonly since: number;
+  readonly ms: number;
+}
+
 /** How far storing has come at a time. */
 interface Sample {
   /** Unix ms. */
@@ -78,7 +84,7 @@ const TICKS = 100;
 /** Watches a service from now on until `finish`. */
 export function watchStoring(service: Service, broker: BenchBroker) {
   const samples: Sample[] = [];
-  const waits: number[] = [];
+  const waits: Wait[] = [];
   const stopping = new AbortController();
   const sampling = every(SAMPLE_MS, stopping.signal, async () => void samples.push(await takeSample(service, broker)));
   const probing = probe(service, waits, stopping.signal);
@@ -98,7 +104,9 @@ export function watchStoring(service: Service, broker: BenchBroker) {
       const loaded = samples.findLast(({ time }) => time <= to) ?? last;
       const share = (last.bytes - first.bytes) / last.bytes;
       const records = (stored - waits.length) * share;
-      const measured = waits.toSorted((a, b) => a - b);
+      // Those before waited for the consumers to join the group.
+      const inTime = waits.filter(({ since }) => since >= from);
+      const measured = inTime.map(({ ms }) => ms).toSorted((a, b) => a - b);
       return {
         recordsPerSecond: (records / (last.time - first.time)) * 1000,
         cpuSecondsPerMillion: ((last.cpu - first.cpu) / records) * 1e6,
@@ -129,7 +137,7 @@ function readCpuSeconds(pid: number): number {
 }
 
 /** Sends a lone record, waits until it is in its file, and again: into an hour of their own, so that it is soon found. */
-async function probe({ port, dirs }: Service, waits: number[], signal: AbortSignal): Promise<void> {
+async function probe({ port, dirs }: Service, waits: Wait[], signal: AbortSignal): Promise<void> {
   const client = createClient(port, { connections: 1 });
   const path = join(dirs.logs, PROBE_DAY, '00.log.json');
   let sent = 0;
@@ -137,13 +145,14 @@ async function probe({ port, dirs }: Service, waits: number[], signal: AbortSign
     const record = { timestamp: PROBE_TIME, path: '/probe', userAgent: 'probe' };
     const { status } = await client.post(JSON.stringify([record]));
     const answered = performance.now();
+    const since = Date.now();
     if (status !== 202) return;
     const expected = (JSON.stringify(record).length + 1) * ++sent;
     while (((await readFile(path).catch(() => undefined))?.length ?? 0) < expected) {
       if (performance.now() - answered > DRAINED_WITHIN_MS) throw new Error('a probe was not stored');
       await sleep(LOOK_MS);
     }
-    waits.push(performance.now() - answered);
+    waits.push({ since, ms: performance.now() - answered });
   });
   client.close();
 }

@@ -173,7 +173,7 @@ const kafka = section('The broker. Version 2 only.', {
     'Whether every in-sync replica must have a batch before it is acknowledged (`acks=all`).',
   ),
   batchBytes: size('900KiB', '1KiB', '64MiB', 'Largest message that waiting batches are joined to.'),
-  batchTimeout: duration('5ms', '0ms', '10s', 'How long a batch waits for others to join it.'),
+  batchTimeout: duration('2ms', '0ms', '10s', 'How long a batch waits for others to join it.'),
   consumers: count(1, 0, 64, 'Consumer workers of this process; 0 only sends.'),
   ssl,
   sasl,

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../test/support/storage.ts';
 import type { Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
@@ -199,6 +200,31 @@ describe('faults', () => {
     }
   }
 
+  it('writes from the journal again what the background could not sync', async () => {
+    const state = { broken: false };
+    const paths = new Map<number, string>();
+    const files: FileSystem = {
+      ...diskFileSystem,
+      async open(path) {
+        const fd = await diskFileSystem.open(path);
+        paths.set(fd, path);
+        return fd;
+      },
+      sync: (fd) => (state.broken && paths.get(fd)?.includes('/logs/') === true ? full() : diskFileSystem.sync(fd)),
+    };
+    const repo = await open({ files, syncEveryBytes: 1 });
+    await repo.append(batchOf('a'));
+    state.broken = true;
+    await repo.append(batchOf('b'));
+    await eventually(() => expect(logged.join()).toContain('error cannot sync files in the background'));
+    // What the kernel does with pages that it could not write: it forgets them.
+    for (const text of HOURS) fs.writeFileSync(hourFile(text), 'a\n\0\0');
+    state.broken = false;
+    await repo.append(batchOf('c'));
+    for (const text of HOURS) expect(read(text)).toEqual(['a', 'b', 'c']);
+    await repo.close();
+  });
+
   it('does not let one hour that cannot be written take others with it', async () => {
     const repo = await open();
     fs.mkdirSync(hourFile('2025-01-01T00'), { recursive: true });
@@ -332,7 +358,7 @@ describe('hours for the aggregator', () => {
 /** A run of commits, small and large, over rotations of the journal; which of them were acknowledged. */
 async function work(files: FileSystem): Promise<Set<number>> {
   const acknowledged = new Set<number>();
-  const repo = await open({ files, segmentBytes: 500, maxOpenFiles: 2 });
+  const repo = await open({ files, segmentBytes: 500, maxOpenFiles: 2, syncEveryBytes: 1 });
   try {
     for (let round = 0; round < 4; round++) {
       await Promise.allSettled(

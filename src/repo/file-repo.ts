@@ -6,7 +6,7 @@ import { countBytes } from '../model/chunk.ts';
 import { type Clock, systemClock } from '../model/clock.ts';
 import { type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
-import { Committer, INLINE } from './commit.ts';
+import { Committer, INLINE, SYNC_EVERY_BYTES } from './commit.ts';
 import { nameOfHour, pathOfName } from './data-files.ts';
 import { diskFileSystem, type FileSystem, makeFolder } from './file-system.ts';
 import { IdempotencyKeys, type IdempotencyLimits } from './idempotency-keys.ts';
@@ -32,6 +32,7 @@ export interface FileRepoOptions {
   readonly segmentBytes?: number;
   /** See commit.ts. */
   readonly inline?: typeof INLINE;
+  readonly syncEveryBytes?: number;
 }
 
 /** A commit takes no more than this, so that the first in line does not wait for all who came behind. */
@@ -51,6 +52,7 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
     await keys.load(stateDir);
     const recovered = await recover({ files, stateDir, folders, keys, durable, log });
     const { maxOpenFiles = 512, segmentBytes = 64 * 1024 * 1024, inline = INLINE } = options;
+    const { syncEveryBytes = SYNC_EVERY_BYTES } = options;
     const committer = await Committer.open({
       ...{
         files,
@@ -60,6 +62,7 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
         maxOpenFiles,
         segmentBytes,
         inline,
+        syncEveryBytes,
         keys,
         recovered,
         metrics,
