@@ -43,6 +43,8 @@ export const INLINE = { bytes: 256 * 1024, bytesPerFile: 32 * 1024 };
  * 30 to 60 ms, and was the p99 of POST /logs at a steady 100,000 records a second.
  */
 export const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
+/** At least so many for each file: a sync costs something whatever there is to sync. */
+const SYNC_BYTES_PER_FILE = 512 * 1024;
 
 /**
  * Makes groups of batches durable, one group at a time; the caller sees to that. A group is stored whole, or not at all
@@ -185,7 +187,9 @@ export class Committer {
   /** The files stay unsynced by name, for they grow meanwhile; what is left of them to sync is little. */
   #syncInBackground(bytes: number): void {
     this.#unsyncedBytes += bytes;
-    if (this.#unsyncedBytes < this.#options.syncEveryBytes || this.#backgroundSync !== undefined) return;
+    const { syncEveryBytes } = this.#options;
+    const enough = syncEveryBytes + (this.#unsynced.size - 1) * Math.min(SYNC_BYTES_PER_FILE, syncEveryBytes);
+    if (this.#unsyncedBytes < enough || this.#backgroundSync !== undefined) return;
     this.#unsyncedBytes = 0;
     this.#backgroundSync = this.#syncAll([...this.#unsynced])
       .catch((err: unknown) => {
