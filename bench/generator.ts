@@ -1,13 +1,15 @@
 /**
  * The load generator as a process of its own: one JSON object on stdin, one on stdout. Started by suite.ts; by hand:
- * `echo '{"workload":{…},"load":{…},"servicePid":123}' | node bench/generator.ts`
+ * `echo '{"by":"ours","workload":{…},"load":{…},"servicePid":123}' | node bench/generator.ts`
  */
 import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { runByAutocannon } from './by-autocannon.ts';
 import { type LoadOptions, type LoadResult, runLoad } from './load.ts';
 import { makeRequests, type Workload } from './workload.ts';
 
 export interface GeneratorInput {
+  readonly by: 'ours' | 'autocannon';
   readonly workload: Workload;
   readonly load: LoadOptions;
   readonly servicePid: number;
@@ -40,11 +42,12 @@ function readBusySeconds(): number {
   return (user + nice + system + irq + softirq + steal) / TICKS;
 }
 
-const { workload, load, servicePid } = JSON.parse(await text(process.stdin)) as GeneratorInput;
+const { by, workload, load, servicePid } = JSON.parse(await text(process.stdin)) as GeneratorInput;
 let serviceCpuSeconds = 0;
 let busySeconds = 0;
 let [from, to] = [0, 0];
-const result = await runLoad(makeRequests(workload), load, {
+const run = by === 'ours' ? runLoad : runByAutocannon;
+const result = await run(makeRequests(workload), load, {
   onMeasureStart: () => {
     from = Date.now();
     serviceCpuSeconds = -readCpuSeconds(servicePid);

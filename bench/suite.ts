@@ -11,34 +11,10 @@ import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { makeDirs, removeDirs, type ServiceOptions, startService } from '../test/support/service.ts';
 import { createStream, startVersion2, withAdmin } from '../test/support/version2.ts';
+import { type Cell, chooseCells, describeCell } from './cells.ts';
 import type { GeneratorInput, GeneratorOutput } from './generator.ts';
-import { median } from './statistics.ts';
-import { type BenchBroker, CLIENTS, MESSAGE_FORMATS, type Stored, startBenchBroker, watchStoring } from './version2.ts';
-import { ENCODINGS, FORMATS, type Workload } from './workload.ts';
-
-const DURABILITIES = ['disk', 'os'] as const;
-
-/** One row of the table. */
-interface Cell extends Workload {
-  readonly durability: (typeof DURABILITIES)[number];
-  readonly threads: number;
-  /** Records a second on a fixed schedule; as fast as answers come when absent. */
-  readonly rate?: number;
-  readonly version: 1 | 2;
-  /** Version 2 only. */
-  readonly client?: (typeof CLIENTS)[number];
-  readonly kafkaFormat?: (typeof MESSAGE_FORMATS)[number];
-}
-
-interface Run extends GeneratorOutput {
-  /** In version 2: stored ones, and CPU seconds of all that the service does until they are. */
-  readonly recordsPerSecond: number;
-  readonly megabytesPerSecond: number;
-  readonly cpuSecondsPerMillion: number;
-  readonly peakMegabytes: number;
-  /** Version 2 only. */
-  readonly stored?: Stored;
-}
+import { type Run, renderTables, whole } from './table.ts';
+import { type BenchBroker, startBenchBroker, watchStoring } from './version2.ts';
 
 const USAGE = `Usage: node bench/suite.ts [OPTIONS]
 
@@ -53,6 +29,7 @@ const USAGE = `Usage: node bench/suite.ts [OPTIONS]
   --warm-up 1.5          seconds before it               --connections 16       connections
   --pipelining 1         requests outstanding on each    --ceiling              the generator alone, against a server
   --spin                 the generator does not sleep                           that does nothing
+  --by autocannon        the rows that autocannon drives, in place of our generator
   --dir PATH             where the data lies; the system's temporary folder when absent
   --out PATH             the results as JSON; bench/results/<date>.json when absent
 `;
@@ -72,6 +49,7 @@ const { values: flags } = parseArgs({
     version: { type: 'string' },
     client: { type: 'string' },
     'kafka-format': { type: 'string' },
+    by: { type: 'string' },
     rate: { type: 'string' },
     runs: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
@@ -88,88 +66,6 @@ const STEADY_PIPELINING = 64;
 const DISTURBED = 0.1;
 const GENERATOR = join(import.meta.dirname, 'generator.ts');
 const TRIVIAL_SERVER = join(import.meta.dirname, 'trivial-server.ts');
-
-const V2 = { version: 2, format: 'json', encoding: 'plain', hours: 1, durability: 'disk', threads: 1 } as const;
-
-/** The rows that tell most: each batch size with and without syncs, then one thing changed at a time. */
-function defaultCells(): Cell[] {
-  const plain = { ...V2, version: 1 } as const;
-  const sizes = [1, 10, 100, 1000].flatMap((batch) =>
-    DURABILITIES.map((durability) => ({ ...plain, batch, durability })),
-  );
-  const queued = CLIENTS.flatMap((client): Cell[] => [
-    ...MESSAGE_FORMATS.flatMap((kafkaFormat) => [100, 1000].map((batch) => ({ ...V2, client, kafkaFormat, batch }))),
-    { ...V2, client, kafkaFormat: 'ndjson', batch: 100, rate: 50_000 },
-  ]);
-  return [
-    ...sizes,
-    { ...plain, batch: 1000, hours: 84 },
-    { ...plain, batch: 1000, encoding: 'gzip' },
-    { ...plain, batch: 1000, format: 'ndjson' },
-    { ...plain, batch: 1000, format: 'csv' },
-    { ...plain, batch: 1000, threads: 2 },
-    { ...plain, batch: 100, rate: 100_000 },
-    ...queued,
-  ];
-}
-
-function allCells(): Cell[] {
-  const ways: Pick<Cell, 'version' | 'client' | 'kafkaFormat'>[] = [
-    { version: 1 },
-    ...CLIENTS.flatMap((client) =>
-      MESSAGE_FORMATS.map((kafkaFormat) => ({ version: 2, client, kafkaFormat }) as const),
-    ),
-  ];
-  const cells: Cell[] = [];
-  for (const way of ways)
-    for (const threads of [1, 2])
-      for (const durability of DURABILITIES)
-        for (const hours of [1, 84])
-          for (const encoding of ENCODINGS)
-            for (const format of FORMATS)
-              for (const batch of [1, 10, 100, 1000])
-                cells.push({ ...way, batch, format, encoding, hours, durability, threads });
-  return cells;
-}
-
-/** What picks rows, the flag that gives it, and which rows are meant when other flags are given and this one is not. */
-const PICKS = [
-  { name: 'batch', flag: 'batch', usual: undefined },
-  { name: 'format', flag: 'format', usual: 'json' },
-  { name: 'encoding', flag: 'encoding', usual: 'plain' },
-  { name: 'hours', flag: 'hours', usual: '1' },
-  { name: 'durability', flag: 'durability', usual: 'disk' },
-  { name: 'threads', flag: 'threads', usual: '1' },
-  { name: 'version', flag: 'version', usual: '1' },
-  { name: 'client', flag: 'client', usual: undefined },
-  { name: 'kafkaFormat', flag: 'kafka-format', usual: 'ndjson' },
-] as const;
-
-/** With a flag that picks values, any combination may be asked for; without, the few default rows, of one version or both. */
-function chooseCells(): Cell[] {
-  const isPicking = PICKS.some(({ flag }) => flag !== 'version' && flags[flag] !== undefined);
-  const queued = flags.client !== undefined || flags['kafka-format'] !== undefined;
-  let cells = flags.full || isPicking ? allCells() : defaultCells();
-  for (const { name, flag, usual } of PICKS) {
-    const assumed = name === 'version' && queued ? '2' : usual;
-    const wanted = flags[flag] ?? (isPicking && !flags.full ? assumed : undefined);
-    if (wanted === undefined) continue;
-    // What only version 2 has picks nothing out of version 1.
-    cells = cells.filter((cell) => cell[name] === undefined || wanted.split(',').includes(String(cell[name])));
-  }
-  return flags.rate === undefined ? cells : cells.map((cell) => ({ ...cell, rate: Number(flags.rate) }));
-}
-
-function describeCell(cell: Cell): string {
-  const { batch, format, encoding, hours, durability, threads, rate, version, client, kafkaFormat } = cell;
-  const parts = [format, String(batch), durability];
-  if (version === 2) parts.unshift(`version 2 by ${client}, ${kafkaFormat} messages`);
-  if (encoding !== 'plain') parts.push(encoding);
-  if (hours !== 1) parts.push(`${hours} hours`);
-  if (threads !== 1) parts.push(`${threads} threads`);
-  if (rate !== undefined) parts.push(`at ${rate.toLocaleString('en-US')}/s`);
-  return parts.join(' · ');
-}
 
 async function runCell(cell: Cell): Promise<Run> {
   const dirs = await makeDirs('logforge-bench-', flags.dir);
@@ -234,6 +130,7 @@ function describeRun({ batch }: Cell, output: GeneratorOutput, peakMegabytes: nu
 
 async function generate(cell: Cell, port: number, servicePid: number): Promise<GeneratorOutput> {
   const input: GeneratorInput = {
+    by: cell.by ?? 'ours',
     workload: cell,
     servicePid,
     load: {
@@ -264,56 +161,6 @@ async function runCeiling(cell: Cell): Promise<Run> {
   }
 }
 
-function whole(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
-}
-
-const HEADER = [
-  '| row | records/s | spread | MB/s | CPU s/M | p50 ms | p95 ms | p99 ms | peak MB | generator CPU |',
-  '|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|',
-];
-
-function tableRow(cell: Cell, runs: readonly Run[]): string {
-  const of = (pick: (run: Run) => number) => median(runs.map(pick));
-  const rates = runs.map((run) => run.recordsPerSecond);
-  const cells = [
-    describeCell(cell),
-    whole(median(rates)),
-    `${whole(Math.min(...rates))}–${whole(Math.max(...rates))}`,
-    of((run) => run.megabytesPerSecond).toFixed(1),
-    of((run) => run.cpuSecondsPerMillion).toFixed(2),
-    of((run) => run.latencyMs.p50).toFixed(1),
-    of((run) => run.latencyMs.p95).toFixed(1),
-    of((run) => run.latencyMs.p99).toFixed(1),
-    whole(of((run) => run.peakMegabytes)),
-    `${whole(of((run) => (run.generatorCpuSeconds / run.seconds) * 100))} %`,
-  ];
-  return `| ${cells.join(' | ')} |`;
-}
-
-const QUEUED_HEADER = [
-  '',
-  '| version 2 | stored/s | accepted/s | rest stored in s | 202 to file p50 ms | p99 ms | probes |',
-  '|---|--:|--:|--:|--:|--:|--:|',
-];
-
-/** What only version 2 has to tell. */
-function queuedTable(runs: ReadonlyMap<Cell, readonly Run[]>): string[] {
-  const rows = [...runs].flatMap(([cell, results]) => {
-    const stored = results.flatMap((run) => (run.stored === undefined ? [] : [run.stored]));
-    if (stored.length === 0) return [];
-    const of = (pick: (one: Stored) => number) => median(stored.map(pick));
-    const accepted = median(results.map((run) => (run.accepted * cell.batch) / run.seconds));
-    const cells = [
-      ...[describeCell(cell), whole(of((one) => one.recordsPerSecond)), whole(accepted)],
-      ...[of((one) => one.drainSeconds).toFixed(2), of((one) => one.toFileMs.p50).toFixed(0)],
-      ...[of((one) => one.toFileMs.p99).toFixed(0), whole(of((one) => one.probes))],
-    ];
-    return [`| ${cells.join(' | ')} |`];
-  });
-  return rows.length === 0 ? [] : [...QUEUED_HEADER, ...rows];
-}
-
 async function describeMachine() {
   const processors = cpus();
   return {
@@ -332,7 +179,7 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const cells = chooseCells();
+  const cells = chooseCells(flags);
   if (cells.length === 0) throw new Error('no row is left: see --help for the values a flag takes');
   const machine = await describeMachine();
   const runs = new Map<Cell, Run[]>(cells.map((cell) => [cell, []]));
@@ -351,8 +198,7 @@ async function main(): Promise<number> {
       );
     }
   }
-  const table = [...runs].map(([cell, results]) => tableRow(cell, results));
-  process.stdout.write(`${[...HEADER, ...table, ...queuedTable(runs)].join('\n')}\n`);
+  process.stdout.write(`${renderTables(runs)}\n`);
   await writeResults(machine, runs);
   return [...runs.values()].flat().some((run) => Object.keys(run.otherAnswers).length > 0) ? 1 : 0;
 }

@@ -6,11 +6,13 @@ import { AppendFiles } from './append-files.ts';
 import { type DataFolders, nameOfHour, pathOfName } from './data-files.ts';
 import type { FileSystem } from './file-system.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
+import { inParallel } from './in-parallel.ts';
 import type { EntryMeta, FileNote } from './journal.ts';
 import { type Append, collectAppends, inlineData, keysOf, type Pending } from './pending.ts';
 import { type Recovered, restoreFromJournal } from './recovery.ts';
 import { SegmentedJournal } from './segmented-journal.ts';
 import type { CommittedState } from './state.ts';
+import { UnsyncedFiles } from './unsynced-files.ts';
 
 export interface CommitterOptions {
   readonly files: FileSystem;
@@ -21,7 +23,7 @@ export interface CommitterOptions {
   readonly maxOpenFiles: number;
   /** A journal segment is followed by another when it grew beyond this. */
   readonly segmentBytes: number;
-  /** After so many bytes that stand safe only in the journal, their files are synced in the background. */
+  /** See unsynced-files.ts. */
   readonly syncEveryBytes: number;
   /** A commit of up to `bytes` + `bytesPerFile` for each file goes into the journal entry itself. */
   readonly inline: { readonly bytes: number; readonly bytesPerFile: number };
@@ -39,14 +41,6 @@ export interface CommitterOptions {
 export const INLINE = { bytes: 256 * 1024, bytesPerFile: 32 * 1024 };
 
 /**
- * Little at a time: commits wait for the disk behind such a sync. Only when a segment was retired, every 64 MiB, it took
- * 30 to 60 ms, and was the p99 of POST /logs at a steady 100,000 records a second.
- */
-export const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
-/** At least so many for each file: a sync costs something whatever there is to sync. */
-const SYNC_BYTES_PER_FILE = 512 * 1024;
-
-/**
  * Makes groups of batches durable, one group at a time; the caller sees to that. A group is stored whole, or not at all
  * and the files are as they were.
  *
@@ -57,22 +51,18 @@ export class Committer {
   readonly #options: CommitterOptions;
   readonly #state: CommittedState;
   readonly #data: AppendFiles;
-  readonly #unsynced = new Set<string>();
+  readonly #unsynced: UnsyncedFiles;
   readonly #touched = new Set<string>();
   /** Files that a failed commit left longer than committed and that could not be cut back yet. */
   readonly #uncut = new Set<string>();
   readonly #journal: SegmentedJournal;
   #summarised: (readonly [Hour, number])[] = [];
-  /** Bytes of `#unsynced` files since the background last began to sync them. */
-  #unsyncedBytes = 0;
-  #backgroundSync: Promise<void> | undefined;
-  /** A sync failed: the unsynced files must be written again from the journal before they count as written at all. */
-  #needsRestore = false;
 
   private constructor(options: CommitterOptions, journal: SegmentedJournal) {
     this.#options = options;
     this.#state = options.recovered.state;
     this.#journal = journal;
+    this.#unsynced = new UnsyncedFiles(options);
     this.#data = new AppendFiles({
       files: options.files,
       pathOf: (name) => pathOfName(options.folders, name),
@@ -128,14 +118,14 @@ export class Committer {
 
   /** Syncs all and leaves one small segment, so that the next start has nothing to do. */
   async close(): Promise<void> {
-    await this.#backgroundSync;
+    await this.#unsynced.idle();
     await this.#rotate({ durable: true });
     await this.#data.closeAll();
     await this.#journal.close();
   }
 
   async #prepareJournal(): Promise<void> {
-    if (this.#needsRestore) await this.#restore([...this.#unsynced]);
+    if (this.#unsynced.needsRestore) await this.#restore(this.#unsynced.names);
     if (this.#journal.isRotationDue) await this.#rotate({ durable: this.#options.durable });
   }
 
@@ -180,26 +170,8 @@ export class Committer {
       this.#touched.add(name);
       if (inline || !durable) this.#unsynced.add(name);
     }
-    if (inline) this.#syncInBackground(bytes);
+    if (inline) this.#unsynced.grew(bytes);
     return bytes;
-  }
-
-  /** The files stay unsynced by name, for they grow meanwhile; what is left of them to sync is little. */
-  #syncInBackground(bytes: number): void {
-    this.#unsyncedBytes += bytes;
-    const { syncEveryBytes } = this.#options;
-    const enough = syncEveryBytes + (this.#unsynced.size - 1) * Math.min(SYNC_BYTES_PER_FILE, syncEveryBytes);
-    if (this.#unsyncedBytes < enough || this.#backgroundSync !== undefined) return;
-    this.#unsyncedBytes = 0;
-    this.#backgroundSync = this.#syncAll([...this.#unsynced])
-      .catch((err: unknown) => {
-        this.#options.log.error('cannot sync files in the background; they are written again from the journal', {
-          err,
-        });
-      })
-      .finally(() => {
-        this.#backgroundSync = undefined;
-      });
   }
 
   #entry(group: readonly Pending[], appends: ReadonlyMap<string, Append>, inline: boolean): EntryMeta {
@@ -243,7 +215,7 @@ export class Committer {
         log.warn('cannot cut a file back to its committed length; the next commit tries again', { file: path, err });
       });
     }
-    if (names.some((name) => this.#unsynced.has(name)) && this.#options.durable) this.#needsRestore = true;
+    if (names.some((name) => this.#unsynced.has(name)) && this.#options.durable) this.#unsynced.needsRestore = true;
   }
 
   /** After a failed sync the kernel may have dropped bytes that we held for written: takes them from the journal. */
@@ -252,7 +224,7 @@ export class Committer {
     for (const name of names) await this.#data.drop(name);
     const committed = new Map(names.map((name) => [name, this.#state.length(name) ?? 0]));
     await restoreFromJournal({ files, stateDir, folders, committed });
-    this.#needsRestore = false;
+    this.#unsynced.needsRestore = false;
   }
 
   /** Starts a new segment; what stands only in the old ones is synced in the background before they go. */
@@ -260,44 +232,14 @@ export class Committer {
     const changed = new Set(this.#state.changedHours().map(nameOfHour));
     const keep = [this.#touched, changed, this.#uncut];
     const snapshot = this.#state.snapshot((name) => this.#data.isOpen(name) || keep.some((set) => set.has(name)));
-    const unsynced = durable ? [...this.#unsynced] : [];
+    const unsynced = durable ? this.#unsynced.names : [];
     const release = (): Promise<void> => {
       this.#unsynced.clear();
-      return this.#syncAll(unsynced);
+      return this.#unsynced.sync(unsynced);
     };
     await this.#journal.rotate({ snapshot, durable, release });
     this.#state.apply({ seq: snapshot.seq });
     this.#summarised = [];
     this.#touched.clear();
   }
-
-  async #syncAll(names: readonly string[]): Promise<void> {
-    try {
-      await inParallel(names, (name) => this.#syncByPath(name));
-    } catch (error) {
-      for (const name of names) this.#unsynced.add(name);
-      this.#needsRestore = true;
-      throw error;
-    }
-  }
-
-  /** By a descriptor of its own: the one in use belongs to the commits that go on meanwhile. */
-  async #syncByPath(name: string): Promise<void> {
-    const { files, folders } = this.#options;
-    const path = pathOfName(folders, name);
-    if ((await files.size(path)) === undefined) return;
-    const fd = await files.open(path);
-    try {
-      await files.sync(fd);
-    } finally {
-      await files.close(fd);
-    }
-  }
-}
-
-/** Runs `task` on all at once, and when one fails, still waits for the rest: nothing goes on behind a roll-back. */
-async function inParallel<T>(items: Iterable<T>, task: (item: T) => Promise<void>): Promise<void> {
-  const results = await Promise.allSettled(Array.from(items, task));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }

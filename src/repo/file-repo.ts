@@ -6,7 +6,7 @@ import { countBytes } from '../model/chunk.ts';
 import { type Clock, systemClock } from '../model/clock.ts';
 import { type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
-import { Committer, INLINE, SYNC_EVERY_BYTES } from './commit.ts';
+import { Committer, INLINE } from './commit.ts';
 import { nameOfHour, pathOfName } from './data-files.ts';
 import { diskFileSystem, type FileSystem, makeFolder } from './file-system.ts';
 import { IdempotencyKeys, type IdempotencyLimits } from './idempotency-keys.ts';
@@ -15,6 +15,7 @@ import type { Pending } from './pending.ts';
 import { recover } from './recovery.ts';
 import type { CommittedHour, Repo } from './repo.ts';
 import type { CommittedState } from './state.ts';
+import { SYNC_EVERY_BYTES } from './unsynced-files.ts';
 
 export interface FileRepoOptions {
   readonly logsDir: string;

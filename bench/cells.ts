@@ -1,0 +1,108 @@
+import { CLIENTS, MESSAGE_FORMATS } from './version2.ts';
+import { ENCODINGS, FORMATS, type Workload } from './workload.ts';
+
+const DURABILITIES = ['disk', 'os'] as const;
+
+/** One row of the table. */
+export interface Cell extends Workload {
+  readonly durability: (typeof DURABILITIES)[number];
+  readonly threads: number;
+  /** Records a second on a fixed schedule; as fast as answers come when absent. */
+  readonly rate?: number;
+  readonly version: 1 | 2;
+  /** What drives it; our generator when absent. */
+  readonly by?: 'autocannon';
+  /** Version 2 only. */
+  readonly client?: (typeof CLIENTS)[number];
+  readonly kafkaFormat?: (typeof MESSAGE_FORMATS)[number];
+}
+
+const V2 = { version: 2, format: 'json', encoding: 'plain', hours: 1, durability: 'disk', threads: 1 } as const;
+
+/** The rows that tell most: each batch size with and without syncs, then one thing changed at a time. */
+function defaultCells(): Cell[] {
+  const plain = { ...V2, version: 1 } as const;
+  const sizes = [1, 10, 100, 1000].flatMap((batch) =>
+    DURABILITIES.map((durability) => ({ ...plain, batch, durability })),
+  );
+  const queued = CLIENTS.flatMap((client): Cell[] => [
+    ...MESSAGE_FORMATS.flatMap((kafkaFormat) => [100, 1000].map((batch) => ({ ...V2, client, kafkaFormat, batch }))),
+    { ...V2, client, kafkaFormat: 'ndjson', batch: 100, rate: 50_000 },
+  ]);
+  return [
+    ...sizes,
+    { ...plain, batch: 1000, hours: 84 },
+    { ...plain, batch: 1000, encoding: 'gzip' },
+    { ...plain, batch: 1000, format: 'ndjson' },
+    { ...plain, batch: 1000, format: 'csv' },
+    { ...plain, batch: 1000, threads: 2 },
+    { ...plain, batch: 100, rate: 100_000 },
+    ...[1, 100, 1000].map((batch) => ({ ...plain, batch, by: 'autocannon' }) as const),
+    ...queued,
+  ];
+}
+
+function allCells(): Cell[] {
+  const ways: Pick<Cell, 'version' | 'client' | 'kafkaFormat'>[] = [
+    { version: 1 },
+    ...CLIENTS.flatMap((client) =>
+      MESSAGE_FORMATS.map((kafkaFormat) => ({ version: 2, client, kafkaFormat }) as const),
+    ),
+  ];
+  const cells: Cell[] = [];
+  for (const way of ways)
+    for (const threads of [1, 2])
+      for (const durability of DURABILITIES)
+        for (const hours of [1, 84])
+          for (const encoding of ENCODINGS)
+            for (const format of FORMATS)
+              for (const batch of [1, 10, 100, 1000])
+                cells.push({ ...way, batch, format, encoding, hours, durability, threads });
+  return cells;
+}
+
+/** What picks rows, the flag that gives it, and which rows are meant when other flags are given and this one is not. */
+const PICKS = [
+  { name: 'batch', flag: 'batch', usual: undefined },
+  { name: 'format', flag: 'format', usual: 'json' },
+  { name: 'encoding', flag: 'encoding', usual: 'plain' },
+  { name: 'hours', flag: 'hours', usual: '1' },
+  { name: 'durability', flag: 'durability', usual: 'disk' },
+  { name: 'threads', flag: 'threads', usual: '1' },
+  { name: 'version', flag: 'version', usual: '1' },
+  { name: 'client', flag: 'client', usual: undefined },
+  { name: 'kafkaFormat', flag: 'kafka-format', usual: 'ndjson' },
+] as const;
+
+/** As given on the command line; `full`: every combination, not only the rows that tell most. */
+export type CellFlags = {
+  readonly [flag in (typeof PICKS)[number]['flag'] | 'rate' | 'by']?: string | undefined;
+} & { readonly full: boolean };
+
+/** With a flag that picks values, any combination may be asked for; without, the few default rows, of one version or both. */
+export function chooseCells(flags: CellFlags): Cell[] {
+  const isPicking = PICKS.some(({ flag }) => flag !== 'version' && flags[flag] !== undefined);
+  const queued = flags.client !== undefined || flags['kafka-format'] !== undefined;
+  let cells = flags.full || isPicking ? allCells() : defaultCells();
+  for (const { name, flag, usual } of PICKS) {
+    const assumed = name === 'version' && queued ? '2' : usual;
+    const wanted = flags[flag] ?? (isPicking && !flags.full ? assumed : undefined);
+    if (wanted === undefined) continue;
+    // What only version 2 has picks nothing out of version 1.
+    cells = cells.filter((cell) => cell[name] === undefined || wanted.split(',').includes(String(cell[name])));
+  }
+  if (flags.by === 'autocannon') cells = cells.map((cell) => ({ ...cell, by: 'autocannon' }) as const);
+  return flags.rate === undefined ? cells : cells.map((cell) => ({ ...cell, rate: Number(flags.rate) }));
+}
+
+export function describeCell(cell: Cell): string {
+  const { batch, format, encoding, hours, durability, threads, rate, version, client, kafkaFormat, by } = cell;
+  const parts = [format, String(batch), durability];
+  if (version === 2) parts.unshift(`version 2 by ${client}, ${kafkaFormat} messages`);
+  if (encoding !== 'plain') parts.push(encoding);
+  if (hours !== 1) parts.push(`${hours} hours`);
+  if (threads !== 1) parts.push(`${threads} threads`);
+  if (by !== undefined) parts.push(`by ${by}`);
+  if (rate !== undefined) parts.push(`at ${rate.toLocaleString('en-US')}/s`);
+  return parts.join(' · ');
+}

@@ -1,0 +1,70 @@
+import { type Cell, describeCell } from './cells.ts';
+import type { GeneratorOutput } from './generator.ts';
+import { median } from './statistics.ts';
+import type { Stored } from './version2.ts';
+
+export interface Run extends GeneratorOutput {
+  /** In version 2: stored ones, and CPU seconds of all that the service does until they are. */
+  readonly recordsPerSecond: number;
+  readonly megabytesPerSecond: number;
+  readonly cpuSecondsPerMillion: number;
+  readonly peakMegabytes: number;
+  /** Version 2 only. */
+  readonly stored?: Stored;
+}
+
+/** All rows, and what only version 2 has to tell, as Markdown. */
+export function renderTables(runs: ReadonlyMap<Cell, readonly Run[]>): string {
+  const table = [...runs].map(([cell, results]) => tableRow(cell, results));
+  return [...HEADER, ...table, ...queuedTable(runs)].join('\n');
+}
+
+export function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+const HEADER = [
+  '| row | records/s | spread | MB/s | CPU s/M | p50 ms | p95 ms | p99 ms | peak MB | generator CPU |',
+  '|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|',
+];
+
+function tableRow(cell: Cell, runs: readonly Run[]): string {
+  const of = (pick: (run: Run) => number) => median(runs.map(pick));
+  const rates = runs.map((run) => run.recordsPerSecond);
+  const cells = [
+    describeCell(cell),
+    whole(median(rates)),
+    `${whole(Math.min(...rates))}–${whole(Math.max(...rates))}`,
+    of((run) => run.megabytesPerSecond).toFixed(1),
+    of((run) => run.cpuSecondsPerMillion).toFixed(2),
+    of((run) => run.latencyMs.p50).toFixed(1),
+    of((run) => run.latencyMs.p95).toFixed(1),
+    of((run) => run.latencyMs.p99).toFixed(1),
+    whole(of((run) => run.peakMegabytes)),
+    `${whole(of((run) => (run.generatorCpuSeconds / run.seconds) * 100))} %`,
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+const QUEUED_HEADER = [
+  '',
+  '| version 2 | stored/s | accepted/s | rest stored in s | 202 to file p50 ms | p99 ms | probes |',
+  '|---|--:|--:|--:|--:|--:|--:|',
+];
+
+/** What only version 2 has to tell. */
+function queuedTable(runs: ReadonlyMap<Cell, readonly Run[]>): string[] {
+  const rows = [...runs].flatMap(([cell, results]) => {
+    const stored = results.flatMap((run) => (run.stored === undefined ? [] : [run.stored]));
+    if (stored.length === 0) return [];
+    const of = (pick: (one: Stored) => number) => median(stored.map(pick));
+    const accepted = median(results.map((run) => (run.accepted * cell.batch) / run.seconds));
+    const cells = [
+      ...[describeCell(cell), whole(of((one) => one.recordsPerSecond)), whole(accepted)],
+      ...[of((one) => one.drainSeconds).toFixed(2), of((one) => one.toFileMs.p50).toFixed(0)],
+      ...[of((one) => one.toFileMs.p99).toFixed(0), whole(of((one) => one.probes))],
+    ];
+    return [`| ${cells.join(' | ')} |`];
+  });
+  return rows.length === 0 ? [] : [...QUEUED_HEADER, ...rows];
+}
