@@ -16,8 +16,9 @@ UNCOVERED := src/decode/stall.test.ts src/decode/equality.test.ts
 COUNTS := node_modules/.cache/test-counts.json
 
 test: setup lint types ## Install, then run everything: lint, types, unit tests with coverage, contract and end-to-end tests, with a real Kafka
-	@TEST_COUNTS_OUT=$(COUNTS) $(MAKE) --no-print-directory coverage
-	@TEST_COUNTS_IN=$(COUNTS) vitest run test/ $(UNCOVERED) $(patsubst %,--exclude %,$(filter test/%,$(COVERED)))
+	@failed=; TEST_COUNTS_OUT=$(COUNTS) $(MAKE) --no-print-directory coverage || failed=yes; \
+	  TEST_COUNTS_IN=$(COUNTS) vitest run test/ $(UNCOVERED) $(patsubst %,--exclude %,$(filter test/%,$(COVERED))) || failed=yes; \
+	  test -z "$$failed"
 
 coverage: setup ## The tests that run in one process, and that they cover at least 90 % of the lines of src
 	@vitest run --coverage $(COVERED) $(patsubst %,--exclude %,$(UNCOVERED))
