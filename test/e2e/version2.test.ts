@@ -163,7 +163,8 @@ describe.each(['kafkajs', 'platformatic'])('version 2 by %s', (client) => {
       expect(held).toBeGreaterThanOrEqual(1);
     });
     for (const bytes of (await readHourFiles(service.dirs)).values()) expect(bytes.length).toBeLessThanOrEqual(limit);
-    const early = await countRecords(service.dirs);
+    // Between a write that the disk cut short and its way back, a file ends in half a line.
+    const early = await eventually(() => countRecords(service.dirs));
     expect(early.size).toBeLessThan(ids.length * RECORDS);
     expect([...early.values()].every((count) => count === 1)).toBe(true);
 
