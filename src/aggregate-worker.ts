@@ -20,14 +20,14 @@ createChannel(parentPort, {
 });
 
 /**
- * Where all cores are busy, the threads that take requests in go first. 5 leaves this one about a quarter of a core that
+ * Where all cores are busy, the threads that take requests in go first. 10 leaves this one about a tenth of a core that
  * it shares with one of them: no batch waits for a summary (bench/summarise-p99.ts), and a summary does come. On Linux 0
  * names the calling thread alone; elsewhere it would be the whole process.
  */
 function yieldToOthers(): void {
   if (process.platform !== 'linux') return;
   try {
-    setPriority(0, 5);
+    setPriority(0, 10);
   } catch {
     // Forbidden here: then the threads share as equals, and nothing else is lost.
   }
