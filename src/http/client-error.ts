@@ -46,3 +46,8 @@ function problemOf(code: string, error: Error): Problem {
     return { kind: 'headers-too-large', detail: 'the headers are larger than 16 KiB' };
   return { kind: 'bad-request', detail: `the request is not HTTP/1.1: ${error.message}` };
 }
+
+/** Says that the head took too long, and closes. */
+export function endLate(socket: Socket): void {
+  endWith(socket, rawProblem({ kind: 'timeout', detail: 'the headers did not arrive in time' }));
+}

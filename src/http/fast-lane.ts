@@ -4,7 +4,9 @@
 // a request comes later through a stream between the two.
 
 import type { Socket } from 'node:net';
-import { endLate, HEAD_END, type Lane, LaneConnection, type LaneOptions, type Watched } from './lane-connection.ts';
+import { endLate } from './client-error.ts';
+import type { Lane, LaneOptions, Watched } from './lane.ts';
+import { HEAD_END, LaneConnection } from './lane-connection.ts';
 import { readPlainHead } from './plain-head.ts';
 
 /** One read of a socket, where it does not go straight into a body: used by one connection after the other. */
@@ -84,7 +86,7 @@ function watchNewcomer(lane: Lane, accepted: Socket): void {
 }
 
 function createFlushSoon(): Lane['flushSoon'] {
-  let due: LaneConnection[] = [];
+  let due: Parameters<Lane['flushSoon']>[0][] = [];
   const flushAll = () => {
     const connections = due;
     due = [];

@@ -5,6 +5,7 @@ import { describeDashboard } from './contract-dashboard.case.ts';
 import { describeDocumented } from './contract-documented.case.ts';
 import { describeEvents, describeEventsOfOneThread } from './contract-events.case.ts';
 import type { CreateServer } from './contract-fixture.case.ts';
+import { describeOrder } from './contract-order.case.ts';
 import { describeReads } from './contract-reads.case.ts';
 import { describeRefusals } from './contract-refusals.case.ts';
 import { describeClose, describeDrain, describeSharing } from './contract-stop.case.ts';
@@ -25,6 +26,7 @@ export function describeHttpContract(name: string, create: CreateServer): void {
 export function describeOnAnyThreads(create: CreateServer, threads = 1): void {
   describeBodies(create);
   describeRefusals(create);
+  describeOrder(create);
   describeConnections(create);
   describeReads(create);
   describeDocumented(create, threads);

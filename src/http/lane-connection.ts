@@ -1,17 +1,16 @@
 // FAST PATH. One connection of the fast lane: reads plain heads and their bodies, answers in order, and goes over to
-// node:http, through a stream between the two, when a request comes that is not plain. Long because it is one state machine.
+// node:http, through a stream between the two, when a request comes that is not plain.
 
-import { STATUS_CODES } from 'node:http';
-import { type NetConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import type { Socket } from 'node:net';
 import { CLIENT_GONE } from './access-log.ts';
 import type { BodyCollector } from './body.ts';
-import { endWith } from './client-error.ts';
-import type { HttpLimits, LogAccess } from './http.ts';
+import { endLate, endWith } from './client-error.ts';
+import type { LogAccess } from './http.ts';
+import type { Lane, Watched } from './lane.ts';
+import { formatAnswer, type LaneAnswer, LaneExchange } from './lane-exchange.ts';
 import { LaneSide } from './lane-side.ts';
-import type { HandleLogs, LogsExchange } from './logs.ts';
 import { PLAIN_START, type PlainHead, readPlainHead } from './plain-head.ts';
-import { rawProblem } from './problem.ts';
-import type { RequestId } from './request-id.ts';
+import { takeOver } from './take-over.ts';
 
 export const HEAD_END = Buffer.from('\r\n\r\n');
 /** A head that is not whole by then is for node:http. */
@@ -21,75 +20,6 @@ const MAX_OPEN = 64;
 /** What is left of a body of at most this, after its request was refused, is read and dropped to keep the connection. */
 const DROPPED_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT = 408;
-
-export interface LaneOptions {
-  readonly handleLogs: HandleLogs;
-  readonly requestId: RequestId;
-  readonly observe: (statusClass: number, seconds: number) => void;
-  readonly logAccess: LogAccess | undefined;
-  readonly isDraining: () => boolean;
-  readonly limits: Pick<HttpLimits, 'headersTimeoutMs' | 'keepAliveTimeoutMs'>;
-  /** A connection on which nothing moves for this long is cut, whatever it waits for. */
-  readonly stalledMs: number;
-  /** Serves a connection by node:http from now on. */
-  readonly toNode: (socket: Socket) => void;
-}
-
-/** An open connection, of which nothing or something has been read. */
-export interface Watched {
-  checkTime(now: number, stalledMs: number): void;
-  closeIfIdle(): void;
-  cut(): void;
-}
-
-/** What its connections share. */
-export interface Lane extends LaneOptions {
-  readonly shared: Buffer;
-  readonly connections: Set<Watched>;
-  /** Calls `flush` of a connection when all answers of this turn are made: those of one connection go out in one write. */
-  readonly flushSoon: (connection: LaneConnection) => void;
-  readonly dates: () => string;
-  /** Seconds, as Keep-Alive says them. */
-  readonly keepAlive: number;
-}
-
-/** One request and its answer to be. */
-class LaneExchange implements LogsExchange {
-  readonly id: string;
-  readonly headers: PlainHead['headers'];
-  readonly url: string;
-  readonly started: number;
-  /** The answer as bytes of HTTP, once there is one. */
-  text: string | undefined = undefined;
-  readonly #connection: LaneConnection;
-
-  constructor(connection: LaneConnection, id: string, { headers, url }: PlainHead, started: number) {
-    this.#connection = connection;
-    this.id = id;
-    this.headers = headers;
-    this.url = url;
-    this.started = started;
-  }
-
-  get remoteAddress(): string | undefined {
-    return this.#connection.remoteAddress;
-  }
-
-  receive(body: BodyCollector): void {
-    this.#connection.receive(body);
-  }
-
-  answer(status: number, contentType: string, body: string, headers?: readonly string[]): void {
-    this.#connection.answer(this, { status, contentType, body, headers });
-  }
-}
-
-interface LaneAnswer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-  readonly headers: readonly string[] | undefined;
-}
 
 export class LaneConnection implements Watched {
   readonly #lane: Lane;
@@ -150,7 +80,8 @@ export class LaneConnection implements Watched {
       // An older request must not close: the answers behind it would be lost.
       if (isLate || this.#missing > DROPPED_BYTES || this.#hasEnded || this.#lane.isDraining()) this.#isClosing = true;
     }
-    exchange.text = this.#format(exchange.id, answer, isNewest && this.#isClosing);
+    const { dates, keepAlive } = this.#lane;
+    exchange.text = formatAnswer(exchange.id, answer, { dates, keepAlive, isLast: isNewest && this.#isClosing });
     this.#since = now;
     if (exchange !== this.#open[0]) return;
     this.#lane.flushSoon(this);
@@ -307,18 +238,6 @@ export class LaneConnection implements Watched {
     if (!this.#isFull()) this.#socket.resume();
   }
 
-  #format(id: string, { status, contentType, body, headers }: LaneAnswer, isLast: boolean): string {
-    let text =
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${id}\r\n`;
-    if (headers !== undefined) {
-      for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
-    }
-    const { dates, keepAlive } = this.#lane;
-    const rest = isLast ? 'Connection: close' : `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}`;
-    return `${text}Date: ${dates()}\r\n${rest}\r\n\r\n${body}`;
-  }
-
   #logAccess(logAccess: LogAccess, { id, started }: LaneExchange, status: number, aborted?: true): void {
     const ms = Math.round((performance.now() - started) * 10) / 10;
     logAccess({ requestId: id, method: 'POST', path: '/logs', status, ms, ...(aborted && { aborted }) });
@@ -351,21 +270,4 @@ export class LaneConnection implements Watched {
     this.#body = undefined;
     body?.fail('aborted');
   };
-}
-
-/**
- * A socket that reads where it is told to, in place of one that was accepted: an accepted one has no such option
- * (`onread`, as net.connect takes it). The handle is what both are made around; the accepted socket, without it, is
- * still what its server counts, until it is destroyed.
- */
-function takeOver(accepted: Socket, onread: NonNullable<NetConnectOpts['onread']>): Socket {
-  const holder = accepted as Socket & { _handle: object | null };
-  const options = { handle: holder._handle, allowHalfOpen: true, onread };
-  holder._handle = null;
-  return new Socket(options as SocketConstructorOpts);
-}
-
-/** Says that the head took too long, and closes. */
-export function endLate(socket: Socket): void {
-  endWith(socket, rawProblem({ kind: 'timeout', detail: 'the headers did not arrive in time' }));
 }

@@ -1,29 +1,12 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { countRecords, onceEach, sorted, startLoad } from '../support/batches.ts';
-import { removeDirs, type Service, type ServiceOptions } from '../support/service.ts';
-import { sharedBrokers } from '../support/shared-broker.ts';
+import type { Service } from '../support/service.ts';
 import { eventually } from '../support/storage.ts';
-import { awaitStored, createStream, type Stream, startVersion2 } from '../support/version2.ts';
+import { useVersion2 } from '../support/use-version2.ts';
+import { awaitStored, createStream } from '../support/version2.ts';
 
-const started: Service[] = [];
-let brokers: readonly string[];
-
-beforeAll(async () => {
-  brokers = await sharedBrokers();
-});
-
-afterEach(async () => {
-  for (const service of started.splice(0)) {
-    await service.stop('SIGKILL');
-    await removeDirs(service.dirs);
-  }
-});
-
-async function start(stream: Stream, options: ServiceOptions = {}): Promise<Service> {
-  const service = await startVersion2(stream, options);
-  started.push(service);
-  return service;
-}
+const version2 = useVersion2();
+const { start } = version2;
 
 describe('two processes in one group', () => {
   it.each([
@@ -31,7 +14,7 @@ describe('two processes in one group', () => {
     ['platformatic', 'platformatic'],
     ['kafkajs', 'platformatic'],
   ])('together hold every record once while they come and go: %s and %s', async (one, other) => {
-    const stream = createStream(brokers);
+    const stream = createStream(version2.brokers);
     const first = await start(stream, { env: { LOGFORGE_KAFKA_CLIENT: one } });
     const load = startLoad(first, { clients: 4 });
     const accept = async (more: number) => {

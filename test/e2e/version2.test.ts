@@ -1,42 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { findAccessLog } from '../support/access-log.ts';
 import { body, countRecords, onceEach, RECORDS, sorted, startLoad } from '../support/batches.ts';
 import { createClient, openSocket } from '../support/client.ts';
 import { runLogforge } from '../support/run.ts';
-import { removeDirs, type Service, type ServiceOptions } from '../support/service.ts';
-import { sharedBrokers } from '../support/shared-broker.ts';
+import type { Service } from '../support/service.ts';
 import { eventually, readHourFiles, readRecords, readSummaries } from '../support/storage.ts';
-import {
-  awaitStored,
-  buryMembers,
-  createStream,
-  readMetric,
-  type Stream,
-  startVersion2,
-  withAdmin,
-} from '../support/version2.ts';
+import { useVersion2 } from '../support/use-version2.ts';
+import { awaitStored, buryMembers, createStream, readMetric, type Stream, withAdmin } from '../support/version2.ts';
 
-const started: Service[] = [];
-let brokers: readonly string[];
-
-beforeAll(async () => {
-  brokers = await sharedBrokers();
-});
-
-afterEach(async () => {
-  for (const service of started.splice(0)) {
-    await service.stop('SIGKILL');
-    await removeDirs(service.dirs);
-  }
-});
-
-async function start(stream: Stream, options: ServiceOptions = {}): Promise<Service> {
-  const service = await startVersion2(stream, options);
-  started.push(service);
-  return service;
-}
+const version2 = useVersion2();
+const { start } = version2;
 
 async function restart(stream: Stream, service: Service, signal: NodeJS.Signals = 'SIGTERM'): Promise<Service> {
   const exit = await service.stop(signal);
@@ -47,7 +22,7 @@ async function restart(stream: Stream, service: Service, signal: NodeJS.Signals 
 
 describe.each(['kafkajs', 'platformatic'])('version 2 by %s', (client) => {
   const streamOf = (env: Record<string, string> = {}) =>
-    createStream(brokers, { LOGFORGE_KAFKA_CLIENT: client, ...env });
+    createStream(version2.brokers, { LOGFORGE_KAFKA_CLIENT: client, ...env });
 
   it.each(['ndjson', 'record'])('replays an access log, once, with messages of the format %s', async (format) => {
     const stream = streamOf({ LOGFORGE_KAFKA_FORMAT: format });
@@ -177,8 +152,8 @@ describe.each(['kafkajs', 'platformatic'])('version 2 by %s', (client) => {
 
 describe('version 2', () => {
   it('answers 413 to a batch that the topic, made by others, does not take, and takes those that fit', async () => {
-    const stream = createStream(brokers);
-    await withAdmin(brokers, (admin) => {
+    const stream = createStream(version2.brokers);
+    await withAdmin(version2.brokers, (admin) => {
       const configEntries = [{ name: 'max.message.bytes', value: '20000' }];
       return admin.createTopics({ topics: [{ topic: stream.topic, numPartitions: 1, configEntries }] });
     });
@@ -195,7 +170,7 @@ describe('version 2', () => {
   });
 
   it('takes requests in several threads, knows their keys in all of them, and stores every batch once', async () => {
-    const stream = createStream(brokers, { LOGFORGE_SERVER_THREADS: '2' });
+    const stream = createStream(version2.brokers, { LOGFORGE_SERVER_THREADS: '2' });
     const service = await start(stream);
     const load = startLoad(service, { clients: 8, firstId: 1_000 });
     // A new connection each time: they are shared out among the threads.
@@ -224,7 +199,7 @@ describe('version 2', () => {
   });
 
   it('does not take clients that hang up for a broker that is away', async () => {
-    const stream = createStream(brokers, { LOGFORGE_QUEUE_CIRCUIT_FAILURES: '1' });
+    const stream = createStream(version2.brokers, { LOGFORGE_QUEUE_CIRCUIT_FAILURES: '1' });
     const service = await start(stream);
     const whole = body(7);
     const head = `POST /logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${whole.length}\r\n\r\n`;
