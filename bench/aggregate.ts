@@ -1,15 +1,15 @@
 import { closeSync, fstatSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createAggregator } from '../src/analytics/aggregate.ts';
+import { createFileCounter } from '../src/analytics/summarise.ts';
+import { createHourSummariser } from '../src/analytics/summarise-hour.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { hourToPath } from '../src/model/hour.ts';
 import { openHourFile } from '../src/repo/hour-file.ts';
 import type { CommittedHour } from '../src/repo/repo.ts';
 import { createSummaryFiles } from '../src/repo/summaries.ts';
-import { createAggregator } from '../src/service/aggregate.ts';
-import { createFileCounter } from '../src/service/summarise.ts';
-import { createHourSummariser } from '../src/service/summarise-hour.ts';
 import { makeRecords, toNdjson } from './records.ts';
 
 /*

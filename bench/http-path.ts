@@ -14,10 +14,10 @@ import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
-import { BodyCollector, BodyRequest } from '../src/http/body.ts';
-import { createBodyBuffers } from '../src/http/body-buffers.ts';
-import { createInFlight } from '../src/http/in-flight.ts';
-import { createHttpServer } from '../src/http/server.ts';
+import { BodyCollector, BodyRequest } from '../src/http/logs/body.ts';
+import { createBodyBuffers } from '../src/http/logs/body-buffers.ts';
+import { createInFlight } from '../src/http/logs/in-flight.ts';
+import { createHttpServer } from '../src/http/server/server.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import type { Ingest } from '../src/service/service.ts';
 

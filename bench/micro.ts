@@ -2,13 +2,13 @@ import { isUtf8 } from 'node:buffer';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createFileCounter } from '../src/analytics/summarise.ts';
 import type { BodyFormat, DecodeOptions } from '../src/decode/decode.ts';
 import { decoders } from '../src/decode/decoders.ts';
 import { runToEnd } from '../src/decode/pace.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
-import { createFileCounter } from '../src/service/summarise.ts';
 import { referenceDecoders } from '../test/support/reference-decoders.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from './records.ts';
 

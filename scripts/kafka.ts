@@ -9,7 +9,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
-import { createKafkaQueue } from '../src/queue/kafka-queue.ts';
+import { createKafkaQueue } from '../src/queue/kafka/kafka-queue.ts';
 import { runningBroker, startBrokerProcess, stopBrokerProcess } from './kafka-broker.ts';
 
 const { values, positionals } = parseArgs({

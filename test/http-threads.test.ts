@@ -1,9 +1,9 @@
 import { afterAll, describe } from 'vitest';
+import { type FrontThreads, startFrontThreads } from '../src/app/http-workers.ts';
 import { loadConfig } from '../src/config/config.ts';
-import { type FrontThreads, startFrontThreads } from '../src/front-threads.ts';
-import type { CreateServer } from '../src/http/contract-fixture.case.ts';
-import { describeClose } from '../src/http/contract-stop.case.ts';
-import { describeOnAnyThreads } from '../src/http/http-contract.case.ts';
+import type { CreateServer } from '../src/http/contract/contract-fixture.case.ts';
+import { describeClose } from '../src/http/contract/contract-stop.case.ts';
+import { describeOnAnyThreads } from '../src/http/contract/http-contract.case.ts';
 import { writeExposition } from '../src/metrics/metrics.ts';
 import { startHttpThreads } from './support/http-threads.ts';
 import { createTestLog } from './support/queues.ts';

@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
+import { createAggregator } from '../analytics/aggregate.ts';
+import { createHourSummariser } from '../analytics/summarise-hour.ts';
+import type { SummariserThread } from '../analytics/summarise-thread.ts';
 import type { Config } from '../config/config.ts';
+import { DirectoryInUseError } from '../disk/lock.ts';
 import { createLog, type Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, parseHour } from '../model/hour.ts';
 import { openRepo } from '../repo/file-repo.ts';
 import { listHours, openHourFile } from '../repo/hour-file.ts';
-import { DirectoryInUseError } from '../repo/lock.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles } from '../repo/summaries.ts';
-import { createAggregator } from '../service/aggregate.ts';
 import type { AggregationRun } from '../service/service.ts';
-import { createHourSummariser } from '../service/summarise-hour.ts';
-import type { SummariserThread } from '../service/summarise-thread.ts';
 import { type Command, EXIT, type Options, UsageError } from './command.ts';
 import {
   CONFIG_ENVIRONMENT,

@@ -1,8 +1,8 @@
 import { toListenAddress } from '../config/config.ts';
 import { ConfigError, type Problem } from '../config/problem.ts';
-import { createPprofServer, isLoopback, type PprofServer } from '../http/pprof.ts';
+import { createPprofServer, isLoopback, type PprofServer } from '../http/api/pprof.ts';
 import type { Log } from '../log.ts';
-import { type Capture, createProfiler } from '../service/profiler.ts';
+import { type Capture, createProfiler } from '../runtime/profiler.ts';
 import type { Io } from './command.ts';
 
 export const PROFILE_ENVIRONMENT = {

@@ -4,9 +4,9 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { createFramer, type Frame } from '../decode/framing.ts';
 import type { Checkpoint, Position } from './replay-checkpoint.ts';
 import { createEncode, type FileFormat, FRAMING, findHeader, guessFormat, type Unreadable } from './replay-formats.ts';
-import { createFramer, type Frame } from './replay-framing.ts';
 import type { Send, Sent } from './replay-sender.ts';
 
 export interface FileOptions {

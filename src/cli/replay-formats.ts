@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { parseCombinedLine } from '../decode/combined.ts';
 import { decodeCsv } from '../decode/csv.ts';
 import { type Decoded, type DecodeOptions, type Decoder, MalformedBodyError } from '../decode/decode.ts';
+import { createFramer, type Frame, type Framing, MAX_FRAME_BYTES } from '../decode/framing.ts';
 import { decodeNdjson } from '../decode/ndjson.ts';
-import { createFramer, type Frame, type Framing, MAX_FRAME_BYTES } from './replay-framing.ts';
 
 export const FILE_FORMATS = ['combined', 'ndjson', 'json', 'csv'] as const;
 export type FileFormat = (typeof FILE_FORMATS)[number];

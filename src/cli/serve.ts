@@ -1,4 +1,4 @@
-import { startService } from '../app.ts';
+import { startService } from '../app/app.ts';
 import { createLog } from '../log.ts';
 import { readBuildInfo } from './build-info.ts';
 import { type Command, EXIT } from './command.ts';

@@ -1,5 +1,5 @@
+import { Lines } from '../lines/chunker.ts';
 import { type Decoded, type DecodeOptions, MAX_SKIPPED, MalformedBodyError, type Rejection } from './decode.ts';
-import { Lines } from './lines.ts';
 import type { RecordFault, StoredRecord } from './record.ts';
 
 const LISTED_REJECTIONS = 100;

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { parseTimestamp } from './timestamp.ts';
+import { parseTimestamp } from '../lines/timestamp.ts';
 
 /** What a line of an access log says of a record; `timestamp` in UTC as it will be stored. */
 export interface AccessRecord {

@@ -2,10 +2,10 @@
 // does not know for sure (an escape in a name, a name twice, \u in one of the three fields, more than 16 further fields)
 // it leaves to the reference reader, as everything that may be invalid.
 
-import type { InstantScan } from './instant-scan.ts';
+import type { InstantScan } from '../lines/instant-scan.ts';
+import { findStop, isTrimmed, toWords } from '../lines/scan-text.ts';
+import type { Scratch } from '../lines/writer.ts';
 import { isWhite } from './json-tokens.ts';
-import { findStop, isTrimmed, toWords } from './scan-text.ts';
-import type { Scratch } from './scratch.ts';
 import type { ValueScan } from './value-scan.ts';
 
 const QUOTE = 0x22;

@@ -1,5 +1,5 @@
+import { parseTimestamp } from '../lines/timestamp.ts';
 import type { Hour } from '../model/hour.ts';
-import { parseTimestamp } from './timestamp.ts';
 
 /** The three fields of a record as they were received; undefined where absent. */
 export interface RecordFields {

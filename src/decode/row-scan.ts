@@ -1,9 +1,9 @@
 // FAST PATH. Takes CSV rows apart in their bytes, and writes the stored line of a plain one without a string.
 
+import { InstantScan } from '../lines/instant-scan.ts';
+import { findStop, findValueStop, isTrimmed } from '../lines/scan-text.ts';
+import type { Scratch } from '../lines/writer.ts';
 import { type Columns, MAX_COLUMNS } from './csv-columns.ts';
-import { InstantScan } from './instant-scan.ts';
-import { findStop, findValueStop, isTrimmed } from './scan-text.ts';
-import type { Scratch } from './scratch.ts';
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { InstantScan } from './instant-scan.ts';
-import { findStop, findValueStop, isTrimmed } from './scan-text.ts';
-import { parseTimestamp } from './timestamp.ts';
+import { InstantScan } from '../lines/instant-scan.ts';
+import { findStop, findValueStop, isTrimmed } from '../lines/scan-text.ts';
+import { parseTimestamp } from '../lines/timestamp.ts';
 import { ValueScan } from './value-scan.ts';
 
 function viewOf(bytes: Buffer): DataView {

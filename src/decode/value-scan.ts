@@ -1,5 +1,5 @@
+import { findStop } from '../lines/scan-text.ts';
 import { isWhite } from './json-tokens.ts';
-import { findStop } from './scan-text.ts';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;

@@ -1,7 +1,7 @@
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Aggregate, Analytics, CheckReadiness, HourTotals, Ingest, Live, Refusal } from '../service/service.ts';
-import type { BodyBuffers } from './body-buffers.ts';
+import type { BodyBuffers } from './logs/body-buffers.ts';
 
 /** The edge of the service: HTTP/1.1 in, the use cases of `service` behind it. Made by `createHttpServer` in server.ts. */
 export interface HttpServer {

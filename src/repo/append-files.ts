@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type FileSystem, makeFolder, writeFully } from './file-system.ts';
+import { type FileSystem, makeFolder, writeFully } from '../disk/file-system.ts';
 
 const NEWLINE = 0x0a;
 

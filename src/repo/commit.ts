@@ -1,12 +1,12 @@
+import type { FileSystem } from '../disk/file-system.ts';
+import { inParallel } from '../disk/in-parallel.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Hour } from '../model/hour.ts';
 import { AppendFiles } from './append-files.ts';
 import { type DataFolders, nameOfHour, pathOfName } from './data-files.ts';
-import type { FileSystem } from './file-system.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
-import { inParallel } from './in-parallel.ts';
 import type { EntryMeta, FileNote } from './journal.ts';
 import { type Append, collectAppends, inlineData, keysOf, type Pending } from './pending.ts';
 import { type Recovered, restoreFromJournal } from './recovery.ts';

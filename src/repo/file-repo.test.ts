@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../test/support/storage.ts';
+import { createFaultyDisk } from '../disk/faulty-disk.case.ts';
+import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
+import { DirectoryInUseError } from '../disk/lock.ts';
 import type { Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type CommitNote, UnavailableError } from '../model/deliver.ts';
 import { parseHour } from '../model/hour.ts';
-import { createFaultyDisk } from './faulty-disk.case.ts';
 import { type FileRepoOptions, openRepo } from './file-repo.ts';
-import { diskFileSystem, type FileSystem } from './file-system.ts';
-import { DirectoryInUseError } from './lock.ts';
 
 let dir: string;
 let logged: string[];

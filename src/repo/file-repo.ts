@@ -1,5 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { access, constants, statfs } from 'node:fs/promises';
+import { diskFileSystem, type FileSystem, makeFolder } from '../disk/file-system.ts';
+import { type DirectoryLock, lockDirectories } from '../disk/lock.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { countBytes } from '../model/chunk.ts';
@@ -8,9 +10,7 @@ import { type Deliver, type Durability, type Receipt, UnavailableError } from '.
 import type { Hour } from '../model/hour.ts';
 import { Committer, INLINE } from './commit.ts';
 import { nameOfHour, pathOfName } from './data-files.ts';
-import { diskFileSystem, type FileSystem, makeFolder } from './file-system.ts';
 import { IdempotencyKeys, type IdempotencyLimits } from './idempotency-keys.ts';
-import { type DirectoryLock, lockDirectories } from './lock.ts';
 import type { Pending } from './pending.ts';
 import { recover } from './recovery.ts';
 import type { CommittedHour, Repo } from './repo.ts';

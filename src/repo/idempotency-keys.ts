@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type FileSystem, writeFully } from '../disk/file-system.ts';
 import type { Clock } from '../model/clock.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
-import { type FileSystem, writeFully } from './file-system.ts';
 import { decodeEntries, encodeEntry } from './journal.ts';
 
 /*

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { type FileSystem, writeFully } from '../disk/file-system.ts';
 import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
-import { type FileSystem, writeFully } from './file-system.ts';
 
 /*
  * The commit journal: what is committed is what it says.

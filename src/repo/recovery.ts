@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
+import { type FileSystem, makeFolder, writeFully } from '../disk/file-system.ts';
 import type { Log } from '../log.ts';
 import { type DataFolders, pathOfName } from './data-files.ts';
-import { type FileSystem, makeFolder, writeFully } from './file-system.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { type Entry, readSegments, type Segment } from './journal.ts';
 import { CommittedState } from './state.ts';

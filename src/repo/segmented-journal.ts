@@ -1,5 +1,5 @@
+import type { FileSystem } from '../disk/file-system.ts';
 import type { Log } from '../log.ts';
-import type { FileSystem } from './file-system.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { type EntryMeta, JournalWriter, removeSegments } from './journal.ts';
 

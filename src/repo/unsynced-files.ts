@@ -1,7 +1,7 @@
+import type { FileSystem } from '../disk/file-system.ts';
+import { inParallel } from '../disk/in-parallel.ts';
 import type { Log } from '../log.ts';
 import { type DataFolders, pathOfName } from './data-files.ts';
-import type { FileSystem } from './file-system.ts';
-import { inParallel } from './in-parallel.ts';
 
 /**
  * Little at a time: commits wait for the disk behind such a sync. Only when a segment was retired, every 64 MiB, it took

@@ -7,7 +7,7 @@ import { createMetrics } from '../metrics/metrics.ts';
 import { BatchTooLargeError, type CommitNote, type Deliver, UnavailableError } from '../model/deliver.ts';
 import { until } from '../queue/collect.case.ts';
 import { batchOf } from '../queue/queue-contract.case.ts';
-import { openSpool, type Spool } from '../queue/spool.ts';
+import { openSpool, type Spool } from '../queue/spool/spool.ts';
 import { createBreaker } from './breaker.ts';
 import { withBatchId } from './retry.ts';
 import { type Spooling, startSpooling } from './spooling.ts';

@@ -1,9 +1,9 @@
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { startService } from '../../src/app.ts';
+import { startService } from '../../src/app/app.ts';
+import type { Back } from '../../src/app/http-worker.ts';
+import { startFrontThreads } from '../../src/app/http-workers.ts';
 import { loadConfig } from '../../src/config/config.ts';
-import type { Back } from '../../src/front.ts';
-import { startFrontThreads } from '../../src/front-threads.ts';
 import type { Receipt } from '../../src/model/deliver.ts';
 import { createClient, openSocket } from '../support/client.ts';
 import { createTestLog } from '../support/queues.ts';

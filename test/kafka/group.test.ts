@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Consumer } from '@platformatic/kafka';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { createCollector, until } from '../../src/queue/collect.case.ts';
-import type { KafkaClient } from '../../src/queue/kafka-queue.ts';
+import type { KafkaClient } from '../../src/queue/kafka/kafka-queue.ts';
 import type { Consumption, Queue } from '../../src/queue/queue.ts';
 import { batchOf } from '../../src/queue/queue-contract.case.ts';
 import { findFaults, openPipeline, startSenders, type TestPipeline } from '../support/pipeline.ts';

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { KafkaClient } from '../../src/queue/kafka-queue.ts';
+import type { KafkaClient } from '../../src/queue/kafka/kafka-queue.ts';
 import type { Queue } from '../../src/queue/queue.ts';
 import { findFaults, namedBatch } from '../support/pipeline.ts';
 import { kafkaOptions, kafkaQueue } from '../support/queues.ts';

@@ -7,7 +7,7 @@ import { type BenchResult, renderBench, replaceBetween } from '../../scripts/ben
 import { anchorsOf, checkDocs, checkErrorTexts, checkPage, readWorld, type World } from '../../scripts/docs-check.ts';
 import { METRICS_DOCS, renderMetricsDocs } from '../../scripts/metrics-docs.ts';
 import { topFunctions } from '../../scripts/top-functions.ts';
-import { OPERATIONS } from '../../src/http/api.ts';
+import { OPERATIONS } from '../../src/http/docs/operations.ts';
 import { PROBLEM_TYPES } from '../../src/http/problem.ts';
 import { REPOSITORY, removeDirs, type Service, startService } from '../support/service.ts';
 

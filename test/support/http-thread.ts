@@ -1,12 +1,12 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
+import { createRemoteBack } from '../../src/app/remote-core.ts';
 import { MalformedBodyError } from '../../src/decode/decode.ts';
 import type { HttpServerOptions } from '../../src/http/http.ts';
-import { createHttpServer } from '../../src/http/server.ts';
+import { createHttpServer } from '../../src/http/server/server.ts';
+import { createRemoteLive } from '../../src/live/remote-live.ts';
 import { createMetrics, readCounts } from '../../src/metrics/metrics.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../src/model/deliver.ts';
-import { createRemoteBack } from '../../src/remote-back.ts';
-import { type Channel, createChannel } from '../../src/service/channel.ts';
-import { createRemoteLive } from '../../src/service/remote-live.ts';
+import { type Channel, createChannel } from '../../src/runtime/channel.ts';
 import type { IngestResult } from '../../src/service/service.ts';
 import { createTestLog } from './queues.ts';
 

@@ -1,11 +1,11 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
-import type { CreateServer } from '../../src/http/contract-fixture.case.ts';
+import { serveBack } from '../../src/app/remote-core.ts';
+import type { CreateServer } from '../../src/http/contract/contract-fixture.case.ts';
 import type { HttpServerOptions } from '../../src/http/http.ts';
-import { createSharedLimits } from '../../src/http/shared-limits.ts';
+import { createSharedLimits } from '../../src/http/logs/shared-limits.ts';
+import { serveLive } from '../../src/live/remote-live.ts';
 import type { MetricCounts } from '../../src/metrics/metrics.ts';
-import { serveBack } from '../../src/remote-back.ts';
-import { type Channel, createChannel } from '../../src/service/channel.ts';
-import { serveLive } from '../../src/service/remote-live.ts';
+import { type Channel, createChannel } from '../../src/runtime/channel.ts';
 import type { IngestRequest } from '../../src/service/service.ts';
 import type { ServerData, Thrown } from './http-thread.ts';
 

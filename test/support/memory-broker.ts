@@ -7,7 +7,7 @@ import type {
   Produced,
   RecordReceiver,
   RecordSink,
-} from '../../src/queue/driver.ts';
+} from '../../src/queue/kafka/driver.ts';
 
 /**
  * A broker in memory, shared by the drivers made of it: the reference model of what the real ones promise. Members of

@@ -1,4 +1,4 @@
-import { diskFileSystem, type FileSystem } from '../../src/repo/file-system.ts';
+import { diskFileSystem, type FileSystem } from '../../src/disk/file-system.ts';
 import { openPipeline } from './pipeline.ts';
 
 /*

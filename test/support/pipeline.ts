@@ -1,14 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { startQueuedPipeline } from '../../src/app/queued.ts';
 import { loadConfig } from '../../src/config/config.ts';
+import { diskFileSystem, type FileSystem } from '../../src/disk/file-system.ts';
 import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts';
 import type { Batch } from '../../src/model/chunk.ts';
 import type { CommitNote, Deliver } from '../../src/model/deliver.ts';
-import { startQueuedPipeline } from '../../src/queued-pipeline.ts';
 import { openRepo } from '../../src/repo/file-repo.ts';
-import { diskFileSystem, type FileSystem } from '../../src/repo/file-system.ts';
 import type { Repo } from '../../src/repo/repo.ts';
-import { createLifecycle } from '../../src/service/lifecycle.ts';
+import { createLifecycle } from '../../src/runtime/lifecycle.ts';
 import { createTestLog } from './queues.ts';
 
 /** Version 2 from the hand-over to the files, without HTTP, in this process. */

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
-import type { Driver } from '../../src/queue/driver.ts';
+import type { Driver } from '../../src/queue/kafka/driver.ts';
 import {
   createDrivenQueue,
   createKafkaQueue,
   type KafkaClient,
   type KafkaQueueOptions,
-} from '../../src/queue/kafka-queue.ts';
+} from '../../src/queue/kafka/kafka-queue.ts';
 import type { Queue } from '../../src/queue/queue.ts';
 
 /** A log that keeps what is said, as `level message`. */

@@ -1,0 +1,282 @@
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Log, LogFields } from '../log.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import { type Hour, hourToIso, hourToPath, parseHour } from '../model/hour.ts';
+import { openHourFile } from '../repo/hour-file.ts';
+import type { CommittedHour, Repo } from '../repo/repo.ts';
+import { createSummaryFiles, type SummaryFiles } from '../repo/summaries.ts';
+import { type Aggregator, createAggregator } from './aggregate.ts';
+import { createHourSummariser } from './summarise-hour.ts';
+import { createSummariserThread, type SummariserThread } from './summarise-thread.ts';
+
+const HOUR: Hour = parseHour('2015-05-17T10') ?? 0;
+const line = (hour: Hour, path: string): string =>
+  `${JSON.stringify({ timestamp: hourToIso(hour), path, userAgent: 'curl' })}\n`;
+
+let folder: string;
+let summaries: SummaryFiles;
+let repo: ReturnType<typeof createFakeRepo>;
+let aggregator: Aggregator;
+let metrics: ReturnType<typeof createMetrics>;
+let entries: { level: string; message: string; fields: LogFields | undefined }[];
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'logforge-aggregate-'));
+  summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'os' });
+  repo = createFakeRepo();
+  metrics = createMetrics({ defaultMetrics: false });
+  entries = [];
+});
+afterEach(async () => {
+  await aggregator.stop();
+  fs.rmSync(folder, { recursive: true });
+});
+
+/** Real hour files, with the committed lengths kept in memory. */
+function createFakeRepo() {
+  const lengths = new Map<Hour, number>();
+  const changed = new Set<Hour>();
+  const pathOf = (hour: Hour) => join(folder, `${hourToPath(hour).day}T${hourToPath(hour).hh}.log.json`);
+  return {
+    pathOf,
+    append(hour: Hour, text: string): void {
+      fs.appendFileSync(pathOf(hour), text);
+      lengths.set(hour, (lengths.get(hour) ?? 0) + text.length);
+      changed.add(hour);
+    },
+    changedHours: (): CommittedHour[] =>
+      [...changed].map((hour) => ({ hour, path: pathOf(hour), bytes: lengths.get(hour) ?? 0 })),
+    markSummarised(hour: Hour, bytes: number): void {
+      if (lengths.get(hour) === bytes) changed.delete(hour);
+    },
+  } satisfies Pick<Repo, 'changedHours' | 'markSummarised'> & Record<string, unknown>;
+}
+
+function createTestLog(): Log {
+  const at = (level: string) => (message: string, fields?: LogFields) => {
+    entries.push({ level, message, fields });
+  };
+  const [trace, debug, info, warn, error, fatal] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map(at);
+  return { trace, debug, info, warn, error, fatal, child: createTestLog } as Log;
+}
+
+/** Summarises in this thread, so that a test sees what is read; `before` may wait or fail. */
+function createInlineThread(before?: (committed: CommittedHour) => Promise<void> | void) {
+  const calls: Hour[] = [];
+  const summarise = createHourSummariser({ openHour: openHourFile, summaries });
+  const thread: SummariserThread = {
+    async summarise(committed, options) {
+      calls.push(committed.hour);
+      await before?.(committed);
+      return summarise(committed, options);
+    },
+    stop: async () => {},
+  };
+  return { calls, thread };
+}
+
+function create(thread: SummariserThread, interval = 3_600_000): Aggregator {
+  aggregator = createAggregator({ repo, thread, interval, metrics, log: createTestLog() });
+  return aggregator;
+}
+
+function realThread(): SummariserThread {
+  const workerData = { analyticsDir: join(folder, 'analytics'), durability: 'later' };
+  const entry = new URL('../app/analytics-worker.ts', import.meta.url);
+  return createSummariserThread({ entry, workerData, settles: true });
+}
+
+const sampleOf = async (name: keyof typeof metrics): Promise<number | undefined> => {
+  const metric = metrics[name];
+  return 'get' in metric ? (await metric.get()).values.find(({ labels }) => !('le' in labels))?.value : undefined;
+};
+
+describe('an aggregation run', () => {
+  it('summarises the hours that grew, in a thread', async () => {
+    create(realThread());
+    repo.append(HOUR, line(HOUR, '/a') + line(HOUR, '/b'));
+    repo.append(HOUR + 1, line(HOUR + 1, '/c'));
+    expect(await aggregator.run()).toMatchObject({ written: 2, failed: 0, records: 3, skippedLines: 0 });
+    repo.append(HOUR, line(HOUR, '/a'));
+    expect(await aggregator.run()).toMatchObject({ written: 1, records: 1, bytes: line(HOUR, '/a').length });
+    expect(summaries.read(HOUR)?.requestsPerPath).toEqual(
+      new Map([
+        ['/a', 2],
+        ['/b', 1],
+      ]),
+    );
+    expect(summaries.read(HOUR + 1)?.totalRequests).toBe(1);
+    expect(entries.filter(({ level }) => level !== 'debug')).toEqual([]);
+  });
+
+  it('touches no file when nothing was appended', async () => {
+    const { calls, thread } = createInlineThread();
+    create(thread);
+    repo.append(HOUR, line(HOUR, '/a'));
+    await aggregator.run();
+    await aggregator.run();
+    expect(calls).toEqual([HOUR]);
+  });
+
+  it('settles a summary when its hour has come to rest, and marks the hour only then', async () => {
+    const settled: Hour[] = [];
+    const settle = async (hour: Hour) => void settled.push(hour);
+    const { calls, thread } = createInlineThread();
+    create({ ...thread, settle });
+    repo.append(HOUR, line(HOUR, '/a'));
+    expect(await aggregator.run()).toMatchObject({ written: 1 });
+    repo.append(HOUR, line(HOUR, '/b'));
+    expect(await aggregator.run()).toMatchObject({ written: 1 });
+    expect(settled).toEqual([]);
+    expect(repo.changedHours()).toHaveLength(1);
+    expect(await sampleOf('aggregationLag')).toBe(0);
+
+    expect(await aggregator.run()).toMatchObject({ written: 0, unchanged: 0 });
+    expect(settled).toEqual([HOUR]);
+    expect(repo.changedHours()).toEqual([]);
+    await aggregator.run();
+    expect(settled).toEqual([HOUR]);
+    expect(calls).toEqual([HOUR, HOUR]);
+  });
+
+  it('looks at the hour again where its summary cannot be settled', async () => {
+    create(realThread());
+    repo.append(HOUR, line(HOUR, '/a'));
+    await aggregator.run();
+    fs.rmSync(join(folder, 'analytics/2015-05-17/summary_10.json'));
+    expect(await aggregator.run()).toMatchObject({ written: 1, failed: 0 });
+    expect(entries).toContainEqual(
+      expect.objectContaining({ level: 'warn', message: expect.stringMatching(/settle/) }),
+    );
+    await aggregator.run();
+    expect(repo.changedHours()).toEqual([]);
+    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+  });
+
+  it('looks again at an hour that grew while it was summarised', async () => {
+    const { thread } = createInlineThread((committed) => {
+      if (committed.bytes === line(HOUR, '/a').length) repo.append(HOUR, line(HOUR, '/b'));
+    });
+    create(thread);
+    repo.append(HOUR, line(HOUR, '/a'));
+    await aggregator.run();
+    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+    expect(await sampleOf('aggregationLag')).toBe(line(HOUR, '/b').length);
+    await aggregator.run();
+    expect(summaries.read(HOUR)?.totalRequests).toBe(2);
+    expect(await sampleOf('aggregationLag')).toBe(0);
+  });
+
+  it('is not stopped by an hour that fails, and tries that again', async () => {
+    let broken = true;
+    create(
+      createInlineThread(({ hour }) => {
+        if (broken && hour === HOUR) throw new Error('cannot read');
+      }).thread,
+    );
+    for (const hour of [HOUR, HOUR + 1]) repo.append(hour, line(hour, '/a'));
+    expect(await aggregator.run()).toMatchObject({ written: 1, failed: 1 });
+    expect(entries).toContainEqual(expect.objectContaining({ level: 'error', message: 'cannot summarise hour' }));
+    expect(await sampleOf('aggregationErrors')).toBe(1);
+    expect(await sampleOf('aggregationLag')).toBe(line(HOUR, '/a').length);
+    broken = false;
+    expect(await aggregator.run()).toMatchObject({ written: 1, failed: 0 });
+  });
+
+  it('goes on without an hour whose file is gone', async () => {
+    create(realThread());
+    for (const hour of [HOUR, HOUR + 1]) repo.append(hour, line(hour, '/a'));
+    fs.rmSync(repo.pathOf(HOUR));
+    expect(await aggregator.run()).toMatchObject({ written: 1, missing: 1 });
+    expect(entries).toContainEqual(expect.objectContaining({ level: 'warn', message: 'hour file is gone' }));
+    expect(await sampleOf('aggregationErrors')).toBe(1);
+    expect(await aggregator.run()).toMatchObject({ written: 0, missing: 0 });
+  });
+
+  it('counts and logs corrupt lines and warnings', async () => {
+    create(createInlineThread().thread);
+    repo.append(HOUR, `${line(HOUR, '/a')}rubbish\n`);
+    await aggregator.run();
+    expect(entries).toContainEqual({
+      level: 'warn',
+      message: 'corrupt lines were not counted',
+      fields: { hour: '2015-05-17T10:00:00Z', path: repo.pathOf(HOUR), lines: 1 },
+    });
+    expect(await sampleOf('aggregationSkippedLines')).toBe(1);
+    fs.writeFileSync(join(folder, 'analytics/2015-05-17/summary_10.json'), 'not a summary');
+    repo.append(HOUR, line(HOUR, '/a'));
+    await aggregator.run();
+    expect(entries).toContainEqual(expect.objectContaining({ message: 'summary was not as expected' }));
+    expect(await sampleOf('aggregationRuns')).toBe(2);
+  });
+
+  it('never overlaps with another; all who ask meanwhile share the next one', async () => {
+    const gates: (() => void)[] = [];
+    let inside = 0;
+    const { calls, thread } = createInlineThread(async () => {
+      expect(++inside).toBe(1);
+      await new Promise<void>((resolve) => gates.push(resolve));
+      inside -= 1;
+    });
+    create(thread);
+    repo.append(HOUR, line(HOUR, '/a'));
+    const first = aggregator.run();
+    repo.append(HOUR + 1, line(HOUR + 1, '/a'));
+    const later = [aggregator.run(), aggregator.run()];
+    expect(later[0]).toBe(later[1]);
+    await vi.waitFor(() => expect(gates).toHaveLength(1));
+    gates[0]?.();
+    expect((await first).written).toBe(1);
+    await vi.waitFor(() => expect(gates).toHaveLength(2));
+    gates[1]?.();
+    expect((await later[0])?.written).toBe(1);
+    expect(calls).toEqual([HOUR, HOUR + 1]);
+  });
+});
+
+describe('the aggregator', () => {
+  it('runs at start and then every interval', async () => {
+    const { calls, thread } = createInlineThread();
+    create(thread, 5);
+    repo.append(HOUR, line(HOUR, '/a'));
+    aggregator.start();
+    await vi.waitFor(() => expect(calls).toEqual([HOUR]));
+    repo.append(HOUR, line(HOUR, '/a'));
+    await vi.waitFor(() => expect(calls).toEqual([HOUR, HOUR]));
+  });
+
+  it('does not begin another hour once it is stopped', async () => {
+    const { calls, thread } = createInlineThread(() => void aggregator.stop());
+    create(thread, 1);
+    for (let hour = HOUR; hour < HOUR + 10; hour++) repo.append(hour, line(hour, '/a'));
+    aggregator.start();
+    await vi.waitFor(() => expect(calls).toHaveLength(1));
+    await aggregator.stop();
+    expect(calls).toHaveLength(1);
+  });
+
+  it('stops in the middle of a large hour without waiting for its end', async () => {
+    create(realThread());
+    repo.append(HOUR, line(HOUR, '/a'));
+    await aggregator.run();
+    fs.truncateSync(repo.pathOf(HOUR), 20 * 2 ** 30);
+    repo.changedHours = () => [{ hour: HOUR, path: repo.pathOf(HOUR), bytes: 20 * 2 ** 30 }];
+    const run = aggregator.run();
+    await aggregator.stop();
+    expect(await run).toMatchObject({ written: 0, failed: 0 });
+    expect(entries.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  it('logs a run that cannot be made, and goes on', async () => {
+    create(createInlineThread().thread, 1);
+    const changedHours = vi.spyOn(repo, 'changedHours').mockImplementationOnce(() => {
+      throw new Error('no journal');
+    });
+    aggregator.start();
+    await vi.waitFor(() => expect(changedHours.mock.calls.length).toBeGreaterThan(2));
+    expect(entries).toContainEqual(expect.objectContaining({ level: 'error', message: 'cannot aggregate' }));
+  });
+});

@@ -1,0 +1,200 @@
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { type Hour, hourToIso } from '../model/hour.ts';
+import type { CommittedHour, Repo } from '../repo/repo.ts';
+import type { AggregationRun } from '../service/service.ts';
+import type { HourReport } from './summarise-hour.ts';
+import type { SummariserThread } from './summarise-thread.ts';
+
+export interface Aggregator {
+  /** Runs at once and then every interval, counted from the end of one run to the start of the next. */
+  start(): void;
+  /** One run that sees all that is committed now; while another runs, it follows that. Hours that fail do not fail it. */
+  run(): Promise<AggregationRun>;
+  /** No later run, and the present one ends with its current read or write: what it did not do, a restart does. */
+  stop(): Promise<void>;
+}
+
+export interface AggregatorOptions {
+  readonly repo: Pick<Repo, 'changedHours' | 'markSummarised'>;
+  readonly thread: SummariserThread;
+  /** Milliseconds. */
+  readonly interval: number;
+  readonly metrics: Pick<
+    Metrics,
+    | 'aggregationRuns'
+    | 'aggregationDuration'
+    | 'aggregationBytes'
+    | 'aggregationSkippedLines'
+    | 'aggregationErrors'
+    | 'aggregationLag'
+  >;
+  readonly log: Log;
+}
+
+/**
+ * Keeps the summaries up to the committed length of their hours. Costs what was appended since the last run: nothing is
+ * opened, read or written for an hour that did not grow.
+ *
+ * A summary is settled, and its hour marked, by the first run that finds the hour as it was left. A sync right behind the
+ * write would make batches wait for the disk while they are committed, each time for the summary of the present hour;
+ * until it is marked, an hour is looked at again after a restart, which costs no more than that.
+ */
+export function createAggregator(options: AggregatorOptions): Aggregator {
+  const { thread, interval, log } = options;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  let current: Promise<AggregationRun> | undefined;
+  let next: Promise<AggregationRun> | undefined;
+  const runOnce = createRun(options, () => stopped);
+
+  function begin(): Promise<AggregationRun> {
+    next = undefined;
+    current = runOnce().finally(() => {
+      current = undefined;
+    });
+    return current;
+  }
+
+  function run(): Promise<AggregationRun> {
+    if (current === undefined) return begin();
+    next ??= current.then(begin, begin);
+    return next;
+  }
+
+  async function runAndWait(): Promise<void> {
+    try {
+      await run();
+    } catch (err) {
+      log.error('cannot aggregate', { err });
+    }
+    if (!stopped) timer = setTimeout(runInBackground, interval);
+  }
+
+  function runInBackground(): void {
+    void runAndWait();
+  }
+
+  return {
+    start: runInBackground,
+    run,
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      const running = next ?? current;
+      await thread.stop();
+      await running?.catch(() => undefined);
+    },
+  };
+}
+
+/** One run over the hours that grew, one at a time; ends early once `isStopped`. */
+function createRun(
+  { repo, thread, metrics, log }: AggregatorOptions,
+  isStopped: () => boolean,
+): () => Promise<AggregationRun> {
+  const lag = createLag();
+  /** Summaries that were written and are not settled, each up to a length of its hour. */
+  const unsettled = new Map<Hour, number>();
+
+  /** Whether that is all there is to do for the hour. */
+  async function settle({ hour, path, bytes }: CommittedHour): Promise<boolean> {
+    if (unsettled.get(hour) !== bytes) return false;
+    try {
+      await thread.settle?.(hour);
+      unsettled.delete(hour);
+      repo.markSummarised(hour, bytes);
+      return true;
+    } catch (err) {
+      if (isStopped()) return true;
+      log.warn('cannot settle a summary; looking at its hour again', { hour: hourToIso(hour), path, err });
+      unsettled.delete(hour);
+      return false;
+    }
+  }
+
+  async function summarise(committed: CommittedHour): Promise<HourReport | undefined> {
+    const fields = { hour: hourToIso(committed.hour), path: committed.path };
+    try {
+      const report = await thread.summarise(committed);
+      if (thread.settle === undefined || report.outcome === 'missing') {
+        repo.markSummarised(committed.hour, committed.bytes);
+      } else unsettled.set(committed.hour, committed.bytes);
+      lag.summarised(committed);
+      for (const warning of report.warnings) log.warn('summary was not as expected', { ...fields, warning });
+      if (report.skippedLines > 0)
+        log.warn('corrupt lines were not counted', { ...fields, lines: report.skippedLines });
+      if (report.outcome === 'missing') log.warn('hour file is gone', fields);
+      return report;
+    } catch (err) {
+      if (!isStopped()) log.error('cannot summarise hour', { ...fields, err });
+      return undefined;
+    }
+  }
+
+  function count(run: AggregationRun): void {
+    metrics.aggregationRuns.inc();
+    metrics.aggregationDuration.observe(run.seconds);
+    metrics.aggregationBytes.inc(run.bytes);
+    metrics.aggregationSkippedLines.inc(run.skippedLines);
+    metrics.aggregationErrors.inc(run.failed + run.missing);
+    metrics.aggregationLag.set(lag.of(repo.changedHours()));
+  }
+
+  return async function runOnce() {
+    const started = performance.now();
+    const hours = repo.changedHours();
+    metrics.aggregationLag.set(lag.of(hours));
+    const tally = createTally();
+    for (const committed of hours) {
+      if (isStopped()) break;
+      if (await settle(committed)) continue;
+      const report = await summarise(committed);
+      if (report !== undefined || !isStopped()) tally.add(report);
+    }
+    const run = tally.finish((performance.now() - started) / 1000);
+    count(run);
+    if (hours.length > 0) log.debug('aggregated', { ...run });
+    return run;
+  };
+}
+
+function createTally() {
+  const hours = { written: 0, unchanged: 0, missing: 0, failed: 0 };
+  let bytes = 0;
+  let records = 0;
+  let skippedLines = 0;
+  return {
+    add(report: HourReport | undefined): void {
+      hours[report?.outcome ?? 'failed'] += 1;
+      if (report === undefined) return;
+      bytes += report.bytes;
+      records += report.records;
+      skippedLines += report.skippedLines;
+    },
+    finish: (seconds: number): AggregationRun => ({ ...hours, bytes, records, skippedLines, seconds }),
+  };
+}
+
+/** Hours whose summarised length is kept in mind; the lag of an older one counts from its start. */
+const LAG_HOURS = 4096;
+
+/** How far the summaries are behind. An estimate: what was summarised before the process started is not known. */
+function createLag() {
+  const lengths = new Map<Hour, number>();
+  return {
+    summarised({ hour, bytes }: CommittedHour): void {
+      lengths.delete(hour);
+      lengths.set(hour, bytes);
+      for (const oldest of lengths.keys()) {
+        if (lengths.size <= LAG_HOURS) break;
+        lengths.delete(oldest);
+      }
+    },
+    of(changed: readonly CommittedHour[]): number {
+      let lag = 0;
+      for (const { hour, bytes } of changed) lag += Math.max(0, bytes - (lengths.get(hour) ?? 0));
+      return lag;
+    },
+  };
+}

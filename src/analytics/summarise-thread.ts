@@ -1,0 +1,52 @@
+import type { Hour } from '../model/hour.ts';
+import type { CommittedHour } from '../repo/repo.ts';
+import { createThread, withCauses } from '../runtime/thread.ts';
+import type { HourReport, SummariseHour } from './summarise-hour.ts';
+
+/** Summarises hours away from the event loop, one at a time in the order of the calls. */
+export interface SummariserThread {
+  /** Rejects when the hour cannot be summarised, or the thread ends before it is. */
+  summarise(committed: CommittedHour, options?: { readonly rebuild?: boolean }): Promise<HourReport>;
+  /** Makes the hour's summary, as it was written, survive a power cut. Absent where nothing is left to do for that. */
+  readonly settle?: (hour: Hour) => Promise<void>;
+  /** Ends the thread, at the latest when its current read or write returns. A half-written summary is never seen. */
+  stop(): Promise<void>;
+}
+
+interface Question {
+  readonly committed: CommittedHour;
+  readonly rebuild: boolean;
+}
+
+/** `entry` is a module that serves the calls of serveSummariser. */
+export function createSummariserThread(options: {
+  readonly entry: URL;
+  readonly workerData: unknown;
+  /** Whether what it writes has to be settled. */
+  readonly settles: boolean;
+}): SummariserThread {
+  const thread = createThread({ ...options, name: 'aggregator' });
+  const settle = (hour: Hour) => thread.call('settle', hour) as Promise<void>;
+  return {
+    summarise(committed, { rebuild = false } = {}) {
+      const question: Question = { committed, rebuild };
+      return thread.call('summarise', question) as Promise<HourReport>;
+    },
+    ...(options.settles && { settle }),
+    stop: () => thread.stop(),
+  };
+}
+
+/** The calls that a SummariserThread makes, for the channel at its other end. */
+export function serveSummariser(summariseHour: SummariseHour, syncSummary: (hour: Hour) => void) {
+  return {
+    settle: async (hour: Hour): Promise<void> => syncSummary(hour),
+    async summarise({ committed, rebuild }: Question): Promise<HourReport> {
+      try {
+        return summariseHour(committed, { rebuild });
+      } catch (error) {
+        throw withCauses(error);
+      }
+    },
+  };
+}

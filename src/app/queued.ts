@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config/config.ts';
+import { decoders } from '../decode/decoders.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { systemClock } from '../model/clock.ts';
+import type { Deliver } from '../model/deliver.ts';
+import { createKafkaQueue } from '../queue/kafka/kafka-queue.ts';
+import type { Queue } from '../queue/queue.ts';
+import { openSpool, type Spool } from '../queue/spool/spool.ts';
+import type { Repo } from '../repo/repo.ts';
+import type { Lifecycle } from '../runtime/lifecycle.ts';
+import { createBreaker } from '../service/breaker.ts';
+import { createConsumer } from '../service/consume.ts';
+import { batchAsDeadLetters } from '../service/dead-letter.ts';
+import { withDeadline } from '../service/deadline.ts';
+import { withIdempotency } from '../service/idempotency.ts';
+import { createKeyMemory } from '../service/key-memory.ts';
+import { createLedger, type Ledger } from '../service/ledger.ts';
+import { withBatchId, withRetry } from '../service/retry.ts';
+import { startSpooling } from '../service/spooling.ts';
+import type { Pipeline } from './direct.ts';
+
+export interface QueuedPipelineParts {
+  readonly config: Config;
+  readonly repo: Repo;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly lifecycle: Lifecycle;
+  /** A part is over for good and the process should end. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/**
+ * Version 2: what the front hands over goes to the broker, or to the spool in front of it while it is away; consumers of
+ * the same process store what comes back.
+ */
+export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<Pipeline> {
+  const { config, repo, metrics, log, lifecycle } = parts;
+  const ledger = createLedger({ records: metrics.records });
+  const queue = createKafkaQueue(kafkaOptions(config, metrics, log));
+  lifecycle.started('queue', () => queue.close());
+  startConsumers({ ...parts, ledger, queue });
+
+  const { failures, cooldown } = config.queue.circuit;
+  const onChange = (state: string): void => log.warn('circuit breaker', { state });
+  const breaker = createBreaker({ failures, cooldownMs: cooldown, clock: systemClock, metrics, onChange });
+  const resend = breaker.wrap(queue.enqueue);
+  const { enabled } = config.queue.spool;
+  // A request must be answered in time, by the spool if not by the broker.
+  const send = enabled ? breaker.wrap(withDeadline(queue.enqueue, config.server.requestTimeout / 2)) : resend;
+  const hand = enabled ? await spoolInFront({ ...parts, send, resend }) : withRetry(send, backoffOf(config));
+
+  const { idempotencyWindow: windowMs, idempotencyMaxKeys: maxKeys } = config.ingestion;
+  const memory = createKeyMemory({ windowMs, maxKeys, clock: systemClock });
+  const deliver = withIdempotency({
+    deliver: memory.wrap(withBatchId(hand, randomUUID())),
+    find: (key) => memory.find(key) ?? repo.idempotency.find(key),
+    durability: 'broker',
+  });
+  return { deliver, checks: { kafka: () => queue.check() }, ledgers: [ledger] };
+}
+
+function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; readonly ledger: Ledger }): void {
+  const { config, repo, metrics, log, queue, ledger, onFatal } = parts;
+  const { maxRecordBytes, extraFields } = config.ingestion;
+  const handler = createConsumer({
+    ...{ repo, metrics, log, ledger, onFatal, decoders },
+    decode: { maxRecordBytes, extraFields },
+    backoff: backoffOf(config),
+    clock: systemClock,
+  });
+  // The queue's close stops them.
+  for (let i = 0; i < config.kafka.consumers; i++) queue.consume(handler);
+}
+
+/** With the spool there is nothing for a request to wait for: what fails once goes there, and its drain tries again. */
+async function spoolInFront(
+  parts: QueuedPipelineParts & { readonly send: Deliver; readonly resend: Deliver },
+): Promise<Deliver> {
+  const { config, repo, metrics, log, lifecycle, send, resend } = parts;
+  const spool: Spool = await openSpool({
+    dir: config.storage.stateDir,
+    maxBytes: config.queue.spool.maxBytes,
+    ...{ metrics, log },
+  });
+  lifecycle.started('spool', () => spool.close());
+  const spooling = startSpooling({
+    ...{ spool, log, deliver: send, redeliver: resend },
+    backoff: backoffOf(config),
+    undeliverable: async ({ id, batch, deadLetters = [] }, reason) => {
+      const about = { time: Date.now(), stage: 'consume', reason, source: `spool:${id}` } as const;
+      await repo.append([], { deadLetters: [...deadLetters, ...batchAsDeadLetters(batch, about)] });
+    },
+  });
+  lifecycle.started('spool drain', () => spooling.stop());
+  return spooling.deliver;
+}
+
+/** The longest pause between two tries, in milliseconds. */
+const MAX_BACKOFF_MS = 10_000;
+
+function backoffOf({ queue }: Config) {
+  return { retries: queue.retries, firstMs: queue.retryBackoff, maxMs: Math.max(MAX_BACKOFF_MS, queue.retryBackoff) };
+}
+
+/**
+ * A CSV body can grow threefold when its rows become lines; and a request of 100 MiB is the most a broker takes unless
+ * it is told otherwise (socket.request.max.bytes).
+ */
+const LARGEST_MESSAGE_BYTES = 96 * 1024 * 1024;
+const BODY_GROWTH = 3;
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** For a send of many megabytes to a broker far away. */
+const MIN_SEND_TIMEOUT_MS = 10_000;
+const SESSION_TIMEOUT_MS = 10_000;
+const WATCH_MS = 5_000;
+
+function kafkaOptions(config: Config, metrics: Metrics, log: Log): Parameters<typeof createKafkaQueue>[0] {
+  const { kafka, server, consumer } = config;
+  const { maxBodyBytes } = server;
+  return {
+    ...{ metrics, log, clientId: 'logforge' },
+    client: kafka.client,
+    brokers: kafka.brokers,
+    topic: kafka.topic,
+    groupId: kafka.groupID,
+    partitions: kafka.partitions,
+    replication: kafka.replication,
+    format: kafka.format,
+    compression: kafka.compression,
+    requireAllAcks: kafka.requireAllAcks,
+    batchBytes: kafka.batchBytes,
+    batchTimeoutMs: kafka.batchTimeout,
+    maxMessageBytes: Math.min(maxBodyBytes * BODY_GROWTH + 1024 * 1024, LARGEST_MESSAGE_BYTES),
+    maxWaitingBytes: Math.max(MAX_WAITING_BYTES, maxBodyBytes * BODY_GROWTH),
+    sendTimeoutMs: Math.max(server.requestTimeout, MIN_SEND_TIMEOUT_MS),
+    sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    watchMs: WATCH_MS,
+    fetch: {
+      minBytes: 1,
+      maxWaitMs: consumer.flushInterval,
+      maxBytesPerPartition: consumer.flushBytes,
+      maxBytes: consumer.flushBytes * Math.max(1, kafka.partitions),
+    },
+    ssl: kafka.ssl.enabled ? readTls(kafka.ssl) : undefined,
+    sasl: kafka.sasl.mechanism === 'none' ? undefined : { ...kafka.sasl, mechanism: kafka.sasl.mechanism },
+  };
+}
+
+function readTls({ caFile, certFile, keyFile, rejectUnauthorized }: Config['kafka']['ssl']) {
+  const read = (file: string): string | undefined => (file === '' ? undefined : readFileSync(file, 'utf8'));
+  return { ca: read(caFile), cert: read(certFile), key: read(keyFile), rejectUnauthorized };
+}

@@ -1,0 +1,100 @@
+import type { ServerResponse } from 'node:http';
+import type { Live, LiveEvent, LiveStats, Refusal, TailFilter } from '../../service/service.ts';
+import { tailParameters } from '../docs/dashboard-schemas.ts';
+import { type Problem, retryAfter } from '../problem.ts';
+import { type EventStream, type EventStreams, eventText } from './event-stream.ts';
+import { type Query, readParameters } from './parameters.ts';
+
+/** GET /events and GET /events/tail. A problem, or undefined once the response is a stream. */
+export interface Events {
+  stats(response: ServerResponse): Problem | undefined;
+  tail(response: ServerResponse, query: Query): Problem | undefined;
+}
+
+/** Streams of each kind that one server keeps open, and what it keeps in memory for each that reads slowly. */
+const LIMITS = {
+  stats: { streams: 1_024, bufferBytes: 64 * 1024 },
+  tail: { streams: 64, bufferBytes: 1024 * 1024 },
+} as const;
+/** Refusals told in one second; the page asks for the others when it is opened. */
+const MAX_TOLD = 20;
+
+export function createEvents(options: { readonly live: Live; readonly streams: EventStreams }): Events {
+  const { live, streams } = options;
+  const readers = new Set<EventStream>();
+  let unsubscribe: (() => void) | undefined;
+
+  const tell = (event: LiveEvent) => {
+    const text = event.kind === 'stats' ? statsText(event.stats) : refusalsText(event.refusals);
+    // A client that is behind with reading sees the next second again.
+    for (const reader of readers) reader.send(text);
+  };
+
+  const leave = (reader: EventStream) => {
+    readers.delete(reader);
+    if (readers.size > 0) return;
+    unsubscribe?.();
+    unsubscribe = undefined;
+  };
+
+  return {
+    stats(response) {
+      if (streams.count('stats') >= LIMITS.stats.streams) return tooMany('event streams');
+      const reader = streams.open(response, {
+        kind: 'stats',
+        bufferBytes: LIMITS.stats.bufferBytes,
+        onClose: () => leave(reader),
+      });
+      readers.add(reader);
+      unsubscribe ??= live.subscribe(tell);
+      // Something to see at once. Where it cannot be had, the next second has it.
+      void live.snapshot().then(
+        ({ stats }) => reader.send(statsText(stats)),
+        () => undefined,
+      );
+      return undefined;
+    },
+
+    tail(response, query) {
+      const filter = readFilter(query);
+      if (typeof filter === 'string') return { kind: 'bad-request', detail: filter };
+      if (streams.count('tail') >= LIMITS.tail.streams) return tooMany('tails');
+      let end: () => void = () => undefined;
+      const reader = streams.open(response, {
+        kind: 'tail',
+        bufferBytes: LIMITS.tail.bufferBytes,
+        onClose: () => end(),
+      });
+      let leftOut = 0;
+      end = live.tail(filter, (piece) => {
+        leftOut += piece.leftOut;
+        const records = piece.lines.length === 0 ? '' : eventText('records', piece.lines.join('\n'));
+        const count = leftOut === 0 ? '' : eventText('left-out', String(leftOut));
+        if (reader.send(records + count)) leftOut = 0;
+        else leftOut += piece.lines.length;
+      });
+      return undefined;
+    },
+  };
+}
+
+function statsText(stats: LiveStats): string {
+  return eventText('stats', JSON.stringify(stats));
+}
+
+/** Oldest first, so that whoever puts each on top has the newest on top. */
+function refusalsText(refusals: readonly Refusal[]): string {
+  const told = refusals.slice(0, MAX_TOLD).reverse();
+  return told.map((refusal) => eventText('refusal', JSON.stringify(refusal))).join('');
+}
+
+function tooMany(what: string): Problem {
+  return { kind: 'overloaded', detail: `too many ${what} are open`, headers: retryAfter(10) };
+}
+
+function readFilter(query: Query): TailFilter | string {
+  const given = readParameters(tailParameters, query);
+  if (typeof given === 'string') return given;
+  // An empty text is no test.
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
+}

@@ -1,0 +1,112 @@
+import { createServer } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import { retryAfter } from '../problem.ts';
+import { listen } from '../server/server.ts';
+import { problem } from './routes.ts';
+
+/** Who makes the profiles. */
+export interface ProfileSource {
+  threads(): readonly string[];
+  cpu(options: { readonly thread: string; readonly ms: number; readonly signal: AbortSignal }): Promise<string>;
+  heap(thread: string): Promise<string>;
+}
+
+/** Live profiles on a port of their own, for whoever is on this machine. */
+export interface PprofServer {
+  /** Rejects with `cannot listen on …`. */
+  listen(): Promise<{ readonly address: string; readonly port: number }>;
+  /** Ends a profile that is being made, and every connection. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_SECONDS = 30;
+const MAX_SECONDS = 300;
+
+/** `host` must be loopback: profiles show what the service does, and making one costs it time. */
+export function createPprofServer(options: {
+  readonly host: string;
+  readonly port: number;
+  readonly profiler: ProfileSource;
+}): PprofServer {
+  const { host, port, profiler } = options;
+  if (!isLoopback(host)) throw new Error(`cannot serve profiles on address=${host}: it is not a loopback address`);
+  const closing = new AbortController();
+  const app = createPprofRoutes(profiler, closing.signal);
+  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+  return {
+    listen: () => listen(server, { host, port }),
+    close: () =>
+      new Promise((resolve) => {
+        closing.abort();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function createPprofRoutes(profiler: ProfileSource, closing: AbortSignal): Hono {
+  const app = new Hono();
+  let busy = false;
+
+  // A page in a browser on this machine could ask, too, under a name of its own.
+  app.use(async (context, next) => {
+    if (isLoopback(new URL(context.req.url).hostname)) return next();
+    return problem({ kind: 'bad-request', detail: 'profiles are only for this machine: ask by a loopback address' });
+  });
+
+  app.get('/debug/pprof/', (context) => {
+    const lines = profiler
+      .threads()
+      .flatMap((thread) => [
+        `/debug/pprof/profile?seconds=${DEFAULT_SECONDS}&thread=${encodeURIComponent(thread)}`,
+        `/debug/pprof/heap?thread=${encodeURIComponent(thread)}`,
+      ]);
+    return context.text(`${lines.join('\n')}\n`);
+  });
+
+  app.get('/debug/pprof/profile', async (context) => {
+    const seconds = Number(context.req.query('seconds') ?? DEFAULT_SECONDS);
+    if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
+      return problem({ kind: 'bad-request', detail: `seconds must be a number up to ${MAX_SECONDS}` });
+    }
+    if (busy) {
+      const detail = 'a CPU profile is being made; one at a time';
+      return problem({ kind: 'overloaded', detail, headers: retryAfter(seconds) });
+    }
+    const thread = context.req.query('thread') ?? 'main';
+    if (!profiler.threads().includes(thread)) return noSuchThread(thread);
+    busy = true;
+    try {
+      const signal = AbortSignal.any([closing, context.req.raw.signal]);
+      return download(await profiler.cpu({ thread, ms: seconds * 1000, signal }), 'cpu.cpuprofile');
+    } finally {
+      busy = false;
+    }
+  });
+
+  app.get('/debug/pprof/heap', async (context) => {
+    const thread = context.req.query('thread') ?? 'main';
+    if (!profiler.threads().includes(thread)) return noSuchThread(thread);
+    return download(await profiler.heap(thread), 'heap.heapprofile');
+  });
+
+  app.notFound((context) => problem({ kind: 'not-found', detail: `there is nothing at ${context.req.path}` }));
+  app.onError((error) => problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(1) }));
+  return app;
+}
+
+function noSuchThread(thread: string): Response {
+  return problem({ kind: 'not-found', detail: `there is no thread ${JSON.stringify(thread)}; see /debug/pprof/` });
+}
+
+function download(profile: string, name: string): Response {
+  return new Response(profile, {
+    headers: { 'Content-Type': 'application/json', 'Content-Disposition': `attachment; filename="${name}"` },
+  });
+}
+
+/** `127.0.0.0/8`, `::1` with or without brackets, `localhost`. */
+export function isLoopback(host: string): boolean {
+  return /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host) || ['localhost', '::1', '[::1]'].includes(host);
+}

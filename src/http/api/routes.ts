@@ -1,0 +1,126 @@
+import type { HttpBindings } from '@hono/node-server';
+import { type Context, Hono } from 'hono';
+import type { Authenticate } from '../auth.ts';
+import { addDashboardRoutes, DASHBOARD_ROUTES } from '../dashboard/routes.ts';
+import { docsPage } from '../docs/docs-page.ts';
+import { openApiDocument } from '../docs/openapi.ts';
+import type { HttpServerOptions } from '../http.ts';
+import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';
+import { ADMIN_ROUTES, addAdminRoutes } from './admin.ts';
+import { answerAnalytics } from './analytics.ts';
+import type { EventStreams } from './event-stream.ts';
+import { answerReady } from './health.ts';
+import { prefersCsv } from './summary-csv.ts';
+
+/** The paths that are known, as they name the route of a request in metrics. */
+export const ROUTES = [
+  '/logs',
+  '/health',
+  '/ready',
+  '/version',
+  '/metrics',
+  '/analytics',
+  ...ADMIN_ROUTES,
+  '/openapi.json',
+  '/docs',
+  ...DASHBOARD_ROUTES,
+] as const;
+
+const POSTED: ReadonlySet<string> = new Set(['/logs', ...ADMIN_ROUTES]);
+
+/** Everything but POST /logs, which does not come here (see logs.ts). */
+export function createRoutes(
+  options: Pick<
+    HttpServerOptions,
+    'checkReadiness' | 'analytics' | 'aggregate' | 'metrics' | 'metricsText' | 'version' | 'auth' | 'dashboard' | 'log'
+  > & {
+    readonly authenticate: Authenticate | undefined;
+    readonly streams: EventStreams;
+    readonly isDraining: () => boolean;
+  },
+): Hono {
+  const { checkReadiness, analytics, metrics, metricsText, version, auth, log, isDraining } = options;
+  const app = new Hono();
+
+  app.get('/health', (context) => context.text('ok', 200, NOT_CACHED));
+
+  app.get('/ready', async (context) => {
+    const answer = await answerReady(checkReadiness, isDraining());
+    return isProblem(answer) ? problem(answer) : context.json({ status: 'ready', checks: answer }, 200, NOT_CACHED);
+  });
+
+  app.get('/version', (context) => context.json(version));
+
+  app.get('/metrics', async (context) =>
+    context.body(await metricsText(), 200, { 'Content-Type': metrics.registry.contentType }),
+  );
+
+  app.get('/analytics', async (context) => {
+    const csv = prefersCsv(context.req.header('accept'));
+    const answer = await answerAnalytics(analytics, context.req.queries(), { csv });
+    if (isProblem(answer)) return problem(answer);
+    const body = answer.body instanceof Uint8Array ? Buffer.from(answer.body) : stream(answer.body);
+    return context.body(body, 200, { 'Content-Type': answer.type, Vary: 'Accept' });
+  });
+
+  const document = openApiDocument({ version: version.version, auth });
+  const documentText = JSON.stringify(document, undefined, 2);
+  app.get('/openapi.json', (context) => context.body(documentText, 200, { 'Content-Type': 'application/json' }));
+  const docs = docsPage(document);
+  app.get('/docs', (context) => context.html(docs.html, 200, pageHeaders(docs.policy)));
+
+  addAdminRoutes(app, { ...options, answerProblem: problem });
+  addDashboardRoutes(app, { ...options, answerProblem: problem });
+
+  for (const path of ROUTES) {
+    const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
+    app.all(path, (context) => problem(methodNotAllowed(context, allow)));
+  }
+  app.notFound((context) => problem({ kind: 'not-found', detail: `there is nothing at ${context.req.path}` }));
+  app.onError((error, context) => {
+    const { outgoing } = context.env as HttpBindings;
+    const requestId = outgoing.getHeader('x-request-id');
+    log.error('cannot answer a request', { route: context.req.routePath, requestId, err: error });
+    return problem({ kind: 'unavailable', detail: 'internal error', headers: retryAfter(1) });
+  });
+  return app;
+}
+
+/** A problem as a Response; the request's id is added where the response is sent. */
+export function problem(problem: Problem): Response {
+  const headers = new Headers({ 'Content-Type': PROBLEM_TYPE });
+  const { headers: pairs = [] } = problem;
+  for (let at = 0; at < pairs.length; at += 2) headers.set(pairs[at] ?? '', pairs[at + 1] ?? '');
+  return new Response(problemBody(problem), { status: problemStatus(problem.kind), headers });
+}
+
+function pageHeaders(policy: string) {
+  return {
+    'Content-Security-Policy': policy,
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+  };
+}
+
+const NOT_CACHED = { 'Cache-Control': 'no-store' };
+
+function isProblem(answer: object): answer is Problem {
+  return 'kind' in answer && 'detail' in answer && typeof answer.kind === 'string';
+}
+
+function methodNotAllowed({ req }: Context, allow: string): Problem {
+  const detail = `${req.path} does not understand ${req.method}; it understands ${allow}`;
+  return { kind: 'method-not-allowed', detail, headers: ['Allow', allow] };
+}
+
+function stream(slices: Iterable<string>): ReadableStream<Uint8Array> {
+  const iterator = slices[Symbol.iterator]();
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    pull: (controller) => {
+      const { done, value } = iterator.next();
+      if (done === true) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+  });
+}

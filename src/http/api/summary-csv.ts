@@ -1,0 +1,60 @@
+import type { RangeSum } from '../../service/service.ts';
+
+const SLICE_CHARACTERS = 64 * 1024;
+
+/**
+ * The maps of a summary as CSV by RFC 4180, in slices: a row for each path and user agent, and where only the largest
+ * are there, a row for the requests of the others.
+ *
+ *   dimension,value,requests
+ *   path,/favicon.ico,9
+ *   otherPaths,,65
+ *   userAgent,curl/8,3
+ *   otherUserAgents,,71
+ *
+ * A value that a spreadsheet would run as a formula gets an apostrophe in front: clients choose these values. JSON has
+ * them as they are.
+ */
+export function* summaryCsv(
+  { requestsPerPath, requestsPerUserAgent }: RangeSum['summary'],
+  other?: RangeSum['other'],
+): Generator<string> {
+  yield 'dimension,value,requests\r\n';
+  yield* rows('path', requestsPerPath);
+  if (other !== undefined) yield `otherPaths,,${other.requestsPerPath}\r\n`;
+  yield* rows('userAgent', requestsPerUserAgent);
+  if (other !== undefined) yield `otherUserAgents,,${other.requestsPerUserAgent}\r\n`;
+}
+
+function* rows(dimension: string, counts: ReadonlyMap<string, number>): Generator<string> {
+  let slice = '';
+  for (const [value, count] of counts) {
+    slice += `${dimension},${cell(value)},${count}\r\n`;
+    if (slice.length < SLICE_CHARACTERS) continue;
+    yield slice;
+    slice = '';
+  }
+  yield slice;
+}
+
+function cell(value: string): string {
+  // A lone `-` is what servers log for no user agent, and no formula.
+  const text = /^(?:[=+@\t\r]|-.)/s.test(value) ? `'${value}` : value;
+  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Whether an Accept header would rather have text/csv than application/json. RFC 9110, section 12.5.1. */
+export function prefersCsv(accept: string | undefined): boolean {
+  const csv = quality(accept, 'text/csv');
+  return csv > 0 && csv > Math.max(quality(accept, 'application/json'), quality(accept, 'application/*'));
+}
+
+function quality(accept: string | undefined, type: string): number {
+  for (const range of accept?.split(',') ?? []) {
+    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    if (name !== type) continue;
+    const q = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+    return q === undefined ? 1 : Number(q) || 0;
+  }
+  return 0;
+}

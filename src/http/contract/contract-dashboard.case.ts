@@ -1,0 +1,239 @@
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { parseHour } from '../../model/hour.ts';
+import type { Refusal } from '../../service/service.ts';
+import { type CreateServer, type Fixture, problemOf, type Setup, startFixture } from './contract-fixture.case.ts';
+import { open, readUntil, refusal, STATS, startLive } from './live-fixture.case.ts';
+
+const HOUR = parseHour('2015-05-17T10') ?? 0;
+
+export function describeDashboard(create: CreateServer): void {
+  describe('with auth', () => {
+    const auth = { enabled: true, keys: ['secret'] };
+    const TARGETS = [
+      '/events',
+      '/events/tail',
+      '/api/overview',
+      '/api/hours?from=2015-05-17T10&to=2015-05-17T11',
+      '/api/breakdown?from=2015-05-17T10&to=2015-05-17T11',
+    ];
+
+    test.each(TARGETS)('%s needs a key', async (target) => {
+      const service = await startLive(create, { auth });
+      const answer = await service.get(target);
+      expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="logforge"']);
+      const wrong = await service.ask(`GET ${target} HTTP/1.1\r\nHost: a\r\nX-API-Key: secrets\r\n\r\n`);
+      expect(wrong.status).toBe(401);
+    });
+
+    test('and the page and its files do not', async () => {
+      const { get } = await startLive(create, { auth });
+      expect((await get('/')).status).toBe(200);
+      expect((await get('/assets/app.js')).status).toBe(200);
+    });
+
+    test('events come with one', async () => {
+      const service = await startLive(create, { auth });
+      const client = await open(service, '/events', 'Authorization: Bearer secret\r\n');
+      expect(await readUntil(client, 'stats')).toMatch(/^HTTP\/1\.1 200/);
+    });
+  });
+
+  describe('the page', () => {
+    test('and its files come packed, with what the browser needs to know', async () => {
+      const { get, ask } = await startLive(create);
+      const page = await get('/');
+      expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+      const policy = page.headers.get('content-security-policy') ?? '';
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).not.toMatch(/unsafe|https?:|\*/);
+      const files = [...page.body.matchAll(/(?:src|href)="(assets\/[^"]+)"/g)].map(([, path]) => path);
+      expect(files.length).toBeGreaterThan(4);
+      for (const path of new Set(files)) {
+        const whole = await get(`/${path}`);
+        expect([path, whole.status]).toEqual([path, 200]);
+        const unchanged = await ask(
+          `GET /${path} HTTP/1.1\r\nHost: a\r\nIf-None-Match: ${whole.headers.get('etag')}\r\n\r\n`,
+        );
+        expect([unchanged.status, unchanged.body]).toEqual([304, '']);
+      }
+    });
+
+    test('comes to less than 100 KB', async () => {
+      const { port } = await startLive(create);
+      const load = async (path: string) => {
+        const response = await fetch(`http://127.0.0.1:${port}/${path}`, { headers: { 'Accept-Encoding': 'gzip' } });
+        expect(response.headers.get('content-encoding')).toBe('gzip');
+        return { text: await response.text(), bytes: Number(response.headers.get('content-length')) };
+      };
+      const seen = new Map<string, number>();
+      const follow = async (path: string): Promise<void> => {
+        if (seen.has(path)) return;
+        const { text, bytes } = await load(path);
+        seen.set(path, bytes);
+        const found = [...text.matchAll(/(?:src|href)="(assets\/[^"]+)"|from"?\s*'\.\/([\w.-]+)'/g)];
+        for (const [, asset, module] of found) await follow(asset ?? `assets/${module}`);
+      };
+      await follow('');
+      expect(seen.size).toBeGreaterThan(10);
+      expect([...seen.values()].reduce((sum, bytes) => sum + bytes)).toBeLessThan(100_000);
+    });
+
+    test('sends a file packed as it is unpacked', async () => {
+      const { port, get } = await startLive(create);
+      const { body } = await get('/assets/format.js');
+      const { request } = await import('node:http');
+      const packed = await new Promise<Buffer>((resolve, reject) => {
+        const options = {
+          port,
+          host: '127.0.0.1',
+          path: '/assets/format.js',
+          headers: { 'Accept-Encoding': 'gzip, br' },
+        };
+        const asking = request(options, async (response) => resolve(Buffer.concat(await response.toArray())));
+        asking.on('error', reject).end();
+      });
+      expect(gunzipSync(packed).toString()).toBe(body);
+    });
+
+    test.each([
+      '/assets/nothing.js',
+      '/assets/',
+      '/assets/..%2fhttp.ts',
+      '/assets/__proto__',
+    ])('%s is not there', async (path) => {
+      const { get } = await startLive(create);
+      expect((await get(path)).status).toBe(404);
+    });
+  });
+
+  describe('GET /api', () => {
+    test('/overview has all that the page begins with', async () => {
+      const settings = { auth: { keys: ['********'] } };
+      const hourTotals = { totals: async () => [], latest: async () => HOUR };
+      const { get } = await startLive(create, { dashboard: { settings, hourTotals } });
+      const answer = await get('/api/overview');
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      expect(JSON.parse(answer.body)).toMatchObject({
+        version: { version: '1.2.3', pipeline: 1 },
+        settings,
+        latestHour: '2015-05-17T10:00:00Z',
+        stats: STATS,
+        refusals: [refusal('old')],
+      });
+    });
+
+    test('/hours has the total of each hour', async () => {
+      const hourTotals = {
+        totals: async (from: number, to: number) => [from - HOUR, null, to - HOUR],
+        latest: async () => undefined,
+      };
+      const { get } = await startLive(create, { dashboard: { hourTotals } });
+      const { body } = await get('/api/hours?from=2015-05-17T10&to=2015-05-17T13');
+      expect(JSON.parse(body)).toEqual({
+        from: '2015-05-17T10:00:00Z',
+        to: '2015-05-17T13:00:00Z',
+        totals: [0, null, 3],
+      });
+      expect(JSON.parse((await get('/api/overview')).body).latestHour).toBeNull();
+    });
+
+    test('/breakdown keeps the order and the names, whatever they are', async () => {
+      const asked: unknown[] = [];
+      const summary = {
+        hour: HOUR,
+        totalRequests: 9,
+        requestsPerPath: new Map([
+          ['/a', 5],
+          ['123', 3],
+          ['__proto__', 1],
+        ]),
+        requestsPerUserAgent: new Map([
+          ['Googlebot', 8],
+          ['x', 1],
+        ]),
+        source: { bytes: 1, records: 9, skippedLines: 2 },
+      };
+      const audience = { people: 1, bots: 8, unknown: 0, botUserAgents: ['Googlebot'] };
+      const { get } = await startLive(create, {
+        analytics: {
+          range: async (...question) => {
+            asked.push(question);
+            return { summary, hours: 1, audience, distinct: { paths: 1_000_000, userAgents: 2 } };
+          },
+        },
+      });
+      const { body } = await get('/api/breakdown?from=2015-05-17T10&to=2015-05-17T11&search=%3Cb%3E');
+      expect(asked).toEqual([[HOUR, HOUR + 1, { top: 100, search: '<b>', audience: true }]]);
+      expect(JSON.parse(body)).toMatchObject({
+        totalRequests: 9,
+        skippedLines: 2,
+        paths: [...summary.requestsPerPath],
+        userAgents: [
+          ['Googlebot', 8, true],
+          ['x', 1, false],
+        ],
+        distinct: { paths: 1_000_000, userAgents: 2 },
+        audience: { people: 1, bots: 8, unknown: 0 },
+      });
+    });
+
+    test.each([
+      ['', 'the parameter from must be an hour such as 2015-05-17T10, and is not given'],
+      ['?from=2015-05-17T10', 'the parameter to must be an hour such as 2015-05-17T10, and is not given'],
+      ['?from=yesterday&to=2015-05-17T10', 'the parameter from must be an hour such as 2015-05-17T10, is "yesterday"'],
+      ['?from=2015-05-17T10&from=2015-05-17T11&to=2015-05-17T12', 'the parameter from is given 2 times'],
+      ['?from=2015-05-17T10&to=2015-05-17T10', 'to must be later than from'],
+      ['?from=2015-05-17T11&to=2015-05-17T10', 'to must be later than from'],
+      ['?from=2015-05-01T00&to=2015-06-01T01', 'at most 744 hours'],
+    ])('/hours and /breakdown refuse %s', async (query, detail) => {
+      const { get } = await startLive(create);
+      for (const path of ['/api/hours', '/api/breakdown']) {
+        const answer = await get(`${path}${query}`);
+        expect(answer.status).toBe(400);
+        expect(problemOf(answer).detail).toContain(detail);
+      }
+    });
+  });
+
+  describe('a refusal is noted', () => {
+    async function note(create: CreateServer, setup: Setup, act: (fixture: Fixture) => Promise<unknown>) {
+      const noted: Refusal[] = [];
+      const fixture = await startFixture(create, { ...setup, noteRefusal: (one) => void noted.push(one) });
+      await act(fixture);
+      return noted;
+    }
+
+    test('with what the client was told, and nothing of what it sent', async () => {
+      const rejections = [{ index: 3, field: 'path', reason: 'record 3 missing path', raw: '{"secret":1}' }];
+      const noted = await note(
+        create,
+        { ingest: async () => ({ kind: 'invalid', rejections, rejected: 12 }) },
+        ({ post }) => post({ headers: ['X-Request-Id: mine'] }),
+      );
+      const expected = { status: 400, reason: 'record 3 missing path', field: 'path', records: 12, requestId: 'mine' };
+      expect(noted).toEqual([{ ...expected, time: expect.any(Number) }]);
+    });
+
+    test('also of records in a batch that was taken in', async () => {
+      const rejections = [{ index: 0, field: '', reason: 'record 0 is not an object', raw: '1' }];
+      const answer = { kind: 'accepted', answer: '{}', durability: 'disk', replayed: false } as const;
+      const noted = await note(
+        create,
+        { ingest: async () => ({ ...answer, refused: { rejections, rejected: 1 } }) },
+        ({ post }) => post(),
+      );
+      expect(noted).toMatchObject([{ status: 202, reason: 'record 0 is not an object', records: 1 }]);
+      expect(noted[0]).not.toHaveProperty('field');
+    });
+
+    test('and of everything else that POST /logs answers with a problem', async () => {
+      const noted = await note(create, { auth: { enabled: true, keys: ['k'] } }, async ({ post }) => {
+        await post();
+        await post({ headers: ['X-API-Key: k'], contentType: 'text/plain' });
+        await post({ headers: ['X-API-Key: k'] });
+      });
+      expect(noted.map(({ status }) => status)).toEqual([401, 415]);
+    });
+  });
+}

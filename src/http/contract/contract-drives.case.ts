@@ -1,0 +1,252 @@
+import { MalformedBodyError } from '../../decode/decode.ts';
+import { IdempotencyConflict, UnavailableError } from '../../model/deliver.ts';
+import type { IngestResult, Live } from '../../service/service.ts';
+import { OPERATIONS } from '../docs/operations.ts';
+import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './contract-fixture.case.ts';
+import { HISTORY, open, readUntil, refusal, STATS } from './live-fixture.case.ts';
+import type { RawAnswer } from './raw-client.case.ts';
+
+export interface Drive {
+  /** Of one thread: it drains before its end, and has all streams. */
+  readonly onOneThread?: true;
+  readonly setup?: Setup;
+  readonly ask: (fixture: Fixture) => Promise<RawAnswer>;
+}
+
+const SUMMARY = {
+  hour: 397_714,
+  totalRequests: 3,
+  requestsPerPath: new Map([
+    ['/a', 2],
+    ['__proto__', 1],
+  ]),
+  requestsPerUserAgent: new Map([['curl/8', 3]]),
+  source: { bytes: 300, records: 3, skippedLines: 0 },
+};
+const STORED_SUMMARY = JSON.stringify({
+  hour: '2015-05-17T10:00:00Z',
+  totalRequests: 1,
+  requestsPerPath: { '/': 1 },
+  requestsPerUserAgent: { 'curl/8': 1 },
+  source: { bytes: 80, records: 1, skippedLines: 0 },
+});
+const REJECTION = { index: 0, field: 'path', reason: 'record 0 missing path', raw: '{}' };
+const ERRORS = [{ index: 0, field: 'path', reason: 'record 0 missing path' }];
+
+/** Of which every number is another one. */
+const RUN = { written: 1, unchanged: 2, missing: 3, failed: 4, bytes: 5, records: 6, skippedLines: 7, seconds: 0.8 };
+
+function aggregating(headers: readonly string[], setup: Setup = {}): Drive {
+  const auth = { enabled: true, keys: ['k'] };
+  const head = ['POST /admin/aggregate HTTP/1.1', 'Host: a', 'Content-Length: 2', ...headers];
+  return {
+    setup: { auth, aggregate: async () => RUN, ...setup },
+    ask: ({ ask }) => ask(`${head.join('\r\n')}\r\n\r\n{}`),
+  };
+}
+
+function posting(options: PostOptions, setup: Setup = {}): Drive {
+  return { setup, ask: ({ post }) => post(options) };
+}
+
+function ingesting(ingest: () => Promise<IngestResult>): Drive {
+  return posting({}, { ingest });
+}
+
+function getting(target: string, setup: Setup = {}): Drive {
+  return { setup, ask: ({ get }) => get(target) };
+}
+
+const AUTH = { enabled: true, keys: ['k'] };
+const HOURS = 'from=2015-05-17T10&to=2015-05-17T12';
+const BROKEN = () => Promise.reject(new Error('EIO'));
+
+/** At which something happens as soon as somebody looks. */
+const LIVE: Live = {
+  snapshot: async () => ({ stats: STATS, history: [HISTORY], refusals: [refusal('a')] }),
+  subscribe: (listener) => {
+    setImmediate(() => listener({ kind: 'refusals', refusals: [refusal('b')] }));
+    return () => undefined;
+  },
+  tail: (_filter, listener) => {
+    setImmediate(() => listener({ lines: RECORDS, leftOut: 1 }));
+    return () => undefined;
+  },
+};
+const RECORDS = BODY.slice(1, -1).split('\n');
+
+/** A stream, ended by the service when all its events have come. */
+function streaming(target: string, last: string, setup: Setup = {}, headers = ''): Drive {
+  return {
+    setup: { dashboard: { live: LIVE }, ...setup },
+    ask: async (fixture) => {
+      const client = await open(fixture, target, headers);
+      await readUntil(client, `event: ${last}\n`);
+      await fixture.server.close({ graceMs: 5_000 });
+      return client.answer();
+    },
+  };
+}
+
+function draining(target: string): Drive {
+  return {
+    onOneThread: true,
+    ask: ({ server, get }) => {
+      server.drain();
+      return get(target);
+    },
+  };
+}
+
+/** One stream more than may be open. */
+function crowding(target: string, streams: number): Drive {
+  return {
+    onOneThread: true,
+    ask: async (fixture) => {
+      const clients = await Promise.all(Array.from({ length: streams }, () => open(fixture, target)));
+      await Promise.all(clients.map((client) => readUntil(client, 'retry')));
+      return fixture.get(target);
+    },
+    setup: { dashboard: { live: LIVE }, limits: { maxConnections: streams + 10 } },
+  };
+}
+
+/** How to bring about each documented answer, in every form it has. */
+export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
+  'post /logs 202': [
+    posting({}),
+    ...bodyExamples().map(([contentType, body]) => posting({ contentType, body })),
+    ingesting(async () => ({ ...ACCEPTED, replayed: true })),
+    ingesting(async () => ({
+      ...ACCEPTED,
+      answer: JSON.stringify({ accepted: 1, rejected: 1, errors: ERRORS }),
+    })),
+  ],
+  'post /logs 400': [
+    posting({ target: '/logs?invalid=no' }),
+    posting({ headers: ['Idempotency-Key: a b'] }),
+    posting({ headers: ['Content-Encoding: gzip'] }),
+    ingesting(() => Promise.reject(new MalformedBodyError('no log records provided'))),
+    ingesting(async () => ({ kind: 'invalid', rejections: [REJECTION], rejected: 1 })),
+  ],
+  'post /logs 401': [posting({}, { auth: { enabled: true, keys: ['k'] } })],
+  'post /logs 408': [posting({ contentLength: BODY.length + 1 }, { limits: { bodyTimeoutMs: 50 } })],
+  'post /logs 413': [posting({}, { limits: { maxBodyBytes: 10 } })],
+  'post /logs 415': [posting({ contentType: 'text/plain' }), posting({ headers: ['Content-Encoding: compress'] })],
+  'post /logs 417': [posting({ headers: ['Expect: tea'] })],
+  'post /logs 422': [ingesting(() => Promise.reject(new IdempotencyConflict('k')))],
+  'post /logs 429': [
+    {
+      setup: { limits: { rateLimit: { requestsPerSecond: 0.1, burst: 1 } } },
+      ask: async ({ post }) => {
+        await post();
+        return post();
+      },
+    },
+  ],
+  'post /logs 501': [posting({ contentLength: null, headers: ['Transfer-Encoding: gzip, chunked'] })],
+  'post /logs 503': [
+    ingesting(() => Promise.reject(new UnavailableError('the disk is full', 1))),
+    ingesting(() => Promise.reject(new Error('broken'))),
+    posting({}, { limits: { maxInFlightBytes: 10 } }),
+    {
+      onOneThread: true,
+      ask: ({ server, post }) => {
+        server.drain();
+        return post();
+      },
+    },
+  ],
+  'get /analytics 200': [
+    getting('/analytics?hour=2015-05-17T10', { analytics: { hour: async () => Buffer.from(STORED_SUMMARY) } }),
+    getting('/analytics?from=2015-05-17T10&to=2015-05-17T12', {
+      analytics: { range: async () => ({ summary: SUMMARY, hours: 2 }) },
+    }),
+    getting('/analytics?hour=2015-05-17T10&top=1', {
+      analytics: { range: async () => ({ summary: SUMMARY, hours: 1 }) },
+    }),
+    {
+      setup: { analytics: { range: async () => ({ summary: SUMMARY, hours: 1 }) } },
+      ask: ({ ask }) => ask('GET /analytics?hour=2015-05-17T10 HTTP/1.1\r\nHost: a\r\nAccept: text/csv\r\n\r\n'),
+    },
+  ],
+  'get /analytics 400': [getting('/analytics')],
+  'get /analytics 404': [getting('/analytics?hour=2015-05-17T10')],
+  'get /analytics 503': [
+    getting('/analytics?hour=2015-05-17T10', { analytics: { hour: () => Promise.reject(new Error('EIO')) } }),
+  ],
+  'get /health 200': [getting('/health')],
+  'get /ready 200': [getting('/ready')],
+  'get /ready 503': [
+    getting('/ready', { checkReadiness: async () => ({ storage: { ok: false, detail: 'the disk is full' } }) }),
+    getting('/ready', { checkReadiness: () => Promise.reject(new Error('broken')) }),
+  ],
+  'get /version 200': [getting('/version')],
+  'get /metrics 200': [getting('/metrics')],
+  'get /openapi.json 200': [getting('/openapi.json')],
+  'get /docs 200': [getting('/docs')],
+  'get / 200': [getting('/')],
+  'get / 304': [
+    {
+      ask: async ({ ask, get }) => {
+        const { headers } = await get('/');
+        return ask(`GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: ${headers.get('etag')}\r\n\r\n`);
+      },
+    },
+  ],
+  'get /events 200': [
+    streaming('/events', 'stats'),
+    streaming('/events', 'refusal', { auth: AUTH }, 'X-API-Key: k\r\n'),
+  ],
+  'get /events 401': [getting('/events', { auth: AUTH })],
+  'get /events 503': [crowding('/events', 1_024), draining('/events')],
+  'get /events/tail 200': [streaming('/events/tail', 'left-out')],
+  'get /events/tail 400': [getting('/events/tail?q=1&q=2'), getting(`/events/tail?path=${'x'.repeat(257)}`)],
+  'get /events/tail 401': [getting('/events/tail', { auth: AUTH })],
+  'get /events/tail 503': [crowding('/events/tail', 64), draining('/events/tail')],
+  'get /api/overview 200': [
+    getting('/api/overview', { dashboard: { live: LIVE, settings: { server: { threads: 1 } } } }),
+    getting('/api/overview', {
+      dashboard: { live: LIVE, hourTotals: { totals: BROKEN, latest: async () => 397_714 } },
+    }),
+  ],
+  'get /api/overview 401': [getting('/api/overview', { auth: AUTH })],
+  'get /api/overview 503': [getting('/api/overview')],
+  'get /api/hours 200': [
+    getting(`/api/hours?${HOURS}`),
+    getting(`/api/hours?${HOURS}`, {
+      dashboard: { hourTotals: { totals: async () => [7, null], latest: async () => undefined } },
+    }),
+  ],
+  'get /api/hours 400': [getting('/api/hours'), getting('/api/hours?from=2015-05-17T10&to=2015-05-17T10')],
+  'get /api/hours 401': [getting(`/api/hours?${HOURS}`, { auth: AUTH })],
+  'get /api/hours 503': [
+    getting(`/api/hours?${HOURS}`, { dashboard: { hourTotals: { totals: BROKEN, latest: BROKEN } } }),
+  ],
+  'get /api/breakdown 200': [
+    getting(`/api/breakdown?${HOURS}&search=A`, { analytics: { range: async () => ({ summary: SUMMARY, hours: 2 }) } }),
+    getting(`/api/breakdown?${HOURS}`, {
+      analytics: {
+        range: async () => ({
+          summary: SUMMARY,
+          hours: 2,
+          distinct: { paths: 9, userAgents: 1 },
+          audience: { people: 1, bots: 2, unknown: 0, botUserAgents: ['curl/8'] },
+        }),
+      },
+    }),
+  ],
+  'get /api/breakdown 400': [getting('/api/breakdown'), getting(`/api/breakdown?${HOURS}&search=${'x'.repeat(257)}`)],
+  'get /api/breakdown 401': [getting(`/api/breakdown?${HOURS}`, { auth: AUTH })],
+  'get /api/breakdown 503': [getting(`/api/breakdown?${HOURS}`, { analytics: { range: BROKEN } })],
+  'post /admin/aggregate 200': [aggregating(['X-API-Key: k']), aggregating(['Authorization: Bearer k'])],
+  'post /admin/aggregate 401': [aggregating([]), aggregating(['X-API-Key: other'])],
+  'post /admin/aggregate 403': [aggregating([], { auth: { enabled: false, keys: ['k'] } })],
+  'post /admin/aggregate 503': [aggregating(['X-API-Key: k'], { aggregate: () => Promise.reject(new Error('EIO')) })],
+};
+
+function bodyExamples(): (readonly [string, string])[] {
+  return OPERATIONS.flatMap(({ requestBody }) =>
+    Object.entries(requestBody ?? {}).map(([type, { example }]) => [type, example] as const),
+  );
+}

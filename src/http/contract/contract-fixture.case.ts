@@ -1,0 +1,187 @@
+import { onTestFinished } from 'vitest';
+import { createMetrics, type MetricCounts, writeExposition } from '../../metrics/metrics.ts';
+import type { Aggregate, Analytics, Ingest, IngestRequest, IngestResult } from '../../service/service.ts';
+import type { DashboardData, HttpAuth, HttpLimits, HttpServer, HttpServerOptions } from '../http.ts';
+import { connectRaw, type RawAnswer, type RawClient } from './raw-client.case.ts';
+
+/** What the contract is asked of: anything that makes a server, be it in threads that count for themselves. */
+export type CreateServer = (
+  options: HttpServerOptions,
+) => HttpServer & { readonly counts?: () => Promise<readonly MetricCounts[]> };
+
+/** One of the service's own log lines. */
+export interface Logged {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export interface Setup {
+  readonly limits?: Partial<HttpLimits>;
+  readonly auth?: Partial<HttpAuth>;
+  readonly ingest?: Ingest;
+  readonly analytics?: Partial<Analytics>;
+  readonly aggregate?: Aggregate;
+  readonly checkReadiness?: HttpServerOptions['checkReadiness'];
+  readonly metricsText?: HttpServerOptions['metricsText'];
+  readonly dashboard?: Partial<DashboardData>;
+  readonly noteRefusal?: HttpServerOptions['noteRefusal'];
+}
+
+/** A dashboard of a service at which nothing happens. */
+const IDLE: DashboardData = {
+  live: {
+    snapshot: () => Promise.reject(new Error('unused')),
+    subscribe: () => () => undefined,
+    tail: () => () => undefined,
+  },
+  hourTotals: {
+    totals: async (from, to) => Array.from({ length: to - from }, () => null),
+    latest: async () => undefined,
+  },
+  settings: {},
+};
+
+export interface Fixture {
+  readonly server: HttpServer;
+  readonly port: number;
+  /** What reached ingest. */
+  readonly ingested: IngestRequest[];
+  readonly logged: readonly Logged[];
+  /** A raw connection, destroyed with the test. */
+  connect(): Promise<RawClient>;
+  /** Sends one request on a connection of its own. */
+  ask(request: string | Uint8Array): Promise<RawAnswer>;
+  post(options?: PostOptions): Promise<RawAnswer>;
+  get(target: string): Promise<RawAnswer>;
+  /** One sample of GET /metrics, by its name and labels as written there. */
+  metric(sample: string): Promise<number | undefined>;
+}
+
+export const ACCEPTED = {
+  kind: 'accepted',
+  answer: '{"accepted":1}',
+  durability: 'disk',
+  replayed: false,
+} satisfies IngestResult as IngestResult & { readonly kind: 'accepted' };
+
+const LIMITS: HttpLimits = {
+  maxBodyBytes: 16 * 1024 * 1024,
+  maxInFlightBytes: 64 * 1024 * 1024,
+  headersTimeoutMs: 20_000,
+  bodyTimeoutMs: 20_000,
+  keepAliveTimeoutMs: 20_000,
+  maxConnections: 1_000,
+};
+
+/** Starts a server with a fake behind it; both end with the test. */
+export async function startFixture(create: CreateServer, setup: Setup = {}): Promise<Fixture> {
+  const metrics = createMetrics({ defaultMetrics: false });
+  const ingested: IngestRequest[] = [];
+  const logged: Logged[] = [];
+  const logAt =
+    (level: Logged['level']) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}) =>
+      void logged.push({ level, message, fields });
+  const ingest = setup.ingest ?? (async () => ACCEPTED);
+  const server = create({
+    host: '127.0.0.1',
+    port: 0,
+    limits: { ...LIMITS, ...setup.limits },
+    auth: { enabled: false, headerName: 'X-API-Key', keys: [], ...setup.auth },
+    version: { version: '1.2.3', commit: 'abc', buildDate: '2026-01-02', pipeline: 1, node: 'v26.0.0' },
+    ingest: (request) => {
+      ingested.push(request);
+      return ingest(request);
+    },
+    checkReadiness: setup.checkReadiness ?? (async () => ({ storage: { ok: true, detail: 'writable' } })),
+    analytics: { hour: async () => undefined, range: () => Promise.reject(new Error('unused')), ...setup.analytics },
+    aggregate: setup.aggregate ?? (() => Promise.reject(new Error('unused'))),
+    dashboard: { ...IDLE, ...setup.dashboard },
+    noteRefusal: setup.noteRefusal ?? (() => undefined),
+    metrics,
+    metricsText: setup.metricsText ?? (async () => writeExposition(metrics, (await server.counts?.()) ?? [])),
+    clock: Date.now,
+    log: { info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
+  });
+  const { port } = await server.listen();
+  onTestFinished(() => server.close({ graceMs: 0 }));
+
+  const connectClient = async () => {
+    const client = await connectRaw(port);
+    onTestFinished(() => client.destroy());
+    return client;
+  };
+  const ask = async (request: string | Uint8Array) => {
+    const client = await connectClient();
+    client.send(request);
+    return client.answer();
+  };
+  const get = (target: string) => ask(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  return {
+    server,
+    port,
+    ingested,
+    logged,
+    connect: connectClient,
+    ask,
+    get,
+    post: (options) => ask(postBytes(options)),
+    metric: async (sample) => {
+      const { body } = await get('/metrics');
+      const line = body.split('\n').find((text) => text.startsWith(`${sample} `));
+      return line === undefined ? undefined : Number(line.slice(sample.length));
+    },
+  };
+}
+
+export interface PostOptions {
+  readonly target?: string;
+  readonly body?: string | Uint8Array;
+  /** null: left out. */
+  readonly contentType?: string | null;
+  readonly headers?: readonly string[];
+  /** Without it Content-Length is that of the body; null: left out. */
+  readonly contentLength?: number | null;
+}
+
+export const BODY = '[{"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"a"}]';
+
+/** The bytes of a POST /logs. */
+export function postBytes(options: PostOptions = {}): Buffer {
+  const { target = '/logs', body = BODY, contentType = 'application/json', headers = [] } = options;
+  const bytes = Buffer.from(body);
+  const { contentLength = bytes.length } = options;
+  const lines = [`POST ${target} HTTP/1.1`, 'Host: a', ...headers];
+  if (contentType !== null) lines.push(`Content-Type: ${contentType}`);
+  if (contentLength !== null) lines.push(`Content-Length: ${contentLength}`);
+  return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), bytes]);
+}
+
+/** A body in the chunked transfer coding, `size` bytes a chunk. */
+export function chunked(body: Uint8Array, size: number): Buffer {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < body.length; at += size) {
+    const chunk = body.subarray(at, at + size);
+    parts.push(Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n'));
+  }
+  return Buffer.concat([...parts, Buffer.from('0\r\n\r\n')]);
+}
+
+/** The problem an answer holds, its shape checked. */
+export function problemOf(answer: RawAnswer): Record<string, unknown> & { readonly detail: string } {
+  if (answer.headers.get('content-type') !== 'application/problem+json') {
+    throw new Error(`no problem: ${answer.status} ${answer.headers.get('content-type')} ${answer.body}`);
+  }
+  const problem: unknown = JSON.parse(answer.body);
+  if (typeof problem !== 'object' || problem === null) throw new Error(`no object: ${answer.body}`);
+  const { type, title, status, detail, ...rest } = problem as Record<string, unknown>;
+  const isWhole = typeof type === 'string' && typeof title === 'string' && typeof detail === 'string';
+  if (!isWhole || status !== answer.status) throw new Error(`no problem: ${answer.status} ${answer.body}`);
+  return { ...rest, type, detail };
+}
+
+/** A promise to be settled from outside. */
+export function deferred<T>() {
+  return Promise.withResolvers<T>();
+}

@@ -1,0 +1,170 @@
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { IngestResult } from '../../service/service.ts';
+import {
+  ACCEPTED,
+  BODY,
+  type CreateServer,
+  chunked,
+  deferred,
+  postBytes,
+  problemOf,
+  startFixture,
+} from './contract-fixture.case.ts';
+
+const CHUNKED_HEAD = postBytes({ body: '', contentLength: null, headers: ['Transfer-Encoding: chunked'] });
+const GET_HEALTH = 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n';
+
+export function describeOrder(create: CreateServer): void {
+  describe('answers in order', () => {
+    test('requests that were pipelined, whenever each is done', async () => {
+      const held = new Map<string, ReturnType<typeof deferred<IngestResult>>>();
+      const { connect, ingested } = await startFixture(create, {
+        ingest: ({ source }) => {
+          const result = deferred<IngestResult>();
+          held.set(source, result);
+          return result.promise;
+        },
+      });
+      const client = await connect();
+      const ids = ['a', 'b', 'c', 'd'];
+      client.send(Buffer.concat(ids.map((id) => postBytes({ body: id.repeat(50), headers: [`X-Request-Id: ${id}`] }))));
+      client.send(GET_HEALTH);
+      await expect.poll(() => ingested.length).toBe(4);
+      expect(ingested.map(({ body }) => body.toString())).toEqual(ids.map((id) => id.repeat(50)));
+      for (const id of ids.toReversed()) held.get(id)?.resolve({ ...ACCEPTED, answer: `{"id":"${id}"}` });
+      for (const id of ids) {
+        const answer = await client.answer();
+        expect([answer.headers.get('x-request-id'), answer.body]).toEqual([id, `{"id":"${id}"}`]);
+      }
+      expect((await client.answer()).body).toBe('ok');
+    });
+
+    test('hundreds that were pipelined in one piece, before anything else was asked', async () => {
+      const { connect, ingested } = await startFixture(create, {
+        ingest: async ({ source }) => {
+          await new Promise(setImmediate);
+          return { ...ACCEPTED, answer: `{"id":"${source}"}` };
+        },
+      });
+      const client = await connect();
+      const ids = Array.from({ length: 300 }, (_, i) => `r${i}`);
+      const posts = ids.map((id) =>
+        postBytes({ body: id.repeat(1 + (ids.length % 7)), headers: [`X-Request-Id: ${id}`] }),
+      );
+      client.send(Buffer.concat([...posts, Buffer.from(GET_HEALTH), ...posts]));
+      for (const id of ids) expect((await client.answer()).body).toBe(`{"id":"${id}"}`);
+      expect((await client.answer()).body).toBe('ok');
+      for (const id of ids) expect((await client.answer()).body).toBe(`{"id":"${id}"}`);
+      expect(ingested).toHaveLength(600);
+    });
+
+    test('bodies one after the other that lie in the same memory, each whole', async () => {
+      const { connect, ingested } = await startFixture(create, {
+        ingest: async ({ body }) => ({ ...ACCEPTED, answer: JSON.stringify(body.toString('latin1', 0, 1)) }),
+      });
+      const client = await connect();
+      for (const letter of 'abcdefgh') {
+        const body = letter.repeat(50_000 + 1_000 * (letter.charCodeAt(0) % 5));
+        client.send(postBytes({ body }));
+        expect((await client.answer()).body).toBe(JSON.stringify(letter));
+        expect(ingested.at(-1)?.body.length).toBe(body.length);
+      }
+    });
+
+    test('requests that the client ends its side behind', async () => {
+      const held = deferred<IngestResult>();
+      const { connect, ingested } = await startFixture(create, { ingest: () => held.promise });
+      const client = await connect();
+      client.send(Buffer.concat([postBytes(), postBytes()]));
+      client.socket.end();
+      await expect.poll(() => ingested.length).toBe(2);
+      held.resolve(ACCEPTED);
+      expect((await client.answer()).status).toBe(202);
+      expect((await client.answer()).status).toBe(202);
+      expect(await client.ended()).toBe('');
+    });
+
+    test('requests of all kinds, however their bytes are cut', async () => {
+      const { connect, ingested } = await startFixture(create);
+      const requests: readonly (readonly [Uint8Array, number])[] = [
+        [postBytes(), 202],
+        [postBytes({ body: '', headers: ['X-Request-Id: empty'] }), 202],
+        [postBytes({ contentType: 'a/b' }), 415],
+        [Buffer.concat([CHUNKED_HEAD, chunked(Buffer.from(BODY), 7)]), 202],
+        [Buffer.from(GET_HEALTH), 200],
+        [postBytes({ body: gzipSync(BODY), headers: ['Content-Encoding: gzip'] }), 202],
+        [Buffer.from('PUT /logs HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc'), 405],
+        [postBytes({ target: '/logs?invalid=maybe' }), 400],
+      ];
+      const order = fc.array(fc.nat(requests.length - 1), { minLength: 1, maxLength: 12 });
+      const cuts = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 30 });
+      await fc.assert(
+        fc.asyncProperty(order, cuts, async (places, sizes) => {
+          const chosen = places.flatMap((place) => requests[place] ?? []);
+          const bytes = Buffer.concat(chosen.filter((part) => typeof part !== 'number'));
+          ingested.length = 0;
+          const client = await connect();
+          for (let at = 0, cut = 0; at < bytes.length; cut += 1) {
+            const size = sizes[cut % sizes.length] ?? 1;
+            client.send(bytes.subarray(at, at + size));
+            at += size;
+            await new Promise(setImmediate);
+          }
+          const expected = chosen.filter((part) => typeof part === 'number');
+          const statuses = [];
+          for (const _ of expected) statuses.push((await client.answer()).status);
+          client.destroy();
+          expect(statuses).toEqual(expected);
+          const bodies = ingested.map(({ body }) => body.toString());
+          expect(bodies.filter((body) => body !== BODY && body !== '')).toEqual([]);
+          expect(bodies).toHaveLength(expected.filter((status) => status === 202).length);
+        }),
+        { numRuns: 40 },
+      );
+    });
+
+    test('a refusal behind a batch that is still being stored', async () => {
+      const held = deferred<IngestResult>();
+      const { connect, ingested } = await startFixture(create, { ingest: () => held.promise });
+      const client = await connect();
+      client.send(postBytes());
+      client.send(postBytes({ contentType: 'a/b' }));
+      await expect.poll(() => ingested.length).toBe(1);
+      held.resolve(ACCEPTED);
+      expect((await client.answer()).status).toBe(202);
+      expect((await client.answer()).status).toBe(415);
+    });
+
+    test('what came before something that is no request, then says so and closes', async () => {
+      const held = deferred<IngestResult>();
+      const { connect, ingested } = await startFixture(create, { ingest: () => held.promise });
+      const client = await connect();
+      client.send(postBytes());
+      client.send('rubbish\r\n\r\n');
+      await expect.poll(() => ingested.length).toBe(1);
+      held.resolve(ACCEPTED);
+      expect((await client.answer()).status).toBe(202);
+      const refused = await client.answer();
+      expect([refused.status, refused.headers.get('connection')]).toEqual([400, 'close']);
+      expect(await client.ended()).toBe('');
+    });
+
+    test('what came before a body that is not well-formed, and that too', async () => {
+      const held = deferred<IngestResult>();
+      const { connect, ingested } = await startFixture(create, { ingest: () => held.promise });
+      const client = await connect();
+      client.send(postBytes());
+      client.send(postBytes({ body: 'zz\r\n', contentLength: null, headers: ['Transfer-Encoding: chunked'] }));
+      await expect.poll(() => ingested.length).toBe(1);
+      held.resolve(ACCEPTED);
+      expect((await client.answer()).status).toBe(202);
+      const refused = await client.answer();
+      expect([refused.status, refused.headers.get('connection')]).toEqual([400, 'close']);
+      expect(problemOf(refused)).toMatchObject({ type: 'urn:logforge:problem:malformed-body' });
+      expect(await client.ended()).toBe('');
+      expect(ingested).toHaveLength(1);
+    });
+  });
+}

@@ -1,0 +1,268 @@
+import { describe, expect, test } from 'vitest';
+import { parseHour } from '../../model/hour.ts';
+import type { Summary } from '../../model/summary.ts';
+import type { Analytics } from '../../service/service.ts';
+import { type CreateServer, problemOf, startFixture } from './contract-fixture.case.ts';
+
+const ODD = ['__proto__', 'constructor', '123', 'toString', '', '"\n\u2028\ud800', 'other'];
+
+function summaryOf(paths: ReadonlyMap<string, number>, userAgents: ReadonlyMap<string, number>): Summary {
+  const totalRequests = [...paths.values()].reduce((a, b) => a + b, 0);
+  const source = { bytes: 12_345, records: totalRequests, skippedLines: 1 };
+  return { hour: 397_714, totalRequests, requestsPerPath: paths, requestsPerUserAgent: userAgents, source };
+}
+
+export function describeReads(create: CreateServer): void {
+  describe('GET', () => {
+    test('/health says ok', async () => {
+      const { get } = await startFixture(create);
+      const answer = await get('/health');
+      expect([answer.status, answer.body]).toEqual([200, 'ok']);
+      expect(answer.headers.get('content-type')).toMatch(/^text\/plain/);
+    });
+
+    test('/ready tells the checks when all pass', async () => {
+      const { get } = await startFixture(create);
+      const answer = await get('/ready');
+      expect(answer.status).toBe(200);
+      expect(JSON.parse(answer.body)).toEqual({
+        status: 'ready',
+        checks: { storage: { ok: true, detail: 'writable' } },
+      });
+    });
+
+    test('/ready answers 503 with the failing checks', async () => {
+      const { get } = await startFixture(create, {
+        checkReadiness: async () => ({
+          storage: { ok: false, detail: 'the disk is full' },
+          broker: { ok: true, detail: 'reachable' },
+        }),
+      });
+      const answer = await get('/ready');
+      expect(answer.status).toBe(503);
+      expect(problemOf(answer)).toMatchObject({
+        detail: 'storage: the disk is full',
+        checks: { storage: { ok: false, detail: 'the disk is full' } },
+      });
+      expect(answer.body).not.toContain('broker');
+    });
+
+    test('/ready answers 503 when it cannot tell, without our own words', async () => {
+      const { get, logged } = await startFixture(create, { checkReadiness: () => Promise.reject(new Error('secret')) });
+      const answer = await get('/ready');
+      expect(answer.status).toBe(503);
+      expect(problemOf(answer).detail).toBe('internal error');
+      const requestId = answer.headers.get('x-request-id');
+      expect(logged).toMatchObject([{ level: 'error', message: 'cannot answer a request', fields: { requestId } }]);
+    });
+
+    test('/version', async () => {
+      const { get } = await startFixture(create);
+      expect(JSON.parse((await get('/version')).body)).toEqual({
+        version: '1.2.3',
+        commit: 'abc',
+        buildDate: '2026-01-02',
+        pipeline: 1,
+        node: 'v26.0.0',
+      });
+    });
+
+    test('/metrics is what it was given, in the Prometheus text format', async () => {
+      const { get } = await startFixture(create, { metricsText: async () => 'one 1\n' });
+      const answer = await get('/metrics');
+      expect([answer.status, answer.body]).toEqual([200, 'one 1\n']);
+      expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    });
+
+    test('answers HEAD alike, without a body', async () => {
+      const { connect } = await startFixture(create);
+      for (const path of ['/health', '/ready', '/version', '/metrics']) {
+        const client = await connect();
+        client.send(`HEAD ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+        const answer = await client.ended();
+        expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+        expect(answer).toMatch(/\r\n\r\n$/);
+      }
+    });
+
+    test.each([
+      ['/nowhere', 404],
+      ['/logs/1', 404],
+      ['/analytics/', 404],
+      ['/logs', 405],
+    ])('%s is answered with a problem, %i', async (target, status) => {
+      const { get } = await startFixture(create);
+      const answer = await get(target);
+      expect(answer.status).toBe(status);
+      expect(problemOf(answer).detail).toContain(target);
+    });
+
+    test.each([
+      ['GET', '/logs', 'POST'],
+      ['PUT', '/logs', 'POST'],
+      ['DELETE', '/logs?x=1', 'POST'],
+      ['PATCH', '/logs', 'POST'],
+      ['OPTIONS', '/logs', 'POST'],
+      ['POST', '/health', 'GET, HEAD'],
+      ['DELETE', '/analytics', 'GET, HEAD'],
+      ['PUT', '/metrics', 'GET, HEAD'],
+      ['TRACE', '/version', 'GET, HEAD'],
+    ])('%s %s is answered 405 with what is allowed', async (method, target, allow) => {
+      const { ask, ingested } = await startFixture(create);
+      const answer = await ask(`${method} ${target} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n[]`);
+      expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow]);
+      problemOf(answer);
+      expect(ingested).toEqual([]);
+    });
+  });
+
+  describe('GET /analytics', () => {
+    test('answers an hour with its summary, byte for byte', async () => {
+      const stored = Buffer.from('{\n  "hour": "2015-05-17T10:00:00Z" }\n');
+      const hours: number[] = [];
+      const { get } = await startFixture(create, {
+        analytics: {
+          hour: async (hour) => {
+            hours.push(hour);
+            return stored;
+          },
+        },
+      });
+      for (const hour of ['2015-05-17T10', '2015-05-17T10:00:00Z']) {
+        const answer = await get(`/analytics?hour=${hour}`);
+        expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json']);
+        expect(answer.body).toBe(stored.toString());
+      }
+      expect(hours).toEqual([parseHour('2015-05-17T10'), parseHour('2015-05-17T10')]);
+    });
+
+    test('answers 404 where there is none', async () => {
+      const empty = summaryOf(new Map(), new Map());
+      const { get } = await startFixture(create, { analytics: { range: async () => ({ summary: empty, hours: 0 }) } });
+      for (const target of ['/analytics?hour=2015-05-17T10', '/analytics?hour=2015-05-17T10&top=3']) {
+        const answer = await get(target);
+        expect(answer.status).toBe(404);
+        expect(problemOf(answer).detail).toBe('there is no summary of 2015-05-17T10:00:00Z');
+      }
+    });
+
+    test('adds up a range, with keys of any kind', async () => {
+      const counts = new Map(ODD.map((key, index) => [key, index + 1]));
+      const ranges: unknown[] = [];
+      const { get } = await startFixture(create, {
+        analytics: {
+          range: async (from, to) => {
+            ranges.push([from, to]);
+            return { summary: summaryOf(counts, new Map([['curl/8', 28]])), hours: 2 };
+          },
+        },
+      });
+      const { status, body } = await get('/analytics?from=2015-05-17T10&to=2015-05-17T13');
+      expect(status).toBe(200);
+      expect(ranges).toEqual([[parseHour('2015-05-17T10'), parseHour('2015-05-17T13')]]);
+      const answer = JSON.parse(body);
+      expect(answer).toMatchObject({
+        from: '2015-05-17T10:00:00Z',
+        to: '2015-05-17T13:00:00Z',
+        hours: 2,
+        totalRequests: 28,
+        requestsPerUserAgent: { 'curl/8': 28 },
+        source: { bytes: 12_345, records: 28, skippedLines: 1 },
+      });
+      const given = new Map(Object.entries(answer.requestsPerPath));
+      expect(ODD.map((key) => given.get(key))).toEqual([1, 2, 3, 4, 5, 6, 7]);
+      expect(body.indexOf('"__proto__"')).toBeLessThan(body.indexOf('"123"'));
+    });
+
+    test('answers in CSV when that is asked for', async () => {
+      const paths = new Map([
+        ['/a,b', 2],
+        ['=1+1', 1],
+      ]);
+      const range: Analytics['range'] = async (_from, _to, options) => ({
+        summary: summaryOf(paths, new Map([['curl/8', 3]])),
+        hours: 1,
+        ...(options?.top !== undefined && { other: { requestsPerPath: 1, requestsPerUserAgent: 0 } }),
+      });
+      const { ask } = await startFixture(create, { analytics: { range } });
+      const asCsv = (target: string) => ask(`GET ${target} HTTP/1.1\r\nHost: a\r\nAccept: text/csv\r\n\r\n`);
+      const answer = await asCsv('/analytics?hour=2015-05-17T10');
+      expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+      expect(answer.headers.get('vary')).toContain('Accept');
+      expect(answer.body).toBe('dimension,value,requests\r\npath,"/a,b",2\r\npath,\'=1+1,1\r\nuserAgent,curl/8,3\r\n');
+      const top = await asCsv('/analytics?from=2015-05-17T10&to=2015-05-17T12&top=1');
+      expect(top.body).toContain('\r\notherPaths,,1\r\n');
+      const refused = await asCsv('/analytics');
+      expect([refused.status, refused.headers.get('content-type')]).toEqual([400, 'application/problem+json']);
+    });
+
+    test('asks for no more than the largest, and says what the others add up to', async () => {
+      const asked: unknown[] = [];
+      const range: Analytics['range'] = async (_from, _to, options) => {
+        asked.push(options);
+        const other = { requestsPerPath: 7, requestsPerUserAgent: 0 };
+        return { summary: summaryOf(new Map([['/', 3]]), new Map([['curl/8', 10]])), hours: 1, other };
+      };
+      const { get } = await startFixture(create, { analytics: { range } });
+      const { body } = await get('/analytics?hour=2015-05-17T10&top=1');
+      expect(asked).toEqual([{ top: 1 }]);
+      expect(JSON.parse(body)).toMatchObject({
+        hour: '2015-05-17T10:00:00Z',
+        requestsPerPath: { '/': 3 },
+        other: { requestsPerPath: 7, requestsPerUserAgent: 0 },
+      });
+    });
+
+    test('streams a range with a hundred thousand paths', async () => {
+      const paths = new Map(Array.from({ length: 100_000 }, (_, index) => [`/path/${index}`, 1]));
+      const { get } = await startFixture(create, {
+        analytics: { range: async () => ({ summary: summaryOf(paths, new Map()), hours: 1 }) },
+      });
+      const { body } = await get('/analytics?from=2015-05-17T10&to=2015-05-17T11');
+      expect(Object.keys(JSON.parse(body).requestsPerPath)).toHaveLength(100_000);
+    });
+
+    test.each([
+      ['', 'ask for an hour, or for from and to'],
+      ['?hour=', 'the parameter hour must be an hour'],
+      ['?hour=yesterday', 'the parameter hour must be an hour'],
+      ['?hour=2015-02-29T10', 'the parameter hour must be an hour'],
+      ['?hour=2015-05-17T24', 'the parameter hour must be an hour'],
+      ['?hour=2015-05-17T10:30', 'the parameter hour must be an hour'],
+      ['?hour=2015-05-17T10&hour=2015-05-17T11', 'the parameter hour is given 2 times'],
+      ['?hour=2015-05-17T10&from=2015-05-17T10', 'not for both'],
+      ['?from=2015-05-17T10', 'from and to must be given together'],
+      ['?to=2015-05-17T10', 'from and to must be given together'],
+      ['?from=2015-05-17T10&to=2015-05-17T10', 'to must be later than from'],
+      ['?from=2015-05-17T11&to=2015-05-17T10', 'to must be later than from'],
+      ['?from=2015-05-01T00&to=2015-06-01T01', 'at most 744 hours'],
+      ['?hour=2015-05-17T10&top=0', 'the parameter top must be a whole number'],
+      ['?hour=2015-05-17T10&top=-1', 'the parameter top must be a whole number'],
+      ['?hour=2015-05-17T10&top=1.5', 'the parameter top must be a whole number'],
+      ['?hour=2015-05-17T10&top=10001', 'the parameter top must be a whole number'],
+      ['?hour=2015-05-17T10&top=x', 'the parameter top must be a whole number'],
+    ])('refuses %s', async (query, detail) => {
+      const { get } = await startFixture(create);
+      const answer = await get(`/analytics${query}`);
+      expect(answer.status).toBe(400);
+      expect(problemOf(answer).detail).toContain(detail);
+    });
+
+    test('takes a range of 31 days', async () => {
+      const { get } = await startFixture(create, {
+        analytics: { range: async () => ({ summary: summaryOf(new Map(), new Map()), hours: 0 }) },
+      });
+      const answer = await get('/analytics?from=2015-05-01T00&to=2015-06-01T00');
+      expect([answer.status, JSON.parse(answer.body).requestsPerPath]).toEqual([200, {}]);
+    });
+
+    test('answers 503 when summaries cannot be read', async () => {
+      const { get, logged } = await startFixture(create, {
+        analytics: { hour: () => Promise.reject(new Error('EIO')) },
+      });
+      const answer = await get('/analytics?hour=2015-05-17T10');
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(logged).toHaveLength(1);
+    });
+  });
+}

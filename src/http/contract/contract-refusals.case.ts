@@ -1,0 +1,299 @@
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { MalformedBodyError } from '../../decode/decode.ts';
+import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../model/deliver.ts';
+import type { IngestResult } from '../../service/service.ts';
+import {
+  ACCEPTED,
+  BODY,
+  type CreateServer,
+  deferred,
+  postBytes,
+  problemOf,
+  startFixture,
+} from './contract-fixture.case.ts';
+
+const KEYS = { enabled: true, keys: ['first-key', 'second-key'] };
+
+export function describeRefusals(create: CreateServer): void {
+  describe('answers what ingest says', () => {
+    test('202 with how durable it is', async () => {
+      const answer = '{"accepted":2,"rejected":1,"errors":[{"reason":"ü"}]}';
+      const { post } = await startFixture(create, { ingest: async () => ({ ...ACCEPTED, answer, durability: 'os' }) });
+      const { status, headers, body } = await post();
+      expect([status, headers.get('content-type'), body]).toEqual([202, 'application/json', answer]);
+      expect(headers.get('logforge-durability')).toBe('os');
+      expect(headers.has('idempotency-replayed')).toBe(false);
+      expect(headers.get('date')).toBeDefined();
+    });
+
+    test('a replay as one', async () => {
+      const { post } = await startFixture(create, { ingest: async () => ({ ...ACCEPTED, replayed: true }) });
+      const answer = await post({ headers: ['Idempotency-Key: k'] });
+      expect([answer.status, answer.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
+    });
+
+    test('400 with the invalid records, the first in detail, at most 100 of them', async () => {
+      const rejections = Array.from({ length: 120 }, (_, index) => ({
+        index,
+        field: 'path',
+        reason: `record ${index} missing path`,
+        raw: 'secret',
+      }));
+      const result: IngestResult = { kind: 'invalid', rejections, rejected: 345 };
+      const { post } = await startFixture(create, { ingest: async () => result });
+      const answer = await post();
+      const problem = problemOf(answer);
+      expect(answer.status).toBe(400);
+      expect(problem).toMatchObject({ type: 'urn:logforge:problem:invalid-records', errorCount: 345 });
+      expect(problem.detail).toBe('record 0 missing path');
+      expect(problem.errors).toHaveLength(100);
+      expect(answer.body).toContain('{"index":99,"field":"path","reason":"record 99 missing path"}');
+      expect(answer.body).not.toContain('secret');
+    });
+
+    test.each([
+      [400, 'malformed-body', new MalformedBodyError('not JSON: line 1, column 3')],
+      [422, 'idempotency-conflict', new IdempotencyConflict('k')],
+      [413, 'body-too-large', new BatchTooLargeError('the batch is too large for the broker', { bytes: 2, limit: 1 })],
+      [422, 'unprocessable-batch', new PermanentError('the broker will never take the batch')],
+    ])('%i %s', async (status, kind, error) => {
+      const { post, logged } = await startFixture(create, { ingest: () => Promise.reject(error) });
+      const answer = await post();
+      expect(answer.status).toBe(status);
+      expect(problemOf(answer)).toMatchObject({ type: `urn:logforge:problem:${kind}`, detail: error.message });
+      expect(logged).toEqual([]);
+    });
+
+    test.each([
+      [7, 7],
+      [0.2, 1],
+      [2.5, 3],
+    ])('503 with Retry-After when it is unavailable for %f s', async (seconds, header) => {
+      const ingest = () => Promise.reject(new UnavailableError('the disk is full', seconds));
+      const { post } = await startFixture(create, { ingest });
+      const answer = await post();
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, String(header)]);
+      expect(problemOf(answer).detail).toBe('the disk is full');
+    });
+
+    test('503 for any fault of our own, which is logged and not told', async () => {
+      const { post, logged } = await startFixture(create, {
+        ingest: () => {
+          throw new TypeError('secret detail');
+        },
+      });
+      const answer = await post();
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(answer.body).not.toContain('secret');
+      expect(logged).toMatchObject([{ level: 'error', message: 'cannot ingest a batch' }]);
+    });
+  });
+
+  describe('refuses before it reads the body', () => {
+    test.each([
+      'invalid=no',
+      'invalid=',
+      'invalid=Skip',
+      'invalid=skip&invalid=reject',
+      'a=1&invalid=1',
+    ])('the query %s', async (query) => {
+      const { post, ingested } = await startFixture(create);
+      const answer = await post({ target: `/logs?${query}` });
+      expect(answer.status).toBe(400);
+      expect(problemOf(answer).detail).toContain('invalid');
+      expect(ingested).toEqual([]);
+    });
+
+    test.each([
+      ['an empty one', ''],
+      ['one with a space', 'a b'],
+      ['one that is not ASCII', 'ä'],
+      ['one of 256 characters', 'k'.repeat(256)],
+      ['two', 'a\r\nIdempotency-Key: b'],
+    ])('an Idempotency-Key that is not 1 to 255 visible ASCII characters: %s', async (_, key) => {
+      const { post, ingested } = await startFixture(create);
+      const answer = await post({ headers: [`Idempotency-Key: ${key}`] });
+      expect(answer.status).toBe(400);
+      expect(problemOf(answer).detail).toContain('Idempotency-Key');
+      expect(ingested).toEqual([]);
+    });
+
+    test('a transfer coding beside chunked', async () => {
+      const { post, ingested } = await startFixture(create);
+      const answer = await post({ contentLength: null, headers: ['Transfer-Encoding: gzip, chunked'] });
+      expect(answer.status).toBe(501);
+      expect(problemOf(answer).detail).toContain('chunked');
+      expect(ingested).toEqual([]);
+    });
+
+    test('an expectation nobody knows', async () => {
+      const { post, ingested } = await startFixture(create);
+      const answer = await post({ headers: ['Expect: coffee'] });
+      expect(answer.status).toBe(417);
+      expect(problemOf(answer).detail).toContain('100-continue');
+      expect(ingested).toEqual([]);
+    });
+
+    test.each([
+      ['no key', { headers: ['Expect: 100-continue'] }, 401],
+      ['another type', { headers: ['Expect: 100-continue', 'X-API-Key: first-key'], contentType: 'a/b' }, 415],
+      ['a large body', { headers: ['Expect: 100-continue', 'X-API-Key: first-key'], contentLength: 1e9 }, 413],
+    ])('%s, without 100 Continue', async (_, options, status) => {
+      const { connect, ingested } = await startFixture(create, { auth: KEYS });
+      const client = await connect();
+      client.send(postBytes({ body: '', contentLength: 10, ...options }));
+      expect((await client.answer()).status).toBe(status);
+      expect(await client.ended()).toBe('');
+      expect(ingested).toEqual([]);
+    });
+  });
+
+  describe('with auth', () => {
+    test.each([
+      ['X-API-Key: first-key'],
+      ['x-api-key: second-key'],
+      ['Authorization: Bearer second-key'],
+      ['authorization: bearer first-key'],
+      ['X-API-Key: wrong\r\nAuthorization: Bearer first-key'],
+    ])('lets in %j', async (header) => {
+      const { post, ingested } = await startFixture(create, { auth: KEYS });
+      expect((await post({ headers: [header] })).status).toBe(202);
+      expect(ingested).toHaveLength(1);
+    });
+
+    test.each([
+      ['Accept: a'],
+      ['X-API-Key: '],
+      ['X-API-Key: first-ke'],
+      ['X-API-Key: first-key2'],
+      ['X-API-Key: first-key, second-key'],
+      ['X-API-Key: first-key\r\nX-API-Key: second-key'],
+      ['Authorization: first-key'],
+      ['Authorization: Basic first-key'],
+      ['Authorization: Bearer'],
+      ['Authorization: Bearer first-key second-key'],
+    ])('keeps out %j', async (header) => {
+      const { post, ingested } = await startFixture(create, { auth: KEYS });
+      const answer = await post({ headers: [header] });
+      expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="logforge"']);
+      expect(problemOf(answer)).toMatchObject({ type: 'urn:logforge:problem:unauthorized' });
+      expect(ingested).toEqual([]);
+    });
+
+    test('takes the key from the configured header', async () => {
+      const { post } = await startFixture(create, { auth: { ...KEYS, headerName: 'X-Token' } });
+      expect((await post({ headers: ['x-token: first-key'] })).status).toBe(202);
+      expect((await post({ headers: ['X-API-Key: first-key'] })).status).toBe(401);
+    });
+
+    test('asks no key of the other routes', async () => {
+      const { get } = await startFixture(create, { auth: KEYS });
+      expect((await get('/health')).status).toBe(200);
+    });
+  });
+
+  describe('with a rate limit', () => {
+    const limits = { rateLimit: { requestsPerSecond: 0.001, burst: 2 } };
+
+    test('answers 429 with Retry-After beyond the burst of an address', async () => {
+      const { post, ingested } = await startFixture(create, { limits });
+      const answers = [await post(), await post(), await post()];
+      expect(answers.map(({ status }) => status)).toEqual([202, 202, 429]);
+      const wait = Number(answers[2]?.headers.get('retry-after'));
+      expect(wait).toBeGreaterThan(900);
+      expect(wait).toBeLessThanOrEqual(1_000);
+      expect(ingested).toHaveLength(2);
+    });
+
+    test('counts each key by itself, and refused keys not at all', async () => {
+      const { post } = await startFixture(create, { limits, auth: KEYS });
+      const statuses = [];
+      for (const key of ['first-key', 'first-key', 'first-key', 'wrong', 'second-key']) {
+        statuses.push((await post({ headers: [`X-API-Key: ${key}`] })).status);
+      }
+      expect(statuses).toEqual([202, 202, 429, 401, 202]);
+    });
+  });
+
+  describe('with too much in hand', () => {
+    const limits = { maxBodyBytes: 1_000, maxInFlightBytes: 1_000 };
+
+    test('answers 503 with Retry-After before it reads the body, until there is room', async () => {
+      const held = deferred<IngestResult>();
+      const { connect, post, ingested, metric } = await startFixture(create, { limits, ingest: () => held.promise });
+      const first = await connect();
+      first.send(postBytes({ body: 'x'.repeat(900) }));
+      await expect.poll(() => ingested.length).toBe(1);
+      expect(await metric('logforge_http_in_flight_bytes')).toBe(900);
+
+      const second = await connect();
+      second.send(postBytes({ body: '', contentLength: 101 }));
+      const refused = await second.answer();
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(problemOf(refused)).toMatchObject({ type: 'urn:logforge:problem:overloaded' });
+      expect(ingested).toHaveLength(1);
+
+      held.resolve(ACCEPTED);
+      expect((await first.answer()).status).toBe(202);
+      expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
+      expect((await post()).status).toBe(202);
+    });
+
+    test.each([
+      ['in place', 20_000],
+      ['in zlib threads', 3_000_000],
+    ])('counts what a packed body unpacks to, %s', async (_, bytes) => {
+      const { post, ingested, metric } = await startFixture(create, {
+        limits: { maxBodyBytes: 10_000_000, maxInFlightBytes: 10_000 },
+      });
+      const answer = await post({ body: gzipSync('x'.repeat(bytes)), headers: ['Content-Encoding: gzip'] });
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(ingested).toEqual([]);
+      expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
+    });
+
+    test('counts a chunked body as it comes', async () => {
+      const { connect, ingested, metric } = await startFixture(create, {
+        limits: { maxBodyBytes: 5_000, maxInFlightBytes: 1_000 },
+      });
+      const client = await connect();
+      client.send(postBytes({ body: '', contentLength: null, headers: ['Transfer-Encoding: chunked'] }));
+      client.send(`258\r\n${'x'.repeat(600)}\r\n`);
+      await expect.poll(() => metric('logforge_http_in_flight_bytes')).toBe(600);
+      client.send(`258\r\n${'x'.repeat(600)}\r\n`);
+      expect((await client.answer()).status).toBe(503);
+      expect(ingested).toEqual([]);
+      expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
+    });
+  });
+
+  describe('counts', () => {
+    test('batches, refusals, failures, bytes and durations, by route and status class', async () => {
+      const results = [
+        async () => ACCEPTED,
+        () => Promise.reject(new MalformedBodyError('bad')),
+        () => Promise.reject(new Error('broken')),
+      ];
+      const { post, get, metric } = await startFixture(create, {
+        ingest: () => results.shift()?.() ?? Promise.reject(new Error('unused')),
+      });
+      for (let i = 0; i < 3; i += 1) await post();
+      await post({ contentType: 'a/b' });
+      await get('/version?x=1');
+      await get('/nowhere/at/all');
+      const count = (route: string, status: string) =>
+        metric(`logforge_http_request_duration_seconds_count{route="${route}",status="${status}"}`);
+
+      expect(await metric('log_batches_received_total')).toBe(4);
+      expect(await metric('invalid_requests_total')).toBe(2);
+      expect(await metric('ingest_errors_total')).toBe(1);
+      expect(await metric('logforge_received_bytes_total')).toBe(3 * BODY.length);
+      expect(await count('/logs', '2xx')).toBe(1);
+      expect(await count('/logs', '4xx')).toBe(2);
+      expect(await count('/logs', '5xx')).toBe(1);
+      expect(await count('/version', '2xx')).toBe(1);
+      expect(await count('other', '4xx')).toBe(1);
+    });
+  });
+}

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import { constants, gzipSync } from 'node:zlib';
+
+/** A file of the page, ready to be sent. */
+export interface Asset {
+  readonly type: string;
+  readonly etag: string;
+  readonly bytes: Buffer;
+  readonly gzipped: Buffer;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/** The charts' library, by the names that the page knows its files by. */
+const LIBRARY = {
+  'uplot.js': 'uplot/dist/uPlot.iife.min.js',
+  'uplot.css': 'uplot/dist/uPlot.min.css',
+} as const;
+
+/** Every file of the dashboard by its name, read from beside this module; packed when first asked for. */
+export function readAssets(): ReadonlyMap<string, () => Asset> {
+  const folder = new URL('./page/', import.meta.url);
+  const files = new Map<string, URL>(readdirSync(folder).map((name) => [name, new URL(name, folder)]));
+  for (const [name, path] of Object.entries(LIBRARY)) files.set(name, new URL(import.meta.resolve(path)));
+  return new Map(
+    [...files].flatMap(([name, url]) => {
+      const type = TYPES[extname(name)];
+      return type === undefined ? [] : [[name, once(() => pack(type, readFileSync(url)))]];
+    }),
+  );
+}
+
+function pack(type: string, bytes: Buffer): Asset {
+  const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
+  return { type, etag, bytes, gzipped: gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }) };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import { parseHour } from '../../model/hour.ts';
+import { PROBLEM_TYPES } from '../problem.ts';
+
+/**
+ * What goes in and comes out, as schemas: they check the parameters of requests, they are the schemas of
+ * GET /openapi.json, and the contract test holds every answer to them. `components` names those the document refers to.
+ * What the dashboard is made of stands in dashboard-schemas.ts.
+ */
+export const components = z.registry<{ id: string }>();
+
+export const MAX_RANGE_HOURS = 31 * 24;
+export const MAX_TOP = 10_000;
+export const MAX_LISTED_ERRORS = 100;
+
+export const count = z.int().min(0);
+export const hourText = z.string().meta({ examples: ['2015-05-17T10:00:00Z'] });
+
+export function component<S extends z.ZodType>(id: string, schema: S): S {
+  components.add(schema, { id });
+  return schema;
+}
+
+export const record = component(
+  'Record',
+  z
+    .looseObject({
+      timestamp: z.string().meta({
+        format: 'date-time',
+        description: 'RFC 3339, years 0001–9999. Stored in UTC, the fraction kept to nanoseconds.',
+        examples: ['2025-11-22T15:23:00Z'],
+      }),
+      path: z
+        .string()
+        .regex(/\S/)
+        .meta({ description: 'Not blank; stored trimmed.', examples: ['/home'] }),
+      userAgent: z
+        .string()
+        .regex(/\S/)
+        .meta({ description: 'Not blank; stored trimmed.', examples: ['Mozilla/5.0'] }),
+    })
+    .describe('One log record. Further fields are allowed and kept as they came.'),
+);
+
+export const batch = component('Batch', z.array(record).min(1).describe('The records of one request.'));
+
+export const recordError = component(
+  'RecordError',
+  z.object({
+    index: count.describe('Place in the batch: from 0, or for CSV the row from 1, the header counted.'),
+    field: z.string().describe('The field at fault; empty when the record as a whole is.'),
+    reason: z.string().meta({ examples: ['record 3 missing path'] }),
+  }),
+);
+
+export const accepted = component(
+  'Accepted',
+  z.object({
+    accepted: count.describe('Records stored.'),
+    rejected: count.optional().describe('Invalid records, with invalid=skip.'),
+    errors: z.array(recordError).max(MAX_LISTED_ERRORS).optional(),
+  }),
+);
+
+const check = component('Check', z.object({ ok: z.boolean(), detail: z.string() }));
+
+export const problem = component(
+  'Problem',
+  z
+    .object({
+      type: z.enum(PROBLEM_TYPES).describe('What kind of problem, for programs.'),
+      title: z.string().describe('The kind in words.'),
+      status: z.int().min(400).max(599),
+      detail: z.string().describe('What went wrong with this request.'),
+      errors: z.array(recordError).max(MAX_LISTED_ERRORS).optional().describe('The first invalid records.'),
+      errorCount: count.optional().describe('Invalid records in all.'),
+      checks: z.record(z.string(), check).optional().describe('The failing checks of GET /ready.'),
+    })
+    .describe('RFC 9457 problem details.'),
+);
+
+export const ready = component('Ready', z.object({ status: z.literal('ready'), checks: z.record(z.string(), check) }));
+
+export const version = component(
+  'Version',
+  z.object({
+    version: z.string(),
+    commit: z.string(),
+    buildDate: z.string(),
+    pipeline: z.union([z.literal(1), z.literal(2)]).describe('1: straight to the files. 2: through the queue.'),
+    node: z.string(),
+  }),
+);
+
+const sums = {
+  totalRequests: count,
+  requestsPerPath: z.record(z.string(), count),
+  requestsPerUserAgent: z.record(z.string(), count),
+  other: z
+    .object({ requestsPerPath: count, requestsPerUserAgent: count })
+    .optional()
+    .describe('With top: the requests whose path or user agent is not among the largest.'),
+  source: z
+    .object({ bytes: count, records: count, skippedLines: count })
+    .describe('What was counted: bytes and records of the hour files, and corrupt lines left out.'),
+};
+
+export const hourSummary = component('HourSummary', z.object({ hour: hourText, ...sums }));
+
+export const rangeSummary = component(
+  'RangeSummary',
+  z.object({
+    from: hourText,
+    to: hourText,
+    hours: count.describe('Hours of the range that have a summary.'),
+    ...sums,
+  }),
+);
+
+export const aggregationRun = component(
+  'AggregationRun',
+  z.object({
+    written: count.describe('Hours whose summary was written.'),
+    unchanged: count.describe('Hours that had nothing new.'),
+    missing: count.describe('Hours whose file is gone.'),
+    failed: count.describe('Hours that could not be summarised; the log says why.'),
+    bytes: count.describe('Bytes newly counted.'),
+    records: count.describe('Records newly counted.'),
+    skippedLines: count.describe('Corrupt lines among them.'),
+    seconds: z.number().min(0),
+  }),
+);
+
+const HOUR_RULE = 'must be an hour such as 2015-05-17T10';
+
+export const hourParameter = z
+  .string(`${HOUR_RULE}, and is not given`)
+  .refine((text) => parseHour(text) !== undefined, {
+    error: ({ input }) => `${HOUR_RULE}, is ${JSON.stringify(input)}`,
+  })
+  .meta({ examples: ['2015-05-17T10'] });
+
+const topRule = `must be a whole number from 1 to ${MAX_TOP}`;
+
+export const analyticsParameters = z.object({
+  hour: hourParameter.optional().describe('One UTC hour. Not with from and to.'),
+  from: hourParameter.optional().describe('The first UTC hour of a range.'),
+  to: hourParameter.optional().describe('The UTC hour behind the last of the range, at most 31 days after from.'),
+  top: z
+    .string()
+    .regex(/^\d{1,5}$/, topRule)
+    .transform(Number)
+    .pipe(z.int().min(1, topRule).max(MAX_TOP, topRule))
+    .optional()
+    .describe('Keep this many of the largest counts of each map, and add up the others.'),
+});
+
+export const logsParameters = z.object({
+  invalid: z
+    .enum(['reject', 'skip'])
+    .optional()
+    .describe('What to do with invalid records: refuse the batch, or store the others. Default: as configured.'),
+});

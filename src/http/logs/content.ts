@@ -1,0 +1,34 @@
+import type { BodyFormat } from '../../decode/decode.ts';
+
+export const ACCEPTED_TYPES = 'application/json, application/x-ndjson, text/csv';
+export const ACCEPTED_CODINGS = 'gzip, deflate, br, zstd';
+
+export type Coding = 'identity' | 'gzip' | 'deflate' | 'br' | 'zstd';
+
+const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
+  ['application/json', 'json'],
+  ['application/x-ndjson', 'ndjson'],
+  ['text/csv', 'csv'],
+]);
+
+const CODINGS: ReadonlyMap<string, Coding> = new Map([
+  ['', 'identity'],
+  ['identity', 'identity'],
+  ['gzip', 'gzip'],
+  // RFC 9110, 8.4.1.3: to be taken as gzip.
+  ['x-gzip', 'gzip'],
+  ['deflate', 'deflate'],
+  ['br', 'br'],
+  ['zstd', 'zstd'],
+]);
+
+/** The format a Content-Type names, whatever its case and parameters; undefined for any other or none. */
+export function readFormat(contentType: string | undefined): BodyFormat | undefined {
+  if (contentType === undefined) return undefined;
+  return FORMATS.get(contentType) ?? FORMATS.get((contentType.split(';', 1)[0] ?? '').trim().toLowerCase());
+}
+
+/** The one coding a Content-Encoding names; undefined for any other and for more than one. */
+export function readCoding(contentEncoding: string | undefined): Coding | undefined {
+  return contentEncoding === undefined ? 'identity' : CODINGS.get(contentEncoding.trim().toLowerCase());
+}

@@ -1,0 +1,66 @@
+import { STATUS_CODES } from 'node:http';
+import type { BodyCollector } from '../body.ts';
+import type { LogsExchange } from '../logs.ts';
+import type { Lane } from './lane.ts';
+import type { PlainHead } from './plain-head.ts';
+
+/** The connection that a request came by. */
+interface LaneOwner {
+  readonly remoteAddress: string | undefined;
+  receive(body: BodyCollector): void;
+  answer(exchange: LaneExchange, answer: LaneAnswer): void;
+}
+
+/** One request and its answer to be. */
+export class LaneExchange implements LogsExchange {
+  readonly id: string;
+  readonly headers: PlainHead['headers'];
+  readonly url: string;
+  readonly started: number;
+  /** The answer as bytes of HTTP, once there is one. */
+  text: string | undefined = undefined;
+  readonly #connection: LaneOwner;
+
+  constructor(connection: LaneOwner, id: string, { headers, url }: PlainHead, started: number) {
+    this.#connection = connection;
+    this.id = id;
+    this.headers = headers;
+    this.url = url;
+    this.started = started;
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#connection.remoteAddress;
+  }
+
+  receive(body: BodyCollector): void {
+    this.#connection.receive(body);
+  }
+
+  answer(status: number, contentType: string, body: string, headers?: readonly string[]): void {
+    this.#connection.answer(this, { status, contentType, body, headers });
+  }
+}
+
+export interface LaneAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers: readonly string[] | undefined;
+}
+
+/** The answer as bytes of HTTP; `isLast`: the connection ends behind it. */
+export function formatAnswer(
+  id: string,
+  { status, contentType, body, headers }: LaneAnswer,
+  { dates, keepAlive, isLast }: Pick<Lane, 'dates' | 'keepAlive'> & { readonly isLast: boolean },
+): string {
+  let text =
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${id}\r\n`;
+  if (headers !== undefined) {
+    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  }
+  const rest = isLast ? 'Connection: close' : `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}`;
+  return `${text}Date: ${dates()}\r\n${rest}\r\n\r\n${body}`;
+}

@@ -1,0 +1,64 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { BodyFormat } from '../../decode/decode.ts';
+import { logsParameters } from '../docs/api-schemas.ts';
+import type { Problem } from '../problem.ts';
+import { ACCEPTED_CODINGS, ACCEPTED_TYPES, type Coding, readCoding, readFormat } from './content.ts';
+
+/** What the head of a POST /logs asks for. */
+export interface LogsRequest {
+  readonly format: BodyFormat;
+  readonly coding: Coding;
+  /** As Content-Length has it; undefined for a chunked body. */
+  readonly declared: number | undefined;
+  readonly invalid: 'reject' | 'skip' | undefined;
+  readonly idempotencyKey: string | undefined;
+}
+
+const VISIBLE_ASCII = /^[!-~]{1,255}$/;
+
+/** Reads the head of a request, or says what is wrong with it. */
+export function readLogsRequest(
+  { headers, url }: { readonly headers: IncomingHttpHeaders; readonly url: string },
+  maxBodyBytes: number,
+): LogsRequest | Problem {
+  const format = readFormat(headers['content-type']);
+  if (format === undefined) return unsupportedType(headers['content-type']);
+  const coding = readCoding(headers['content-encoding']);
+  if (coding === undefined) return unsupportedCoding(headers['content-encoding']);
+  const transfer = headers['transfer-encoding'];
+  if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') {
+    return { kind: 'unsupported-transfer-encoding', detail: 'the only transfer encoding understood is chunked' };
+  }
+
+  const invalid = readInvalid(url);
+  if (invalid === 'wrong') return { kind: 'bad-request', detail: 'the parameter invalid must be skip or reject' };
+  const idempotencyKey = headers['idempotency-key'];
+  if (idempotencyKey !== undefined && !(typeof idempotencyKey === 'string' && VISIBLE_ASCII.test(idempotencyKey))) {
+    return { kind: 'bad-request', detail: 'the Idempotency-Key must be 1 to 255 visible ASCII characters' };
+  }
+
+  const declared = transfer === undefined ? Number(headers['content-length'] ?? 0) : undefined;
+  if (declared !== undefined && declared > maxBodyBytes) {
+    return { kind: 'body-too-large', detail: `the body is larger than ${maxBodyBytes} bytes` };
+  }
+  return { format, coding, declared, invalid, idempotencyKey };
+}
+
+function readInvalid(url: string): 'reject' | 'skip' | 'wrong' | undefined {
+  const at = url.indexOf('?');
+  if (at < 0) return undefined;
+  const values = new URLSearchParams(url.slice(at + 1)).getAll('invalid');
+  const parsed = logsParameters.safeParse(values.length === 0 ? {} : { invalid: values[0] });
+  return parsed.success && values.length <= 1 ? parsed.data.invalid : 'wrong';
+}
+
+function unsupportedType(given: string | undefined): Problem {
+  const what = given === undefined ? 'the request has no Content-Type' : `the Content-Type is ${JSON.stringify(given)}`;
+  const detail = `${what}; understood are ${ACCEPTED_TYPES}`;
+  return { kind: 'unsupported-media-type', detail, headers: ['Accept', ACCEPTED_TYPES] };
+}
+
+function unsupportedCoding(given: string | undefined): Problem {
+  const detail = `the Content-Encoding is ${JSON.stringify(given)}; understood is one of ${ACCEPTED_CODINGS}, not a list`;
+  return { kind: 'unsupported-content-encoding', detail, headers: ['Accept-Encoding', ACCEPTED_CODINGS] };
+}

@@ -1,0 +1,113 @@
+import type { ServerResponse } from 'node:http';
+import type { Metrics } from '../../metrics/metrics.ts';
+import type { BodyRequest } from '../logs/body.ts';
+import { PROBLEM_TYPE, type Problem, problemBody, problemStatus } from '../problem.ts';
+import type { Connection } from './connections.ts';
+import { createDeadlines } from './deadlines.ts';
+
+/** One request and its answer to be. */
+export interface Exchange {
+  readonly request: BodyRequest;
+  readonly response: ServerResponse;
+  readonly connection: Connection;
+  /** Its place among the requests of its connection, from 1. */
+  readonly number: number;
+  readonly id: string;
+  /** As `performance.now()` has it. */
+  readonly started: number;
+  /** The client waits for "100 Continue" before it sends the body. */
+  readonly expectsContinue: boolean;
+}
+
+export interface Answers {
+  /** Answers, keeps the books of the connection, and closes it where that must be. `headers`: names and values by turns. */
+  answer(exchange: Exchange, status: number, contentType: string, body: string, headers?: readonly string[]): void;
+  problem(exchange: Exchange, problem: Problem): void;
+  close(): void;
+}
+
+/** What is left of a body of at most this, after its request was refused, is read and dropped to keep the connection. */
+const DROPPED_BYTES = 256 * 1024;
+
+const REQUEST_TIMEOUT = 408;
+
+/** How long a client may go on sending what nobody reads before the connection is cut. */
+const LINGER_MS = 1_000;
+
+export function createAnswers(options: {
+  readonly isDraining: () => boolean;
+  /** Told the seconds a request took, by the first digit of its status. */
+  readonly observe: (statusClass: number, seconds: number) => void;
+}): Answers {
+  const { isDraining, observe } = options;
+  const lingering = createDeadlines<Lingering>(LINGER_MS);
+
+  const answer: Answers['answer'] = (exchange, status, contentType, body, extra) => {
+    const { request, response, connection } = exchange;
+    const isNewest = exchange.number === connection.requests;
+    const lingers = status === REQUEST_TIMEOUT || leavesMuchUnread(exchange);
+    const headers = ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
+    headers.push('X-Request-Id', exchange.id);
+    if (extra !== undefined) headers.push(...extra);
+
+    connection.open -= 1;
+    if (isNewest && request.complete) connection.newest = undefined;
+    observe((status / 100) | 0, (performance.now() - exchange.started) / 1_000);
+    if (connection.socket.destroyed) return;
+
+    // An older request must not close: the answers behind it would be lost.
+    if (isNewest && (lingers || connection.closing || isDraining())) {
+      connection.closing = true;
+      headers.push('Connection', 'close');
+    } else if (connection.closing && connection.open === 0) {
+      response.once('finish', () => connection.socket.destroySoon());
+    }
+    response.writeHead(status, headers);
+    if (lingers) linger(lingering, request, response, body);
+    else response.end(body);
+  };
+
+  return {
+    answer,
+    problem: (exchange, problem) =>
+      answer(exchange, problemStatus(problem.kind), PROBLEM_TYPE, problemBody(problem), problem.headers),
+    close: lingering.close,
+  };
+}
+
+/** Binds the request histogram's children once: finding one by its labels is what costs. */
+export function bindDurations(metrics: Metrics, route: string): (statusClass: number, seconds: number) => void {
+  const children = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((status) => metrics.requestDuration.labels(route, status));
+  return (statusClass, seconds) => children[statusClass - 1]?.observe(seconds);
+}
+
+function leavesMuchUnread({ request, expectsContinue }: Exchange): boolean {
+  if (request.complete) return false;
+  const length = request.headers['content-length'];
+  if (length !== undefined) return expectsContinue || Number(length) > DROPPED_BYTES;
+  return request.headers['transfer-encoding'] !== undefined;
+}
+
+interface Lingering {
+  expire(): void;
+}
+
+/**
+ * Sends the whole answer but does not end it: ending it would close the socket, and a close with unread data makes the
+ * kernel send a reset, which can take the answer from a client that is still sending. The body's end, or the time, does.
+ */
+function linger(
+  lingering: ReturnType<typeof createDeadlines<Lingering>>,
+  request: BodyRequest,
+  response: ServerResponse,
+  body: string,
+): void {
+  const end = () => {
+    lingering.forget(item);
+    response.end();
+  };
+  const item: Lingering = { expire: end };
+  lingering.watch(item);
+  request.sink = { data: () => undefined, end, fail: end };
+  response.write(body);
+}

@@ -1,0 +1,189 @@
+import { describe, expect, test } from 'vitest';
+import { createMetrics } from '../metrics/metrics.ts';
+import type { LiveEvent, Refusal } from '../service/service.ts';
+import { createLive, type LiveLook } from './live.ts';
+import { readLiveCounts } from './live-counts.ts';
+import { createRefusals } from './refusals.ts';
+
+const START = Date.parse('2026-01-01T00:00:00Z');
+
+function refusal(reason: string, time = START): Refusal {
+  return { time, status: 400, reason, requestId: 'r' };
+}
+
+/** A service whose seconds pass when the test says so. */
+function createService({ pipeline = 1 as 1 | 2 } = {}) {
+  const metrics = createMetrics({ defaultMetrics: false });
+  const refusals = createRefusals();
+  const others: LiveLook[] = [];
+  const events: LiveEvent[] = [];
+  let ms = 0;
+  let failing = false;
+  const live = createLive({
+    look: async () => {
+      if (failing) throw new Error('a thread is gone');
+      return [{ counts: await readLiveCounts(metrics, 0), refusals: refusals.drain() }, ...others.splice(0)];
+    },
+    pipeline,
+    clock: () => START + ms,
+    now: () => ms,
+  });
+  return {
+    metrics,
+    refusals,
+    others,
+    events,
+    live,
+    fail: (now: boolean) => {
+      failing = now;
+    },
+    listen: () => live.subscribe((event) => void events.push(event)),
+    second: async (length = 1_000) => {
+      ms += length;
+      await live.tick();
+    },
+  };
+}
+
+describe('rates', () => {
+  test('are what came since the last look, by the time that passed', async () => {
+    const { live, metrics, second } = createService();
+    metrics.logsIngested.inc(1_000);
+    await second();
+    expect((await live.snapshot()).stats).toMatchObject({ rates: { accepted: 0 }, totals: { accepted: 1_000 } });
+    metrics.logsIngested.inc(300);
+    metrics.receivedBytes.inc(4_000);
+    await second(2_000);
+    const { stats } = await live.snapshot();
+    expect(stats).toMatchObject({ uptimeSeconds: 3, rates: { accepted: 150, bytes: 2_000, batches: 0 } });
+    expect(stats.time).toBe(START + 3_000);
+  });
+
+  test('fall back to nothing when nothing comes', async () => {
+    const { live, metrics, second } = createService();
+    await second();
+    metrics.batchesReceived.inc();
+    await second();
+    await second();
+    expect((await live.snapshot()).stats.rates.batches).toBe(0);
+  });
+});
+
+describe('times', () => {
+  test('are those of the last ten seconds', async () => {
+    const { live, metrics, second } = createService();
+    await second();
+    metrics.requestDuration.labels('/logs', '2xx').observe(4);
+    metrics.syncDuration.observe(0.004);
+    await second();
+    const { latency, sync } = (await live.snapshot()).stats;
+    expect(latency?.p99).toBeGreaterThan(2.5);
+    expect(sync?.p50).toBeCloseTo(0.00375);
+    for (let i = 0; i < 10; i++) await second();
+    expect((await live.snapshot()).stats).toMatchObject({ latency: null, sync: null });
+  });
+});
+
+describe('the past', () => {
+  test('is kept by the second and by ten seconds, as much as there is room for', async () => {
+    const { live, metrics, second } = createService();
+    await second();
+    for (let i = 1; i <= 4_000; i++) {
+      metrics.logsIngested.inc(i);
+      await second();
+    }
+    const [fine, coarse] = (await live.snapshot()).history;
+    expect([fine?.stepSeconds, fine?.time.length, coarse?.stepSeconds, coarse?.time.length]).toEqual([1, 300, 10, 360]);
+    expect(fine?.accepted.slice(-2)).toEqual([3_999, 4_000]);
+    expect(fine?.time.at(-1)).toBe(START / 1_000 + 4_001);
+    // 4,001 looks: the last whole ten seconds end with the look before the last.
+    expect(coarse?.accepted.at(-1)).toBeCloseTo((3_990 + 3_999) / 2);
+    expect(fine?.p99.every((value) => value === null)).toBe(true);
+  });
+
+  test('has the worst p99 of each step', async () => {
+    const { live, metrics, second } = createService();
+    await second();
+    metrics.requestDuration.labels('/logs', '2xx').observe(0.2);
+    for (let i = 0; i < 9; i++) await second();
+    const [, coarse] = (await live.snapshot()).history;
+    expect(coarse?.p99).toEqual([expect.closeTo(0.2485)]);
+  });
+});
+
+describe('refusals', () => {
+  test('are the last hundred, newest first, told as they come', async () => {
+    const { live, refusals, others, metrics, second, events, listen } = createService();
+    listen();
+    for (let i = 0; i < 150; i++) refusals.add(refusal(`first ${i}`, START + i));
+    await second();
+    others.push({ counts: await readLiveCounts(metrics, 0), refusals: [refusal('elsewhere', START + 1_000)] });
+    refusals.add(refusal('here', START + 2_000));
+    await second();
+    const { refusals: kept } = await live.snapshot();
+    expect(kept).toHaveLength(100);
+    expect(kept.slice(0, 3).map(({ reason }) => reason)).toEqual(['here', 'elsewhere', 'first 149']);
+    const told = events.filter((event) => event.kind === 'refusals');
+    expect(told.map((event) => event.refusals.length)).toEqual([100, 2]);
+  });
+
+  test('are cut to a length, never within a character', () => {
+    const refusals = createRefusals();
+    refusals.add(refusal(`${'a'.repeat(299)}😀 and more`));
+    refusals.add(refusal('short'));
+    expect(refusals.drain().map(({ reason }) => reason)).toEqual(['short', `${'a'.repeat(299)}…`]);
+    expect(refusals.drain()).toEqual([]);
+  });
+});
+
+describe('listeners', () => {
+  test('hear each second until they leave', async () => {
+    const { second, events, listen } = createService();
+    const leave = listen();
+    await second();
+    await second();
+    leave();
+    await second();
+    expect(events.map(({ kind }) => kind)).toEqual(['stats', 'stats']);
+  });
+
+  test('miss a second that could not be looked at, and no more', async () => {
+    const { live, second, events, listen, fail } = createService();
+    listen();
+    await second();
+    fail(true);
+    await expect(second()).rejects.toThrow('a thread is gone');
+    fail(false);
+    await second();
+    expect(events).toHaveLength(2);
+    expect((await live.snapshot()).history[0]?.time).toHaveLength(2);
+  });
+
+  test('are served by one timer, which ends', async () => {
+    const { live, events, listen } = createService();
+    listen();
+    live.start();
+    await expect.poll(() => events.length).toBeGreaterThan(0);
+    live.stop();
+    expect((await live.snapshot()).stats.rates.accepted).toBe(0);
+  });
+});
+
+test('the queue is shown in version 2 only', async () => {
+  const one = createService();
+  expect((await one.live.snapshot()).stats.queue).toBeNull();
+  const two = createService({ pipeline: 2 });
+  two.metrics.kafkaUp.set(1);
+  two.metrics.consumerLag.labels('3').set(9);
+  two.metrics.spoolBytes.set(77);
+  two.metrics.breakerState.labels('closed').set(1);
+  expect((await two.live.snapshot()).stats.queue).toEqual({
+    up: true,
+    lagMessages: 9,
+    lagSeconds: 0,
+    breaker: 'closed',
+    spoolBytes: 77,
+    spoolBatches: 0,
+    spoolAgeSeconds: 0,
+  });
+});

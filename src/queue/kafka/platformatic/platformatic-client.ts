@@ -1,0 +1,37 @@
+import { findErrorBy } from '@platformatic/kafka';
+import type { Log } from '../../../log.ts';
+import type { DriverOptions } from '../driver.ts';
+
+export type PlatformaticOptions = DriverOptions & { readonly log: Log };
+
+const CONNECT_TIMEOUT_MS = 1_500;
+const METADATA_MAX_AGE_MS = 30_000;
+
+/** Options of any client of this library: no retries of its own, which would resend behind our back. */
+export function clientOptions({ brokers, clientId, ssl, sasl }: DriverOptions, requestTimeout: number) {
+  return {
+    clientId,
+    bootstrapBrokers: [...brokers],
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout,
+    timeout: requestTimeout,
+    retries: 0,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+    autocreateTopics: false,
+    ...(ssl !== undefined && { tls: { ...ssl } }),
+    ...(sasl !== undefined && {
+      sasl: { ...sasl, mechanism: SASL_MECHANISMS[sasl.mechanism] },
+    }),
+  };
+}
+
+const SASL_MECHANISMS = {
+  plain: 'PLAIN',
+  'scram-sha-256': 'SCRAM-SHA-256',
+  'scram-sha-512': 'SCRAM-SHA-512',
+} as const;
+
+/** Whether the broker answered with this error of the protocol, at whatever depth the library keeps it. */
+export function hasApiId(error: unknown, apiId: string): boolean {
+  return error instanceof Error && findErrorBy(error, 'apiId', apiId) !== null;
+}

@@ -1,0 +1,291 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Admin, type ClusterMetadata, Consumer, type RecordsBatch } from '@platformatic/kafka';
+import type { DriverConsumption, InRecord, RecordReceiver, RecordSink } from '../driver.ts';
+import { readEnds } from './platformatic-admin.ts';
+import { clientOptions, hasApiId, type PlatformaticOptions } from './platformatic-client.ts';
+
+/*
+ * A member of the group by @platformatic/kafka, below its streams: one consumer joins, beats and commits, another, which
+ * never joins, fetches, because a fetch that waits at the broker holds up whatever is behind it on its connection.
+ *
+ * Before every join the library asks for the member's metadata and waits for it: there we wait until all that was
+ * fetched is stored and committed to the group, so a partition is never given away with work in flight.
+ */
+
+const RETRY_MS = 500;
+const HEARTBEAT_MS = 1_000;
+const REBALANCE_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Bit 5 of a record batch's attributes: a transaction marker, no data. */
+const IS_CONTROL = 0x20;
+/** The name that kafkajs gives the same assignment: members of both kinds can be in one group while one replaces the other. */
+const PROTOCOLS = [{ name: 'RoundRobinAssigner', version: 1 }];
+
+type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
+
+/** What was assigned by one join. */
+interface Generation {
+  readonly lost: AbortController;
+  /** Settles when nothing of it is under way any more. */
+  work: Promise<void>;
+}
+
+interface Reader {
+  readonly partition: number;
+  readonly receiver: RecordReceiver;
+  position: bigint;
+}
+
+export function consumeByPlatformatic(parts: {
+  readonly options: PlatformaticOptions;
+  readonly sink: RecordSink;
+  ensureTopic(): Promise<unknown>;
+}): DriverConsumption {
+  const member = new Member(parts.options, parts.sink, parts.ensureTopic);
+  const started = member.start();
+  let stopped: Promise<void> | undefined;
+  return {
+    stop: () => {
+      stopped ??= member.stop(started);
+      return stopped;
+    },
+  };
+}
+
+class Member {
+  readonly #options: PlatformaticOptions;
+  readonly #sink: RecordSink;
+  readonly #ensureTopic: () => Promise<unknown>;
+  readonly #stopping = new AbortController();
+  readonly #consumer: Consumer;
+  #fetcher: Consumer;
+  #admin: Admin;
+  #generation: Generation | undefined;
+  #joining: Promise<void> | undefined;
+
+  constructor(options: PlatformaticOptions, sink: RecordSink, ensureTopic: () => Promise<unknown>) {
+    this.#options = options;
+    this.#sink = sink;
+    this.#ensureTopic = ensureTopic;
+    this.#consumer = new Consumer({
+      ...clientOptions(options, REQUEST_TIMEOUT_MS),
+      groupId: options.groupId,
+      sessionTimeout: options.sessionTimeoutMs,
+      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
+      heartbeatInterval: Math.min(HEARTBEAT_MS, options.sessionTimeoutMs / 3),
+      protocols: PROTOCOLS,
+      protocolsMetadata: async () => {
+        await this.#letGo();
+        return Buffer.alloc(0);
+      },
+    });
+    this.#fetcher = this.#createFetcher();
+    this.#admin = new Admin(clientOptions(options, options.sendTimeoutMs));
+    this.#consumer.topics.track(options.topic);
+    this.#consumer.on('consumer:group:join', ({ assignments = [] }) => {
+      const mine = assignments.find(({ topic }) => topic === options.topic);
+      this.#begin(mine?.partitions ?? []);
+    });
+    this.#consumer.on('consumer:heartbeat:error', ({ error }) => this.#warn('a heartbeat failed', error));
+    // A join that the library began after a failed heartbeat has failed: it does not try again.
+    this.#consumer.on('error', (error: Error) => {
+      this.#warn('cannot join the group again', error);
+      this.#join();
+    });
+  }
+
+  async start(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await this.#ensureTopic();
+        break;
+      } catch (error) {
+        this.#warn('cannot start a consumer; trying again', error);
+        await this.#pause();
+      }
+    }
+    this.#join();
+    await this.#joining;
+  }
+
+  async stop(started: Promise<void>): Promise<void> {
+    this.#stopping.abort(new Error('the consumer is stopping'));
+    await started;
+    await this.#joining;
+    await this.#generation?.work;
+    // With force: leaves the group even where a heartbeat is out.
+    const closing = [this.#consumer.close(true), this.#fetcher.close(true), this.#admin.close()];
+    await Promise.all(closing.map((closed) => closed.catch(() => undefined)));
+  }
+
+  #join(): void {
+    this.#joining ??= this.#joinUntilIn().finally(() => {
+      this.#joining = undefined;
+    });
+  }
+
+  async #joinUntilIn(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await this.#consumer.joinGroup({});
+        return;
+      } catch (error) {
+        if (isHopeless(error)) {
+          this.#sink.fatal(error instanceof Error ? error : new Error(String(error)));
+          return;
+        }
+        this.#warn('cannot join the group; trying again', error);
+        await this.#pause();
+      }
+    }
+  }
+
+  /** Gives up what is assigned, once all that was fetched of it is stored and committed, or cannot be. */
+  async #letGo(): Promise<void> {
+    const generation = this.#generation;
+    generation?.lost.abort(new Error('the group is joined anew'));
+    await generation?.work;
+  }
+
+  #begin(partitions: readonly number[]): void {
+    const generation: Generation = { lost: new AbortController(), work: Promise.resolve() };
+    this.#generation = generation;
+    this.#stopping.signal.addEventListener('abort', () => generation.lost.abort(this.#stopping.signal.reason), {
+      once: true,
+      signal: generation.lost.signal,
+    });
+    if (this.#stopping.signal.aborted) generation.lost.abort(this.#stopping.signal.reason);
+    generation.work = partitions.length === 0 ? Promise.resolve() : this.#read(partitions, generation.lost.signal);
+  }
+
+  /** Assigns and reads, and begins anew with the assignment when positions turn out to be wrong. Never rejects. */
+  async #read(partitions: readonly number[], lost: AbortSignal): Promise<void> {
+    while (!lost.aborted) {
+      try {
+        const readers = await this.#assign(partitions);
+        await this.#readAll(readers, lost);
+      } catch (error) {
+        if (lost.aborted) return;
+        this.#warn('cannot read assigned partitions; trying again', error);
+        await this.#renewClients();
+        await this.#pause(lost);
+      }
+    }
+  }
+
+  async #assign(partitions: readonly number[]): Promise<Reader[]> {
+    const ends = await readEnds(this.#admin, this.#options);
+    return Promise.all(
+      partitions.map(async (partition) => {
+        const state = ends.find((end) => end.partition === partition);
+        if (state === undefined) throw new Error(`the broker does not know partition=${partition}`);
+        const receiver = await this.#sink.assign(state);
+        if (state.committed !== receiver.offset) await this.#commit(partition, receiver.offset);
+        return { partition, receiver, position: receiver.offset };
+      }),
+    );
+  }
+
+  async #readAll(readers: readonly Reader[], lost: AbortSignal): Promise<void> {
+    const { topic } = this.#options;
+    const failed = new AbortController();
+    const over = AbortSignal.any([lost, failed.signal]);
+    const metadata = await this.#fetcher.metadata({ topics: [topic], forceUpdate: true });
+    const byLeader = Map.groupBy(readers, ({ partition }) => metadata.topics.get(topic)?.partitions[partition]?.leader);
+    const loops = Array.from(byLeader, async ([node = -1, mine]) => {
+      try {
+        while (!over.aborted) await this.#readOnce(node, mine, metadata, lost);
+      } finally {
+        failed.abort();
+      }
+    });
+    const results = await Promise.allSettled(loops);
+    const rejected = results.find((result) => result.status === 'rejected');
+    if (rejected !== undefined) throw rejected.reason;
+  }
+
+  async #readOnce(
+    node: number,
+    readers: readonly Reader[],
+    metadata: ClusterMetadata,
+    lost: AbortSignal,
+  ): Promise<void> {
+    const { topic, fetch } = this.#options;
+    const topicId = metadata.topics.get(topic)?.id ?? '';
+    const partitions = readers.map(({ partition, position }) => ({
+      ...{ partition, currentLeaderEpoch: -1, lastFetchedEpoch: -1 },
+      ...{ fetchOffset: position, partitionMaxBytes: fetch.maxBytesPerPartition },
+    }));
+    const { minBytes, maxBytes, maxWaitMs } = fetch;
+    const wanted = { node, minBytes, maxBytes, maxWaitTime: maxWaitMs, topics: [{ topicId, partitions }] };
+    const response = await this.#fetcher.fetch(wanted);
+    const results = await Promise.allSettled(readers.map((reader) => this.#deliver(reader, response, lost)));
+    const rejected = results.find((result) => result.status === 'rejected');
+    if (rejected !== undefined) throw rejected.reason;
+  }
+
+  async #deliver(reader: Reader, response: FetchResponse, lost: AbortSignal): Promise<void> {
+    const partitions = response.responses.flatMap((topic) => topic.partitions);
+    const fetched = partitions.find(({ partitionIndex }) => partitionIndex === reader.partition);
+    const batches = fetched?.records ?? [];
+    const last = batches.at(-1);
+    if (last === undefined || lost.aborted) return;
+    const next = last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
+    const records = batches.flatMap((batch) => toInRecords(batch, reader.position));
+    // Of transaction markers alone: nothing to store, and the next fetch is behind them.
+    if (records.length > 0) await reader.receiver.receive(records, next, lost);
+    reader.position = next;
+    await this.#commit(reader.partition, next);
+  }
+
+  /** To the group: advisory, for the files and the journal have it already. */
+  async #commit(partition: number, offset: bigint): Promise<void> {
+    const { topic } = this.#options;
+    await this.#consumer
+      .commit({ offsets: [{ topic, partition, offset, leaderEpoch: -1 }] })
+      .catch((error: unknown) => this.#warn('cannot commit an offset to the group', error));
+  }
+
+  #createFetcher(): Consumer {
+    const { fetch, groupId } = this.#options;
+    const timeout = Math.max(REQUEST_TIMEOUT_MS, fetch.maxWaitMs * 2);
+    const fetcher = new Consumer({ ...clientOptions(this.#options, timeout), groupId });
+    fetcher.topics.track(this.#options.topic);
+    return fetcher;
+  }
+
+  /** After a failure nothing is known of the connections, sessions and metadata of these two. */
+  async #renewClients(): Promise<void> {
+    const old = [this.#fetcher.close(true), this.#admin.close()];
+    await Promise.all(old.map((closed) => closed.catch(() => undefined)));
+    this.#fetcher = this.#createFetcher();
+    this.#admin = new Admin(clientOptions(this.#options, this.#options.sendTimeoutMs));
+  }
+
+  #warn(message: string, err: unknown): void {
+    if (!this.#stopping.signal.aborted) this.#sink.failed(message, err);
+  }
+
+  async #pause(lost: AbortSignal = this.#stopping.signal): Promise<void> {
+    await sleep(RETRY_MS, undefined, { signal: lost }).catch(() => undefined);
+  }
+}
+
+/** Errors that no later try mends: the process should end and say so. */
+function isHopeless(error: unknown): boolean {
+  const ids = ['GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'SASL_AUTHENTICATION_FAILED'];
+  return ids.some((id) => hasApiId(error, id)) || hasApiId(error, 'INCONSISTENT_GROUP_PROTOCOL');
+}
+
+function toInRecords(batch: RecordsBatch, position: bigint): InRecord[] {
+  if ((batch.attributes & IS_CONTROL) !== 0) return [];
+  const records: InRecord[] = [];
+  for (const { offsetDelta, timestampDelta, headers, value } of batch.records) {
+    const offset = batch.firstOffset + BigInt(offsetDelta);
+    if (offset < position) continue;
+    const texts: Record<string, string> = {};
+    for (const [name, text] of headers) texts[String(name)] ??= String(text ?? '');
+    records.push({ offset, timestamp: Number(batch.firstTimestamp + timestampDelta), headers: texts, value });
+  }
+  return records;
+}

@@ -1,0 +1,246 @@
+import type { FileHandle } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTestLog } from '../../../test/support/queues.ts';
+import { createMetrics } from '../../metrics/metrics.ts';
+import { UnavailableError } from '../../model/deliver.ts';
+import { createCollector, until, whileConsuming } from '../collect.case.ts';
+import { batchOf } from '../queue-contract.case.ts';
+import { openSpool, type Spool, type SpoolOptions } from './spool.ts';
+import { type SpoolDisk, spoolDisk } from './spool-segments.ts';
+
+let dir: string;
+const opened: Spool[] = [];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'logforge-spool-'));
+});
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((spool) => spool.close()));
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function open(options: Partial<SpoolOptions> = {}) {
+  const metrics = createMetrics({ defaultMetrics: false });
+  const log = createTestLog();
+  const spool = await openSpool({ dir, maxBytes: 1_000_000, metrics, log, ...options });
+  opened.push(spool);
+  return Object.assign(spool, { metrics, log });
+}
+
+const put = (spool: Spool, index: number, size = 1) =>
+  spool.enqueue(batchOf([1, `{"n":${index},"x":"${'y'.repeat(size)}"}`]), { batchIds: [`p:${index}`] });
+
+async function drained(spool: Spool, count: number): Promise<string[]> {
+  const collector = createCollector();
+  await whileConsuming(spool, collector, () =>
+    until(() => collector.ids().length >= count, `${count} batches`, 10_000),
+  );
+  return collector.ids();
+}
+
+const ids = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `p:${from + index}`);
+const segments = async () => (await readdir(join(dir, 'spool'))).filter((name) => name.endsWith('.spool')).sort();
+
+describe('the disk spool', () => {
+  it('acknowledges many with one sync', async () => {
+    let syncs = 0;
+    const disk = watchedDisk({ sync: () => void syncs++ });
+    const spool = await open({ disk });
+    await put(spool, 0);
+    await Promise.all(ids(1, 100).map((_, index) => put(spool, index + 1)));
+    expect(syncs).toBeLessThan(10);
+    expect(await drained(spool, 100)).toEqual(ids(0, 100));
+  });
+
+  it('is found again, in order, whatever segments it takes', async () => {
+    const first = await open({ maxBytes: 80_000 });
+    for (let index = 0; index < 60; index++) await put(first, index, 1_000);
+    expect((await segments()).length).toBeGreaterThan(4);
+    await first.close();
+    const second = await open({ maxBytes: 80_000 });
+    expect(second.waiting()).toBe(60);
+    expect(await drained(second, 60)).toEqual(ids(0, 60));
+    expect(second.waiting()).toBe(0);
+    expect(await segments()).toEqual([]);
+    expect(second.bytes()).toBe(0);
+  });
+
+  it('is full at its bound, and takes batches again when it was drained', async () => {
+    const spool = await open({ maxBytes: 20_000 });
+    const results = await Promise.allSettled(ids(0, 40).map((_, index) => put(spool, index, 1_000)));
+    const taken = results.flatMap((result, index) => (result.status === 'fulfilled' ? [`p:${index}`] : []));
+    const refused = results.filter((result) => result.status === 'rejected');
+    expect(taken.length).toBeGreaterThan(10);
+    expect(refused.length).toBeGreaterThan(10);
+    expect(refused.every(({ reason }) => reason instanceof UnavailableError)).toBe(true);
+    expect(spool.bytes()).toBeLessThanOrEqual(20_000);
+    expect(await drained(spool, taken.length)).toEqual(taken);
+    await put(spool, 50, 1_000);
+    expect(await drained(spool, 1)).toEqual(['p:50']);
+  });
+
+  it('goes on behind what it gave out, and gives out nothing twice after an orderly stop', async () => {
+    const first = await open();
+    for (let index = 0; index < 10; index++) await put(first, index);
+    expect(await drained(first, 10)).toEqual(ids(0, 10));
+    for (let index = 10; index < 15; index++) await put(first, index);
+    await first.close();
+    const second = await open();
+    expect(await drained(second, 5)).toEqual(ids(10, 15));
+  });
+
+  it('keeps everything acknowledged when the process dies at any byte of what is written next', async () => {
+    const spool = await open();
+    for (let index = 0; index < 3; index++) await put(spool, index, 10);
+    const [name = ''] = await segments();
+    const file = join(dir, 'spool', name);
+    const before = (await stat(file)).size;
+    await put(spool, 3, 10);
+    const after = (await stat(file)).size;
+    await spool.close();
+    const copy = join(dir, 'copy');
+    for (let size = before; size <= after; size++) {
+      await rm(copy, { recursive: true, force: true });
+      await mkdir(join(copy, 'spool'), { recursive: true });
+      await copyFile(file, join(copy, 'spool', name));
+      await truncate(join(copy, 'spool', name), size);
+      const again = await open({ dir: copy });
+      const count = size === after ? 4 : 3;
+      expect([size, again.waiting()]).toEqual([size, count]);
+      await put(again, 4);
+      expect(await drained(again, count + 1)).toEqual([...ids(0, count), 'p:4']);
+      await again.close();
+    }
+  });
+
+  it('takes rubbish behind the last whole batch for what was not finished', async () => {
+    const spool = await open();
+    await put(spool, 0);
+    await spool.close();
+    const [name = ''] = await segments();
+    const file = join(dir, 'spool', name);
+    for (const rubbish of [Buffer.alloc(64), Buffer.alloc(64, 0xff), (await readFile(file)).subarray(0, 40)]) {
+      const copy = await mkdtemp(join(dir, 'copy-'));
+      await cp(join(dir, 'spool'), join(copy, 'spool'), { recursive: true });
+      await writeFile(join(copy, 'spool', name), rubbish, { flag: 'a' });
+      const again = await open({ dir: copy });
+      expect(again.waiting()).toBe(1);
+      expect(await drained(again, 1)).toEqual(['p:0']);
+    }
+  });
+
+  it('says what is lost where the disk damaged a batch in the middle, and goes on behind it', async () => {
+    const first = await open({ maxBytes: 80_000 });
+    for (let index = 0; index < 60; index++) await put(first, index, 1_000);
+    await first.close();
+    const [, name = '', third = ''] = await segments();
+    const file = join(dir, 'spool', name);
+    const bytes = await readFile(file);
+    bytes[100] = (bytes[100] ?? 0) ^ 1;
+    await writeFile(file, bytes);
+    const second = await open({ maxBytes: 80_000 });
+    const rest = 60 - (Number(third.slice(0, 16)) - Number(name.slice(0, 16)));
+    const got = await drained(second, rest);
+    expect(got).toEqual([...ids(0, Number(name.slice(0, 16))), ...ids(Number(third.slice(0, 16)), 60)]);
+    expect(second.log.entries).toContain('error the spool is damaged; batches are lost');
+  });
+
+  it('refuses what the disk does not take, keeps the rest, and goes on when there is room', async () => {
+    let full = false;
+    const disk = watchedDisk({
+      write: () => {
+        if (full) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+      },
+    });
+    const spool = await open({ disk });
+    await put(spool, 0);
+    full = true;
+    await expect(put(spool, 1)).rejects.toThrow(/no space left/);
+    full = false;
+    await put(spool, 2);
+    await spool.close();
+    expect(await drained(await open(), 2)).toEqual(['p:0', 'p:2']);
+  });
+
+  it('does not give out what was refused because its sync failed', async () => {
+    let failing = false;
+    const disk = watchedDisk({
+      sync: () => {
+        if (failing) throw new Error('EIO: i/o error');
+      },
+      truncate: () => {
+        if (failing) throw new Error('EIO: i/o error');
+      },
+    });
+    const spool = await open({ disk });
+    await put(spool, 0);
+    failing = true;
+    await expect(put(spool, 1)).rejects.toThrow(UnavailableError);
+    failing = false;
+    await put(spool, 2);
+    await put(spool, 3);
+    await spool.close();
+    expect(await drained(await open(), 3)).toEqual(['p:0', 'p:2', 'p:3']);
+  });
+
+  it('shows what it holds, and how old', async () => {
+    let now = 1_000_000;
+    const spool = await open({ clock: () => now });
+    const read = async () => {
+      const { spoolBatches, spoolBytes, spoolAge } = spool.metrics;
+      const gauges = await Promise.all([spoolBatches.get(), spoolBytes.get(), spoolAge.get()]);
+      return gauges.map(({ values }) => values[0]?.value);
+    };
+    expect(await read()).toEqual([0, 0, 0]);
+    await put(spool, 0);
+    now += 5_000;
+    await put(spool, 1);
+    spool.show();
+    expect(await read()).toEqual([2, spool.bytes(), 5]);
+    await drained(spool, 2);
+    expect(await read()).toEqual([0, 0, 0]);
+  });
+
+  it('goes on taking batches while it is drained', async () => {
+    const spool = await open();
+    const collector = createCollector();
+    await whileConsuming(spool, collector, async () => {
+      for (let index = 0; index < 200; index++) await put(spool, index);
+      await until(() => collector.ids().length >= 200, 'all come');
+    });
+    expect(collector.ids()).toEqual(ids(0, 200));
+  });
+});
+
+/** The real disk, with something in between. */
+function watchedDisk(hooks: { write?: () => void; sync?: () => void; truncate?: () => void }): SpoolDisk {
+  return {
+    open: async (path, flags) => {
+      const file = await spoolDisk.open(path, flags);
+      const watched: Partial<FileHandle> = {
+        write: (async (...args: Parameters<FileHandle['write']>) => {
+          hooks.write?.();
+          return file.write(...args);
+        }) as FileHandle['write'],
+        datasync: async () => {
+          hooks.sync?.();
+          await file.datasync();
+        },
+        truncate: async (length) => {
+          hooks.truncate?.();
+          await file.truncate(length);
+        },
+      };
+      return new Proxy(file, {
+        get: (target, name) => {
+          const own = Reflect.get(watched, name);
+          const value = own ?? Reflect.get(target, name, target);
+          return typeof value === 'function' && own === undefined ? value.bind(target) : value;
+        },
+      });
+    },
+  };
+}
