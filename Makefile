@@ -10,7 +10,7 @@ STAMP := node_modules/.installed
 ##@ First
 run: run-v1 ## Install, start version 1 on defaults, print the curl line to try it
 # What is measured by the clock, or is two hundred thousand cases long, is left out of coverage, under which V8 optimises little.
-COVERED := src/ test/http-threads.test.ts test/e2e/front-threads.test.ts
+COVERED := src/ test/http-threads.test.ts test/e2e/http-workers.test.ts
 UNCOVERED := src/decode/stall.test.ts src/decode/equality.test.ts
 # Where the first run leaves its count for the second, which prints that of both.
 COUNTS := node_modules/.cache/test-counts.json

@@ -1,5 +1,5 @@
 import { afterAll, describe } from 'vitest';
-import { type FrontThreads, startFrontThreads } from '../src/app/http-workers.ts';
+import { type HttpWorkers, startHttpWorkers } from '../src/app/http-workers.ts';
 import { loadConfig } from '../src/config/config.ts';
 import type { CreateServer } from '../src/http/contract/contract-fixture.case.ts';
 import { describeClose } from '../src/http/contract/contract-stop.case.ts';
@@ -12,7 +12,7 @@ const { config: defaults } = loadConfig({ env: { LOGFORGE_LOGGING_LEVEL: 'fatal'
 
 /** The same front in two threads, with the real ingest in them: what the fake one would have said, the store says. */
 const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...options }) => {
-  let threads: FrontThreads | undefined;
+  let threads: HttpWorkers | undefined;
   const { headersTimeoutMs, bodyTimeoutMs, keepAliveTimeoutMs, rateLimit, ...sizes } = limits;
   const times = { headersTimeout: headersTimeoutMs, bodyTimeout: bodyTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs };
   const server = {
@@ -26,7 +26,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
   const config = { ...defaults, server, auth: { ...defaults.auth, ...auth } };
   return {
     async listen() {
-      threads = await startFrontThreads({
+      threads = await startHttpWorkers({
         config,
         version: options.version,
         log: createTestLog(),

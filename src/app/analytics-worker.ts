@@ -11,7 +11,7 @@ import { createChannel } from '../runtime/channel.ts';
 
 // A thread that works on hours and their summaries, put together. The aggregator has one and analytics has one, so that
 // no question waits for a large hour. Started by service/thread.ts with SummaryFilesOptions.
-if (parentPort === null) throw new Error('aggregate-worker is started as a worker thread');
+if (parentPort === null) throw new Error('analytics-worker is started as a worker thread');
 yieldToOthers();
 const summaries = createSummaryFiles(workerData as SummaryFilesOptions);
 createChannel(parentPort, {

@@ -4,7 +4,7 @@ import { createAnalytics } from '../analytics/analytics.ts';
 import { createSummariserThread } from '../analytics/summarise-thread.ts';
 import type { Config } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
-import { createLive, type LiveLook } from '../live/live.ts';
+import { createLive, type LiveSample } from '../live/live.ts';
 import { readLiveCounts } from '../live/live-counts.ts';
 import { createTails } from '../live/tail.ts';
 import type { Log } from '../log.ts';
@@ -15,11 +15,11 @@ import type { Repo } from '../repo/repo.ts';
 import { createSummaryFiles, type SummaryFilesOptions } from '../repo/summaries.ts';
 import { createSummaryTotals } from '../repo/summary-totals.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
-import type { Ledger } from '../service/ledger.ts';
+import type { Accounting } from '../service/accounting.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createGauges } from './gauges.ts';
-import { type Back, createFront } from './http-worker.ts';
-import { type FrontThreads, startFrontThreads } from './http-workers.ts';
+import { type Core, createHttpWorker } from './http-worker.ts';
+import { type HttpWorkers, startHttpWorkers } from './http-workers.ts';
 import type { QueuedPipelineParts } from './queued.ts';
 
 /** The same ending as this file: .ts from source, .js when built. */
@@ -63,7 +63,7 @@ export async function startService(options: {
     const analytics = createAnalytics({ readBytes, entry: aggregateWorker, workerData: summaries, log });
     lifecycle.started('analytics', () => analytics.stop());
 
-    const fronts: Fronts = { ledgers: [], counts: async () => [], look: async () => [await lookAt(metrics)] };
+    const fronts: Fronts = { accountings: [], counts: async () => [], look: async () => [await lookAt(metrics)] };
     const tails = createTails();
     const live = createLive({
       look: () => fronts.look(),
@@ -81,7 +81,7 @@ export async function startService(options: {
     const pipeline = config.version === 1 ? createDirectPipeline(parts) : await startQueuedPipeline(parts);
     const checkReadiness = () => checkAll({ storage: () => repo.checkWritable(), ...pipeline.checks });
     const readHealth = createGauges({ config, metrics, checkReadiness });
-    const back: Back = {
+    const back: Core = {
       deliver: tails.tap(pipeline.deliver),
       live: { ...live, tail: tails.tail },
       hourTotals: createSummaryTotals(summaries),
@@ -89,7 +89,7 @@ export async function startService(options: {
       analytics,
       aggregate: () => aggregator.run(),
       metricsText: async () => {
-        readGauges(metrics, repo, [...fronts.ledgers, ...pipeline.ledgers]);
+        readGauges(metrics, repo, [...fronts.accountings, ...pipeline.accountings]);
         await readHealth();
         return writeExposition(metrics, await fronts.counts());
       },
@@ -109,35 +109,35 @@ export async function startService(options: {
 
 /** What is counted where requests are read: here, or in threads of their own. */
 interface Fronts {
-  ledgers: Ledger[];
+  accountings: Accounting[];
   counts: () => Promise<readonly MetricCounts[]>;
-  look: () => Promise<readonly [LiveLook, ...LiveLook[]]>;
+  look: () => Promise<readonly [LiveSample, ...LiveSample[]]>;
 }
 
 /** With one thread requests are read here; with more, each in a thread of its own, and this one stores. */
 async function startFronts(parts: {
   readonly config: Config;
   readonly version: VersionInfo;
-  readonly back: Back;
+  readonly back: Core;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly fronts: Fronts;
-}): Promise<Pick<FrontThreads, 'address' | 'port' | 'close'>> {
+}): Promise<Pick<HttpWorkers, 'address' | 'port' | 'close'>> {
   const { config, fronts } = parts;
   if (config.server.threads > 1) {
-    const threads = await startFrontThreads(parts);
+    const threads = await startHttpWorkers(parts);
     fronts.counts = threads.metrics;
     fronts.look = async () => [await lookAt(parts.metrics), ...(await threads.looks())];
     return threads;
   }
-  const { server, ledger, look } = createFront({ ...parts, reusePort: false });
-  fronts.ledgers = [ledger];
+  const { server, accounting, look } = createHttpWorker({ ...parts, reusePort: false });
+  fronts.accountings = [accounting];
   fronts.look = async () => [await look()];
   return { ...(await server.listen()), close: server.close };
 }
 
 /** What this thread has counted beside those that read requests. */
-async function lookAt(metrics: Metrics): Promise<LiveLook> {
+async function lookAt(metrics: Metrics): Promise<LiveSample> {
   return { counts: await readLiveCounts(metrics, 0), refusals: [] };
 }
 
@@ -189,10 +189,11 @@ async function checkAll(
 }
 
 /** What is looked up when asked for, not counted as it happens. */
-function readGauges(metrics: Metrics, repo: Repo, ledgers: readonly Ledger[]): void {
-  const sum = (read: (ledger: Ledger) => number): number => ledgers.reduce((total, ledger) => total + read(ledger), 0);
-  metrics.inFlightRecords.set(sum((ledger) => ledger.flying()));
-  metrics.unaccounted.set(sum((ledger) => ledger.unaccounted()));
+function readGauges(metrics: Metrics, repo: Repo, accountings: readonly Accounting[]): void {
+  const sum = (read: (accounting: Accounting) => number): number =>
+    accountings.reduce((total, accounting) => total + read(accounting), 0);
+  metrics.inFlightRecords.set(sum((accounting) => accounting.inFlightRecords()));
+  metrics.unaccounted.set(sum((accounting) => accounting.unaccounted()));
   const oldest = repo.idempotency.oldest();
   metrics.idempotencyKeys.set(repo.idempotency.size());
   metrics.idempotencyReach.set(oldest === undefined ? 0 : (Date.now() - oldest) / 1000);

@@ -6,11 +6,11 @@ import { createRemoteLive } from '../live/remote-live.ts';
 import { createLog } from '../log.ts';
 import { createMetrics, readCounts } from '../metrics/metrics.ts';
 import { type Channel, createChannel } from '../runtime/channel.ts';
-import { createFront, type Front } from './http-worker.ts';
-import { createRemoteBack } from './remote-core.ts';
+import { createHttpWorker, type HttpWorker } from './http-worker.ts';
+import { createRemoteCore } from './remote-core.ts';
 
 /** What a thread that reads requests is started with. */
-export interface FrontThreadData {
+export interface HttpWorkerData {
   readonly config: Config;
   readonly version: VersionInfo;
   /** The port to share; 0 for the first thread where the configuration leaves it to the operating system. */
@@ -22,9 +22,9 @@ export interface FrontThreadData {
 const LAST_ANSWERS_MS = 5_000;
 
 // One of several threads that read requests, put together: HTTP and decoding here, everything else at the other end of
-// the channel. Started by front-threads.ts.
-function run(data: FrontThreadData): void {
-  if (parentPort === null) throw new Error('front-thread is started as a worker thread');
+// the channel. Started by http-workers.ts.
+function run(data: HttpWorkerData): void {
+  if (parentPort === null) throw new Error('http-worker-entry is started as a worker thread');
   const { config, version, port, shared } = data;
   const log = createLog({ level: config.logging.level, format: config.logging.format });
   const metrics = createMetrics({ defaultMetrics: false });
@@ -40,15 +40,15 @@ function run(data: FrontThreadData): void {
       log.close();
     },
     metrics: async () => {
-      metrics.inFlightRecords.set(front.ledger.flying());
-      metrics.unaccounted.set(front.ledger.unaccounted());
+      metrics.inFlightRecords.set(front.accounting.inFlightRecords());
+      metrics.unaccounted.set(front.accounting.unaccounted());
       return readCounts(metrics);
     },
   });
-  const front: Front = createFront({
+  const front: HttpWorker = createHttpWorker({
     config,
     version,
-    back: createRemoteBack({ channel, live: remoteLive.live, log, reuse: bodyBuffers.adopt }),
+    back: createRemoteCore({ channel, live: remoteLive.live, log, reuse: bodyBuffers.adopt }),
     bodyBuffers,
     metrics,
     log,
@@ -63,4 +63,4 @@ function run(data: FrontThreadData): void {
   });
 }
 
-run(workerData as FrontThreadData);
+run(workerData as HttpWorkerData);

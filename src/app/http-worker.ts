@@ -3,19 +3,19 @@ import { maskSecrets, toListenAddress } from '../config/config.ts';
 import { decoders } from '../decode/decoders.ts';
 import type { HttpServer, HttpServerOptions, VersionInfo } from '../http/http.ts';
 import { createHttpServer } from '../http/server/server.ts';
-import type { LiveLook } from '../live/live.ts';
+import type { LiveSample } from '../live/live.ts';
 import { readLiveCounts } from '../live/live-counts.ts';
 import { createRefusals } from '../live/refusals.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createIngest } from '../service/ingest.ts';
-import { createLedger, type Ledger } from '../service/ledger.ts';
 import type { Aggregate, Analytics, CheckReadiness, HourTotals, Live } from '../service/service.ts';
 
 /** What the front needs of the thread that owns the data. */
-export interface Back {
+export interface Core {
   readonly deliver: Deliver;
   readonly checkReadiness: CheckReadiness;
   readonly analytics: Analytics;
@@ -25,18 +25,18 @@ export interface Back {
   readonly metricsText: () => Promise<string>;
 }
 
-export interface Front {
+export interface HttpWorker {
   readonly server: HttpServer;
-  readonly ledger: Ledger;
+  readonly accounting: Accounting;
   /** What it has seen, for those who watch. */
-  look(): Promise<LiveLook>;
+  look(): Promise<LiveSample>;
 }
 
 /** HTTP and decoding: the part of the service that runs once in each thread that reads requests. */
-export function createFront(options: {
+export function createHttpWorker(options: {
   readonly config: Config;
   readonly version: VersionInfo;
-  readonly back: Back;
+  readonly back: Core;
   readonly metrics: Metrics;
   readonly log: Log;
   /** The port that the first thread got, where the configuration says 0. */
@@ -44,10 +44,10 @@ export function createFront(options: {
   readonly reusePort: boolean;
   readonly shared?: HttpServerOptions['shared'];
   readonly bodyBuffers?: HttpServerOptions['bodyBuffers'];
-}): Front {
+}): HttpWorker {
   const { config, version, back, metrics, log, reusePort, shared, bodyBuffers } = options;
   const { ingestion, server, auth } = config;
-  const ledger = createLedger(metrics);
+  const accounting = createAccounting(metrics);
   const refusals = createRefusals();
   const ingest = createIngest({
     decoders,
@@ -58,7 +58,7 @@ export function createFront(options: {
     },
     deliver: back.deliver,
     delivered: config.version === 1 ? 'stored' : 'handed_over',
-    ledger,
+    accounting,
     metrics,
     clock: systemClock,
   });
@@ -95,7 +95,10 @@ export function createFront(options: {
   });
   return {
     server: httpServer,
-    ledger,
-    look: async () => ({ counts: await readLiveCounts(metrics, ledger.flying()), refusals: refusals.drain() }),
+    accounting,
+    look: async () => ({
+      counts: await readLiveCounts(metrics, accounting.inFlightRecords()),
+      refusals: refusals.drain(),
+    }),
   };
 }

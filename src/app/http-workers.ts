@@ -5,22 +5,22 @@ import { type Config, toListenAddress } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
 import { createSharedLimits, forgetThread } from '../http/logs/shared-limits.ts';
 import { listen } from '../http/server/server.ts';
-import type { LiveLook } from '../live/live.ts';
+import type { LiveSample } from '../live/live.ts';
 import { serveLive } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import { addCounters, type MetricCounts } from '../metrics/metrics.ts';
 import { type Channel, createChannel } from '../runtime/channel.ts';
-import type { Back } from './http-worker.ts';
-import type { FrontThreadData } from './http-worker-entry.ts';
-import { serveBack } from './remote-core.ts';
+import type { Core } from './http-worker.ts';
+import type { HttpWorkerData } from './http-worker-entry.ts';
+import { serveCore } from './remote-core.ts';
 
-export interface FrontThreads {
+export interface HttpWorkers {
   readonly address: string;
   readonly port: number;
   /** What each thread counts, and what those that are gone had counted when they were last asked: no counter goes down. */
   metrics(): Promise<readonly MetricCounts[]>;
   /** What each thread has seen. */
-  looks(): Promise<readonly LiveLook[]>;
+  looks(): Promise<readonly LiveSample[]>;
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
@@ -39,12 +39,12 @@ interface Thread {
  * Several threads that read requests on one port, the kernel spreading the connections among them (SO_REUSEPORT). A
  * thread that dies is replaced; what it had in hand was not acknowledged. Rejects when one cannot listen.
  */
-export async function startFrontThreads(options: {
+export async function startHttpWorkers(options: {
   readonly config: Config;
   readonly version: VersionInfo;
-  readonly back: Back;
+  readonly back: Core;
   readonly log: Log;
-}): Promise<FrontThreads> {
+}): Promise<HttpWorkers> {
   const { config, version, back, log } = options;
   const threads = new Set<Thread>();
   let ofTheGone: MetricCounts = [];
@@ -80,9 +80,9 @@ export async function startFrontThreads(options: {
   };
 
   // A thread that dies while it is asked has nothing more to say.
-  const looks = async (): Promise<LiveLook[]> => {
+  const looks = async (): Promise<LiveSample[]> => {
     const answers = await Promise.allSettled([...threads].map(({ channel }) => channel.call('look')));
-    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value as LiveLook] : []));
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value as LiveSample] : []));
   };
   const metrics = async (): Promise<MetricCounts[]> => {
     const ask = async (thread: Thread): Promise<void> => {
@@ -112,12 +112,12 @@ async function checkPortIsFree({ host, port }: ReturnType<typeof toListenAddress
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
 
-function startThread(data: FrontThreadData, back: Back): Thread {
+function startThread(data: HttpWorkerData, back: Core): Thread {
   // The same ending as this file: .ts from source, .js when built.
   const entry = new URL(`./http-worker-entry${extname(import.meta.url)}`, import.meta.url);
   const worker = new Worker(entry, { workerData: data, name: 'front' });
   const served = serveLive(back.live, (method, argument) => channel.call(method, argument));
-  const channel: Channel = createChannel(worker, { ...serveBack(back), ...served.handlers });
+  const channel: Channel = createChannel(worker, { ...serveCore(back), ...served.handlers });
   const gone = new Promise<void>((resolve) => {
     // Without a listener an error of the thread would be ours; the exit that follows tells all that matters.
     worker.on('error', (error) => channel.end(`the thread failed: ${String(error)}`));

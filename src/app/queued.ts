@@ -11,13 +11,13 @@ import type { Queue } from '../queue/queue.ts';
 import { openSpool, type Spool } from '../queue/spool/spool.ts';
 import type { Repo } from '../repo/repo.ts';
 import type { Lifecycle } from '../runtime/lifecycle.ts';
+import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createBreaker } from '../service/breaker.ts';
 import { createConsumer } from '../service/consume.ts';
 import { batchAsDeadLetters } from '../service/dead-letter.ts';
 import { withDeadline } from '../service/deadline.ts';
 import { withIdempotency } from '../service/idempotency.ts';
 import { createKeyMemory } from '../service/key-memory.ts';
-import { createLedger, type Ledger } from '../service/ledger.ts';
 import { withBatchId, withRetry } from '../service/retry.ts';
 import { startSpooling } from '../service/spooling.ts';
 import type { Pipeline } from './direct.ts';
@@ -38,10 +38,10 @@ export interface QueuedPipelineParts {
  */
 export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<Pipeline> {
   const { config, repo, metrics, log, lifecycle } = parts;
-  const ledger = createLedger({ records: metrics.records });
+  const accounting = createAccounting({ records: metrics.records });
   const queue = createKafkaQueue(kafkaOptions(config, metrics, log));
   lifecycle.started('queue', () => queue.close());
-  startConsumers({ ...parts, ledger, queue });
+  startConsumers({ ...parts, accounting, queue });
 
   const { failures, cooldown } = config.queue.circuit;
   const onChange = (state: string): void => log.warn('circuit breaker', { state });
@@ -59,14 +59,14 @@ export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<P
     find: (key) => memory.find(key) ?? repo.idempotency.find(key),
     durability: 'broker',
   });
-  return { deliver, checks: { kafka: () => queue.check() }, ledgers: [ledger] };
+  return { deliver, checks: { kafka: () => queue.check() }, accountings: [accounting] };
 }
 
-function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; readonly ledger: Ledger }): void {
-  const { config, repo, metrics, log, queue, ledger, onFatal } = parts;
+function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; readonly accounting: Accounting }): void {
+  const { config, repo, metrics, log, queue, accounting, onFatal } = parts;
   const { maxRecordBytes, extraFields } = config.ingestion;
   const handler = createConsumer({
-    ...{ repo, metrics, log, ledger, onFatal, decoders },
+    ...{ repo, metrics, log, accounting, onFatal, decoders },
     decode: { maxRecordBytes, extraFields },
     backoff: backoffOf(config),
     clock: systemClock,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { LiveEvent, Refusal } from '../service/service.ts';
-import { createLive, type LiveLook } from './live.ts';
+import { createLive, type LiveSample } from './live.ts';
 import { readLiveCounts } from './live-counts.ts';
 import { createRefusals } from './refusals.ts';
 
@@ -15,7 +15,7 @@ function refusal(reason: string, time = START): Refusal {
 function createService({ pipeline = 1 as 1 | 2 } = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const refusals = createRefusals();
-  const others: LiveLook[] = [];
+  const others: LiveSample[] = [];
   const events: LiveEvent[] = [];
   let ms = 0;
   let failing = false;

@@ -5,7 +5,7 @@ import { createLiveHistory } from './live-history.ts';
 import { MAX_REFUSALS } from './refusals.ts';
 
 /** What one thread has seen: its counts so far, and the refusals since it was last asked. */
-export interface LiveLook {
+export interface LiveSample {
   readonly counts: LiveCounts;
   readonly refusals: readonly Refusal[];
 }
@@ -20,7 +20,7 @@ export interface LiveWatch extends Omit<Live, 'tail'> {
 
 export interface LiveOptions {
   /** Every thread, the one that stores among them. At least one. */
-  readonly look: () => Promise<readonly [LiveLook, ...LiveLook[]]>;
+  readonly look: () => Promise<readonly [LiveSample, ...LiveSample[]]>;
   readonly pipeline: 1 | 2;
   readonly clock: Clock;
   /** Milliseconds on a clock that only goes forward. */

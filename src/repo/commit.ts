@@ -204,7 +204,7 @@ export class Committer {
     return length;
   }
 
-  /** Back to the committed length, on new descriptors: one that failed to sync once must not be asked again. */
+  /** Core to the committed length, on new descriptors: one that failed to sync once must not be asked again. */
   async #rollBack(names: readonly string[]): Promise<void> {
     const { files, folders, log } = this.#options;
     for (const name of names) {

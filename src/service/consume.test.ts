@@ -10,8 +10,8 @@ import { type CommitNote, type Deliver, type IdempotencyNote, UnavailableError }
 import type { Assignment, PartitionState, QueuedBatch, QueueItem } from '../queue/queue.ts';
 import { batchOf, textOf } from '../queue/queue-contract.case.ts';
 import { openRepo } from '../repo/file-repo.ts';
+import { createAccounting } from './accounting.ts';
 import { createConsumer } from './consume.ts';
-import { createLedger } from './ledger.ts';
 
 const HOUR = 397_186;
 const LINE = '{"timestamp":"2015-04-24T10:00:00Z","path":"/","userAgent":"curl/8"}';
@@ -27,7 +27,7 @@ interface Options {
 function setUp(options: Options = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const log = createTestLog();
-  const ledger = createLedger(metrics);
+  const accounting = createAccounting(metrics);
   const stored: { batch: Batch; note: CommitNote }[] = [];
   const store: Deliver = async (batch, note = {}) => {
     await options.append?.(batch, note);
@@ -49,11 +49,11 @@ function setUp(options: Options = {}) {
     },
     ...{ decoders, decode: { maxRecordBytes: 1_000, extraFields: 'keep' } },
     backoff: { firstMs: 1, maxMs: 8, random: () => 0, sleep: async (ms) => void pauses.push(ms) },
-    ...{ ledger, metrics, log, clock: () => 5_000, onFatal: () => undefined },
+    ...{ accounting, metrics, log, clock: () => 5_000, onFatal: () => undefined },
   });
   const outcomes = async () => {
     const { values } = await metrics.records.get();
-    const books: Record<string, number> = { unaccounted: ledger.unaccounted() };
+    const books: Record<string, number> = { unaccounted: accounting.unaccounted() };
     for (const { labels, value } of values) if (value > 0) books[String(labels.outcome)] = value;
     return books;
   };
@@ -297,7 +297,7 @@ describe('a consumer over the file repo', () => {
     });
     const consumer = createConsumer({
       ...{ repo, decoders, decode: { maxRecordBytes: 1_000, extraFields: 'keep' }, backoff: { firstMs: 1, maxMs: 8 } },
-      ...{ ledger: createLedger(metrics), metrics, log, clock: Date.now, onFatal: () => undefined },
+      ...{ accounting: createAccounting(metrics), metrics, log, clock: Date.now, onFatal: () => undefined },
     });
     return { repo, consumer };
   }

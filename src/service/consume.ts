@@ -7,9 +7,9 @@ import type { CommitNote, DeadLetter, IdempotencyNote } from '../model/deliver.t
 import type { Hour } from '../model/hour.ts';
 import type { Assignment, Delivery, PartitionState, QueuedBatch, QueueHandler, QueueItem } from '../queue/queue.ts';
 import type { Repo } from '../repo/repo.ts';
+import type { Accounting } from './accounting.ts';
 import { batchAsDeadLetters } from './dead-letter.ts';
 import { createForeignReader, type ForeignOptions } from './foreign.ts';
-import type { Ledger } from './ledger.ts';
 import { type Backoff, createBackoff } from './retry.ts';
 
 /*
@@ -39,7 +39,7 @@ export interface ConsumerOptions extends ForeignOptions {
   /** Pauses between tries to store, while storage fails. */
   readonly backoff: Backoff;
   /** A book of the consumer's own. */
-  readonly ledger: Ledger;
+  readonly accounting: Accounting;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;
@@ -61,7 +61,7 @@ interface Draft {
 
 /** Stores what the queue brings. One handler for all consumptions of a process. */
 export function createConsumer(options: ConsumerOptions): QueueHandler {
-  const { repo, metrics, log, clock, ledger } = options;
+  const { repo, metrics, log, clock, accounting } = options;
   const readForeign = createForeignReader(options);
   /** What the newest assignment of each partition is doing: an older one must have ended before the next begins. */
   const current = new Map<string, { readonly superseded: AbortController; work: Promise<unknown> }>();
@@ -119,18 +119,18 @@ export function createConsumer(options: ConsumerOptions): QueueHandler {
     for (const item of items) await draftItem(draft, item, delivery);
     const batch = toBatch(draft);
     const records = draft.stored + draft.duplicates + draft.dead;
-    ledger.receive(records);
-    await ledger.inFlight(records, async () => {
+    accounting.receive(records);
+    await accounting.inFlight(records, async () => {
       try {
         await store(batch, noteOf(draft, delivery), signal);
       } catch (error) {
         // Not ours any more: the next owner receives these records and accounts for them.
-        ledger.settle('handed_over', records);
+        accounting.settle('handed_over', records);
         throw error;
       }
-      ledger.settle('stored', draft.stored);
-      ledger.settle('duplicate', draft.duplicates);
-      ledger.settle('dead_lettered', draft.dead);
+      accounting.settle('stored', draft.stored);
+      accounting.settle('duplicate', draft.duplicates);
+      accounting.settle('dead_lettered', draft.dead);
     });
     metrics.consumedDuplicates.inc(draft.duplicateBatches);
     metrics.consumeDuration.observe((performance.now() - started) / 1000);

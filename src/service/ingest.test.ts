@@ -3,15 +3,15 @@ import { type BodyFormat, type Decoder, MalformedBodyError } from '../decode/dec
 import { decoders } from '../decode/decoders.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type CommitNote, type Deliver, type Receipt, UnavailableError } from '../model/deliver.ts';
+import { createAccounting } from './accounting.ts';
 import { createIngest } from './ingest.ts';
-import { createLedger } from './ledger.ts';
 
 const GOOD = '{"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"curl/8"}';
 const BAD = '{"timestamp":"yesterday","path":"/","userAgent":"curl/8"}';
 
 function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<BodyFormat, Decoder> } = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
-  const ledger = createLedger(metrics);
+  const accounting = createAccounting(metrics);
   const delivered: { text: string; note: CommitNote | undefined }[] = [];
   const deliver: Deliver = async (batch, note) => {
     if (options.failure !== undefined) throw options.failure;
@@ -23,7 +23,7 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<
     decode: { maxRecordBytes: 1000, extraFields: 'keep', invalid: 'reject' },
     deliver,
     delivered: 'stored',
-    ledger,
+    accounting,
     metrics,
     clock: () => 1234,
   });
@@ -31,7 +31,10 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<
     ingest({ format: 'json', body: Buffer.from(text), source: 'r-1', ...request });
   const outcomes = async () => {
     const { values } = await metrics.records.get();
-    const books: Record<string, number> = { unaccounted: ledger.unaccounted(), flying: ledger.flying() };
+    const books: Record<string, number> = {
+      unaccounted: accounting.unaccounted(),
+      inFlightRecords: accounting.inFlightRecords(),
+    };
     for (const { labels, value } of values) if (value > 0) books[String(labels.outcome)] = value;
     return books;
   };
@@ -44,7 +47,7 @@ describe('ingest', () => {
     const result = await post(`[${GOOD},${GOOD}]`);
     expect(result).toEqual({ kind: 'accepted', answer: '{"accepted":2}', durability: 'disk', replayed: false });
     expect(delivered).toEqual([{ text: `${GOOD}\n${GOOD}\n`, note: {} }]);
-    expect(await outcomes()).toEqual({ stored: 2, unaccounted: 0, flying: 0 });
+    expect(await outcomes()).toEqual({ stored: 2, unaccounted: 0, inFlightRecords: 0 });
   });
 
   it('delivers nothing of a batch with an invalid record', async () => {
@@ -56,7 +59,7 @@ describe('ingest', () => {
       rejections: [{ index: 1, field: 'timestamp', reason: 'record 1 invalid timestamp "yesterday"' }],
     });
     expect(delivered).toEqual([]);
-    expect(await outcomes()).toEqual({ rejected: 2, unaccounted: 0, flying: 0 });
+    expect(await outcomes()).toEqual({ rejected: 2, unaccounted: 0, inFlightRecords: 0 });
   });
 
   it('with skip delivers the valid records, and the others as dead letters of the same commit', async () => {
@@ -73,7 +76,7 @@ describe('ingest', () => {
         note: { deadLetters: [{ time: 1234, stage: 'ingest', reason, raw: BAD, source: 'r-1' }] },
       },
     ]);
-    expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 1, unaccounted: 0, flying: 0 });
+    expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 1, unaccounted: 0, inFlightRecords: 0 });
   });
 
   it('with skip refuses a batch that has no valid record', async () => {
@@ -91,13 +94,13 @@ describe('ingest', () => {
     const again = setUp({ receipt: { durability: 'disk', replay: '{"accepted":7}' } });
     const result = await again.post(`[${GOOD}]`, { idempotencyKey: 'k' });
     expect(result).toEqual({ kind: 'accepted', answer: '{"accepted":7}', durability: 'disk', replayed: true });
-    expect(await again.outcomes()).toEqual({ duplicate: 1, unaccounted: 0, flying: 0 });
+    expect(await again.outcomes()).toEqual({ duplicate: 1, unaccounted: 0, inFlightRecords: 0 });
   });
 
   it('passes on that a batch cannot be stored, and counts its records as refused', async () => {
     const { post, outcomes } = setUp({ failure: new UnavailableError('disk full', 5) });
     await expect(post(`[${GOOD}]`)).rejects.toThrow('disk full');
-    expect(await outcomes()).toEqual({ rejected: 1, unaccounted: 0, flying: 0 });
+    expect(await outcomes()).toEqual({ rejected: 1, unaccounted: 0, inFlightRecords: 0 });
   });
 
   it('passes on that a body is malformed', async () => {

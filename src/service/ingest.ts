@@ -3,7 +3,7 @@ import type { BodyFormat, Decoded, DecodeOptions, Decoder, Rejection } from '../
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, Deliver } from '../model/deliver.ts';
-import type { Ledger } from './ledger.ts';
+import type { Accounting } from './accounting.ts';
 import type { Ingest, IngestRequest, IngestResult } from './service.ts';
 
 /** Rejections that an answer lists. */
@@ -16,14 +16,14 @@ export interface IngestOptions {
   readonly deliver: Deliver;
   /** What a delivered record has become: `stored` where `deliver` stores, `handed_over` where it queues. */
   readonly delivered: 'stored' | 'handed_over';
-  readonly ledger: Ledger;
+  readonly accounting: Accounting;
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
 /** Decode, decide about invalid records, deliver, and keep the books: the way of one body. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { decoders, ledger, metrics, clock } = options;
+  const { decoders, accounting, metrics, clock } = options;
 
   return async function ingest(request) {
     const invalid = request.invalid ?? options.decode.invalid;
@@ -33,10 +33,10 @@ export function createIngest(options: IngestOptions): Ingest {
     const decoded = first.done === true ? first.value : await finish(decoding);
 
     const records = decoded.accepted + decoded.rejected;
-    ledger.receive(records);
-    return ledger.inFlight(records, async () => {
+    accounting.receive(records);
+    return accounting.inFlight(records, async () => {
       if (decoded.accepted === 0 || (decoded.rejected > 0 && invalid === 'reject')) {
-        ledger.settle('rejected', records);
+        accounting.settle('rejected', records);
         return { kind: 'invalid', rejections: decoded.rejections.slice(0, MAX_LISTED), rejected: decoded.rejected };
       }
       return deliverDecoded(request, decoded, bodyHash);
@@ -56,8 +56,8 @@ export function createIngest(options: IngestOptions): Ingest {
     try {
       const receipt = await options.deliver(decoded.batch, note);
       const replayed = receipt.replay !== undefined;
-      ledger.settle(replayed ? 'duplicate' : options.delivered, accepted);
-      ledger.settle(replayed ? 'duplicate' : 'dead_lettered', rejected);
+      accounting.settle(replayed ? 'duplicate' : options.delivered, accepted);
+      accounting.settle(replayed ? 'duplicate' : 'dead_lettered', rejected);
       if (!replayed) {
         metrics.logsIngested.inc(accepted);
         metrics.batchRecords.observe(accepted);
@@ -67,7 +67,7 @@ export function createIngest(options: IngestOptions): Ingest {
       const { durability } = receipt;
       return { kind: 'accepted', answer: receipt.replay ?? answer, durability, replayed, ...refused };
     } catch (error) {
-      ledger.settle('rejected', accepted + rejected);
+      accounting.settle('rejected', accepted + rejected);
       throw error;
     }
   }

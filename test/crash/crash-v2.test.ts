@@ -3,8 +3,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createClient } from '../support/client.ts';
 import { createFleet, type Fleet, KILLS } from '../support/fleet.ts';
 import { startBroker } from '../support/kafka-broker.ts';
-import { createLedger, type Ledger } from '../support/ledger.ts';
 import { createRandom, type Random } from '../support/random.ts';
+import { createSentBatches, type SentBatches } from '../support/sent-batches.ts';
 import { type Dirs, makeDirs, removeDirs } from '../support/service.ts';
 import { eventually, readSummaries } from '../support/storage.ts';
 import { createStoreReader } from '../support/store-reader.ts';
@@ -59,13 +59,13 @@ async function crash(parts: {
   readonly random: Random;
 }): Promise<void> {
   const { fleet, storeDirs, rounds, random } = parts;
-  const ledger = createLedger();
-  const workload = createWorkload(random, ledger, { refusal: 'open' });
+  const sent = createSentBatches();
+  const workload = createWorkload(random, sent, { refusal: 'open' });
   const reader = createStoreReader(storeDirs.logs);
   const check = async (round: number) => {
     await fleet.rest(workload);
-    await reader.readNew((_hour, line) => note(ledger, line));
-    expect(ledger.check(), `round ${round}`).toEqual([]);
+    await reader.readNew((_hour, line) => note(sent, line));
+    expect(sent.check(), `round ${round}`).toEqual([]);
   };
 
   for (let round = 1; round <= rounds; round++) {
@@ -76,19 +76,19 @@ async function crash(parts: {
   await eventually(async () => expect(await countSummarised(storeDirs)).toEqual(new Map(reader.lines())), 30_000);
   await fleet.stop();
 
-  ledger.recount();
-  await createStoreReader(storeDirs.logs).readNew((_hour, line) => note(ledger, line));
-  expect(ledger.check(), 'after all').toEqual([]);
-  const { batches, acknowledged, unknown, stored } = ledger.totals();
+  sent.recount();
+  await createStoreReader(storeDirs.logs).readNew((_hour, line) => note(sent, line));
+  expect(sent.check(), 'after all').toEqual([]);
+  const { batches, acknowledged, unknown, stored } = sent.totals();
   process.stderr.write(
     `crash-v2: ${rounds} kills, ${batches} batches sent, ${acknowledged} acknowledged, ${unknown} unknown, ${stored} records stored, SEED=${SEED}\n`,
   );
   expect(acknowledged).toBeGreaterThan(rounds);
 }
 
-function note(ledger: Ledger, line: string): void {
+function note(sent: SentBatches, line: string): void {
   const { batch, index } = readNumbers(line);
-  ledger.found(batch, index);
+  sent.found(batch, index);
 }
 
 /** By what was acknowledged, not by the clock: a slow machine is killed in the thick of it too. */

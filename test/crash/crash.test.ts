@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { createClient } from '../support/client.ts';
-import { createLedger } from '../support/ledger.ts';
 import { createRandom, type Random } from '../support/random.ts';
+import { createSentBatches } from '../support/sent-batches.ts';
 import { type Dirs, launch, makeDirs, removeDirs, type Service, startService } from '../support/service.ts';
 import { eventually, readSummaries } from '../support/storage.ts';
 import { createStoreReader } from '../support/store-reader.ts';
@@ -31,16 +31,16 @@ it(`stores what it acknowledged exactly once, and nothing in part, through ${ROU
 
 async function crash(dirs: Dirs): Promise<void> {
   const random = createRandom(SEED);
-  const ledger = createLedger();
-  const workload = createWorkload(random, ledger);
+  const sent = createSentBatches();
+  const workload = createWorkload(random, sent);
   let reader = createStoreReader(dirs.logs);
 
   async function check(round: number): Promise<void> {
     await reader.readNew((_hour, line) => {
       const { batch, index } = readNumbers(line);
-      ledger.found(batch, index);
+      sent.found(batch, index);
     });
-    expect(ledger.check(), `round ${round}`).toEqual([]);
+    expect(sent.check(), `round ${round}`).toEqual([]);
   }
 
   // The one start that ends well, which also leaves the compiled program behind for all the others.
@@ -63,10 +63,10 @@ async function crash(dirs: Dirs): Promise<void> {
   client.close();
   expect(await service.stop()).toEqual({ code: 0, signal: null });
 
-  ledger.recount();
+  sent.recount();
   reader = createStoreReader(dirs.logs);
   await check(ROUNDS + 2);
-  const { batches, acknowledged, unknown, stored } = ledger.totals();
+  const { batches, acknowledged, unknown, stored } = sent.totals();
   process.stderr.write(
     `crash: ${ROUNDS} kills, ${batches} batches sent, ${acknowledged} acknowledged, ${unknown} unknown, ${stored} records stored, SEED=${SEED}\n`,
   );

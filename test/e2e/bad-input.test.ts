@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { readBalancedBooks } from '../support/books.ts';
+import { readBalancedAccounting } from '../support/accounting.ts';
 import { type Client, createClient, openSocket } from '../support/client.ts';
 import { removeDirs, type Service, startService } from '../support/service.ts';
 import { eventually, readDeadLetters, readHourFiles, readRecords } from '../support/storage.ts';
@@ -186,8 +186,8 @@ describe.each([1, 2])('on %i threads', (threads) => {
     });
   });
 
-  it('balances its books after all this', async () => {
-    const { received, rejected, ...others } = await readBalancedBooks(client);
+  it('balances its accounting after all this', async () => {
+    const { received, rejected, ...others } = await readBalancedAccounting(client);
     expect(others).toEqual({ stored: 0, deadLettered: 0, duplicate: 0 });
     expect(rejected).toBe(received);
     expect(received).toBeGreaterThan(10);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readBalancedBooks } from '../support/books.ts';
+import { readBalancedAccounting } from '../support/accounting.ts';
 import { type Client, createClient, openSocket } from '../support/client.ts';
 import { removeDirs, type Service, startService } from '../support/service.ts';
 import { eventually, readDeadLetters, readHourFiles, readSummaries } from '../support/storage.ts';
@@ -87,17 +87,17 @@ describe.each([1, 2])('what is odd and not wrong, on %i threads', (threads) => {
     expect(await stored(7)).toEqual([line(7), line(7)]);
   });
 
-  it('has its place in the books, with what was left out and what was repeated', async () => {
-    const before = await readBalancedBooks(client);
+  it('has its place in the accounting, with what was left out and what was repeated', async () => {
+    const before = await readBalancedAccounting(client);
     const batch = `[${line(8)},{"path":1},${line(8)},7]`;
-    const key = { 'Idempotency-Key': 'books' };
+    const key = { 'Idempotency-Key': 'accounting' };
     const first = await client.post(batch, key, '/logs?invalid=skip');
     const second = await client.post(batch, key, '/logs?invalid=skip');
     expect([first.status, second.status, second.body]).toEqual([202, 202, first.body]);
     expect((await client.post(batch)).status).toBe(400);
     expect((await client.post('not JSON')).status).toBe(400);
-    const books = await readBalancedBooks(client);
-    expect(books).toEqual({
+    const accounting = await readBalancedAccounting(client);
+    expect(accounting).toEqual({
       received: before.received + 12,
       stored: before.stored + 2,
       rejected: before.rejected + 4,
@@ -107,7 +107,7 @@ describe.each([1, 2])('what is odd and not wrong, on %i threads', (threads) => {
     const lines = [...(await readHourFiles(service.dirs)).values()].map(
       (bytes) => bytes.toString().split('\n').length - 1,
     );
-    expect(books.stored).toBe(lines.reduce((sum, count) => sum + count, 0));
-    expect(await readDeadLetters(service.dirs)).toHaveLength(books.deadLettered);
+    expect(accounting.stored).toBe(lines.reduce((sum, count) => sum + count, 0));
+    expect(await readDeadLetters(service.dirs)).toHaveLength(accounting.deadLettered);
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readBalancedBooks } from '../support/books.ts';
+import { readBalancedAccounting } from '../support/accounting.ts';
 import { type Client, createClient, type Outcome } from '../support/client.ts';
 import { removeDirs, type Service, startService } from '../support/service.ts';
 import { readDeadLetters, readRecords } from '../support/storage.ts';
@@ -125,16 +125,16 @@ describe.each([1, 2])('the same answers on %i threads, whichever has the connect
     }
   });
 
-  it('books of all threads together', async () => {
-    const books = await readBalancedBooks(client());
+  it('accounting of all threads together', async () => {
+    const accounting = await readBalancedAccounting(client());
     const n = clients.length;
-    expect(books).toEqual({
+    expect(accounting).toEqual({
       received: 7 * n,
       stored: n + 1 + n,
       rejected: 2 * n + n,
       deadLettered: n,
       duplicate: n - 1,
     });
-    expect(books.stored).toBe((await idsStored()).length);
+    expect(accounting.stored).toBe((await idsStored()).length);
   });
 });

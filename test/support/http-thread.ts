@@ -1,5 +1,5 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { createRemoteBack } from '../../src/app/remote-core.ts';
+import { createRemoteCore } from '../../src/app/remote-core.ts';
 import { MalformedBodyError } from '../../src/decode/decode.ts';
 import type { HttpServerOptions } from '../../src/http/http.ts';
 import { createHttpServer } from '../../src/http/server/server.ts';
@@ -51,7 +51,7 @@ function serve(port: MessagePort, data: ServerData): void {
   };
   const logAt = (level: string) => (message: string, fields?: object) =>
     tell('log', { level, message, text: JSON.stringify(fields) });
-  const { live, ...back } = createRemoteBack({
+  const { live, ...back } = createRemoteCore({
     ...{ channel, live: remoteLive.live, log: createTestLog() },
     reuse: () => undefined,
   });

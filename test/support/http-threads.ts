@@ -1,5 +1,5 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { serveBack } from '../../src/app/remote-core.ts';
+import { serveCore } from '../../src/app/remote-core.ts';
 import type { CreateServer } from '../../src/http/contract/contract-fixture.case.ts';
 import type { HttpServerOptions } from '../../src/http/http.ts';
 import { createSharedLimits } from '../../src/http/logs/shared-limits.ts';
@@ -16,7 +16,7 @@ interface HttpThreads {
 
 /**
  * Some threads for servers of the HTTP room: each server is one in every thread, on one port, under the same limits
- * together, as in front-threads.ts. What is behind them is that of the test, here.
+ * together, as in http-workers.ts. What is behind them is that of the test, here.
  */
 export function startHttpThreads(count: number): HttpThreads {
   const entry = new URL('./http-thread.ts', import.meta.url);
@@ -62,7 +62,7 @@ function openServer(worker: Worker, options: HttpServerOptions) {
   const told = new Int32Array(new SharedArrayBuffer(4));
   const live = serveLive(options.dashboard.live, (method, argument) => channel.call(method, argument));
   const channel: Channel = createChannel(port1, {
-    ...serveBack({ ...options, deliver: () => Promise.reject(new Error('unused')), ...options.dashboard }),
+    ...serveCore({ ...options, deliver: () => Promise.reject(new Error('unused')), ...options.dashboard }),
     ...live.handlers,
     async ingest(request: IngestRequest) {
       try {

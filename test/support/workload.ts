@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import type { Client } from './client.ts';
-import type { Ledger } from './ledger.ts';
 import type { Random } from './random.ts';
+import type { SentBatches } from './sent-batches.ts';
 
-/** Clients that send batches over several hours, remember every answer in a ledger, and repeat what has a key. */
+/** Clients that send batches over several hours, remember every answer in a sent, and repeat what has a key. */
 export interface Workload {
   /** Sends until `isOver`, `clients` at once; resolves when no request is under way. */
   run(client: Client, options: { readonly clients: number; readonly isOver: () => boolean }): Promise<void>;
@@ -37,7 +37,7 @@ const TYPES = { json: 'application/json', ndjson: 'application/x-ndjson', csv: '
  */
 export function createWorkload(
   random: Random,
-  ledger: Ledger,
+  sent: SentBatches,
   { refusal = 'final' }: { readonly refusal?: 'final' | 'open' } = {},
 ): Workload {
   const unanswered: Sending[] = [];
@@ -50,7 +50,7 @@ export function createWorkload(
     const { min, max, hours: maxHours } = SIZES.find(({ share }) => chance < share) ?? SIZES[0];
     const size = draw.int(min, max);
     const keyed = draw.chance(0.5);
-    const batch = ledger.open(size, keyed);
+    const batch = sent.open(size, keyed);
     const hours = Array.from({ length: draw.int(1, maxHours) }, () => draw.int(0, HOURS - 1));
     const records = Array.from({ length: size }, (_, i) => ({
       timestamp: new Date(FIRST_HOUR + draw.pick(hours) * 3_600_000 + draw.int(0, 3_599_999)).toISOString(),
@@ -85,14 +85,14 @@ export function createWorkload(
     const { status, body: answer } = await client.post(body, headers);
     const keyed = headers['Idempotency-Key'] !== undefined;
     if (status === 202) {
-      ledger.answered(batch, 'acknowledged');
+      sent.answered(batch, 'acknowledged');
       acknowledged++;
       if (keyed && repeatable.push(sending) > KEPT) repeatable.shift();
       return true;
     }
     if (status !== 0 && status !== 503) throw new Error(`batch ${batch} was answered ${status}: ${answer}`);
     lastRefusal = answer;
-    ledger.answered(batch, status === 0 || refusal === 'open' ? 'lost' : 'refused');
+    sent.answered(batch, status === 0 || refusal === 'open' ? 'lost' : 'refused');
     if (keyed) unanswered.push(sending);
     return status !== 0;
   }

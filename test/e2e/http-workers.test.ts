@@ -1,8 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { startService } from '../../src/app/app.ts';
-import type { Back } from '../../src/app/http-worker.ts';
-import { startFrontThreads } from '../../src/app/http-workers.ts';
+import type { Core } from '../../src/app/http-worker.ts';
+import { startHttpWorkers } from '../../src/app/http-workers.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Receipt } from '../../src/model/deliver.ts';
 import { createClient, openSocket } from '../support/client.ts';
@@ -61,12 +61,12 @@ async function readCounters(port: number): Promise<Map<string, number>> {
 }
 
 /** Two threads in front of a store that is in the hands of the test. */
-async function startBefore(deliver: Back['deliver']) {
+async function startBefore(deliver: Core['deliver']) {
   const { config } = loadConfig({
     env: { LOGFORGE_SERVER_THREADS: '2', LOGFORGE_SERVER_ADDR: '127.0.0.1:0', LOGFORGE_LOGGING_LEVEL: 'fatal' },
   });
   const log = createTestLog();
-  const back: Back = {
+  const back: Core = {
     deliver,
     checkReadiness: async () => ({}),
     analytics: { hour: async () => undefined, range: unused },
@@ -75,7 +75,7 @@ async function startBefore(deliver: Back['deliver']) {
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
     metricsText: async () => '',
   };
-  const front = await startFrontThreads({ config, version: { ...BUILD, pipeline: 1 }, back, log });
+  const front = await startHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, back, log });
   onTestFinished(() => front.close({ graceMs: 0 }));
   return { log, ...front };
 }

@@ -2,7 +2,7 @@
  * What was sent and what was answered, held against what is stored. Every record carries its batch's number `b` and its
  * place `i` in the batch, so that a stored line can be told from any other.
  */
-export interface Ledger {
+export interface SentBatches {
   /** A new batch of `size` records; `keyed`: sent with an Idempotency-Key, so it may be sent again. */
   open(size: number, keyed: boolean): number;
   /** A request with the batch was answered, or (`lost`) the connection ended before it was. */
@@ -40,7 +40,7 @@ interface Entry {
 
 const MAX_PROBLEMS = 20;
 
-export function createLedger(): Ledger {
+export function createSentBatches(): SentBatches {
   const entries: Entry[] = [];
   const strangers: string[] = [];
   /** Batches on which something happened since the last check. */

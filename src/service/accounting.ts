@@ -4,7 +4,7 @@ import type { Metrics, Outcome } from '../metrics/metrics.ts';
  * The books: what came in, what became of it, and what is still on its way. One a stage: version 1 has one; in version 2
  * the front hands over to the broker and the consumer takes over from there, each with a book of its own.
  */
-export interface Ledger {
+export interface Accounting {
   /** Records are in hand. */
   receive(records: number): void;
   /** Their fate is known. `handed_over`: the next stage accounts for them. */
@@ -13,15 +13,15 @@ export interface Ledger {
   inFlight<T>(records: number, way: () => Promise<T>): Promise<T>;
   /** What nobody can account for: 0 unless we have a defect. */
   unaccounted(): number;
-  flying(): number;
+  inFlightRecords(): number;
 }
 
-export function createLedger(
+export function createAccounting(
   metrics: Pick<Metrics, 'records'> & {
     /** Absent behind the first stage, which has counted these records as received already. */
     readonly received?: Metrics['received'];
   },
-): Ledger {
+): Accounting {
   const byOutcome = {
     stored: metrics.records.labels('stored'),
     rejected: metrics.records.labels('rejected'),
@@ -50,6 +50,6 @@ export function createLedger(
       }
     },
     unaccounted: () => received - settled - flying,
-    flying: () => flying,
+    inFlightRecords: () => flying,
   };
 }

@@ -3,7 +3,7 @@ import type { Client } from './client.ts';
 import { eventually } from './storage.ts';
 
 /** What became of the records that a service received. */
-export interface Books {
+export interface Accounting {
   readonly received: number;
   readonly stored: number;
   readonly rejected: number;
@@ -11,8 +11,8 @@ export interface Books {
   readonly duplicate: number;
 }
 
-/** Reads the books from GET /metrics once nothing is in flight, and holds them to their balance. */
-export async function readBalancedBooks(client: Client): Promise<Books> {
+/** Reads the accounting from GET /metrics once nothing is in flight, and holds them to their balance. */
+export async function readBalancedAccounting(client: Client): Promise<Accounting> {
   return eventually(async () => {
     const { body } = await client.get('/metrics');
     const value = (sample: string): number => {
@@ -23,14 +23,16 @@ export async function readBalancedBooks(client: Client): Promise<Books> {
     expect(value('logforge_records_in_flight')).toBe(0);
     expect(value('logforge_http_in_flight_bytes')).toBe(0);
     expect(value('logforge_records_unaccounted')).toBe(0);
-    const books = {
+    const accounting = {
       received: value('logforge_records_received_total'),
       stored: outcome('stored'),
       rejected: outcome('rejected'),
       deadLettered: outcome('dead_lettered'),
       duplicate: outcome('duplicate'),
     };
-    expect(books.stored + books.rejected + books.deadLettered + books.duplicate).toBe(books.received);
-    return books;
+    expect(accounting.stored + accounting.rejected + accounting.deadLettered + accounting.duplicate).toBe(
+      accounting.received,
+    );
+    return accounting;
   });
 }
