@@ -2,7 +2,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso } from '../model/hour.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
-import type { AggregationRun } from '../service/service.ts';
+import type { AggregationRun } from './analytics.ts';
 import type { HourReport } from './summarise-hour.ts';
 import type { SummariserThread } from './summarise-thread.ts';
 

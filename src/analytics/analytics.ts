@@ -1,113 +1,63 @@
-import type { Log } from '../log.ts';
-import { type Hour, hourToIso } from '../model/hour.ts';
-import { createThread, withCauses } from '../runtime/thread.ts';
-import type { Analytics } from '../service/service.ts';
-import type { HourSum, SumQuestion } from './sum-hours.ts';
+import type { Hour } from '../model/hour.ts';
+import type { Summary } from '../model/summary.ts';
 
-export interface OwnedAnalytics extends Analytics {
-  /** Ends its thread. */
-  stop(): Promise<void>;
+/** What one run of the aggregator did. */
+export interface AggregationRun {
+  /** Hours by what became of them. */
+  readonly written: number;
+  readonly unchanged: number;
+  readonly missing: number;
+  readonly failed: number;
+  /** Bytes, records and corrupt lines newly counted. */
+  readonly bytes: number;
+  readonly records: number;
+  readonly skippedLines: number;
+  readonly seconds: number;
 }
 
-/** Entries of a map that cross to this thread at once: more would be felt by the event loop. */
-const PART_ENTRIES = 5_000;
+/** One run of the aggregator over all that is committed now. Rejects when it cannot be made at all. */
+export type Aggregate = () => Promise<AggregationRun>;
 
-/**
- * Answers from the summary files: an hour as it stands, a range added up in a thread of its own. A summary that cannot be used counts as
- * none and is logged; the aggregator replaces it when its hour grows. `entry` is a module that serves the calls of serveSums.
- */
-export function createAnalytics(options: {
-  readonly readBytes: (hour: Hour) => Promise<Buffer | undefined>;
-  readonly entry: URL;
-  readonly workerData: unknown;
-  readonly log: Pick<Log, 'warn'>;
-}): OwnedAnalytics {
-  const { readBytes, entry, workerData, log } = options;
-  const thread = createThread({ entry, workerData, name: 'analytics' });
-
-  let nextId = 0;
-
-  async function fetchMap(id: number, map: MapName): Promise<ReadonlyMap<string, number>> {
-    const entries = new Map<string, number>();
-    for (;;) {
-      const question: PartQuestion = { id, map };
-      const part = (await thread.call('part', question)) as Part;
-      if (part.length === 0) return entries;
-      for (const [key, count] of part) entries.set(key, count);
-    }
-  }
-
-  async function fetchSum(question: SumQuestion): Promise<HourSum> {
-    const id = nextId++;
-    try {
-      const head = (await thread.call('sum', { id, question })) as SumHead;
-      const requestsPerPath = await fetchMap(id, 'requestsPerPath');
-      const requestsPerUserAgent = await fetchMap(id, 'requestsPerUserAgent');
-      return { ...head, requestsPerPath, requestsPerUserAgent };
-    } finally {
-      await thread.call('release', id).catch(() => undefined);
-    }
-  }
-
-  return {
-    hour: readBytes,
-
-    async range(from, to, { top, search, audience: isSplit } = {}) {
-      const question = { from, to, top, search, audience: isSplit };
-      const { unusable, hours, other, distinct, audience, ...sum } = await fetchSum(question);
-      for (const hour of unusable) log.warn('summary cannot be used', { hour: hourToIso(hour) });
-      const summary = { hour: from, ...sum };
-      const split = audience === undefined ? {} : { audience };
-      return { summary, hours, ...split, ...(top === undefined ? {} : { other, distinct }) };
-    },
-
-    stop: () => thread.stop(),
-  };
+/** Requests by who made them, as far as their user agents say. */
+export interface Audience {
+  readonly people: number;
+  readonly bots: number;
+  /** Of no user agent: `-` or nothing. */
+  readonly unknown: number;
 }
 
-type MapName = 'requestsPerPath' | 'requestsPerUserAgent';
-
-type SumHead = Omit<HourSum, MapName>;
-
-/** The next entries of a map, none at its end. */
-interface PartQuestion {
-  readonly id: number;
-  readonly map: MapName;
+export interface RangeSum {
+  readonly summary: Summary;
+  readonly hours: number;
+  readonly other?: { readonly requestsPerPath: number; readonly requestsPerUserAgent: number };
+  /** How many different paths and user agents there are, those that `top` left out too. */
+  readonly distinct?: { readonly paths: number; readonly userAgents: number };
+  /** Of all user agents; and which of those in the summary are bots. */
+  readonly audience?: Audience & { readonly botUserAgents: readonly string[] };
 }
 
-type Part = readonly (readonly [string, number])[];
+export interface RangeOptions {
+  readonly top?: number | undefined;
+  /** Only the paths and user agents that contain it, be it in upper or lower case. The others count in `other`. */
+  readonly search?: string | undefined;
+  readonly audience?: boolean | undefined;
+}
 
-/** The calls that createAnalytics makes, for the channel at the other end: the sum first, then its maps in parts. */
-export function serveSums(sumHours: (question: SumQuestion) => HourSum) {
-  const sums = new Map<number, Record<MapName, Iterator<readonly [string, number], undefined>>>();
-  return {
-    async sum({ id, question }: { readonly id: number; readonly question: SumQuestion }): Promise<SumHead> {
-      try {
-        const { requestsPerPath, requestsPerUserAgent, ...head } = sumHours(question);
-        sums.set(id, {
-          requestsPerPath: requestsPerPath.entries(),
-          requestsPerUserAgent: requestsPerUserAgent.entries(),
-        });
-        return head;
-      } catch (error) {
-        throw withCauses(error);
-      }
-    },
+/** Reads summaries for GET /analytics. */
+export interface Analytics {
+  /** The summary file of one hour, byte for byte; undefined where there is none. */
+  hour(hour: Hour): Promise<Buffer | undefined>;
+  /**
+   * The sum over [from, to), and how many hours of it had a summary. With `top`, the maps have their largest so many,
+   * and `other` has the requests of those left out. With `audience`, bots and people are told apart.
+   */
+  range(from: Hour, to: Hour, options?: RangeOptions): Promise<RangeSum>;
+}
 
-    async part({ id, map }: PartQuestion): Promise<Part> {
-      const entries = sums.get(id)?.[map];
-      if (entries === undefined) throw new Error('the analytics thread died');
-      const part: (readonly [string, number])[] = [];
-      while (part.length < PART_ENTRIES) {
-        const next = entries.next();
-        if (next.done) break;
-        part.push(next.value);
-      }
-      return part;
-    },
-
-    async release(id: number): Promise<void> {
-      sums.delete(id);
-    },
-  };
+/** Records an hour, from the summaries, whatever the number of paths in them. */
+export interface HourTotals {
+  /** Of the hours in [from, to); null where there is no summary. */
+  totals(from: Hour, to: Hour): Promise<readonly (number | null)[]>;
+  /** The latest hour that has a summary. */
+  latest(): Promise<Hour | undefined>;
 }

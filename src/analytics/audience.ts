@@ -1,5 +1,5 @@
 import { isbot } from 'isbot';
-import type { Audience } from '../service/service.ts';
+import type { Audience } from './analytics.ts';
 
 export type AudienceKind = keyof Audience;
 

@@ -1,6 +1,6 @@
 import type { Hour } from '../model/hour.ts';
 import { type Summary, SummaryFormatError } from '../model/summary.ts';
-import type { RangeSum } from '../service/service.ts';
+import type { RangeSum } from './analytics.ts';
 import { createAudience } from './audience.ts';
 import { addTo } from './summarise.ts';
 import { takeTop } from './take-top.ts';

@@ -1,6 +1,6 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { serveSums } from '../analytics/analytics.ts';
+import { serveSums } from '../analytics/analytics-thread.ts';
 import { rememberSums } from '../analytics/sum-answers.ts';
 import { createHourSummer } from '../analytics/sum-hours.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';

@@ -1,12 +1,12 @@
 import { extname } from 'node:path';
 import { type Aggregator, createAggregator } from '../analytics/aggregate.ts';
-import { createAnalytics } from '../analytics/analytics.ts';
+import { createAnalytics } from '../analytics/analytics-thread.ts';
 import { createSummariserThread } from '../analytics/summarise-thread.ts';
 import type { Config } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
-import { createLive, type LiveSample } from '../live/live.ts';
 import { readLiveCounts } from '../live/live-counts.ts';
 import { createTails } from '../live/tail.ts';
+import { createLive, type LiveSample } from '../live/watch.ts';
 import type { Log } from '../log.ts';
 import { createMetrics, type MetricCounts, type Metrics, writeExposition } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';

@@ -1,18 +1,20 @@
+import type { Aggregate, Analytics, HourTotals } from '../analytics/analytics.ts';
 import type { Config } from '../config/config.ts';
 import { maskSecrets, toListenAddress } from '../config/config.ts';
 import { decoders } from '../decode/decoders.ts';
 import type { HttpServer, HttpServerOptions, VersionInfo } from '../http/http.ts';
 import { createHttpServer } from '../http/server/server.ts';
-import type { LiveSample } from '../live/live.ts';
+import type { Live } from '../live/live.ts';
 import { readLiveCounts } from '../live/live-counts.ts';
 import { createRefusals } from '../live/refusals.ts';
+import type { LiveSample } from '../live/watch.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createIngest } from '../service/ingest.ts';
-import type { Aggregate, Analytics, CheckReadiness, HourTotals, Live } from '../service/service.ts';
+import type { CheckReadiness } from '../service/service.ts';
 
 /** What the front needs of the thread that owns the data. */
 export interface Core {

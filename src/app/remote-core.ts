@@ -1,8 +1,9 @@
+import type { RangeOptions } from '../analytics/analytics.ts';
+import type { Live } from '../live/live.ts';
 import type { Log } from '../log.ts';
 import type { Hour } from '../model/hour.ts';
 import type { Channel } from '../runtime/channel.ts';
 import { createRemoteDeliver, serveDeliver } from '../runtime/remote-deliver.ts';
-import type { Live, RangeOptions } from '../service/service.ts';
 import type { Core } from './http-worker.ts';
 
 /** A Core whose work is done by the thread at the other end of the channel; `live` comes from createRemoteLive. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createAggregator } from '../analytics/aggregate.ts';
+import type { AggregationRun } from '../analytics/analytics.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
 import type { SummariserThread } from '../analytics/summarise-thread.ts';
 import type { Config } from '../config/config.ts';
@@ -11,7 +12,6 @@ import { openRepo } from '../repo/file-repo.ts';
 import { listHours, openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles } from '../repo/summaries.ts';
-import type { AggregationRun } from '../service/service.ts';
 import { type Command, EXIT, type Options, UsageError } from './command.ts';
 import {
   CONFIG_ENVIRONMENT,

@@ -1,4 +1,4 @@
-import type { LiveQueue, LiveStats, Quantiles } from '../service/service.ts';
+import type { LiveQueue, LiveStats, Quantiles } from '../live/live.ts';
 
 /** One second as it came; undefined for what this version of the program does not understand. */
 export function readStats(data: string): LiveStats | undefined {

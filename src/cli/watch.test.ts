@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { LiveStats } from '../service/service.ts';
+import type { LiveStats } from '../live/live.ts';
 import type { Io } from './command.ts';
 import { parseEvents, readEvents, type SentEvent } from './event-source.ts';
 import { main } from './main.ts';

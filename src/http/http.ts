@@ -1,6 +1,8 @@
+import type { Aggregate, Analytics, HourTotals } from '../analytics/analytics.ts';
+import type { Live, Refusal } from '../live/live.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Aggregate, Analytics, CheckReadiness, HourTotals, Ingest, Live, Refusal } from '../service/service.ts';
+import type { CheckReadiness, Ingest } from '../service/service.ts';
 import type { BodyBuffers } from './logs/body-buffers.ts';
 
 /** The edge of the service: HTTP/1.1 in, the use cases of `service` behind it. Made by `createHttpServer` in server.ts. */

@@ -1,4 +1,4 @@
-import type { LiveHistory, LiveStats } from '../service/service.ts';
+import type { LiveHistory, LiveStats } from './live.ts';
 
 const COLUMNS = ['time', 'accepted', 'refused', 'batches', 'bytes', 'p50', 'p99'] as const;
 type Column = (typeof COLUMNS)[number];

@@ -1,169 +1,117 @@
-import type { Clock } from '../model/clock.ts';
-import type { Live, LiveEvent, LiveQueue, LiveRates, LiveStats, Quantiles, Refusal } from '../service/service.ts';
-import { addLiveCounts, type Buckets, type LiveCounts, quantile, subtractBuckets } from './live-counts.ts';
-import { createLiveHistory } from './live-history.ts';
-import { MAX_REFUSALS } from './refusals.ts';
+/** How the service does. Rates are a second, over the last second; sums are since the start. */
+export interface LiveStats {
+  /** Unix time in milliseconds. */
+  readonly time: number;
+  readonly uptimeSeconds: number;
+  readonly rates: LiveRates;
+  /** Sums of what `rates` has as speeds. */
+  readonly totals: LiveRates;
+  /** Of POST /logs, in seconds, over the last ten; null while there was none. */
+  readonly latency: Quantiles | null;
+  /** Of the syncs in a commit, in seconds, over the last ten; null while there was none. */
+  readonly sync: Quantiles | null;
+  readonly inFlightRecords: number;
+  readonly inFlightBytes: number;
+  readonly openFiles: number;
+  /** Version 2 only. */
+  readonly queue: LiveQueue | null;
+}
 
-/** What one thread has seen: its counts so far, and the refusals since it was last asked. */
-export interface LiveSample {
-  readonly counts: LiveCounts;
+export interface LiveRates {
+  /** Requests to POST /logs. */
+  readonly batches: number;
+  /** Requests answered 4xx. */
+  readonly refusedBatches: number;
+  /** Requests answered 5xx. */
+  readonly failedBatches: number;
+  /** Bytes of bodies, unpacked. */
+  readonly bytes: number;
+  /** Records answered 202. */
+  readonly accepted: number;
+  readonly stored: number;
+  readonly rejected: number;
+  readonly deadLettered: number;
+  readonly duplicate: number;
+}
+
+export interface Quantiles {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export interface LiveQueue {
+  readonly up: boolean;
+  readonly lagMessages: number;
+  readonly lagSeconds: number;
+  readonly breaker: string;
+  readonly spoolBytes: number;
+  readonly spoolBatches: number;
+  readonly spoolAgeSeconds: number;
+}
+
+/** The past, oldest first: columns of one length, `stepSeconds` between their rows; null where nothing was measured. */
+export interface LiveHistory {
+  readonly stepSeconds: number;
+  /** Unix time in seconds, of the end of each step. */
+  readonly time: readonly number[];
+  readonly accepted: readonly number[];
+  readonly refused: readonly number[];
+  readonly batches: readonly number[];
+  readonly bytes: readonly number[];
+  readonly p50: readonly (number | null)[];
+  readonly p99: readonly (number | null)[];
+}
+
+/** A batch, or records of one, that was not taken in. Holds what the client was told and never what it sent. */
+export interface Refusal {
+  /** Unix time in milliseconds. */
+  readonly time: number;
+  /** Of the answer; 202 where only some records of the batch were refused. */
+  readonly status: number;
+  readonly reason: string;
+  /** Of the first record refused. */
+  readonly field?: string;
+  /** Records refused, where it was for the sake of records. */
+  readonly records?: number;
+  readonly requestId: string;
+}
+
+export interface LiveSnapshot {
+  readonly stats: LiveStats;
+  /** The last minutes by the second, and the last hour in coarser steps. */
+  readonly history: readonly LiveHistory[];
+  /** The last ones, newest first. */
   readonly refusals: readonly Refusal[];
 }
 
-export interface LiveWatch extends Omit<Live, 'tail'> {
-  /** Looks once a second from now on. */
-  start(): void;
-  stop(): void;
-  /** One look, as the timer has it. */
-  tick(): Promise<void>;
+export type LiveEvent =
+  | { readonly kind: 'stats'; readonly stats: LiveStats }
+  /** What was refused since the last event, newest first. */
+  | { readonly kind: 'refusals'; readonly refusals: readonly Refusal[] };
+
+/** Which accepted records a tail shows: those that pass every test that is given. */
+export interface TailFilter {
+  /** The path contains it. */
+  readonly path?: string;
+  /** The user agent contains it. */
+  readonly userAgent?: string;
+  /** `field=value`: the field has this value, as text. Without `=`: the stored line contains it. */
+  readonly q?: string;
 }
 
-export interface LiveOptions {
-  /** Every thread, the one that stores among them. At least one. */
-  readonly look: () => Promise<readonly [LiveSample, ...LiveSample[]]>;
-  readonly pipeline: 1 | 2;
-  readonly clock: Clock;
-  /** Milliseconds on a clock that only goes forward. */
-  readonly now: () => number;
+/** What a tail has to show of a tenth of a second. */
+export interface TailPiece {
+  /** Stored lines, without their newlines. */
+  readonly lines: readonly string[];
+  /** Accepted records that were not looked at or not sent, as more came than a tail may cost. */
+  readonly leftOut: number;
 }
 
-const TICK_MS = 1_000;
-/** What latency is told of. */
-const WINDOW_SECONDS = 10;
-const HISTORIES = [
-  { stepSeconds: 1, rows: 300 },
-  { stepSeconds: 10, rows: 360 },
-];
-
-/**
- * Looks at the counts once a second, also while nobody asks, so that there is a past to show: a fifth of a millisecond,
- * and 60 KiB for the past.
- */
-export function createLive({ look, pipeline, clock, now }: LiveOptions): LiveWatch {
-  const listeners = new Set<(event: LiveEvent) => void>();
-  const histories = HISTORIES.map(createLiveHistory);
-  const started = now();
-  let refusals: readonly Refusal[] = [];
-  let window: Moment[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  let ticking: Promise<void> | undefined;
-
-  const describe = (latest: Moment): LiveStats => {
-    const previous = window.at(-2) ?? latest;
-    const oldest = window[0] ?? latest;
-    const seconds = Math.max((latest.at - previous.at) / 1_000, 0.001);
-    const { values } = latest.counts;
-    const rates = mapRates((name) => Math.max(0, values[name] - previous.counts.values[name]) / seconds);
-    return {
-      time: clock(),
-      uptimeSeconds: (latest.at - started) / 1_000,
-      rates,
-      totals: mapRates((name) => values[name]),
-      latency: quantiles(latest.counts.requests, oldest.counts.requests),
-      sync: quantiles(latest.counts.syncs, oldest.counts.syncs),
-      inFlightRecords: values.inFlightRecords,
-      inFlightBytes: values.inFlightBytes,
-      openFiles: values.openFiles,
-      queue: pipeline === 2 ? queueOf(latest.counts) : null,
-    };
-  };
-
-  const takeLook = async (): Promise<readonly Refusal[]> => {
-    const looks = await look();
-    const [first, ...others] = looks;
-    const counts = addLiveCounts([first.counts, ...others.map((one) => one.counts)]);
-    window = [...window, { at: now(), counts }].slice(-WINDOW_SECONDS - 1);
-    const fresh = looks.flatMap((one) => one.refusals);
-    if (looks.length > 1) fresh.sort((a, b) => b.time - a.time);
-    refusals = [...fresh, ...refusals].slice(0, MAX_REFUSALS);
-    return fresh.slice(0, MAX_REFUSALS);
-  };
-
-  const currentStats = (): LiveStats | undefined => {
-    const latest = window.at(-1);
-    return latest === undefined ? undefined : describe(latest);
-  };
-
-  const tell = (event: LiveEvent): void => {
-    for (const listener of listeners) listener(event);
-  };
-
-  const tick = async (): Promise<void> => {
-    const fresh = await takeLook();
-    const stats = currentStats();
-    if (stats === undefined) return;
-    for (const history of histories) history.add(stats);
-    tell({ kind: 'stats', stats });
-    if (fresh.length > 0) tell({ kind: 'refusals', refusals: fresh });
-  };
-
-  /** A look that takes longer than a second is not overtaken by the next. */
-  const tickOnce = (): Promise<void> => {
-    ticking ??= tick().finally(() => {
-      ticking = undefined;
-    });
-    return ticking;
-  };
-
-  return {
-    tick: tickOnce,
-    start() {
-      // What a look cannot tell this second, it tells the next.
-      const tickLater = () => void tickOnce().catch(() => undefined);
-      timer = setInterval(tickLater, TICK_MS).unref();
-      tickLater();
-    },
-    stop() {
-      clearInterval(timer);
-      listeners.clear();
-    },
-    async snapshot() {
-      if (window.length === 0) await tickOnce();
-      const stats = currentStats();
-      if (stats === undefined) throw new Error('cannot look at the service: nothing was counted yet');
-      return { stats, history: histories.map((history) => history.read()), refusals };
-    },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-  };
-}
-
-interface Moment {
-  readonly at: number;
-  readonly counts: LiveCounts;
-}
-
-function mapRates(read: (name: keyof LiveRates) => number): LiveRates {
-  return {
-    batches: read('batches'),
-    refusedBatches: read('refusedBatches'),
-    failedBatches: read('failedBatches'),
-    bytes: read('bytes'),
-    accepted: read('accepted'),
-    stored: read('stored'),
-    rejected: read('rejected'),
-    deadLettered: read('deadLettered'),
-    duplicate: read('duplicate'),
-  };
-}
-
-function quantiles(now: Buckets, before: Buckets): Quantiles | null {
-  const recent = subtractBuckets(now, before);
-  const p50 = quantile(recent, 0.5);
-  const p99 = quantile(recent, 0.99);
-  return p50 === undefined || p99 === undefined ? null : { p50, p99 };
-}
-
-function queueOf({ values, breaker }: LiveCounts): LiveQueue {
-  return {
-    up: values.brokersUp > 0,
-    lagMessages: values.lagMessages,
-    lagSeconds: values.lagSeconds,
-    breaker,
-    spoolBytes: values.spoolBytes,
-    spoolBatches: values.spoolBatches,
-    spoolAgeSeconds: values.spoolAgeSeconds,
-  };
+/** Watching the service at work. A listener must not throw and must not keep anyone waiting. */
+export interface Live {
+  snapshot(): Promise<LiveSnapshot>;
+  /** Once a second. Gives what ends it. */
+  subscribe(listener: (event: LiveEvent) => void): () => void;
+  /** The records that are accepted from now on. Gives what ends it. */
+  tail(filter: TailFilter, listener: (piece: TailPiece) => void): () => void;
 }

@@ -1,4 +1,4 @@
-import type { Refusal } from '../service/service.ts';
+import type { Refusal } from './live.ts';
 
 /** Refusals that are kept. */
 export const MAX_REFUSALS = 100;

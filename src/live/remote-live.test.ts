@@ -1,7 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Channel, createChannel } from '../runtime/channel.ts';
-import type { Live, LiveEvent, LiveSnapshot, TailFilter, TailPiece } from '../service/service.ts';
+import type { Live, LiveEvent, LiveSnapshot, TailFilter, TailPiece } from './live.ts';
 import { createRemoteLive, serveLive } from './remote-live.ts';
 
 const SNAPSHOT = { stats: { time: 1 }, history: [], refusals: [] } as unknown as LiveSnapshot;

@@ -1,5 +1,5 @@
 import type { Channel } from '../runtime/channel.ts';
-import type { Live, LiveEvent, LiveSnapshot, TailFilter, TailPiece } from '../service/service.ts';
+import type { Live, LiveEvent, LiveSnapshot, TailFilter, TailPiece } from './live.ts';
 
 interface TailOpen {
   readonly id: number;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Batch } from '../model/chunk.ts';
 import type { Deliver, Receipt } from '../model/deliver.ts';
-import type { TailFilter, TailPiece } from '../service/service.ts';
+import type { TailFilter, TailPiece } from './live.ts';
 import { createTails, type TailOptions } from './tail.ts';
 
 const FLUSH_MS = 100;

@@ -1,6 +1,6 @@
 import { type Batch, countRecords } from '../model/chunk.ts';
 import type { Deliver } from '../model/deliver.ts';
-import type { Live, TailFilter, TailPiece } from '../service/service.ts';
+import type { Live, TailFilter, TailPiece } from './live.ts';
 
 export interface Tails {
   readonly tail: Live['tail'];

@@ -1,6 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
-import type { Aggregate } from '../../service/service.ts';
+import type { Aggregate } from '../../analytics/analytics.ts';
 import { type Authenticate, UNAUTHORIZED } from '../auth.ts';
 import type { Problem } from '../problem.ts';
 

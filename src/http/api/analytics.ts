@@ -1,5 +1,5 @@
+import type { Analytics, RangeSum } from '../../analytics/analytics.ts';
 import { hourToIso } from '../../model/hour.ts';
-import type { Analytics, RangeSum } from '../../service/service.ts';
 import type { Problem } from '../problem.ts';
 import { type AnalyticsQuery, readAnalyticsQuery } from './analytics-query.ts';
 import { summaryCsv } from './summary-csv.ts';

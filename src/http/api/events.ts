@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Live, LiveEvent, LiveStats, Refusal, TailFilter } from '../../service/service.ts';
+import type { Live, LiveEvent, LiveStats, Refusal, TailFilter } from '../../live/live.ts';
 import { tailParameters } from '../docs/dashboard-schemas.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import { type EventStream, type EventStreams, eventText } from './event-stream.ts';

@@ -1,4 +1,4 @@
-import type { RangeSum } from '../../service/service.ts';
+import type { RangeSum } from '../../analytics/analytics.ts';
 
 const SLICE_CHARACTERS = 64 * 1024;
 

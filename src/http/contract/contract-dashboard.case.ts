@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import type { Refusal } from '../../live/live.ts';
 import { parseHour } from '../../model/hour.ts';
-import type { Refusal } from '../../service/service.ts';
 import { type CreateServer, type Fixture, problemOf, type Setup, startFixture } from './contract-fixture.case.ts';
 import { open, readUntil, refusal, STATS, startLive } from './live-fixture.case.ts';
 

@@ -1,6 +1,7 @@
 import { MalformedBodyError } from '../../decode/decode.ts';
+import type { Live } from '../../live/live.ts';
 import { IdempotencyConflict, UnavailableError } from '../../model/deliver.ts';
-import type { IngestResult, Live } from '../../service/service.ts';
+import type { IngestResult } from '../../service/service.ts';
 import { OPERATIONS } from '../docs/operations.ts';
 import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './contract-fixture.case.ts';
 import { HISTORY, open, readUntil, refusal, STATS } from './live-fixture.case.ts';

@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
+import type { Aggregate, Analytics } from '../../analytics/analytics.ts';
 import { createMetrics, type MetricCounts, writeExposition } from '../../metrics/metrics.ts';
-import type { Aggregate, Analytics, Ingest, IngestRequest, IngestResult } from '../../service/service.ts';
+import type { Ingest, IngestRequest, IngestResult } from '../../service/service.ts';
 import type { DashboardData, HttpAuth, HttpLimits, HttpServer, HttpServerOptions } from '../http.ts';
 import { connectRaw, type RawAnswer, type RawClient } from './raw-client.case.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Analytics } from '../../analytics/analytics.ts';
 import { parseHour } from '../../model/hour.ts';
 import type { Summary } from '../../model/summary.ts';
-import type { Analytics } from '../../service/service.ts';
 import { type CreateServer, problemOf, startFixture } from './contract-fixture.case.ts';
 
 const ODD = ['__proto__', 'constructor', '123', 'toString', '', '"\n\u2028\ud800', 'other'];

@@ -1,4 +1,4 @@
-import type { Live, LiveEvent, LiveHistory, LiveStats, Refusal, TailFilter, TailPiece } from '../../service/service.ts';
+import type { Live, LiveEvent, LiveHistory, LiveStats, Refusal, TailFilter, TailPiece } from '../../live/live.ts';
 import { type CreateServer, type Fixture, type Setup, startFixture } from './contract-fixture.case.ts';
 import type { RawClient } from './raw-client.case.ts';
 

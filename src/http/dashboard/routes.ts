@@ -1,8 +1,8 @@
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context, Hono } from 'hono';
+import type { Analytics, RangeSum } from '../../analytics/analytics.ts';
 import { type Hour, hourToIso, parseHour } from '../../model/hour.ts';
-import type { Analytics, RangeSum } from '../../service/service.ts';
 import type { EventStreams } from '../api/event-stream.ts';
 import { createEvents } from '../api/events.ts';
 import { rangeFault, readParameters } from '../api/parameters.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { LiveHistory, LiveStats } from '../../service/service.ts';
+import type { LiveHistory, LiveStats } from '../../live/live.ts';
 import { component, count, hourParameter, hourText, version } from './api-schemas.ts';
 
 /** What the dashboard and the event streams are asked for and answer; see api-schemas.ts. */

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { IngestRequest, IngestResult, Refusal, Rejected } from '../../service/service.ts';
+import type { Refusal } from '../../live/live.ts';
+import type { IngestRequest, IngestResult, Rejected } from '../../service/service.ts';
 import { type Authenticate, UNAUTHORIZED } from '../auth.ts';
 import type { HttpServerOptions } from '../http.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createMetrics } from '../metrics/metrics.ts';
-import type { LiveEvent, Refusal } from '../service/service.ts';
-import { createLive, type LiveSample } from './live.ts';
+import type { LiveEvent, Refusal } from './live.ts';
 import { readLiveCounts } from './live-counts.ts';
 import { createRefusals } from './refusals.ts';
+import { createLive, type LiveSample } from './watch.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Hour, parseHour } from '../model/hour.ts';
 import { createSummaryFiles, type SummaryFiles, summaryPath } from '../repo/summaries.ts';
-import { createAnalytics, type OwnedAnalytics } from './analytics.ts';
+import { createAnalytics, type OwnedAnalytics } from './analytics-thread.ts';
 import { createHourSummer } from './sum-hours.ts';
 
 const HOUR: Hour = parseHour('2015-05-17T10') ?? 0;
