@@ -10,7 +10,7 @@ import { hourToPath } from '../src/model/hour.ts';
 import { openHourFile } from '../src/repo/hour-file.ts';
 import type { CommittedHour } from '../src/repo/repo.ts';
 import { createSummaryFiles } from '../src/repo/summaries.ts';
-import { makeRecords, toNdjson } from './records.ts';
+import { makeRecords, toNdjson } from '../test/support/access-records.ts';
 
 /*
  * What a second of one core counts, beside JSON.parse and a plain read of the same file; what a run costs that finds

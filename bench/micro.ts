@@ -9,8 +9,8 @@ import { runToEnd } from '../src/decode/pace.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
+import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { referenceDecoders } from '../test/support/reference-decoders.ts';
-import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from './records.ts';
 
 /*
  * The parts, each beside the ceiling it is measured against. CPU time, since the machine is shared: of one thread, and for

@@ -7,9 +7,9 @@
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
+import { inBatches, makeRecords, toJson, toNdjson } from '../test/support/access-records.ts';
 import { makeDirs, removeDirs, startService } from '../test/support/service.ts';
 import { type LoadOptions, runLoad } from './load.ts';
-import { inBatches, makeRecords, toJson, toNdjson } from './records.ts';
 import { median } from './statistics.ts';
 
 const { values: flags } = parseArgs({

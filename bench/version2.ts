@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, startBrokerProcess, stopBrokerProcess } from '../scripts/kafka-broker.ts';
+import { freePort, startBrokerProcess, stopBrokerProcess } from '../test/support/broker-process.ts';
 import { createClient } from '../test/support/client.ts';
 import type { Service } from '../test/support/service.ts';
 import { readMetric } from '../test/support/version2.ts';

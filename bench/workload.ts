@@ -1,6 +1,6 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { type AccessRecord, inBatches, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { buildRequest } from './load.ts';
-import { type AccessRecord, inBatches, makeRecords, toCsv, toJson, toNdjson } from './records.ts';
 
 export const FORMATS = ['json', 'ndjson', 'csv'] as const;
 export const ENCODINGS = ['plain', 'gzip', 'zstd'] as const;

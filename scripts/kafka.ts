@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { createKafkaQueue } from '../src/queue/kafka/kafka-queue.ts';
-import { runningBroker, startBrokerProcess, stopBrokerProcess } from './kafka-broker.ts';
+import { runningBroker, startBrokerProcess, stopBrokerProcess } from '../test/support/broker-process.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

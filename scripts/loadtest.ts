@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
-import { inBatches, makeRecords, toJson } from '../bench/records.ts';
+import { inBatches, makeRecords, toJson } from '../test/support/access-records.ts';
 
 const USAGE = `Usage: node scripts/loadtest.ts [OPTIONS]
 

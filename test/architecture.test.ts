@@ -126,6 +126,25 @@ describe('imports', () => {
   });
 });
 
+/** Where measuring and maintaining need the same thing, it stands in test/support, which both may import. */
+describe('bench and scripts', () => {
+  it.each([
+    ['bench', 'scripts'],
+    ['scripts', 'bench'],
+  ])('%s imports nothing from %s', (folder, other) => {
+    const names = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.ts'));
+    const found = names.flatMap((name) => {
+      const text = readFileSync(join(ROOT, folder, name), 'utf8');
+      const targets = [...text.matchAll(/\b(?:from|import|import\()\s*'(\.[^']+)'/g)].map((match) =>
+        normalize(join(folder, match[1] ?? '')),
+      );
+      return targets.map((target) => ({ from: `${folder}/${name}`, to: target }));
+    });
+    expect(found.length).toBeGreaterThan(5);
+    expect(found.filter(({ to }) => to.startsWith(`${other}/`)).map(show)).toEqual([]);
+  });
+});
+
 describe('every source file', () => {
   it('is reached from a command', () => {
     const reached = new Set<string>();

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { freePort } from '../../scripts/kafka-broker.ts';
+import { freePort } from '../support/broker-process.ts';
 import { startBroker, type TestBroker } from '../support/kafka-broker.ts';
 import { type KafkaProxy, startKafkaProxy } from '../support/kafka-proxy.ts';
 import { findFaults, openPipeline, startSenders } from '../support/pipeline.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
-import { freePort, runningBroker, stopBrokerProcess } from '../../scripts/kafka-broker.ts';
+import { freePort, runningBroker, stopBrokerProcess } from '../support/broker-process.ts';
 import { REPOSITORY } from '../support/service.ts';
 
 /** What `make kafka-up`, `kafka-topic` and `kafka-down` do where there is no container engine. */

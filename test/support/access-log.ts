@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { makeRecords } from '../../bench/records.ts';
+import { makeRecords } from './access-records.ts';
 import { REPOSITORY } from './service.ts';
 
 /** An access log in the combined format, and what the summaries of it must say. */

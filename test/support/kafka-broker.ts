@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrokerOptions, freePort, startBrokerProcess, stopBrokerProcess } from '../../scripts/kafka-broker.ts';
+import { type BrokerOptions, freePort, startBrokerProcess, stopBrokerProcess } from './broker-process.ts';
 
 /** A broker of a test's own, that it may kill. */
 export interface TestBroker {

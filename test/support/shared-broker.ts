@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, startBrokerProcess, stopBrokerProcess } from '../../scripts/kafka-broker.ts';
+import { freePort, startBrokerProcess, stopBrokerProcess } from './broker-process.ts';
 
 /*
  * One broker for all tests of a run that do not need to harm it: started by the first test that asks, ended with the
