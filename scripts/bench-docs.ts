@@ -1,6 +1,6 @@
 /**
  * `make bench-docs`: writes the figures of a benchmark (bench/results/<date>.json, the newest when none is named) between the
- * markers of README.md and docs/operations.md. Figures stand there only as they were measured.
+ * markers of README.md and docs/operations.md. These pages show only measured figures.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,8 +36,8 @@ export function renderBench({ date, machine, rows }: BenchResult): string {
   const queued = rows.filter(isQueued);
   return [
     `Measured on ${date.slice(0, 10)}: ${cpus} cores, ${memoryGiB} GiB, ${platform}, Node.js ${node}; the load generator runs on`,
-    `the same cores. Medians of ${runs} runs, records of about 180 bytes. The row says format, records in a batch, durability and`,
-    'what differs; every answer is a 202. `make bench` measures on your machine.',
+    `the same cores. Medians of ${runs} runs, records of about 180 bytes. A row names the format, the records in a batch, the`,
+    'durability and what else differs. Every answer is a 202. `make bench` measures on your machine.',
     '',
     '| | records/s | CPU s per million records | answer p50 | answer p99 | peak memory |',
     '|---|--:|--:|--:|--:|--:|',
@@ -46,12 +46,12 @@ export function renderBench({ date, machine, rows }: BenchResult): string {
   ].join('\n');
 }
 
-/** What version 2 does counts when it is stored. */
+/** Version 2 is measured up to the synced file. */
 function renderQueued(rows: BenchResult['rows']): string[] {
   return [
     '',
-    'Version 2, from `POST` to the synced file, with a Kafka broker on the same two cores as well. At full load the time from a 202',
-    'to the file is how far storing is behind.',
+    'Version 2, from `POST` to the synced file. The Kafka broker runs on the same two cores. At full load, the time from a 202 to',
+    'the file shows how far the consumers lag.',
     '',
     '| | records/s | CPU s per million records | 202 to file p50 | p99 | peak memory |',
     '|---|--:|--:|--:|--:|--:|',

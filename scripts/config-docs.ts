@@ -2,25 +2,25 @@ import { writeFileSync } from 'node:fs';
 import { isSection, type Key, rootSection, type Section } from '../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../src/config/text-layers.ts';
 
-/** Where the reference lies. */
+/** The page that this script writes. */
 export const CONFIG_DOCS = new URL('../docs/configuration.md', import.meta.url);
 
 const INTRODUCTION = `# Configuration
 
 Made from the schema by \`scripts/config-docs.ts\`; do not edit.
 
-The service reads a YAML file (\`--config FILE\` or \`LOGFORGE_CONFIG\`), then the environment, then the flags; later wins.
-Without a file it runs on the defaults below. \`logforge validate FILE\` checks a file and starts nothing. An unknown key, a
-wrong type or a bad value is a problem: all of them are listed with file, line and key, the exit status is 78, and nothing
-is started.
+The service reads a YAML file (\`--config FILE\` or \`LOGFORGE_CONFIG\`), then the environment, then the flags. A later value
+replaces an earlier one. Without a file it runs on the defaults below. \`logforge validate FILE\` checks a file and starts nothing. An
+unknown key, a wrong type or a bad value is a problem: the service lists all of them with file, line and key, exits with status 78,
+and starts nothing.
 
-**Variables.** Inside string values of the file, \`\${VAR}\` is what \`VAR\` holds (nothing when it is not set),
-\`\${VAR:-default}\` has a default and \`\${VAR:?message}\` stops with the message; both also when \`VAR\` is empty. \`$\${\` is a
-plain \`\${\`. They are replaced after the file was parsed, so what a variable holds cannot change the structure. A number,
-a switch or a list (separated by commas) may come out of a variable.
+**Variables.** In string values of the file, \`\${VAR}\` is replaced by the value of \`VAR\` (by nothing when it is not set).
+\`\${VAR:-default}\` has a default. \`\${VAR:?message}\` stops with the message. Both also apply when \`VAR\` is empty. \`$\${\` stands
+for a plain \`\${\`. Variables are replaced after the file was parsed, so their values cannot change its structure. A value may also
+become a number, a switch or a list (separated by commas).
 
-**Environment.** Every key has its variable, named in the tables. An empty variable counts as not set, a list is separated by
-commas. An unknown \`LOGFORGE_\` variable is a problem, except those that Kubernetes makes for a service of that name, and:
+**Environment.** Every key has a variable; the tables name it. An empty variable counts as not set. A list is separated by commas.
+An unknown \`LOGFORGE_\` variable is a problem, except the variables that Kubernetes makes for a service of that name, and:
 
 `;
 
@@ -55,5 +55,5 @@ function renderKey({ path, env, leaf }: Key): string {
   return `| \`${name}\` | \`${byDefault}\` | ${takes} | ${what} | \`${env}\` |\n`;
 }
 
-// Run as a script, writes the reference; a test fails while it differs from the schema.
+// As a script it writes the page. A test fails while the page differs from the schema.
 if (import.meta.main) writeFileSync(CONFIG_DOCS, renderConfigDocs());

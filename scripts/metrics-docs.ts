@@ -1,18 +1,18 @@
 import { writeFileSync } from 'node:fs';
 import { createMetrics } from '../src/metrics/metrics.ts';
 
-/** Where the reference lies. */
+/** The page that this script writes. */
 export const METRICS_DOCS = new URL('../docs/metrics.md', import.meta.url);
 
 const INTRODUCTION = `# Metrics
 
 Made from \`src/metrics/metrics.ts\` by \`scripts/metrics-docs.ts\`; do not edit.
 
-\`GET /metrics\` answers them as Prometheus text, those of all threads added up. Everything is counted per batch, not per
-record, and no label ever carries a path, a user agent, a key or an address. A histogram has the series \`_bucket\`, \`_sum\` and
-\`_count\`. Metrics of version 2 are there in version 1, too, and stay at 0.
+\`GET /metrics\` answers them as Prometheus text, added up over all threads. Everything is counted per batch, not per record. No label
+ever carries a path, a user agent, a key or an address. A histogram has the series \`_bucket\`, \`_sum\` and \`_count\`. Version 1 also
+has the metrics of version 2; they stay at 0.
 
-What to watch and what to do is in [operations.md](operations.md#watch-it).
+[operations.md](operations.md#monitoring) says which to watch and what to do.
 `;
 
 interface Described {
@@ -37,8 +37,8 @@ export async function renderMetricsDocs(): Promise<string> {
       'Names that existing dashboards use',
       metrics.filter((metric) => !isDefault(metric) && !isOurs(metric)),
     ),
-    ...renderTable('Of logforge', metrics.filter(isOurs)),
-    ...renderTable('Of the process and of Node.js', metrics.filter(isDefault)),
+    ...renderTable('Metrics of logforge', metrics.filter(isOurs)),
+    ...renderTable('Metrics of the process and of Node.js', metrics.filter(isDefault)),
   ].join('');
 }
 
@@ -50,5 +50,5 @@ function* renderTable(title: string, metrics: readonly Described[]): Generator<s
   }
 }
 
-// Run as a script, writes the reference; a test fails while it differs from the metrics.
+// As a script it writes the page. A test fails while the page differs from the metrics.
 if (import.meta.main) writeFileSync(METRICS_DOCS, await renderMetricsDocs());
