@@ -32,7 +32,7 @@ async function start(options: ServiceOptions = {}): Promise<Service> {
   return service;
 }
 
-/** A page, and all that it did which it should not do. */
+/** A page, and everything that it did but must not do. */
 async function open(service: Service, path = '/') {
   const page = await browser.newPage();
   onTestFinished(() => page.close());
@@ -58,7 +58,7 @@ async function post(service: Service, body: unknown, headers: Record<string, str
   });
 }
 
-/** Of a fixed day long ago, so that no hour begins while a test looks at the last. */
+/** On a fixed day long ago, so that no new hour begins during a test. */
 const LATEST = Date.parse('2015-05-17T10:30:00Z');
 
 function records(count: number, path: string, userAgent = PERSON, hoursAgo = 0) {
@@ -77,7 +77,7 @@ const tile = (page: Page, name: string) => page.locator('#tiles > div', { hasTex
 const bars = (page: Page, id: 'paths' | 'agents') => page.locator(`#${id} th`);
 
 describe('the dashboard', () => {
-  test('says how to begin while there is nothing, and shows what comes without being asked', async () => {
+  test('says how to begin while there are no records, and shows new figures by itself', async () => {
     const service = await start();
     const { page, strange } = await open(service);
     await page.locator('#empty').waitFor();
@@ -96,7 +96,7 @@ describe('the dashboard', () => {
     expect(strange).toEqual([]);
   });
 
-  test('shows what hostile clients send, and is not moved by it', async () => {
+  test('shows texts of hostile clients as text', async () => {
     const service = await start();
     await post(service, [...records(3, HOSTILE, HOSTILE), ...records(2, '/plain', BOT)]);
     await post(service, [{ ...records(1, '/')[0], timestamp: SCRIPT }], { 'X-Request-Id': 'hostile-1' });
@@ -127,7 +127,7 @@ describe('the dashboard', () => {
     expect(strange).toEqual([]);
   });
 
-  test('takes the hours apart: by chart, by keyboard, by search, and as CSV', async () => {
+  test('breaks the hours down: by chart, by keyboard, by search, and as CSV', async () => {
     const service = await start();
     await post(service, [...records(30, '/now/a'), ...records(10, '/now/b', BOT), ...records(5, '/before', PERSON, 3)]);
     await summarised(service, 45);
@@ -165,7 +165,7 @@ describe('the dashboard', () => {
     expect(strange).toEqual([]);
   });
 
-  test('goes to the last hours that have records, where the last day has none', async () => {
+  test('goes to the latest hours with records, when the last day has none', async () => {
     const service = await start();
     await post(service, records(7, '/old'));
     const { page } = await open(service);
@@ -177,7 +177,7 @@ describe('the dashboard', () => {
     expect(new URL(page.url()).hash).toMatch(/^#from=\d{4}-\d\d-\d\dT\d\d&to=/);
   });
 
-  test('goes on looking until the summaries are there, also when it was open long before them', async () => {
+  test('refreshes until the summaries are there, even when it was open long before them', async () => {
     // The page asks again each 15 s; the first time there is nothing yet.
     const service = await start({ env: { LOGFORGE_AGGREGATION_INTERVAL: '20s' } });
     await post(service, records(7, '/old'));
@@ -186,7 +186,7 @@ describe('the dashboard', () => {
     await expect.poll(() => page.locator('#chosen').innerText(), { timeout: 60_000 }).toMatch(/ · 7 records$/);
   });
 
-  test('refuses ranges that are none, and goes on with the last one', async () => {
+  test('refuses invalid ranges, and keeps the last one', async () => {
     const service = await start();
     const { page, strange } = await open(service);
     await soon(() => page.locator('#chosen').innerText()).toMatch(/ 0 records$/);
@@ -209,17 +209,17 @@ describe('the dashboard', () => {
     expect(strange).toEqual([]);
   });
 
-  test('falls back to the last day where the address names no range', async () => {
+  test('falls back to the last day when the address has no valid range', async () => {
     const service = await start();
     for (const hash of ['#from=yesterday&to=2026-01-01T00', '#from=2026-01-02T00&to=2026-01-01T00', '#from=<script>']) {
       const { page, strange } = await open(service, `/${hash}`);
-      await soon(() => page.locator('#range-error').innerText()).toMatch(/^The address names no range: /);
+      await soon(() => page.locator('#range-error').innerText()).toMatch(/^The address has no valid range: /);
       expect(await page.locator('[data-hours="24"]').getAttribute('aria-pressed')).toBe('true');
       expect(strange).toEqual([]);
     }
   });
 
-  test('tells when the service is away, and goes on when it is back', async () => {
+  test('says when the service does not answer, and goes on when it answers again', async () => {
     const service = await start();
     const { page } = await open(service);
     await service.stop();
@@ -233,19 +233,19 @@ describe('the dashboard', () => {
     await soon(() => tile(page, 'Records a second').innerText()).toContain('3 since start');
   });
 
-  test('shows the queue of version 2, here without its broker', async () => {
+  test('shows the queue of version 2, here with an unavailable broker', async () => {
     const env = { LOGFORGE_VERSION: '2', LOGFORGE_KAFKA_BROKERS: '127.0.0.1:1' };
     const service = await start({ env });
     const { page, strange } = await open(service);
     expect((await post(service, records(9, '/spooled'))).status).toBe(202);
     await soon(() => tile(page, 'Spool').innerText()).toMatch(/^Spool\n[\d.]+ ?[KiB]+\n1 batch, oldest /);
-    expect(await tile(page, 'Breaker').innerText()).toMatch(/\nbroker away$/);
-    await soon(() => page.locator('#outcomes tr', { hasText: 'On the way' }).innerText()).toMatch(/9\s+100 %$/);
+    expect(await tile(page, 'Breaker').innerText()).toMatch(/\nbroker unavailable$/);
+    await soon(() => page.locator('#outcomes tr', { hasText: 'Waiting' }).innerText()).toMatch(/9\s+100 %$/);
     expect(await page.locator('#settings').innerText()).toContain('queue.spool');
     expect(strange).toEqual([]);
   });
 
-  test('asks for a key where one is needed, and shows none', async () => {
+  test('asks for a key when the service needs one, and shows none', async () => {
     const service = await start({ env: { LOGFORGE_AUTH_ENABLED: 'true', LOGFORGE_AUTH_KEYS: 'open-sesame' } });
     const page = await browser.newPage();
     onTestFinished(() => page.close());
@@ -253,7 +253,7 @@ describe('the dashboard', () => {
     const field = page.getByLabel('API key');
     await field.fill('wrong');
     await page.keyboard.press('Enter');
-    await soon(() => page.locator('#key-error').innerText()).toBe('The service does not know this key.');
+    await soon(() => page.locator('#key-error').innerText()).toBe('This key is not valid.');
     expect(await page.locator('#content').isVisible()).toBe(false);
     await field.fill('open-sesame');
     await page.keyboard.press('Enter');
@@ -277,7 +277,7 @@ describe('for everyone', () => {
     return opened;
   }
 
-  test('comes light and dark, as the system has it or as chosen, readable in both', async () => {
+  test('is readable in light and dark, as the system says or as chosen', async () => {
     const { page, strange } = await full();
     const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
     await page.emulateMedia({ colorScheme: 'light' });
@@ -312,7 +312,7 @@ describe('for everyone', () => {
     const jumps = (levels as number[]).filter((level, i) => level > ((levels as number[])[i - 1] ?? 0) + 1);
     expect([(levels as number[]).filter((level) => level === 1), jumps]).toEqual([[1], []]);
 
-    // In the order of the page, every stop visible and marked.
+    // Each stop of the Tab key is visible and marked, in the order of the page.
     const stops: string[] = [];
     let last = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < 60; i++) {

@@ -3,37 +3,37 @@ import { type AnswerDoc, json, type OperationDoc, problem } from './api-operatio
 import { count, record } from './api-schemas.ts';
 import * as schemas from './dashboard-schemas.ts';
 
-const unauthorized = problem('No API key, or one that is not known.', ['WWW-Authenticate']);
+const unauthorized = problem('The API key is missing or not valid.', ['WWW-Authenticate']);
 
 function stream(events: AnswerDoc['events'] & {}): AnswerDoc {
   return {
-    description: 'A stream, until one of the two ends it.',
+    description: 'A stream that lasts until client or service ends it.',
     content: { 'text/event-stream': z.string() },
     events,
   };
 }
 
-/** The dashboard, and where its figures come from. */
+/** The dashboard, and the routes that it reads. */
 export const dashboardOperations: readonly OperationDoc[] = [
   {
     path: '/',
     method: 'get',
     id: 'getDashboard',
     summary: 'The dashboard',
-    description: 'Needs no key itself; it asks for one where its figures need one. Its files are under /assets.',
+    description: 'The page needs no key. It asks for one when its figures need one. Its files are under /assets.',
     answers: {
       200: { description: 'A page.', content: { 'text/html': z.string() } },
-      304: { description: 'It is as If-None-Match has it.', content: {} },
+      304: { description: 'The page has not changed since the version in If-None-Match.', content: {} },
     },
   },
   {
     path: '/events',
     method: 'get',
     id: 'getEvents',
-    summary: 'How the service does, each second',
+    summary: 'Rates and refused batches, each second',
     description:
-      'Server-sent events: at once and then each second a `stats`, and a `refusal` for each batch that was not taken in, ' +
-      'oldest first, at most 20 a second. A client that is behind with reading misses events; one that has stopped is cut.',
+      'Server-sent events: a `stats` at once and then each second, and a `refusal` for each refused batch, ' +
+      'oldest first, at most 20 a second. A client that reads too slowly misses events. A client that stops reading is disconnected.',
     secured: true,
     answers: {
       200: stream({ stats: schemas.liveStats, refusal: schemas.refusal }),
@@ -45,10 +45,10 @@ export const dashboardOperations: readonly OperationDoc[] = [
     path: '/events/tail',
     method: 'get',
     id: 'getTail',
-    summary: 'Accepted records, as they come',
+    summary: 'Accepted records, as they arrive',
     description:
-      'Server-sent events: `records`, each line of their data a stored line, and `left-out`, how many records were not ' +
-      'shown, because more came than a tail may cost or than the client reads.',
+      'Server-sent events: `records`, whose data are stored lines, and `left-out`, the number of records that were not sent ' +
+      'because more arrived than the limit of a tail allows or the client reads.',
     secured: true,
     parameters: schemas.tailParameters,
     answers: {
@@ -62,13 +62,13 @@ export const dashboardOperations: readonly OperationDoc[] = [
     path: '/api/overview',
     method: 'get',
     id: 'getOverview',
-    summary: 'What the dashboard begins with',
-    description: 'What is running and how it is configured, how it does now and did lately, and what it refused.',
+    summary: 'The start data of the dashboard',
+    description: 'Version, effective configuration, present and recent figures, and recent refusals.',
     secured: true,
     answers: {
       200: json('The present state.', schemas.overview),
       401: unauthorized,
-      503: problem('It cannot be told now.', ['Retry-After']),
+      503: problem('The state cannot be read now.', ['Retry-After']),
     },
   },
   {
@@ -80,7 +80,7 @@ export const dashboardOperations: readonly OperationDoc[] = [
     parameters: schemas.rangeParameters,
     answers: {
       200: json('The total of each hour.', schemas.hourTotals),
-      400: problem('A parameter is missing or not as it must be.'),
+      400: problem('A parameter is missing or invalid.'),
       401: unauthorized,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },
@@ -90,12 +90,13 @@ export const dashboardOperations: readonly OperationDoc[] = [
     method: 'get',
     id: 'getBreakdown',
     summary: 'The largest paths and user agents of a range',
-    description: 'The hundred largest of each, however many there are; and bots and people told apart by user agent.',
+    description:
+      'The hundred largest of each, the number of all, and bots and people counted separately by user agent.',
     secured: true,
     parameters: schemas.breakdownParameters,
     answers: {
-      200: json('The largest, as lists, so that their order stays.', schemas.breakdown),
-      400: problem('A parameter is missing or not as it must be.'),
+      200: json('The largest as lists, which keep their order.', schemas.breakdown),
+      400: problem('A parameter is missing or invalid.'),
       401: unauthorized,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },

@@ -3,9 +3,9 @@ import { parseHour } from '../../model/hour.ts';
 import { PROBLEM_TYPES } from '../problem.ts';
 
 /**
- * What goes in and comes out, as schemas: they check the parameters of requests, they are the schemas of
- * GET /openapi.json, and the contract test holds every answer to them. `components` names those the document refers to.
- * What the dashboard is made of stands in dashboard-schemas.ts.
+ * The schemas of requests and answers. They check the parameters of requests, GET /openapi.json shows them, and the contract
+ * test holds every answer to them. `components` names the schemas that the document refers to. The schemas of the dashboard
+ * are in dashboard-schemas.ts.
  */
 export const components = z.registry<{ id: string }>();
 
@@ -39,7 +39,7 @@ export const record = component(
         .regex(/\S/)
         .meta({ description: 'Not blank; stored trimmed.', examples: ['Mozilla/5.0'] }),
     })
-    .describe('One log record. Further fields are allowed and kept as they came.'),
+    .describe('One record. Further fields are allowed and stored unchanged.'),
 );
 
 export const batch = component('Batch', z.array(record).min(1).describe('The records of one request.'));
@@ -48,7 +48,7 @@ export const recordError = component(
   'RecordError',
   z.object({
     index: count.describe('Place in the batch: from 0, or for CSV the row from 1, the header counted.'),
-    field: z.string().describe('The field at fault; empty when the record as a whole is.'),
+    field: z.string().describe('The invalid field; empty when the record as a whole is invalid.'),
     reason: z.string().meta({ examples: ['record 3 missing path'] }),
   }),
 );
@@ -68,12 +68,12 @@ export const problem = component(
   'Problem',
   z
     .object({
-      type: z.enum(PROBLEM_TYPES).describe('What kind of problem, for programs.'),
-      title: z.string().describe('The kind in words.'),
+      type: z.enum(PROBLEM_TYPES).describe('The kind of the problem, for programs.'),
+      title: z.string().describe('The kind of the problem in words.'),
       status: z.int().min(400).max(599),
       detail: z.string().describe('What went wrong with this request.'),
       errors: z.array(recordError).max(MAX_LISTED_ERRORS).optional().describe('The first invalid records.'),
-      errorCount: count.optional().describe('Invalid records in all.'),
+      errorCount: count.optional().describe('All invalid records, including those not listed.'),
       checks: z.record(z.string(), check).optional().describe('The failing checks of GET /ready.'),
     })
     .describe('RFC 9457 problem details.'),
@@ -87,7 +87,7 @@ export const version = component(
     version: z.string(),
     commit: z.string(),
     buildDate: z.string(),
-    pipeline: z.union([z.literal(1), z.literal(2)]).describe('1: straight to the files. 2: through the queue.'),
+    pipeline: z.union([z.literal(1), z.literal(2)]).describe('1: directly to the files. 2: through the queue.'),
     node: z.string(),
   }),
 );
@@ -102,7 +102,7 @@ const sums = {
     .describe('With top: the requests whose path or user agent is not among the largest.'),
   source: z
     .object({ bytes: count, records: count, skippedLines: count })
-    .describe('What was counted: bytes and records of the hour files, and corrupt lines left out.'),
+    .describe('Bytes and records of the hour files that were counted, and corrupt lines that were left out.'),
 };
 
 export const hourSummary = component('HourSummary', z.object({ hour: hourText, ...sums }));
@@ -121,8 +121,8 @@ export const aggregationRun = component(
   'AggregationRun',
   z.object({
     written: count.describe('Hours whose summary was written.'),
-    unchanged: count.describe('Hours that had nothing new.'),
-    missing: count.describe('Hours whose file is gone.'),
+    unchanged: count.describe('Hours without new records.'),
+    missing: count.describe('Hours whose file does not exist.'),
     failed: count.describe('Hours that could not be summarised; the log says why.'),
     bytes: count.describe('Bytes newly counted.'),
     records: count.describe('Records newly counted.'),
@@ -145,19 +145,21 @@ const topRule = `must be a whole number from 1 to ${MAX_TOP}`;
 export const analyticsParameters = z.object({
   hour: hourParameter.optional().describe('One UTC hour. Not with from and to.'),
   from: hourParameter.optional().describe('The first UTC hour of a range.'),
-  to: hourParameter.optional().describe('The UTC hour behind the last of the range, at most 31 days after from.'),
+  to: hourParameter.optional().describe('The UTC hour after the last hour of the range, at most 31 days after from.'),
   top: z
     .string()
     .regex(/^\d{1,5}$/, topRule)
     .transform(Number)
     .pipe(z.int().min(1, topRule).max(MAX_TOP, topRule))
     .optional()
-    .describe('Keep this many of the largest counts of each map, and add up the others.'),
+    .describe('Keeps this many of the largest counts of each map, and adds up the others.'),
 });
 
 export const logsParameters = z.object({
   invalid: z
     .enum(['reject', 'skip'])
     .optional()
-    .describe('What to do with invalid records: refuse the batch, or store the others. Default: as configured.'),
+    .describe(
+      'What happens with invalid records: reject refuses the batch, skip stores the valid records. Default: ingestion.invalidRecords.',
+    ),
 });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { LiveHistory, LiveStats } from '../../live/live.ts';
 import { component, count, hourParameter, hourText, version } from './api-schemas.ts';
 
-/** What the dashboard and the event streams are asked for and answer; see api-schemas.ts. */
+/** The schemas of the dashboard and of the event streams; see api-schemas.ts. */
 
 const measure = z.number().min(0);
 
@@ -12,12 +12,12 @@ const rates = component(
     batches: measure.describe('Requests to POST /logs.'),
     refusedBatches: measure.describe('Requests answered 4xx.'),
     failedBatches: measure.describe('Requests answered 5xx.'),
-    bytes: measure.describe('Bytes of bodies, unpacked.'),
+    bytes: measure.describe('Bytes of decoded bodies.'),
     accepted: measure.describe('Records answered 202.'),
     stored: measure.describe('Records stored.'),
     rejected: measure.describe('Invalid records.'),
-    deadLettered: measure.describe('Records set aside with their reasons.'),
-    duplicate: measure.describe('Records stored before.'),
+    deadLettered: measure.describe('Records put aside with their reasons.'),
+    duplicate: measure.describe('Records that were stored before.'),
   }),
 );
 
@@ -28,11 +28,11 @@ const queue = component(
   z.object({
     up: z.boolean().describe('Whether the broker answers.'),
     lagMessages: measure.describe('Messages that are not stored yet.'),
-    lagSeconds: measure.describe('How old the oldest of them is.'),
+    lagSeconds: measure.describe('Age of the oldest of them.'),
     breaker: z.string().meta({ examples: ['closed'] }),
     spoolBytes: measure,
     spoolBatches: measure,
-    spoolAgeSeconds: measure.describe('How old the oldest batch of the spool is.'),
+    spoolAgeSeconds: measure.describe('Age of the oldest batch in the spool.'),
   }),
 );
 
@@ -41,10 +41,14 @@ export const liveStats = component(
   z.object({
     time: z.number().describe('Unix time in milliseconds.'),
     uptimeSeconds: measure,
-    rates: rates.describe('A second, over the last second.'),
+    rates: rates.describe('Per second, over the last second.'),
     totals: rates.describe('Since the start.'),
-    latency: quantiles.nullable().describe('Of POST /logs, over the last ten seconds; null while there was none.'),
-    sync: quantiles.nullable().describe('Of the syncs in a commit, likewise.'),
+    latency: quantiles
+      .nullable()
+      .describe('Time to answer POST /logs, over the last ten seconds; null without requests.'),
+    sync: quantiles
+      .nullable()
+      .describe('Time of the syncs in a commit, over the last ten seconds; null without syncs.'),
     inFlightRecords: measure,
     inFlightBytes: measure,
     openFiles: measure,
@@ -65,9 +69,9 @@ const liveHistory = component(
       p50: z.array(measure.nullable()),
       p99: z.array(measure.nullable()),
     })
-    .describe('The past, oldest first: columns of one length. Null where nothing was measured.') satisfies z.ZodType<
-    Mutable<LiveHistory>
-  >,
+    .describe(
+      'The history, oldest first, in columns of equal length. Null where nothing was measured.',
+    ) satisfies z.ZodType<Mutable<LiveHistory>>,
 );
 
 export const refusal = component(
@@ -75,24 +79,26 @@ export const refusal = component(
   z
     .object({
       time: z.number().describe('Unix time in milliseconds.'),
-      status: z.int().describe('Of the answer; 202 where only some records of the batch were refused.'),
+      status: z.int().describe('Status of the answer; 202 when only some records of the batch were refused.'),
       reason: z.string().meta({ examples: ['record 3 missing path'] }),
-      field: z.string().optional().describe('Of the first record refused.'),
-      records: count.optional().describe('Records refused, where it was for the sake of records.'),
+      field: z.string().optional().describe('The invalid field of the first refused record.'),
+      records: count.optional().describe('Refused records, when records were the reason.'),
       requestId: z.string(),
     })
-    .describe('A batch, or records of one, that was not taken in: what the client was told, never what it sent.'),
+    .describe(
+      'A refused batch, or refused records of a batch, with the reason that the client got. It never shows what the client sent.',
+    ),
 );
 
 export const overview = component(
   'Overview',
   z.object({
     version,
-    settings: z.record(z.string(), z.unknown()).describe('The configuration in force, its secrets masked.'),
+    settings: z.record(z.string(), z.unknown()).describe('The effective configuration, secrets masked.'),
     latestHour: hourText.nullable().describe('The latest hour that has a summary.'),
     stats: liveStats,
     history: z.array(liveHistory).describe('The last minutes by the second, and the last hour in coarser steps.'),
-    refusals: z.array(refusal).describe('The last ones, newest first.'),
+    refusals: z.array(refusal).describe('The last 100, newest first.'),
   }),
 );
 
@@ -102,7 +108,9 @@ export const hourTotals = component(
   'HourTotals',
   z.object({
     ...range,
-    totals: z.array(count.nullable()).describe('Records of each hour of the range; null where there is no summary.'),
+    totals: z
+      .array(count.nullable())
+      .describe('Records of each hour of the range; null for an hour without a summary.'),
   }),
 );
 
@@ -111,20 +119,22 @@ export const breakdown = component(
   z.object({
     ...range,
     hours: count.describe('Hours of the range that have a summary.'),
-    totalRequests: count.describe('Of the whole range, whatever the search.'),
-    skippedLines: count.describe('Corrupt lines left out.'),
-    paths: z.array(z.tuple([z.string(), count])).describe('The largest, with their requests.'),
+    totalRequests: count.describe('Requests of the whole range, independent of the search.'),
+    skippedLines: count.describe('Corrupt lines that were left out.'),
+    paths: z.array(z.tuple([z.string(), count])).describe('The largest, with their number of requests.'),
     userAgents: z
       .array(z.tuple([z.string(), count, z.boolean()]))
-      .describe('The largest, with their requests, and whether it is a bot.'),
-    distinct: z.object({ paths: count, userAgents: count }).describe('How many were found, those not listed too.'),
+      .describe('The largest, with their number of requests, and whether each is a bot.'),
+    distinct: z
+      .object({ paths: count, userAgents: count })
+      .describe('How many were found, including those not listed.'),
     audience: z
       .object({ people: count, bots: count, unknown: count })
-      .describe('Requests of all user agents; unknown are those that name none.'),
+      .describe('Requests by kind of user agent; unknown: requests without one.'),
   }),
 );
 
-/** A list as it is made here may be changed; one that is only read may not. */
+/** Zod infers mutable lists; the type of the live figures has read-only ones. */
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
 const MAX_TEXT = 256;
@@ -132,14 +142,14 @@ const text = z.string().max(MAX_TEXT, `is longer than ${MAX_TEXT} characters`);
 
 export const rangeParameters = z.object({
   from: hourParameter.describe('The first UTC hour of the range.'),
-  to: hourParameter.describe('The UTC hour behind the last of the range, at most 31 days after from.'),
+  to: hourParameter.describe('The UTC hour after the last hour of the range, at most 31 days after from.'),
 });
 
 export const breakdownParameters = rangeParameters.extend({
   search: text.optional().describe('Only paths and user agents that contain it, in upper or lower case.'),
 });
 
-/** An empty text is no test. */
+/** An empty text filters nothing. */
 export const tailParameters = z.object({
   path: text.optional().describe('Only records whose path contains it.'),
   userAgent: text.optional().describe('Only records whose user agent contains it.'),

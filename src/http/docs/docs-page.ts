@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Json, MediaType, OpenApiDocument, OperationObject, ParameterObject, ResponseObject } from './openapi.ts';
 
-/** A page and the Content-Security-Policy that lets it have its style and nothing else. */
+/** A page and its Content-Security-Policy, which allows its style and nothing else. */
 export interface Page {
   readonly html: string;
   readonly policy: string;
@@ -22,7 +22,7 @@ td > code { white-space: nowrap; }
 nav ul { list-style: none; padding: 0; }
 `;
 
-/** The document as one page to read: no script, no request to anywhere. */
+/** The document as one page, without scripts and without requests to other addresses. */
 export function docsPage(document: OpenApiDocument): Page {
   const { info, paths, components } = document;
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
@@ -40,7 +40,7 @@ export function docsPage(document: OpenApiDocument): Page {
 <body>
 <header>
 <h1>${escapeHtml(info.title)} API <small>${escapeHtml(info.version)}</small></h1>
-<p>${escapeHtml(info.summary)} ${escapeHtml(String(info.description ?? ''))} The same as <a href="openapi.json">OpenAPI ${escapeHtml(document.openapi)}</a>.</p>
+<p>${escapeHtml(info.summary)} ${escapeHtml(String(info.description ?? ''))} This page is also available as <a href="openapi.json">OpenAPI ${escapeHtml(document.openapi)}</a>.</p>
 </header>
 <nav aria-label="Operations"><ul>
 ${operations.map(({ path, method, operation }) => navEntry(path, method, operation)).join('\n')}
@@ -119,7 +119,7 @@ function schemaSection(name: string, schema: Json): string {
     prose(String(recordOf(value).description ?? '')),
   ]);
   const properties =
-    rows.length === 0 ? `<p>${typeOf(schema)}</p>` : table('', ['Name', 'Type', 'There', 'Meaning'], rows);
+    rows.length === 0 ? `<p>${typeOf(schema)}</p>` : table('', ['Name', 'Type', 'Present', 'Meaning'], rows);
   return `<section aria-labelledby="schema-${escapeHtml(name)}">
 <h3 id="schema-${escapeHtml(name)}">${escapeHtml(name)}</h3>
 <p>${prose(String(schema.description ?? ''))}</p>
@@ -150,7 +150,7 @@ function typeOf(schema: Json): string {
   if (type === 'object') return objectOf(recordOf(schema.properties));
   const range = maximum === undefined ? '' : ` ${escapeHtml(String(minimum))}–${escapeHtml(String(maximum))}`;
   const [example] = Array.isArray(examples) ? examples : [];
-  const shown = example === undefined ? '' : `, as <code>${escapeHtml(String(example))}</code>`;
+  const shown = example === undefined ? '' : `, such as <code>${escapeHtml(String(example))}</code>`;
   return `${escapeHtml(String(type ?? 'anything'))}${range}${shown}`;
 }
 
@@ -178,7 +178,7 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Text in which `backticks` set code apart. */
+/** Text in which `backticks` mark code. */
 function prose(text: string): string {
   return escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 }

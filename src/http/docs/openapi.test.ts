@@ -66,7 +66,7 @@ describe('docsPage', () => {
   const document = openApiDocument({ version: '<b>1</b>', auth: AUTH });
   const { html, policy } = docsPage(document);
 
-  test('shows every operation, answer and schema, and links to nothing that is not there', () => {
+  test('shows every operation, answer and schema, and every link has a target', () => {
     for (const id of valuesAt('operationId', document)) expect(html).toContain(`<h2 id="${id}">`);
     for (const name of Object.keys(document.components.schemas)) expect(html).toContain(`<h3 id="schema-${name}">`);
     const targets = [...html.matchAll(/href="#([^"]+)"/g)].map(([, target]) => target);
@@ -74,18 +74,18 @@ describe('docsPage', () => {
     for (const target of targets) expect(html).toContain(`id="${target}"`);
   });
 
-  test('tells what is within', () => {
+  test('writes nested types out', () => {
     expect(html).toContain('<td>{ paths: integer, userAgents: integer }</td>');
     expect(html).toContain('<td>list of [string, integer, boolean]</td>');
     expect(html).toContain('<code>stats</code>: <a href="#schema-LiveStats">LiveStats</a>');
   });
 
-  test('takes its text for text', () => {
+  test('shows its text as text', () => {
     expect(html).toContain('&lt;b&gt;1&lt;/b&gt;');
     expect(html).not.toContain('<b>1</b>');
   });
 
-  test('needs no script and asks nobody', () => {
+  test('needs no script and no request to other addresses', () => {
     expect(html).not.toMatch(/<script|<link|<img|@import|url\(|src=|https?:(?!\/\/localhost)/);
     expect(policy).toMatch(/^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; base-uri 'none'/);
   });

@@ -6,7 +6,7 @@ import { OPERATIONS } from './operations.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** As much of the document's shape as its readers here need. */
+/** The part of the document's shape that this folder reads. */
 export interface OpenApiDocument {
   readonly openapi: string;
   readonly info: Json & { readonly title: string; readonly version: string; readonly summary: string };
@@ -44,7 +44,7 @@ type Content = Readonly<Record<string, MediaType>>;
 export interface MediaType {
   readonly schema: Json;
   readonly example?: unknown;
-  /** Ours: what each line of data is, by the name of the server-sent event. */
+  /** An extension of logforge: the schema of each line of data, by the name of the server-sent event. */
   readonly 'x-events'?: Readonly<Record<string, Json>>;
 }
 
@@ -66,10 +66,10 @@ export function openApiDocument(options: {
     info: {
       title: 'logforge',
       version,
-      summary: 'Takes batches of access records and keeps them in synced hourly files, with summaries.',
+      summary: 'Stores batches of access records in synced hourly files, with summaries.',
       description:
-        'Every error is answered with problem details (RFC 9457). Everywhere: a path that is not known is answered 404, ' +
-        'a method that is not listed 405, a request that cannot be read 400, headers that are too slow or too large 408 and 431.',
+        'Every error is answered with problem details (RFC 9457). On every route, an unknown path is answered 404, a method that ' +
+        'is not listed 405, a request that cannot be read 400, headers that arrive too slowly 408, headers that are too large 431.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
@@ -137,7 +137,7 @@ function componentSchemas(): Readonly<Record<string, Json>> {
   return mapValues(schemas, withoutIds);
 }
 
-/** A schema in place; one of the components is only referred to. */
+/** A schema as JSON Schema; a component becomes a reference. */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output' = 'input'): Json {
   const id = components.get(schema)?.id;
   if (id !== undefined) return { $ref: uriOf(id) };
@@ -151,7 +151,7 @@ function uriOf(id: string): string {
   return `#/components/schemas/${id}`;
 }
 
-/** JavaScript's largest exact integer is no rule of ours. */
+/** Removes JavaScript's largest exact integer, which Zod adds as a maximum. */
 function tidy({ jsonSchema: made }: { readonly jsonSchema: { maximum?: number | undefined } }): void {
   if (made.maximum === Number.MAX_SAFE_INTEGER) delete made.maximum;
 }

@@ -11,14 +11,15 @@ const postLogs: OperationDoc = {
   id: 'postLogs',
   summary: 'Store a batch of records',
   description:
-    'Answers 202 when every record of the batch is as safe as Logforge-Durability says; otherwise nothing of it counts as accepted. ' +
-    'With an Idempotency-Key a batch can be sent again without being stored twice. Bodies may be packed (Content-Encoding: gzip, deflate, br or zstd).',
+    'Answers 202 when the whole batch is stored as Logforge-Durability says. Any other answer means that no record of it counts as accepted. ' +
+    'A batch with an Idempotency-Key can be sent again and is stored once. Bodies may be compressed (Content-Encoding: gzip, deflate, br or zstd).',
   secured: true,
   parameters: schemas.logsParameters,
   requestHeaders: {
     'Idempotency-Key':
-      '1 to 255 visible ASCII characters. The same key with the same body stores nothing again and answers what the first answered, with Idempotency-Replayed: true; with another body it is refused with 422.',
-    'X-Request-Id': 'A name for the request, 1 to 128 characters; traceparent is understood too.',
+      '1 to 255 visible ASCII characters. The same key with the same body stores nothing again and gets the first answer again, with Idempotency-Replayed: true. With another body it is answered 422.',
+    'X-Request-Id':
+      'An id of the request, 1 to 128 characters. Without it the id is the trace of traceparent, or a new one.',
   },
   requestBody: {
     'application/json': {
@@ -30,22 +31,25 @@ const postLogs: OperationDoc = {
       example: '{"timestamp":"2025-11-22T15:23:00Z","path":"/home","userAgent":"Mozilla/5.0"}\n',
     },
     'text/csv': {
-      schema: text.describe('RFC 4180, columns by header; extra columns become extra fields.'),
+      schema: text.describe('RFC 4180. A header line names the columns; further columns become further fields.'),
       example: 'timestamp,path,userAgent\n2025-11-22T15:23:00Z,/home,Mozilla/5.0\n',
     },
   },
   answers: {
-    202: json('Stored, or stored before under the same Idempotency-Key.', schemas.accepted, ['Logforge-Durability']),
-    400: problem('The body, its records, a parameter or a header is not as it must be; nothing was stored.'),
-    401: problem('No API key, or one that is not known.', ['WWW-Authenticate']),
+    202: json('Stored now, or stored before with the same Idempotency-Key.', schemas.accepted, ['Logforge-Durability']),
+    400: problem('The body, a record, a parameter or a header is invalid; nothing was stored.'),
+    401: problem('The API key is missing or not valid.', ['WWW-Authenticate']),
     408: problem('The body did not arrive in time.'),
-    413: problem('The body is too large, as sent or as unpacked.'),
-    415: problem('Another Content-Type or Content-Encoding than those understood.'),
-    417: problem('An Expect header other than 100-continue.'),
+    413: problem('The body is too large, as sent or as decoded.'),
+    415: problem('The Content-Type or Content-Encoding is not supported.'),
+    417: problem('The Expect header is not 100-continue.'),
     422: problem('The Idempotency-Key belongs to another body, or the batch can never be stored.'),
-    429: problem('Too many requests of this key or address.', ['Retry-After']),
-    501: problem('A Transfer-Encoding other than chunked.'),
-    503: problem('Cannot be stored now: too much in hand, disk full, draining, broker away.', ['Retry-After']),
+    429: problem('Too many requests with this key or from this address.', ['Retry-After']),
+    501: problem('The Transfer-Encoding is not chunked.'),
+    503: problem(
+      'The batch cannot be stored now: too many request bytes in flight, disk full, draining, or broker unavailable.',
+      ['Retry-After'],
+    ),
   },
 };
 
@@ -54,17 +58,17 @@ const reads: readonly OperationDoc[] = [
     path: '/analytics',
     method: 'get',
     id: 'getAnalytics',
-    summary: 'Counts of an hour, or of a range of hours',
+    summary: 'The summary of an hour, or of a range of hours',
     description:
-      'Asked for an hour: its summary as stored. Asked for from and to: the sum over [from, to). ' +
-      'With Accept: text/csv, a row for each path and user agent: dimension,value,requests.',
+      'With hour: its stored summary. With from and to: the sum over [from, to). ' +
+      'With Accept: text/csv: a row for each path and user agent, with the columns dimension,value,requests.',
     parameters: schemas.analyticsParameters,
     answers: {
       200: {
         description: 'The summary.',
         content: { 'application/json': z.union([schemas.hourSummary, schemas.rangeSummary]), 'text/csv': text },
       },
-      400: problem('A parameter is missing, too much, or not as it must be.'),
+      400: problem('A parameter is missing, not allowed here, or invalid.'),
       404: problem('The hour has no summary.'),
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },
@@ -74,23 +78,23 @@ const reads: readonly OperationDoc[] = [
     method: 'get',
     id: 'getHealth',
     summary: 'Whether the process runs',
-    answers: { 200: { description: 'It does.', content: { 'text/plain': z.literal('ok') } } },
+    answers: { 200: { description: 'The process runs.', content: { 'text/plain': z.literal('ok') } } },
   },
   {
     path: '/ready',
     method: 'get',
     id: 'getReady',
-    summary: 'Whether it can take batches',
+    summary: 'Whether the service can store batches',
     answers: {
-      200: json('It can.', schemas.ready),
-      503: problem('It cannot; `checks` has what fails.'),
+      200: json('The service is ready.', schemas.ready),
+      503: problem('The service is not ready; `checks` names the failing checks.'),
     },
   },
   {
     path: '/version',
     method: 'get',
     id: 'getVersion',
-    summary: 'What is running',
+    summary: 'Version of the running service',
     answers: { 200: json('Version, commit and runtime.', schemas.version) },
   },
   {
@@ -98,7 +102,7 @@ const reads: readonly OperationDoc[] = [
     method: 'get',
     id: 'getMetrics',
     summary: 'Metrics for Prometheus',
-    answers: { 200: { description: 'In the Prometheus text format.', content: { 'text/plain': text } } },
+    answers: { 200: { description: 'The metrics in the Prometheus text format.', content: { 'text/plain': text } } },
   },
   {
     path: '/openapi.json',
@@ -111,7 +115,7 @@ const reads: readonly OperationDoc[] = [
     path: '/docs',
     method: 'get',
     id: 'getDocs',
-    summary: 'This document, to read',
+    summary: 'This document as a page',
     answers: { 200: { description: 'A page.', content: { 'text/html': text } } },
   },
 ];
@@ -122,13 +126,13 @@ const postAggregate: OperationDoc = {
   id: 'postAggregate',
   summary: 'Bring the summaries up to date now',
   description:
-    'Answers when everything that was stored before the request is in the summaries. One run at a time: a request that comes during one waits for the next. Only where API keys are in use.',
+    'Answers when all records stored before the request are in the summaries. Runs do not overlap: a request during a run waits for the next run. Needs a service that requires API keys.',
   secured: true,
   answers: {
-    200: json('What the run did; it is done also where hours failed.', schemas.aggregationRun),
-    401: problem('No API key, or one that is not known.', ['WWW-Authenticate']),
-    403: problem('The service asks for no keys, so nobody may do this.'),
-    503: problem('The run could not be made.', ['Retry-After']),
+    200: json('The result of the run. Some hours may have failed.', schemas.aggregationRun),
+    401: problem('The API key is missing or not valid.', ['WWW-Authenticate']),
+    403: problem('The service requires no API keys, so it allows this to nobody.'),
+    503: problem('The run failed.', ['Retry-After']),
   },
 };
 

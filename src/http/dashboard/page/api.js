@@ -1,4 +1,4 @@
-// The service's API, with the key where one is needed.
+// Requests to the service, with the API key where it needs one.
 
 let key = readKey();
 
@@ -15,7 +15,7 @@ export function setKey(text) {
   try {
     sessionStorage.setItem('logforge-key', text);
   } catch {
-    // Then it is asked for again after a reload.
+    // Without storage the page asks for the key again after a reload.
   }
 }
 
@@ -47,8 +47,8 @@ const SILENCE_MS = 5000;
 const RETRY_MS = [500, 1000, 2000, 5000];
 
 /**
- * Reads the event stream for ever, connecting anew when it is lost. `onState`: 'connecting', 'live', or 'lost' with a reason; by fetch, as an
- * EventSource cannot send a key. `handlers`: by the name of the event.
+ * Reads the event stream, and connects again whenever it is lost. It uses fetch, because an EventSource cannot send a key.
+ * `handlers`: by the name of the event. `onState`: 'live', 'lost' with a reason, or 'refused' with a reason, which ends it.
  */
 export function readEvents(path, handlers, onState) {
   let attempt = 0;
@@ -66,14 +66,14 @@ export function readEvents(path, handlers, onState) {
   void run();
 }
 
-/** Resolves to why it ended. */
+/** Resolves to the reason why the stream ended. */
 async function readStream(path, handlers, onOpen) {
   const abort = new AbortController();
   let timer;
-  // Something comes each second; a connection that says nothing is dead, whatever the system believes.
+  // The service sends an event each second. A silent connection is dead, even when the system has not noticed.
   const listen = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => abort.abort(new Error('nothing heard from the service')), SILENCE_MS);
+    timer = setTimeout(() => abort.abort(new Error('the service sent nothing for 5 seconds')), SILENCE_MS);
   };
   try {
     listen();

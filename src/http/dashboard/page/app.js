@@ -1,4 +1,4 @@
-// The dashboard, put together: first paint from the API, then what the event stream brings.
+// Composes the dashboard: the first picture comes from the API, all later figures from the event stream.
 
 import { ApiError, getJson, readEvents, setKey } from './api.js';
 import { redrawCharts } from './charts.js';
@@ -20,7 +20,7 @@ function showState(state, error) {
   byId('tiles').classList.toggle('dim', state === 'lost');
   const trouble = byId('trouble');
   trouble.hidden = state !== 'lost';
-  if (state === 'lost') setText(trouble, `The figures are not up to date: ${error.message}. Trying again.`);
+  if (state === 'lost') setText(trouble, `The figures are not up to date: ${error.message}. The page is trying again.`);
 }
 
 function showEmpty({ stats, latestHour }) {
@@ -55,8 +55,8 @@ function showOverview(overview) {
     `logforge ${version.version}, commit ${version.commit.slice(0, 12)}, Node.js ${version.node}. All times are UTC.`,
   );
   const interval = settings.aggregation?.interval;
-  const behind = interval === undefined ? '' : `; up to ${exactDuration(interval)} behind`;
-  setText(byId('hours-note'), `UTC, by the records’ own time${behind}`);
+  const delay = interval === undefined ? '' : `; updated within ${exactDuration(interval)}`;
+  setText(byId('hours-note'), `UTC, by the records’ own time${delay}`);
   showSettings(settings, version.pipeline);
   showEmpty(overview);
   byId('content').hidden = false;
@@ -64,25 +64,25 @@ function showOverview(overview) {
   parts.refusals.reset(overview.refusals);
 }
 
-/** After a loss of the stream: what was missed. */
+/** Fetches what the page missed while the stream was lost. */
 async function catchUp() {
   try {
     showOverview(await getJson('api/overview'));
   } catch {
-    // The stream will tell.
+    // The state of the stream shows that the service does not answer.
   }
 }
 
-/** What was refused after the page was asked for and before its stream was open. */
+/** Adds the refusals between the first request of the page and the opening of its stream. */
 async function mergeRefusals() {
   try {
     parts.refusals.merge((await getJson('api/overview')).refusals);
   } catch {
-    // The stream will tell.
+    // The state of the stream shows that the service does not answer.
   }
 }
 
-/** `interval`: how far the summaries may be behind what is stored, in milliseconds. */
+/** `interval`: how much later than the records their summaries may come, in milliseconds. */
 function listen(interval) {
   let last = { stored: -1, at: 0 };
   let lost = false;
@@ -108,10 +108,10 @@ function listen(interval) {
       const { stored } = stats.totals;
       const now = Date.now();
       if (stored !== last.stored) last = { stored, at: now };
-      // The summaries come later than the records: look on until the last of them must be there.
+      // Summaries come later than the records: refresh until the last of them must be there.
       if (now - last.at <= interval + 2 * REFRESH_MS) parts.hours.refresh(latestHour);
     } catch {
-      // The stream will tell.
+      // The state of the stream shows that the service does not answer.
     }
   }, REFRESH_MS);
 }
@@ -134,7 +134,7 @@ function askKey() {
   byId('status').dataset.state = 'connecting';
   setText(byId('status-text'), 'Key needed');
   byId('trouble').hidden = true;
-  setText(byId('key-error'), byId('key-form').hidden ? '' : 'The service does not know this key.');
+  setText(byId('key-error'), byId('key-form').hidden ? '' : 'This key is not valid.');
   byId('key-form').hidden = false;
   byId('key').focus();
 }
@@ -148,7 +148,7 @@ byId('key-form').addEventListener('submit', (event) => {
 function showTheme() {
   const theme = document.documentElement.dataset.theme ?? 'auto';
   setText(byId('theme-name'), THEMES[theme]);
-  byId('theme').setAttribute('aria-label', `Theme: ${theme === 'auto' ? 'as the system has it' : theme}`);
+  byId('theme').setAttribute('aria-label', `Theme: ${theme === 'auto' ? 'same as the system' : theme}`);
 }
 
 byId('theme').addEventListener('click', () => {
@@ -159,7 +159,7 @@ byId('theme').addEventListener('click', () => {
   try {
     localStorage.setItem('logforge-theme', next);
   } catch {
-    // Then it holds until the page is left.
+    // Without storage the theme lasts until the page is left.
   }
   showTheme();
   redrawCharts();

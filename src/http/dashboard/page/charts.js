@@ -1,10 +1,10 @@
-// Charts by uPlot, which the page has loaded as `uPlot`. Drawn anew when the theme or the width changes.
+// Charts by uPlot, which the page has loaded as `uPlot`. They are drawn again when the theme changes.
 
 import { make } from './dom.js';
 
 const charts = new Set();
 
-/** The colour that a custom property stands for now: a canvas knows nothing of them. */
+/** The present colour of a custom property. A canvas cannot use custom properties. */
 function colour(name) {
   const probe = make('i');
   probe.style.color = `var(--${name})`;
@@ -29,7 +29,7 @@ function axis(extra) {
   };
 }
 
-/** A chart that lives in `element`. `options()` is asked for at each making; `tip(u, index)` gives what the cursor tells. */
+/** A chart in `element`. `options()` is called each time it is made; `tip(u, index)` returns the text beside the cursor. */
 function createChart(element, options, tip) {
   let plot;
   let data;
@@ -89,13 +89,16 @@ export function redrawCharts() {
   for (const chart of charts) chart.draw();
 }
 
-/** Steps of an axis that counts. */
+/** Steps of an axis of whole numbers. */
 const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 
-/** Never flat at the bottom, never above the highest by much. */
+/** From 0 to a little above the highest value, so that a line of zeros has an axis too. */
 const fromZero = (_, _min, max) => [0, max > 0 ? max * 1.12 : 1];
 
-/** Lines over the time of day. `series`: {name, tone, fill?}; `whole`: values are counts; `format` and `scale`: a value as text, at the cursor and at the axis. */
+/**
+ * Lines over the time of day. `series`: {name, tone, fill?}. `whole`: values are counts. `format` and `scale` write a value
+ * at the cursor and at the axis.
+ */
 export function createLines(element, { series, format, scale, whole = false }) {
   const two = (value) => String(value).padStart(2, '0');
   const time = (second) => {
@@ -137,7 +140,7 @@ export function createLines(element, { series, format, scale, whole = false }) {
   });
 }
 
-/** Bars, one an hour. `chosen()`: the hour set apart, or undefined. */
+/** Bars, one for each hour. `chosen()`: the hour to mark, or undefined. */
 export function createHourBars(element, { chosen, name, scale, onChoose }) {
   const options = () => ({
     padding: [8, 12, 0, 0],

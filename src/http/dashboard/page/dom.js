@@ -1,4 +1,4 @@
-// Elements are made, never parsed from text: what clients send goes in as text and can be nothing else.
+// Elements are created, never parsed from text, so text from clients cannot become markup.
 
 export const byId = (id) => document.getElementById(id);
 

@@ -1,16 +1,16 @@
-// Numbers and times as people read them. All times are UTC, as the hours of the files are.
+// Numbers and times for people. All times are UTC, like the hours of the files.
 
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 export const HOUR_MS = 3_600_000;
 
-/** `12,345`; small speeds keep a digit. */
+/** `12,345`; numbers below 10 keep a digit. */
 export function count(value) {
   return value > 0 && value < 10 && !Number.isInteger(value) ? fine.format(value) : grouped.format(value);
 }
 
-/** `[12.3, 'M']`: for where there is little room. */
+/** `[12.3, 'M']`, where there is little room. */
 export function short(value) {
   if (value < 100_000) return [count(value), ''];
   if (value < 1e6) return [fine.format(value / 1e3), 'k'];
@@ -66,7 +66,7 @@ export function duration(value) {
   return minutes > 0 ? `${minutes} min` : `${whole} s`;
 }
 
-/** Milliseconds as they would be written in the file: the largest unit without a rest. */
+/** Milliseconds as a configuration file writes them: in the largest unit that leaves no remainder. */
 export function exactDuration(ms) {
   const units = [
     ['h', 3_600_000],
@@ -77,14 +77,14 @@ export function exactDuration(ms) {
   return `${count(ms / size)} ${name}`;
 }
 
-/** `13:05:09`, and the day in front where it is another. */
+/** `13:05:09`, with the day before it unless it is today. */
 export function clock(ms, now = Date.now()) {
   const iso = new Date(ms).toISOString();
   const time = iso.slice(11, 19);
   return iso.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? time : `${iso.slice(0, 10)} ${time}`;
 }
 
-/** Hours are whole numbers since 1970, as everywhere in the service. */
+/** Hours are whole hours since 1970, as in the service. */
 export function hourOf(ms) {
   return Math.floor(ms / HOUR_MS);
 }
@@ -94,14 +94,14 @@ export function hourToIso(hour) {
   return new Date(hour * HOUR_MS).toISOString().slice(0, 13);
 }
 
-/** Reads `2015-05-17T10`, with or without minutes behind; undefined for anything else. */
+/** Reads `2015-05-17T10`, with or without minutes after it; undefined for any other text. */
 export function parseHour(text) {
   const iso = /^\d{4}-\d\d-\d\dT\d\d/.exec(text)?.[0];
   const ms = Date.parse(`${iso}:00:00Z`);
   return iso === undefined || Number.isNaN(ms) ? undefined : hourOf(ms);
 }
 
-/** `17 May 10:00`, with the year where it is not this one. */
+/** `17 May 10:00`, with the year unless it is the present one. */
 export function hourName(hour) {
   const date = new Date(hour * HOUR_MS);
   const year = date.getUTCFullYear() === new Date().getUTCFullYear() ? '' : ` ${date.getUTCFullYear()}`;

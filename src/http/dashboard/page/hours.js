@@ -1,4 +1,4 @@
-// The hours: a chart of their totals, and what a chosen hour or the whole range is made of.
+// The hours: a chart of their totals, and the paths and user agents of one hour or of the whole range.
 
 import { ApiError, getCsv, getJson } from './api.js';
 import { createHourBars } from './charts.js';
@@ -20,7 +20,7 @@ export function createHours() {
   });
   let range = lastHours(DAY);
   let totals = [];
-  /** One hour of the range, or undefined for all of it. */
+  /** One hour of the range, or undefined for the whole range. */
   let chosen;
   let asked = new AbortController();
   let latest;
@@ -57,7 +57,7 @@ export function createHours() {
     }
   }
 
-  /** `note`: why this range; `automatic`: nobody asked for it, so it may follow the time. */
+  /** `note`: why this range. `automatic`: nobody chose it, so it follows the time. */
   async function setRange(next, { note = '', automatic = false } = {}) {
     const text = problemOf(next);
     refuse(text);
@@ -259,22 +259,23 @@ export function createHours() {
   }
   window.addEventListener('hashchange', () => readAddress());
 
-  /** True when the address names a range. */
+  /** True when the address has a range. */
   function readAddress() {
     const query = new URLSearchParams(location.hash.slice(1));
     if (!query.has('from') && !query.has('to')) return false;
     const wanted = { from: parseHour(query.get('from') ?? ''), to: parseHour(query.get('to') ?? '') };
     const text = problemOf(wanted);
     if (text === '') void setRange(wanted);
-    else void setRange(lastHours(DAY), { automatic: true }).then(() => refuse(`The address names no range: ${text}`));
+    else
+      void setRange(lastHours(DAY), { automatic: true }).then(() => refuse(`The address has no valid range: ${text}`));
     return true;
   }
 
-  /** The last day, or where nothing happened in it, the last one that has records. */
+  /** The last 24 hours, or when they have no records, the latest 24 hours that have some. */
   function automaticRange() {
     const day = lastHours(DAY);
     if (latest === undefined || latest >= day.from) return { next: day, note: '' };
-    const note = 'The last 24 hours have no records; these are the last that have.';
+    const note = 'The last 24 hours have no records. The page shows the latest hours with records.';
     return { next: { from: latest + 1 - DAY, to: latest + 1 }, note };
   }
 
@@ -285,12 +286,12 @@ export function createHours() {
   }
 
   return {
-    /** `latestHour` as the service says it. */
+    /** `latestHour`: as the service names it. */
     open(latestHour) {
       latest = latestHour === null ? undefined : parseHour(latestHour);
       if (!readAddress()) follow();
     },
-    /** New summaries may be there. */
+    /** Reads the summaries again. */
     refresh(latestHour) {
       latest = latestHour === null ? undefined : parseHour(latestHour);
       if (isAutomatic) follow();

@@ -1,15 +1,15 @@
-// What was refused of late, and the configuration in force.
+// Recent refusals, and the effective configuration.
 
 import { byId, make } from './dom.js';
 import { bytes, clock, count, exactDuration } from './format.js';
 
 const MAX_REFUSALS = 100;
-/** Sections that mean nothing without a broker. */
+/** Sections that only version 2 uses. */
 const QUEUE_SECTIONS = ['kafka', 'queue', 'consumer'];
 
 export function createRefusals() {
   const body = byId('refusals');
-  /** Newest first, as they stand on the page. */
+  /** Newest first, as on the page. */
   let shown = [];
 
   function row({ time, status, reason, field, records, requestId }) {
@@ -36,7 +36,7 @@ export function createRefusals() {
   return {
     reset: show,
     add: (refusal) => show([refusal, ...shown]),
-    /** Those that are not shown yet, among the others by their time. */
+    /** Adds the refusals that are not shown yet, sorted by time. */
     merge(refusals) {
       const known = new Set(shown.map((refusal) => JSON.stringify(refusal)));
       const missed = refusals.filter((refusal) => !known.has(JSON.stringify(refusal)));
@@ -45,7 +45,7 @@ export function createRefusals() {
   };
 }
 
-/** Sizes and times by the names of their keys, which say what they are. */
+/** Writes a value. The name of its key says whether it is a size or a time. */
 function describe(name, value) {
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join(', ');
   if (value === '' || value === null) return '–';
@@ -59,7 +59,7 @@ function describe(name, value) {
   return count(value);
 }
 
-/** `storage.logsDir` and the like, a card for each section and one for its own sections. */
+/** Shows the settings, with a card for each section and for each section inside it. */
 export function showSettings(settings, pipeline) {
   const cards = [];
   const addCard = (title, section) => {

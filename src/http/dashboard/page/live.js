@@ -1,16 +1,16 @@
-// What happens now: the tiles, the two charts and the table of outcomes.
+// The present: the tiles, the two charts and the table of outcomes.
 
 import { createLines } from './charts.js';
 import { byId, make, setText } from './dom.js';
 import { bytes, count, duration, percent, plural, seconds, secondsTick, short, tick } from './format.js';
 
-/** Rows of the two pasts, as the service keeps them: 5 minutes by the second, an hour by ten seconds. */
+/** Rows of the two histories that the service keeps: 5 minutes by the second, an hour by ten seconds. */
 const SPANS = [300, 360];
 const COLUMNS = ['time', 'accepted', 'refused', 'batches', 'bytes', 'p50', 'p99'];
 
 const OUTCOMES = [
   ['stored', 'Stored', 'o-stored'],
-  ['waiting', 'On the way', 'o-waiting'],
+  ['waiting', 'Waiting', 'o-waiting'],
   ['rejected', 'Rejected', 'o-rejected'],
   ['duplicate', 'Duplicate', 'o-duplicate'],
   ['deadLettered', 'Dead letters', 'o-dead'],
@@ -21,7 +21,7 @@ const quantile = (quantiles, name) => (quantiles === null ? ['–', ''] : second
 const under = (text, quantiles, name) =>
   quantiles === null ? `${text} –` : `${text} ${seconds(quantiles[name]).join(' ')}`;
 
-/** Each: its name, its figure with a unit, what stands below, and how bad it is. */
+/** Each: its name, its figure with a unit, the line below, and its tone. */
 const TILES = [
   ['Records a second', ({ rates }) => short(rates.accepted), ({ totals }) => `${count(totals.accepted)} since start`],
   [
@@ -47,13 +47,13 @@ const QUEUE_TILES = [
   [
     'Consumer lag',
     ({ queue }) => unit(short(queue.lagMessages)),
-    ({ queue }) => (queue.lagMessages === 0 ? 'nothing waits' : `oldest ${seconds(queue.lagSeconds).join(' ')}`),
+    ({ queue }) => (queue.lagMessages === 0 ? 'no message waits' : `oldest ${seconds(queue.lagSeconds).join(' ')}`),
     ({ queue }) => (queue.lagSeconds > 60 ? 'warn' : ''),
   ],
   [
     'Breaker',
     ({ queue }) => [queue.breaker === '' ? '–' : queue.breaker, ''],
-    ({ queue }) => (queue.up ? 'broker up' : 'broker away'),
+    ({ queue }) => (queue.up ? 'broker available' : 'broker unavailable'),
     ({ queue }) => (queue.up && queue.breaker !== 'open' ? '' : 'bad'),
   ],
   [
@@ -99,7 +99,7 @@ export function createLive() {
   function draw() {
     const past = pasts[span];
     if (past === undefined) return;
-    // The whole span from the beginning, so that the picture does not stretch while it fills.
+    // Always the whole span, so that the chart keeps its scale while it fills.
     const end = past.time.at(-1) ?? Date.now() / 1000;
     const time = [end - SPANS[span] * past.stepSeconds, ...past.time];
     rateChart.set([time, [null, ...past.accepted]]);
@@ -161,7 +161,7 @@ export function createLive() {
       setText(note, below(stats));
       box.dataset.tone = tone?.(stats) ?? '';
     }
-    setText(byId('since'), `Up ${duration(stats.uptimeSeconds)}; times over the last 10 s`);
+    setText(byId('since'), `Up ${duration(stats.uptimeSeconds)}; times of the last 10 s`);
     showOutcomes(stats);
   }
 
@@ -177,7 +177,7 @@ export function createLive() {
   });
   byId('outcomes').append(...rows.map(({ row }) => row));
 
-  /** In version 2 what was accepted is stored a little later, perhaps by another process. */
+  /** Version 2 stores accepted records a little later, perhaps in another process. */
   const waiting = ({ accepted, stored }) => Math.max(0, accepted - stored);
 
   function showOutcomes({ rates: speeds, totals: sums, queue }) {
@@ -195,7 +195,7 @@ export function createLive() {
   }
 
   return {
-    /** The past as the service has it. */
+    /** Shows the history that the service keeps. */
     reset({ stats, history }) {
       pasts = history.map((past) => ({ ...past }));
       pending = [];

@@ -1,10 +1,10 @@
-// Before anything is drawn: the theme that was chosen here, if one was. 'auto' follows the system.
+// Runs before anything is drawn. Sets the theme that was chosen in this browser; 'auto' follows the system.
 (() => {
   let chosen = 'auto';
   try {
     chosen = localStorage.getItem('logforge-theme') ?? 'auto';
   } catch {
-    // Storage may be forbidden; then the system decides.
+    // Without storage the theme follows the system.
   }
   if (chosen === 'light' || chosen === 'dark') document.documentElement.dataset.theme = chosen;
 })();
