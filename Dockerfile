@@ -1,8 +1,9 @@
-# logforge as an image: built with everything, run with only what is needed, as a user who may write nothing but /data.
+# The image of logforge. The first stage builds with all dependencies. The second has only what runs, as a user who may write
+# only to /data.
 FROM node:26-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-# The base image is the runtime already: without scripts the npm package `node` brings no second one.
+# The base image has the runtime. Without install scripts the npm package `node` does not download another.
 RUN npm ci --ignore-scripts
 COPY . .
 ARG BUILD_COMMIT=unknown
@@ -20,6 +21,6 @@ RUN mkdir -p /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 8082 8083
-# No process of its own around the service: signals reach it, and the launcher execs.
+# The launcher replaces itself with the service (exec), so signals reach the service.
 ENTRYPOINT ["/app/bin/logforge"]
 CMD ["serve", "--config", "/app/config/examples/config.v1.yaml"]

@@ -1,4 +1,4 @@
-# logforge. `make` or `make help` lists what there is.
+# logforge. `make` or `make help` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,11 +8,11 @@ NODE_MAJOR := 26
 STAMP := node_modules/.installed
 
 ##@ First
-run: run-v1 ## Install, start version 1 on defaults, print the curl line to try it
-# What is measured by the clock, or is two hundred thousand cases long, is left out of coverage, under which V8 optimises little.
+run: run-v1 ## Install, start version 1 with defaults, print a curl line to try it
+# Coverage leaves out tests that measure time and tests with 200,000 cases: with coverage V8 optimises little.
 COVERED := src/ test/http-threads.test.ts test/e2e/http-workers.test.ts
 UNCOVERED := src/decode/stall.test.ts src/decode/equality.test.ts
-# Where the first run leaves its count for the second, which prints that of both.
+# The first run writes its count here. The second run prints the sum.
 COUNTS := node_modules/.cache/test-counts.json
 
 test: setup lint types ## Install, then run everything: lint, types, unit tests with coverage, contract and end-to-end tests, with a real Kafka
@@ -20,7 +20,7 @@ test: setup lint types ## Install, then run everything: lint, types, unit tests 
 	  TEST_COUNTS_IN=$(COUNTS) vitest run test/ $(UNCOVERED) $(patsubst %,--exclude %,$(filter test/%,$(COVERED))) || failed=yes; \
 	  test -z "$$failed"
 
-coverage: setup ## The tests that run in one process, and that they cover at least 90 % of the lines of src
+coverage: setup ## Run the tests of one process; they must cover at least 90 % of the lines of src
 	@vitest run --coverage $(COVERED) $(patsubst %,--exclude %,$(UNCOVERED))
 
 ##@ Develop
@@ -43,62 +43,62 @@ run-v2: setup ## Start version 2 (HTTP to Kafka to files) on :8083, with a broke
 	@if [ -n "$${KAFKA_BROKERS:-}" ]; then export LOGFORGE_KAFKA_BROKERS="$$KAFKA_BROKERS"; else $(MAKE) --no-print-directory kafka-up; fi; \
 	  exec bin/logforge serve --config config/examples/config.v2.local.yaml
 
-build: setup ## Compile to dist, as it is packaged
+build: setup ## Compile to dist, which the package contains
 	@npm run --silent build
 
-lint: setup ## Check format and lint rules
+lint: setup ## Check the format and the lint rules
 	@biome check .
 
 types: setup ## Check types
 	@tsc -p .
 
-check: lint types ## Lint and types: what an editor would say
+check: lint types ## Check lint rules and types
 
-format: setup ## Rewrite the sources in the one format
+format: setup ## Format the sources
 	@biome check --write .
 
-crash-v2: setup ## The same for version 2: service, consumer and broker are killed (ROUNDS=20)
+crash-v2: setup ## Kill service, consumer and broker of version 2 under load and check the accounting (ROUNDS=20)
 	@ROUNDS=$(or $(ROUNDS),20) vitest run test/crash/crash-v2.test.ts
 
-outages: setup ## Take the broker away from version 2 in every way, and bring it back
+outages: setup ## Make the broker of version 2 unavailable in every way, and available again
 	@vitest run test/e2e/version2-outage.test.ts test/kafka/outage.test.ts
 
-crash: setup ## Kill -9 the service ROUNDS times under load and check that the books balance (ROUNDS=200)
+crash: setup ## Kill the service ROUNDS times under load and check the accounting (ROUNDS=200)
 	@ROUNDS=$(or $(ROUNDS),200) vitest run test/crash/crash.test.ts
 
-fuzz: setup ## Hold the fast readers against the reference for MINUTES (MINUTES=5)
+fuzz: setup ## Compare the scanners with the reference readers for MINUTES (MINUTES=5)
 	@FUZZ_MINUTES=$(or $(MINUTES),5) vitest run src/decode/equality.test.ts
 
 ##@ Kafka and containers
-# kafkajs sets a timer in the past now and then.
+# kafkajs sometimes sets a timer in the past, of which Node.js warns.
 KAFKA := node --disable-warning=TimeoutNegativeWarning scripts/kafka.ts
 
-kafka-up: setup ## Start a broker on localhost:19092: by Docker compose where there is an engine, else from Apache's jars
+kafka-up: setup ## Start a broker on localhost:19092, by Docker compose if there is an engine, else from Apache's jars
 	@if docker info >/dev/null 2>&1; then docker compose up --detach --wait kafka; else $(KAFKA) start; fi
 
-kafka-down: setup ## Stop that broker; its data is kept
+kafka-down: setup ## Stop that broker and keep its data
 	@if docker info >/dev/null 2>&1; then docker compose stop kafka; else $(KAFKA) stop; fi
 
-kafka-topic: setup ## Create the topic if it is missing; an existing one is left as it is
+kafka-topic: setup ## Create the topic if it is missing; an existing one is not changed
 	@$(KAFKA) topic
 
 stack-up: ## Build and start everything in containers: Kafka, Prometheus, version 1 on :8082, version 2 on :8083
 	@docker compose up --build --detach --wait
 
-stack-down: ## Stop and remove those containers; volumes are kept
+stack-down: ## Stop and remove those containers and keep their volumes
 	@docker compose down
 
-infra-up: ## Start only Kafka and Prometheus in containers, for a service outside
+infra-up: ## Start only Kafka and Prometheus in containers, for a service outside of them
 	@docker compose up --detach --wait kafka prometheus
 
 infra-down: ## Stop them
 	@docker compose stop kafka prometheus
 
 ##@ Measure
-bench: setup ## Drive the real service and print records a second, CPU and latency (ARGS="--full", see --help)
+bench: setup ## Put load on the real service and print records a second, CPU and latency (ARGS="--full", see --help)
 	@node bench/suite.ts $(ARGS)
 
-bench-micro: setup ## Measure the parts, each beside its ceiling
+bench-micro: setup ## Measure the parts, each beside the fastest possible
 	@node bench/micro.ts $(ARGS)
 
 ##@ Load and profiles
@@ -116,7 +116,7 @@ loadtest-v1: setup ## Put load on a running version 1 (BATCH=1000 CONNECTIONS=16
 loadtest-v2: setup ## Put load on a running version 2 (the same, URL_V2=...)
 	@node scripts/loadtest.ts --url $(URL_V2) $(LOAD)
 
-capture-profile-v1: setup ## Start version 1 on folders of its own, load it, stop it, keep its CPU and heap profile
+capture-profile-v1: setup ## Start version 1 on new folders, put load on it, stop it, keep its CPU and heap profiles
 	@node scripts/capture-profile.ts 1 $(LOAD) $(if $(THREADS),--threads $(THREADS))
 
 capture-profile-v2: setup ## The same for version 2; needs a broker (make kafka-up)
@@ -140,43 +140,43 @@ profile-heap-v1: ## Take a heap profile from version 1
 profile-heap-v2: ## The same from version 2
 	@$(call take,$(PPROF_ADDR_V2),heap,heap_v2.heapprofile)
 
-profile-ui-cpu-v1: setup ## Look at the last CPU profile of version 1 in speedscope, on :8085
+profile-ui-cpu-v1: setup ## Open the last CPU profile of version 1 in speedscope, on :8085
 	@node scripts/profile-ui.ts --port 8085 $(PROFILE_DIR)/cpu_v1.cpuprofile
 
-profile-ui-cpu-v2: setup ## That of version 2, on :8086
+profile-ui-cpu-v2: setup ## Open that of version 2, on :8086
 	@node scripts/profile-ui.ts --port 8086 $(PROFILE_DIR)/cpu_v2.cpuprofile
 
-profile-ui-cpu-compare: setup ## Both side by side, on :8087
+profile-ui-cpu-compare: setup ## Open both side by side, on :8087
 	@node scripts/profile-ui.ts --port 8087 $(PROFILE_DIR)/cpu_v1.cpuprofile $(PROFILE_DIR)/cpu_v2.cpuprofile
 
-profile-ui-heap-v1: setup ## The last heap profile of version 1, on :8088
+profile-ui-heap-v1: setup ## Open the last heap profile of version 1, on :8088
 	@node scripts/profile-ui.ts --port 8088 $(PROFILE_DIR)/heap_v1.heapprofile
 
-profile-ui-heap-v2: setup ## That of version 2, on :8089
+profile-ui-heap-v2: setup ## Open that of version 2, on :8089
 	@node scripts/profile-ui.ts --port 8089 $(PROFILE_DIR)/heap_v2.heapprofile
 
-profile-ui-heap-compare: setup ## Both side by side, on :8090
+profile-ui-heap-compare: setup ## Open both side by side, on :8090
 	@node scripts/profile-ui.ts --port 8090 $(PROFILE_DIR)/heap_v1.heapprofile $(PROFILE_DIR)/heap_v2.heapprofile
 
 # address, what, file
 take = mkdir -p $(PROFILE_DIR) && curl -fsS -o $(PROFILE_DIR)/$(3) 'http://$(1)/debug/pprof/$(2)' && echo '$(PROFILE_DIR)/$(3)'
 
 ##@ Documents
-docs: setup ## Write the references of the configuration and the metrics anew
+docs: setup ## Write the references of the configuration and of the metrics
 	@node scripts/config-docs.ts
 	@node scripts/metrics-docs.ts
 
-docs-check: setup ## Hold every link, command, key, metric and error text in the documents against what there is
+docs-check: setup ## Check that every link, command, key, metric and error text in the documents exists
 	@node scripts/docs-check.ts
 
-metrics-check: setup ## Check what a running service exposes: form, names, and that its books balance (URL_V1=...)
+metrics-check: setup ## Check the metrics of a running service: form, names and accounting (URL_V1=...)
 	@node scripts/metrics-check.ts --url $(URL_V1)
 
 bench-docs: setup ## Write the table of a benchmark into README and docs (RESULT=bench/results/<date>.json; the newest)
 	@node scripts/bench-docs.ts $(RESULT)
 
 ##@ Other
-clean: ## Delete what was built or measured; keeps data, dependencies and caches
+clean: ## Delete build and coverage results; keep data, dependencies and caches
 	@rm -rf dist coverage *.tgz
 
 help: ## List these targets
