@@ -13,8 +13,9 @@ import { createSummaryFiles } from '../src/repo/summaries.ts';
 import { makeRecords, toNdjson } from '../test/support/access-records.ts';
 
 /*
- * What a second of one core counts, beside JSON.parse and a plain read of the same file; what a run costs that finds
- * nothing new among many hours; and what an hour costs whose paths are all distinct. CPU time, since the machine is shared.
+ * Measures the aggregator: records a second on one core, beside JSON.parse and a plain read of the same file; the cost of a
+ * run that finds no new records in many hours; and the cost of an hour whose paths are all distinct. It measures CPU time,
+ * because the machine is shared.
  *
  *   node bench/aggregate.ts [records] [hours] [distinct paths]
  */
@@ -34,7 +35,7 @@ function countLines(): void {
   const plain = toNdjson(makeRecords(100_000));
   const withExtras = Buffer.from(plain.toString().replaceAll('"}\n', '","status":200,"bytes":"1234"}\n'));
   const escaped = Buffer.from(plain.toString().replaceAll('","userAgent":"', '\\"","userAgent":"'));
-  console.log(`\nrecords/s of one core (median of ${ROUNDS}, in brackets least and most)`);
+  console.log(`\nrecords/s of one core (median of ${ROUNDS}, in brackets the lowest and the highest)`);
   for (const [name, lines] of Object.entries({
     plain,
     'with two extra fields': withExtras,
@@ -76,7 +77,7 @@ function measure(name: string, expected: number, path: string, count: (read: Rea
   console.log(`  ${name.padEnd(24)} ${median.toFixed(2)} M/s ${spread.padEnd(14)} ${megabytes} MB/s`);
 }
 
-/** As it was before: a string for each line, an object for each record. */
+/** The simple way: a string for each line, an object for each record. */
 function countByParsing(read: Read, size: number): number {
   const paths = new Map<string, number>();
   const userAgents = new Map<string, number>();
@@ -131,7 +132,7 @@ function timed(name: string, action: () => unknown): void {
   console.log(`  ${name.padEnd(24)} ${((user + system) / 1000).toFixed(0)} ms`);
 }
 
-/** Hour files on disk with their summaries; the runs after the first find nothing new. */
+/** Hour files on disk with their summaries. The runs after the first find no new records. */
 async function runWithNothingNew(): Promise<void> {
   const all: CommittedHour[] = [];
   for (let hour = 397_000; hour < 397_000 + hours; hour++) {
@@ -163,7 +164,7 @@ async function runWithNothingNew(): Promise<void> {
     looks = 0;
     const { written, unchanged, seconds } = await aggregator.run();
     const ms = (seconds * 1000).toFixed(2);
-    console.log(`  ${name.padEnd(24)} ${ms} ms: ${looks} hours looked at, ${written} written, ${unchanged} unchanged`);
+    console.log(`  ${name.padEnd(24)} ${ms} ms: ${looks} hours checked, ${written} written, ${unchanged} unchanged`);
   };
   await report('all new');
   await report('nothing new');

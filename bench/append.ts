@@ -1,6 +1,7 @@
 /**
- * Where a commit is better written: into the journal entry itself, or into its files, synced side by side. Both ways in
- * one run, interleaved, for sizes and numbers of files; commits a second, medians. Licenses INLINE in src/repo/commit.ts.
+ * Compares two ways to write a commit: into the journal entry itself, or into its files, synced side by side. Both ways run
+ * interleaved, for several sizes and numbers of files. The results are commits a second, medians. They are the reason for
+ * INLINE in src/repo/commit.ts.
  *
  *   UV_THREADPOOL_SIZE=16 node bench/append.ts
  */

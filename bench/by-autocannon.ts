@@ -3,7 +3,7 @@ import type { LoadHooks, LoadOptions, LoadResult } from './load.ts';
 
 const HEAD_END = '\r\n\r\n';
 
-/** The same requests by autocannon, for the familiar figure: it takes more of the machine than load.ts does. */
+/** Sends the same requests by autocannon, whose figures are familiar. It needs more CPU time than load.ts. */
 export async function runByAutocannon(
   requests: readonly Buffer[],
   { port, connections, pipelining, warmUpMs, durationMs }: LoadOptions,
@@ -36,7 +36,7 @@ export async function runByAutocannon(
     otherAnswers: Object.fromEntries(statuses),
     seconds,
     bytes: Math.round(accepted * meanBytes),
-    // It tells no 95th.
+    // Autocannon reports no 95th percentile.
     latencyMs: { p50: latency.p50, p95: latency.p97_5, p99: latency.p99, max: latency.max },
     generatorCpuSeconds: (cpu.user + cpu.system) / 1e6,
   };
@@ -48,7 +48,7 @@ function parseRequest(request: Buffer): { readonly headers: Record<string, strin
   for (const line of request.toString('latin1', 0, end).split('\r\n').slice(1)) {
     const colon = line.indexOf(':');
     const name = line.slice(0, colon);
-    // Autocannon says these itself.
+    // Autocannon sets these itself.
     if (name !== 'Host' && name !== 'Content-Length') headers[name] = line.slice(colon + 1).trim();
   }
   return { headers, body: request.subarray(end + HEAD_END.length) };

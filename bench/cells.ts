@@ -7,10 +7,10 @@ const DURABILITIES = ['disk', 'os'] as const;
 export interface Cell extends Workload {
   readonly durability: (typeof DURABILITIES)[number];
   readonly threads: number;
-  /** Records a second on a fixed schedule; as fast as answers come when absent. */
+  /** Records a second on a fixed schedule. Absent: as fast as answers come. */
   readonly rate?: number;
   readonly version: 1 | 2;
-  /** What drives it; our generator when absent. */
+  /** The load generator; absent: load.ts. */
   readonly by?: 'autocannon';
   /** Version 2 only. */
   readonly client?: (typeof CLIENTS)[number];
@@ -19,7 +19,7 @@ export interface Cell extends Workload {
 
 const V2 = { version: 2, format: 'json', encoding: 'plain', hours: 1, durability: 'disk', threads: 1 } as const;
 
-/** The rows that tell most: each batch size with and without syncs, then one thing changed at a time. */
+/** The most useful rows: each batch size with and without syncs, then one change at a time. */
 function defaultCells(): Cell[] {
   const plain = { ...V2, version: 1 } as const;
   const sizes = [1, 10, 100, 1000].flatMap((batch) =>
@@ -61,7 +61,7 @@ function allCells(): Cell[] {
   return cells;
 }
 
-/** What picks rows, the flag that gives it, and which rows are meant when other flags are given and this one is not. */
+/** The properties that select rows, their flags, and the value that counts when only other flags are given. */
 const PICKS = [
   { name: 'batch', flag: 'batch', usual: undefined },
   { name: 'format', flag: 'format', usual: 'json' },
@@ -74,12 +74,12 @@ const PICKS = [
   { name: 'kafkaFormat', flag: 'kafka-format', usual: 'ndjson' },
 ] as const;
 
-/** As given on the command line; `full`: every combination, not only the rows that tell most. */
+/** The flags of the command line; `full`: every combination, not only the most useful rows. */
 export type CellFlags = {
   readonly [flag in (typeof PICKS)[number]['flag'] | 'rate' | 'by']?: string | undefined;
 } & { readonly full: boolean };
 
-/** With a flag that picks values, any combination may be asked for; without, the few default rows, of one version or both. */
+/** With a flag that selects values: all combinations of them. Without: the default rows of one version or both. */
 export function chooseCells(flags: CellFlags): Cell[] {
   const isPicking = PICKS.some(({ flag }) => flag !== 'version' && flags[flag] !== undefined);
   const queued = flags.client !== undefined || flags['kafka-format'] !== undefined;
@@ -88,7 +88,7 @@ export function chooseCells(flags: CellFlags): Cell[] {
     const assumed = name === 'version' && queued ? '2' : usual;
     const wanted = flags[flag] ?? (isPicking && !flags.full ? assumed : undefined);
     if (wanted === undefined) continue;
-    // What only version 2 has picks nothing out of version 1.
+    // Properties that only version 2 has do not select rows of version 1.
     cells = cells.filter((cell) => cell[name] === undefined || wanted.split(',').includes(String(cell[name])));
   }
   if (flags.by === 'autocannon') cells = cells.map((cell) => ({ ...cell, by: 'autocannon' }) as const);

@@ -1,5 +1,5 @@
 /**
- * The load generator as a process of its own: one JSON object on stdin, one on stdout. Started by suite.ts; by hand:
+ * The load generator as a separate process: one JSON object on stdin, one on stdout. suite.ts starts it. By hand:
  * `echo '{"by":"ours","workload":{…},"load":{…},"servicePid":123}' | node bench/generator.ts`
  */
 import { readFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ export interface GeneratorOutput extends LoadResult {
   /** When the measured time began and ended, Unix ms. */
   readonly from: number;
   readonly to: number;
-  /** CPU seconds that went to neither of the two, the hypervisor's other guests included: what the figures lack. */
+  /** CPU seconds of all other programs, the hypervisor's other guests included. They distort the figures. */
   readonly othersCpuSeconds: number;
 }
 
@@ -35,7 +35,7 @@ function readCpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-/** CPU seconds of the whole machine that were not idle: the first line of /proc/stat, but for idle and iowait (proc_stat(5)). */
+/** CPU seconds of the whole machine that were not idle: the first line of /proc/stat, without idle and iowait (proc_stat(5)). */
 function readBusySeconds(): number {
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] =
     readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]?.split(/ +/).slice(1).map(Number) ?? [];

@@ -1,37 +1,37 @@
 import { connect, type Socket } from 'node:net';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
-/** What one run of the load generator does. Everything is JSON, so that it can run in a process of its own. */
+/** One run of the load generator. All values are JSON, so that it can run in a separate process. */
 export interface LoadOptions {
   readonly port: number;
   readonly connections: number;
-  /** Requests that each connection keeps outstanding; with a rate, the most that it may. */
+  /** Requests that each connection keeps outstanding; with a rate, the limit. */
   readonly pipelining: number;
-  /** Time before the measured time, in which requests are sent as fast as answers come and are not counted. */
+  /** Time before the measured time. Requests are sent as fast as answers come, and are not counted. */
   readonly warmUpMs: number;
   readonly durationMs: number;
-  /** Requests a second, on a fixed schedule whether or not answers come; as fast as answers come when absent. */
+  /** Requests a second, on a fixed schedule that does not wait for answers. Absent: as fast as answers come. */
   readonly requestsPerSecond?: number;
-  /** Looks for answers all the time, in place of sleeping until one comes: waking a virtual CPU costs who answers. */
+  /** Polls for answers instead of sleeping: waking a virtual CPU would cost the service time. */
   readonly spins?: boolean;
 }
 
 export interface LoadResult {
   /** Requests answered 202 within the measured time. */
   readonly accepted: number;
-  /** Answers by status, those of the warm-up too, other than 202. */
+  /** Answers other than 202, by status, the warm-up included. */
   readonly otherAnswers: Readonly<Record<string, number>>;
-  /** Length of the measured time as it turned out. */
+  /** Actual length of the measured time. */
   readonly seconds: number;
   /** Bytes of the requests that were accepted. */
   readonly bytes: number;
-  /** From sending (with a rate: from when the schedule wanted it sent) to the end of the answer. */
+  /** From the send (with a rate: from the scheduled time of the send) to the end of the answer. */
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };
   /** CPU seconds of the generator's process in the measured time. */
   readonly generatorCpuSeconds: number;
 }
 
-/** Marks in the run at which the caller may look at the service. */
+/** Points of the run at which the caller may measure the service. */
 export interface LoadHooks {
   readonly onMeasureStart?: () => void;
   readonly onMeasureEnd?: () => void;
@@ -44,7 +44,7 @@ interface Connection {
   readonly sizes: Uint32Array;
   head: number;
   outstanding: number;
-  /** Length of an answer that was seen whole, to know the next one by; 0 before. */
+  /** Length of the last whole answer, by which the next one is recognised; 0 before the first. */
   knownLength: number;
   rest: Buffer;
 }
@@ -53,8 +53,8 @@ const READ_BUFFER_BYTES = 64 * 1024;
 const LARGEST_LATENCY_NS = 60_000_000_000;
 
 /**
- * Drives POST /logs over keep-alive connections with `requests`, made beforehand, in turn. Cheap on purpose: it shares
- * the machine with what it measures. It writes whole requests and reads answers only as far as their status and length.
+ * Sends `requests`, which are made before, in turn to POST /logs over keep-alive connections. It is cheap on purpose, because
+ * it shares the machine with the service. It writes whole requests and reads only the status and the length of answers.
  */
 export async function runLoad(
   requests: readonly Buffer[],
@@ -74,7 +74,7 @@ export async function runLoad(
     driver.count(true);
     const stopSchedule = requestsPerSecond === undefined ? undefined : driver.schedule(requestsPerSecond);
     await driver.unlessFailed(sleep(durationMs)).finally(stopSchedule);
-    // To the last answer: what is late at the end of a schedule would otherwise not be counted as late.
+    // Up to the last answer. Otherwise answers that are late at the end of a schedule would not count as late.
     if (requestsPerSecond !== undefined) await driver.rest();
     driver.count(false);
     const seconds = (nowNs() - start) / 1e9;
@@ -87,7 +87,7 @@ export async function runLoad(
   }
 }
 
-/** Keeps the event loop from sleeping. Returns how to stop it. */
+/** Keeps the event loop from sleeping. Returns the function that stops it. */
 function spin(): () => void {
   let isOver = false;
   const turn = () => {
@@ -99,7 +99,7 @@ function spin(): () => void {
   };
 }
 
-/** The connections, and what goes over them. */
+/** The connections, their requests and answers. */
 async function createDriver(requests: readonly Buffer[], { port, connections, pipelining }: LoadOptions) {
   const histogram = createHistogram({ lowest: 1000, highest: LARGEST_LATENCY_NS, figures: 3 });
   const otherAnswers: Record<string, number> = {};
@@ -137,13 +137,13 @@ async function createDriver(requests: readonly Buffer[], { port, connections, pi
   }
 
   return {
-    /** Sends `depth` requests on each connection, and from then on the next for every answer. */
+    /** Sends `depth` requests on each connection, then one more for every answer. */
     loop(depth: number): void {
       isLoop = true;
       for (let i = 0; i < depth; i++) for (const connection of pool) sendOne(connection, nowNs());
     },
     schedule: (perSecond: number) => keepSchedule(pool, pipelining, perSecond, sendOne),
-    /** Sends nothing more and waits for the answers to what is out. */
+    /** Stops sending and waits for the outstanding answers. */
     async rest(): Promise<void> {
       isLoop = false;
       while (pool.some(({ outstanding }) => outstanding > 0)) await Promise.race([sleep(1), failed]);
@@ -169,7 +169,7 @@ function readLatency(histogram: RecordableHistogram): LoadResult['latencyMs'] {
   };
 }
 
-/** One request, whole, as its bytes. */
+/** The bytes of one whole request. */
 export function buildRequest(body: Buffer, contentType: string, contentEncoding?: string): Buffer {
   const encoding = contentEncoding === undefined ? '' : `Content-Encoding: ${contentEncoding}\r\n`;
   const head = `POST /logs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: ${contentType}\r\n${encoding}Content-Length: ${body.length}\r\n\r\n`;
@@ -177,8 +177,8 @@ export function buildRequest(body: Buffer, contentType: string, contentEncoding?
 }
 
 /**
- * Sends each request when its time has come, on the connection with the fewest outstanding; where all are full it waits,
- * and the waiting counts as latency. Returns how to stop it.
+ * Sends each request at its scheduled time, on the connection with the fewest outstanding requests. When all connections are
+ * full, the request waits, and the wait counts as latency. Returns the function that stops it.
  */
 function keepSchedule(
   pool: readonly Connection[],
@@ -239,7 +239,7 @@ async function open(
   return connection;
 }
 
-/** Cuts answers off what was read. The common case, one answer as long as the last, is known by its length alone. */
+/** Cuts answers off the bytes that were read. In the common case, one answer as long as the last, the length is enough. */
 function readAnswers(
   connection: Connection,
   read: Buffer,

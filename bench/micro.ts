@@ -13,11 +13,11 @@ import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test
 import { referenceDecoders } from '../test/support/reference-decoders.ts';
 
 /*
- * The parts, each beside the ceiling it is measured against. CPU time, since the machine is shared: of one thread, and for
- * `append`, which syncs nothing here, of the whole process. The median of the rounds, and the least and the most. Syncs are
- * measured by bench/append.ts and bench/sync.ts, large hours by bench/aggregate.ts.
+ * Measures the parts, each beside the fastest possible. It measures CPU time, because the machine is shared: of one thread,
+ * and for `append`, which syncs nothing here, of the whole process. It prints the median, the lowest and the highest of the
+ * rounds. bench/append.ts and bench/sync.ts measure syncs, bench/aggregate.ts large hours.
  *
- *   node bench/micro.ts [words that a case's name must hold]
+ *   node bench/micro.ts [words in the name of a case]
  */
 const RECORDS = 1_000;
 const ROUNDS = 9;
@@ -25,7 +25,7 @@ const ROUND_MS = 150;
 
 const OPTIONS: DecodeOptions = { maxRecordBytes: 262_144, extraFields: 'keep', invalid: 'reject' };
 
-/** A part: what it does once, with how many records, and how many bytes it reads. */
+/** One part: a single run of it, its number of records, and the bytes that it reads. */
 interface Case {
   readonly name: string;
   readonly records: number;
@@ -142,7 +142,7 @@ async function measureProcess(run: Case['run'], end: number): Promise<number> {
   return (user + system) / 1e6 / calls;
 }
 
-/** One batch stored, in as many files. */
+/** Stores one batch in `hours` files. */
 function appendCase(name: string, hours: number): Case {
   const batch = Array.from({ length: hours }, (_, i) => {
     const records = present.slice((i * RECORDS) / hours, ((i + 1) * RECORDS) / hours);
@@ -152,7 +152,7 @@ function appendCase(name: string, hours: number): Case {
   return { name, records: RECORDS, bytes, run: () => repo.append(batch) };
 }
 
-/** What the aggregator does with a file of new lines. */
+/** Counts a file of new lines, as the aggregator does. */
 function countCase(name: string, records: number): Case {
   const lines = toNdjson(makeRecords(records));
   const countFile = createFileCounter();
@@ -161,7 +161,7 @@ function countCase(name: string, records: number): Case {
   return { name, records, bytes: lines.length, run: () => void countFile(read, 0, lines.length) };
 }
 
-/** A decoder may write in its body, so each call gets a copy; what copying costs is in the figure, see `memcpy`. */
+/** A decoder may write in its body, so each call gets a copy. The figure includes the cost of the copy; see `memcpy`. */
 function decodeCase(name: string, format: BodyFormat, body: Buffer, records = RECORDS): Case {
   const copy = Buffer.allocUnsafeSlow(body.length);
   const run = () => {
@@ -198,7 +198,7 @@ function inAnotherOrder({ timestamp, path, userAgent }: AccessRecord): AccessRec
   return { userAgent, path, timestamp };
 }
 
-/** As json.dumps does by default: a space behind every comma and colon. */
+/** As json.dumps writes by default: a space after every comma and colon. */
 function asPythonWrites(records: readonly AccessRecord[]): Buffer {
   const objects = records.map((record) => {
     const fields = Object.entries(record).map(([name, value]) => `"${name}": ${JSON.stringify(value)}`);

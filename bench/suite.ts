@@ -1,6 +1,6 @@
 /**
- * `make bench`: starts the real service, drives it with the load generator, prints a table and writes
- * bench/results/<date>.json. Each row is the median of interleaved runs, each against a new service on an empty disk.
+ * `make bench`: starts the real service, puts load on it, prints a table and writes bench/results/<date>.json. Each row is the
+ * median of interleaved runs. Each run has a new service with empty folders.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -62,7 +62,7 @@ const { values: flags } = parseArgs({
 });
 
 const STEADY_PIPELINING = 64;
-/** A run in which other programs took more of the machine than this is marked. */
+/** A run is marked when other programs took a larger share of the machine than this. */
 const DISTURBED = 0.1;
 const GENERATOR = join(import.meta.dirname, 'generator.ts');
 const TRIVIAL_SERVER = join(import.meta.dirname, 'trivial-server.ts');
@@ -83,14 +83,14 @@ async function runCell(cell: Cell): Promise<Run> {
   }
 }
 
-/** Started by the first row that needs it, for all. */
+/** One broker for all rows, started by the first row that needs it. */
 let broker: Promise<BenchBroker> | undefined;
 
 async function runQueued(cell: Cell, options: ServiceOptions): Promise<Run> {
   broker ??= startBenchBroker();
   const { brokers } = await broker;
   const { client = 'kafkajs', kafkaFormat = 'ndjson' } = cell;
-  // Aggregation and flushing as by default: what is measured is what runs.
+  // The defaults of aggregation and flushing, so that the benchmark measures what runs in production.
   const usual = { LOGFORGE_AGGREGATION_INTERVAL: '30s', LOGFORGE_CONSUMER_FLUSH_INTERVAL: '500ms' };
   const drivers = { LOGFORGE_KAFKA_CLIENT: client, LOGFORGE_KAFKA_FORMAT: kafkaFormat };
   const stream = createStream(brokers, { ...usual, ...drivers });
@@ -111,7 +111,7 @@ async function runQueued(cell: Cell, options: ServiceOptions): Promise<Run> {
   }
 }
 
-/** Largest memory of a process so far, MB. */
+/** Peak memory of a process, MB. */
 function readPeak(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   return Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1] ?? 0) / 1000;
@@ -150,7 +150,7 @@ async function generate(cell: Cell, port: number, servicePid: number): Promise<G
   return JSON.parse(answer) as GeneratorOutput;
 }
 
-/** The generator against the least that can answer: what it could report at most. */
+/** Runs the generator against the trivial server: the highest rate that it can report. */
 async function runCeiling(cell: Cell): Promise<Run> {
   const server = spawn(process.execPath, [TRIVIAL_SERVER], { stdio: ['pipe', 'pipe', 'inherit'] });
   try {
@@ -180,7 +180,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const cells = chooseCells(flags);
-  if (cells.length === 0) throw new Error('no row is left: see --help for the values a flag takes');
+  if (cells.length === 0) throw new Error('the flags select no row: see --help for their values');
   const machine = await describeMachine();
   const runs = new Map<Cell, Run[]>(cells.map((cell) => [cell, []]));
   const total = Number(flags.runs);

@@ -1,6 +1,6 @@
 /**
- * Whether the p99 of POST /logs moves while an hour of a gigabyte is summarised: on the real service, at a steady rate, the
- * time before the summary, the time of the summary and the time after it, an hour of its own for each round.
+ * Measures whether the p99 of POST /logs rises while an hour of a gigabyte is summarised. It puts a steady load on the real
+ * service, and compares the time before the summary, during it and after it. Each round has its own hour.
  *
  *   node bench/summarise-p99.ts [--rounds 5] [--megabytes 1000] [--rate 50000] [--durability disk]
  */
@@ -24,9 +24,9 @@ const { values: flags } = parseArgs({
 const KEY = 'summarise-p99-bench-key';
 const HEADERS = { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/x-ndjson' };
 const BATCH = 100;
-/** Of each measured time; less than a summary of the hour takes. */
+/** Length of each measured time; shorter than a summary of the hour. */
 const MEASURED_MS = Number(flags.megabytes) * 0.9;
-/** How long the disk rests after the hour was written. */
+/** Pause after the hour was written, so that the disk is idle. */
 const REST_MS = 2_000;
 
 const dirs = await makeDirs('logforge-bench-', flags.dir);
@@ -71,14 +71,14 @@ try {
     for (const [name, p99] of Object.entries({ before, during, after })) p99s[name as keyof typeof p99s].push(p99);
     ratios.push(during / ((before + after) / 2));
     const times = [before, during, after].map((p99) => p99.toFixed(1)).join(', ');
-    const note = isShort ? ': over before the measured time was' : '';
+    const note = isShort ? ': it ended before the measured time' : '';
     console.log(
-      `${round}: p99 ${times} ms before, while and after the hour was summarised, in ${seconds.toFixed(1)} s${note}`,
+      `${round}: p99 ${times} ms before, during and after the summary of the hour, which took ${seconds.toFixed(1)} s${note}`,
     );
   }
   const medians = Object.values(p99s).map((list) => median(list).toFixed(1));
   console.log(
-    `medians ${medians.join(', ')} ms; median of while over the mean of before and after ${median(ratios).toFixed(2)}`,
+    `medians ${medians.join(', ')} ms; median of during ÷ mean of before and after ${median(ratios).toFixed(2)}`,
   );
 } finally {
   await service.stop('SIGKILL');
@@ -101,7 +101,7 @@ async function writeHour(hour: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, REST_MS));
 }
 
-/** Brings all summaries up to date. Returns what it took, seconds. */
+/** Brings all summaries up to date. Returns the time in seconds. */
 async function aggregate(): Promise<number> {
   const started = performance.now();
   const answer = await fetch(`${service.url}/admin/aggregate`, { method: 'POST', headers: HEADERS });

@@ -1,6 +1,6 @@
 /**
- * Syncs a second of small entries at the end of a file: where each makes the file longer, and where zeros were written
- * ahead (src/repo/journal.ts). Interleaved; the CPU time is that of this process.
+ * Measures syncs a second of small entries at the end of a file: when each makes the file longer, and when zeros were written
+ * ahead, as the write-ahead logs do. The two run interleaved. The CPU time is that of this process.
  *
  *   node bench/sync.ts [--syncs 600] [--rounds 3] [--dir PATH]
  */

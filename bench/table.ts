@@ -4,7 +4,7 @@ import { median } from './statistics.ts';
 import type { Stored } from './version2.ts';
 
 export interface Run extends GeneratorOutput {
-  /** In version 2: stored ones, and CPU seconds of all that the service does until they are. */
+  /** In version 2: stored records, and the CPU seconds of the service until they are stored. */
   readonly recordsPerSecond: number;
   readonly megabytesPerSecond: number;
   readonly cpuSecondsPerMillion: number;
@@ -13,7 +13,7 @@ export interface Run extends GeneratorOutput {
   readonly stored?: Stored;
 }
 
-/** All rows, and what only version 2 has to tell, as Markdown. */
+/** All rows, and the second table of version 2, as Markdown. */
 export function renderTables(runs: ReadonlyMap<Cell, readonly Run[]>): string {
   const table = [...runs].map(([cell, results]) => tableRow(cell, results));
   return [...HEADER, ...table, ...queuedTable(runs)].join('\n');
@@ -52,7 +52,7 @@ const QUEUED_HEADER = [
   '|---|--:|--:|--:|--:|--:|--:|',
 ];
 
-/** What only version 2 has to tell. */
+/** The figures that only version 2 has. */
 function queuedTable(runs: ReadonlyMap<Cell, readonly Run[]>): string[] {
   const rows = [...runs].flatMap(([cell, results]) => {
     const stored = results.flatMap((run) => (run.stored === undefined ? [] : [run.stored]));

@@ -1,6 +1,6 @@
 /**
- * The least that can answer POST /logs: counts bytes off, looks at nothing, stores nothing. What the generator reaches
- * against it is the most that the generator could ever report. Prints its port; ends with its stdin.
+ * The smallest server that answers POST /logs: it counts bytes, checks nothing and stores nothing. The rate of the generator
+ * against it is the highest that the generator can report. It prints its port, and ends when its stdin ends.
  */
 import { createServer, type Socket } from 'node:net';
 

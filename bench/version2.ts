@@ -1,6 +1,6 @@
 /**
- * What version 2 needs to be measured: a broker on the same cores, and eyes on the files, for there is where its work
- * ends. A record counts when it is stored; a 202 only says that the broker has it.
+ * Helpers to measure version 2: a broker on the same cores, and a watch on the files. A record counts when it is stored; a 202
+ * only says that the broker has it.
  */
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -17,12 +17,12 @@ export const MESSAGE_FORMATS = ['ndjson', 'record'] as const;
 
 export interface BenchBroker {
   readonly brokers: readonly string[];
-  /** Of a broker of ours, whose CPU time can be told from that of strangers. */
+  /** The process of a broker that this benchmark started, so that its CPU time is known. */
   readonly pid?: number;
   stop(): Promise<void>;
 }
 
-/** An empty broker in a folder of its own; KAFKA_BROKERS names one that is there already. */
+/** An empty broker in a new folder; KAFKA_BROKERS names a running one instead. */
 export async function startBenchBroker(): Promise<BenchBroker> {
   const configured = process.env.KAFKA_BROKERS;
   if (configured !== undefined && configured !== '') {
@@ -41,33 +41,33 @@ export async function startBenchBroker(): Promise<BenchBroker> {
   };
 }
 
-/** How long a probe waited to be stored, and when that began, Unix ms. */
+/** How long a probe waited to be stored, and when the wait began, Unix ms. */
 interface Wait {
   readonly since: number;
   readonly ms: number;
 }
 
-/** How far storing has come at a time. */
+/** How much was stored at a time. */
 interface Sample {
   /** Unix ms. */
   readonly time: number;
-  /** Of all hour files but that of the probes. */
+  /** Of all hour files, without the file of the probes. */
   readonly bytes: number;
   /** CPU seconds of the service since its start. */
   readonly cpu: number;
-  /** Of the broker likewise; 0 when it is not ours. */
+  /** CPU seconds of the broker; 0 when this benchmark did not start it. */
   readonly brokerCpu: number;
 }
 
 export interface Stored {
-  /** Records that were stored from the start of the measured time to the last one, by the second. */
+  /** Records stored per second, from the start of the measured time to the last record. */
   readonly recordsPerSecond: number;
   readonly cpuSecondsPerMillion: number;
-  /** CPU seconds of the broker in the measured time; 0 when it is not ours. */
+  /** CPU seconds of the broker in the measured time; 0 when this benchmark did not start it. */
   readonly brokerCpuSeconds: number;
   /** From the end of the load until all was stored. */
   readonly drainSeconds: number;
-  /** From the 202 of a lone record, sent beside the load, until it stands in its file. Its sync follows. */
+  /** From the 202 of a probe, a record sent beside the load, until it is in its file. Its sync follows. */
   readonly toFileMs: { readonly p50: number; readonly p99: number };
   readonly probes: number;
 }
@@ -91,7 +91,7 @@ export function watchStoring(service: Service, broker: BenchBroker) {
 
   return {
     /**
-     * Waits until all that was accepted is stored. `from`: when the measured time began, `to`: when the load ended,
+     * Waits until all accepted records are stored. `from`: when the measured time began, `to`: when the load ended,
      * Unix ms.
      */
     async finish({ from, to }: { readonly from: number; readonly to: number }): Promise<Stored> {
@@ -104,7 +104,7 @@ export function watchStoring(service: Service, broker: BenchBroker) {
       const loaded = samples.findLast(({ time }) => time <= to) ?? last;
       const share = (last.bytes - first.bytes) / last.bytes;
       const records = (stored - waits.length) * share;
-      // Those before waited for the consumers to join the group.
+      // Earlier probes waited for the consumers to join the group.
       const inTime = waits.filter(({ since }) => since >= from);
       const measured = inTime.map(({ ms }) => ms).toSorted((a, b) => a - b);
       return {
@@ -136,7 +136,7 @@ function readCpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-/** Sends a lone record, waits until it is in its file, and again: into an hour of their own, so that it is soon found. */
+/** Sends one record after the other, and waits until each is in its file. Probes have their own hour, so that they are found fast. */
 async function probe({ port, dirs }: Service, waits: Wait[], signal: AbortSignal): Promise<void> {
   const client = createClient(port, { connections: 1 });
   const path = join(dirs.logs, PROBE_DAY, '00.log.json');
@@ -157,13 +157,13 @@ async function probe({ port, dirs }: Service, waits: Wait[], signal: AbortSignal
   client.close();
 }
 
-/** Records stored, when no more are to come. */
+/** Waits until the number of stored records reaches the accepted ones. */
 async function allStored(service: Service): Promise<number> {
   const total = async (name: string, labels = '') => (await readMetric(service, name)).get(labels) ?? 0;
   for (const deadline = Date.now() + DRAINED_WITHIN_MS; ; await sleep(SAMPLE_MS)) {
     const accepted = await total('logs_ingested_total');
     const stored = await total('logforge_records_total', '{outcome="stored"}');
-    // The probes go on, so that a few are always on their way.
+    // The probes go on, so that some are always in flight.
     if (stored >= accepted - 1 && (await total('logforge_spool_batches')) === 0) return stored;
     if (Date.now() > deadline) throw new Error(`cannot measure: ${accepted} accepted, ${stored} stored`);
   }

@@ -5,13 +5,13 @@ import { buildRequest } from './load.ts';
 export const FORMATS = ['json', 'ndjson', 'csv'] as const;
 export const ENCODINGS = ['plain', 'gzip', 'zstd'] as const;
 
-/** What is sent: one row of the matrix, as far as the bodies go. */
+/** The bodies of one row of the matrix. */
 export interface Workload {
   /** Records in a request. */
   readonly batch: number;
   readonly format: (typeof FORMATS)[number];
   readonly encoding: (typeof ENCODINGS)[number];
-  /** 1: records of the present hour. More: a log over so many hours up to now, ten thousand records long, in order. */
+  /** 1: records of the present hour. More: a log of ten thousand records over that many hours up to now, in order. */
   readonly hours: number;
 }
 
@@ -21,7 +21,7 @@ const POOL_RECORDS = 60_000;
 const POOL_REQUESTS = 2_000;
 const LOG_RECORDS = 10_000;
 
-/** Requests to be sent in turn: all different, a few megabytes in all, the same on every run but for the hour. */
+/** Requests to send in turn: all different, a few megabytes together, the same on every run except for the hour. */
 export function makeRequests({ batch, format, encoding, hours }: Workload): Buffer[] {
   const count = Math.max(batch, Math.min(POOL_RECORDS, batch * POOL_REQUESTS));
   return inBatches(makeLogs(count, hours), batch)
