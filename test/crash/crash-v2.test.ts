@@ -37,18 +37,21 @@ describe.concurrent(`killed ${ROUNDS} times, service, consumer and broker`, {
   const shares = Array.from({ length: FLEETS }, (_, fleet) => [fleet + 1, Math.floor((ROUNDS + fleet) / FLEETS)]);
   it.for(shares)('fleet %i of %i rounds stores what it acknowledged exactly once', async ([number = 0, rounds = 0]) => {
     const seed = SEED + number;
-    const [frontDirs, storeDirs] = [await makeDirs('logforge-crash-front-'), await makeDirs('logforge-crash-store-')];
-    const fleet = createFleet({ broker: await startBroker(), frontDirs, storeDirs, random: createRandom(seed) });
+    const [receiverDirs, storeDirs] = [
+      await makeDirs('logforge-crash-receiver-'),
+      await makeDirs('logforge-crash-store-'),
+    ];
+    const fleet = createFleet({ broker: await startBroker(), receiverDirs, storeDirs, random: createRandom(seed) });
     fleets.push(fleet);
     try {
       await crash({ fleet, storeDirs, rounds, random: createRandom(seed + FLEETS) });
     } catch (error) {
       const said = fleet.lastWords();
-      const where = `${frontDirs.root} and ${storeDirs.root}`;
+      const where = `${receiverDirs.root} and ${storeDirs.root}`;
       throw new Error(`failed with SEED=${SEED}; the data is left in ${where}\n${said}`, { cause: error });
     }
     await fleet.dispose();
-    await Promise.all([removeDirs(frontDirs), removeDirs(storeDirs)]);
+    await Promise.all([removeDirs(receiverDirs), removeDirs(storeDirs)]);
   });
 });
 
@@ -95,7 +98,7 @@ function note(sent: SentBatches, line: string): void {
 async function killUnderLoad(fleet: Fleet, workload: Workload, random: Random): Promise<void> {
   const victims = random.pick(KILLS);
   const afterBatches = random.int(0, 60);
-  const client = createClient(fleet.front().port);
+  const client = createClient(fleet.receiver().port);
   let isOver = false;
   const load = workload.run(client, { clients: CLIENTS, isOver: () => isOver });
   const accept = async (more: number) => {
@@ -110,7 +113,7 @@ async function killUnderLoad(fleet: Fleet, workload: Workload, random: Random): 
     await Promise.race([accept(afterBatches), load]);
     if (random.chance(0.3)) await Promise.race([fleet.firstStored(), load]);
     await sleep(random.int(0, 15));
-    const goesOn = fleet.frontSurvives(victims) && random.chance(0.7);
+    const goesOn = fleet.receiverSurvives(victims) && random.chance(0.7);
     if (!goesOn) isOver = true;
     await fleet.kill(...victims);
     // What is accepted now waits in the topic, or in the spool.

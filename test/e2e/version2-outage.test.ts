@@ -8,12 +8,12 @@ import { eventually, readRecords } from '../support/storage.ts';
 import { awaitDrained, awaitStored, createStream, readMetric, startVersion2 } from '../support/version2.ts';
 
 /*
- * Two brokers go away under load and come back: one is stopped, for a minute, and one is killed, for a moment. All tests
- * of one broker run at the same time and see the same outage, so that they wait for it together.
+ * Two brokers become unavailable under load and available again: one is stopped for a minute, one is killed for a moment.
+ * All tests of one broker run at the same time and share the outage, so that they wait for it together.
  */
 
-const AWAY_MS = { stopped: 60_000, killed: 3_000 } as const;
-type How = keyof typeof AWAY_MS;
+const OUTAGE_MS = { stopped: 60_000, killed: 3_000 } as const;
+type How = keyof typeof OUTAGE_MS;
 const HOWS = ['stopped', 'killed'] as const;
 const TIMEOUT_MS = 180_000;
 
@@ -23,8 +23,8 @@ beforeAll(async () => {
   await Promise.all(
     HOWS.map(async (how) => {
       const broker = await startBroker();
-      const takeAway = () => (how === 'stopped' ? broker.stop() : broker.kill9());
-      const outage = createOutage({ takeAway, bringBack: () => broker.restart(), awayMs: AWAY_MS[how] });
+      const stopBroker = () => (how === 'stopped' ? broker.stop() : broker.kill9());
+      const outage = createOutage({ stopBroker, restartBroker: () => broker.restart(), leastMs: OUTAGE_MS[how] });
       places.set(how, { broker, outage });
     }),
   );
@@ -36,7 +36,7 @@ afterAll(async () => {
   }
 }, TIMEOUT_MS);
 
-/** A test's part in an outage, and a service and a data directory of its own; all of it ends with the test. */
+/** Joins a test to an outage, with its own service and data directory. All of it ends with the test. */
 async function takePart(how: How, { onTestFinished, onTestFailed }: TestContext, env: Record<string, string> = {}) {
   const place = places.get(how);
   if (place === undefined) throw new Error('the broker was not started');
@@ -63,7 +63,7 @@ async function takePart(how: How, { onTestFinished, onTestFailed }: TestContext,
     started.push(service);
     return service;
   };
-  /** Until nothing waits to be sent, and all that was sent is stored. */
+  /** Waits until no batch waits to be sent, and all sent batches are stored. */
   const atRest = async (service: Service) => {
     await awaitDrained(service);
     await awaitStored(stream);
@@ -187,7 +187,7 @@ describe.concurrent('an outage of the broker', { timeout: TIMEOUT_MS }, () => {
     expect(exit).toEqual({ code: 0, signal: null });
     expect(seconds).toBeLessThan(10);
 
-    // The broker is away still.
+    // The broker is still unavailable.
     const next = await start();
     const later = startSender(next, 1_000_000);
     await eventually(() => expect(later.acknowledged.length).toBeGreaterThan(20), 30_000);
@@ -225,7 +225,7 @@ describe.concurrent('an outage of the broker', { timeout: TIMEOUT_MS }, () => {
     http.close();
   });
 
-  it('is answered 503 where there is no spool, at once when the breaker is open, until it is back', async (context) => {
+  it('is answered 503 without a spool, at once while the breaker is open, until the broker is available again', async (context) => {
     const { outage, start } = await takePart('stopped', context, {
       LOGFORGE_QUEUE_SPOOL_ENABLED: 'false',
       LOGFORGE_QUEUE_RETRIES: '0',

@@ -14,7 +14,7 @@ import { awaitStored, createStream } from '../support/version2.ts';
  * in that order.
  */
 
-const AWAY_MS = 5_000;
+const OUTAGE_MS = 5_000;
 /** All of it is one process. */
 const PAUSE_MS = 20;
 const CLIENTS = ['kafkajs', 'platformatic'] as const;
@@ -24,7 +24,11 @@ let outage: Outage;
 
 beforeAll(async () => {
   broker = await startBroker();
-  outage = createOutage({ takeAway: () => broker.kill9(), bringBack: () => broker.restart(), awayMs: AWAY_MS });
+  outage = createOutage({
+    stopBroker: () => broker.kill9(),
+    restartBroker: () => broker.restart(),
+    leastMs: OUTAGE_MS,
+  });
 });
 afterAll(async () => {
   await outage?.over();
@@ -119,7 +123,7 @@ describe.concurrent('a broker that is killed', { timeout: 180_000 }, () => {
 
   it.for(
     CLIENTS,
-  )('by %s, away when the service stops: the stop is in time, and the next start sends what was spooled', async (client, context) => {
+  )('by %s, unavailable when the service stops: the stop is in time, and the next start sends what was spooled', async (client, context) => {
     const { begin, end, dir, open, atRest } = await takePart(context, { LOGFORGE_KAFKA_CLIENT: client });
     const first = await open();
     const senders = startSenders(first.deliver, { senders: 2, pauseMs: PAUSE_MS });

@@ -7,36 +7,36 @@ import { eventually } from './storage.ts';
 import { awaitDrained, awaitStored, buryMembers, createStream, readMetric, startVersion2 } from './version2.ts';
 import type { Workload } from './workload.ts';
 
-export type Part = 'front' | 'store' | 'broker';
+export type Part = 'receiver' | 'store' | 'broker';
 
-/** What may die at the same moment. */
+/** The parts that are killed at the same moment. */
 export const KILLS = [
-  ['front'],
+  ['receiver'],
   ['store'],
   ['broker'],
-  ['front', 'store'],
+  ['receiver', 'store'],
   ['store', 'broker'],
-  ['front', 'store', 'broker'],
+  ['receiver', 'store', 'broker'],
 ] as const;
 
-/** The broker, and on it either one service, or one that takes batches and another that stores them. */
+/** A broker with either one service, or one that receives batches and another that stores them. */
 export interface Fleet {
-  /** Starts what is not running, in the way that is asked for: what runs otherwise is stopped in order first. */
+  /** Starts the missing parts. When they run in the other way, it first stops them in order. */
   start(way: 'apart' | 'together'): Promise<void>;
-  /** The service that takes batches. */
-  front(): Service;
-  /** Whether it is there still when these are killed. */
-  frontSurvives(victims: readonly Part[]): boolean;
+  /** The service that receives batches. */
+  receiver(): Service;
+  /** Whether the receiver still runs when these are killed. */
+  receiverSurvives(victims: readonly Part[]): boolean;
   /** Resolves when the service that stores has stored something since it started. */
   firstStored(): Promise<void>;
   kill(...parts: readonly Part[]): Promise<void>;
-  /** Sends what is still to be sent, and waits until all is stored. */
+  /** Sends the remaining batches, and waits until all are stored. */
   rest(workload: Workload): Promise<void>;
   /** Stops the services in order. */
   stop(): Promise<void>;
-  /** The ends of the logs. */
+  /** The last part of the logs. */
   lastWords(): string;
-  /** Ends all of it, and whatever else is asked of it from now on fails. */
+  /** Ends all parts. Every later call fails. */
   dispose(): Promise<void>;
 }
 
@@ -45,13 +45,13 @@ const LAST_WORDS = 4_000;
 
 export function createFleet(options: {
   readonly broker: TestBroker;
-  readonly frontDirs: Dirs;
+  readonly receiverDirs: Dirs;
   readonly storeDirs: Dirs;
   readonly random: Random;
 }): Fleet {
-  const { broker, frontDirs, storeDirs, random } = options;
+  const { broker, receiverDirs, storeDirs, random } = options;
   const stream = createStream(broker.brokers, { LOGFORGE_QUEUE_CIRCUIT_COOLDOWN: '500ms' });
-  let [front, store]: (Service | undefined)[] = [];
+  let [receiver, store]: (Service | undefined)[] = [];
   let isBrokerUp = true;
   let hasDead = false;
   let logs: () => string = () => '';
@@ -59,7 +59,7 @@ export function createFleet(options: {
   const launched: Promise<unknown>[] = [];
   const alive = new Set<Service>();
 
-  /** Remembers what is being started, so that it can be ended even if it is up only later. */
+  /** Remembers what is being started, so that it can be ended even if it comes up later. */
   function launch<T>(starting: () => Promise<T>): Promise<T> {
     if (isOver) throw new Error('the fleet is disposed of');
     const promise = starting();
@@ -76,28 +76,28 @@ export function createFleet(options: {
     });
 
   async function start(way: 'apart' | 'together'): Promise<void> {
-    const wanted = way === 'apart' ? front !== store : front === store;
+    const wanted = way === 'apart' ? receiver !== store : receiver === store;
     if (!wanted) await stop();
     const broken = isBrokerUp ? undefined : launch(() => broker.restart());
-    // At times the services have to wait for it.
+    // Sometimes the services must wait for the broker.
     if (isBrokerUp || random.chance(0.5)) {
       await broken;
       await buryDead();
     }
     const storing = store ?? launchService(storeDirs, random.int(1, 2));
-    const taking = front ?? (way === 'apart' ? launchService(frontDirs, 0) : storing);
-    [store, front] = await Promise.all([storing, taking]);
-    const both = [front, store];
+    const receiving = receiver ?? (way === 'apart' ? launchService(receiverDirs, 0) : storing);
+    [store, receiver] = await Promise.all([storing, receiving]);
+    const both = [receiver, store];
     logs = () => both.map((service) => service.logs().slice(-LAST_WORDS)).join('\n--\n');
     await broken;
     isBrokerUp = true;
   }
 
   async function kill(...parts: readonly Part[]): Promise<void> {
-    const together = front === store;
+    const together = receiver === store;
     const services = [
-      ...(parts.includes('front') || (together && parts.includes('store')) ? [front] : []),
-      ...(parts.includes('store') || (together && parts.includes('front')) ? [store] : []),
+      ...(parts.includes('receiver') || (together && parts.includes('store')) ? [receiver] : []),
+      ...(parts.includes('store') || (together && parts.includes('receiver')) ? [store] : []),
     ];
     const storeDies = services.includes(store) && store !== undefined;
     await Promise.all([
@@ -105,7 +105,7 @@ export function createFleet(options: {
       ...(parts.includes('broker') ? [broker.kill9()] : []),
     ]);
     if (parts.includes('broker')) isBrokerUp = false;
-    if (services.includes(front)) front = undefined;
+    if (services.includes(receiver)) receiver = undefined;
     if (storeDies) {
       store = undefined;
       hasDead = true;
@@ -113,25 +113,25 @@ export function createFleet(options: {
   }
 
   async function stop(): Promise<void> {
-    for (const service of new Set([front, store])) {
+    for (const service of new Set([receiver, store])) {
       const exit = await service?.stop();
       if (exit !== undefined) expect(exit, service?.logs().slice(-LAST_WORDS)).toEqual({ code: 0, signal: null });
     }
-    [front, store] = [undefined, undefined];
+    [receiver, store] = [undefined, undefined];
   }
 
   async function rest(workload: Workload): Promise<void> {
     await start('apart');
-    const client = createClient(current(front).port);
+    const client = createClient(current(receiver).port);
     await workload.settle(client);
     client.close();
-    await awaitDrained(current(front));
+    await awaitDrained(current(receiver));
     await awaitDrained(current(store));
     await buryDead();
     await awaitStored(stream);
   }
 
-  /** Else the group waits for the dead as long as their sessions last, and nothing is stored meanwhile. */
+  /** Otherwise the group waits for the sessions of killed members to expire, and nothing is stored meanwhile. */
   async function buryDead(): Promise<void> {
     if (!hasDead) return;
     await buryMembers(stream);
@@ -156,8 +156,8 @@ export function createFleet(options: {
 
   return {
     ...{ start, firstStored, kill, rest, stop, dispose },
-    front: () => current(front),
-    frontSurvives: (victims) => !victims.includes('front') && !(front === store && victims.includes('store')),
+    receiver: () => current(receiver),
+    receiverSurvives: (victims) => !victims.includes('receiver') && !(receiver === store && victims.includes('store')),
     lastWords: () => logs(),
   };
 }
@@ -167,7 +167,7 @@ function current(service: Service | undefined): Service {
   return service;
 }
 
-/** A folder of data, and a topic, may be used by a differently configured service at every start. */
+/** Every start may use the same data folder and topic with another configuration. */
 function chooseEnv(random: Random, consumers: number): Record<string, string> {
   return {
     LOGFORGE_KAFKA_CONSUMERS: String(consumers),

@@ -1,58 +1,58 @@
 /**
- * An outage that several tests see together, each in three parts: before, while the broker is away, and after. It begins
- * when all that take part are ready for it, and ends when all are done with it and its time is over.
+ * An outage that several tests share. Each test has three parts: before, while the broker is unavailable, and after. The
+ * outage begins when all members are ready. It ends when all members are done and its time is over.
  */
 export interface Outage {
-  /** Takes part. To be called before anything that takes time, or it begins without this one. */
+  /** Adds a member. Call it before any work that takes time, or the outage begins without the member. */
   join(): OutageMember;
-  /** Resolves when the broker is back, or was never taken away. */
+  /** Resolves when the broker is available again, or has always been. */
   over(): Promise<void>;
 }
 
 export interface OutageMember {
-  /** Resolves when the broker is away. */
+  /** Resolves when the broker is unavailable. */
   begin(): Promise<void>;
-  /** Resolves when it is back. */
+  /** Resolves when it is available again. */
   end(): Promise<void>;
-  /** Holds nobody up from now on: for the end of a test, however it ends. */
+  /** The others no longer wait for this member. For the end of a test, passed or failed. */
   leave(): void;
 }
 
 export function createOutage(options: {
-  takeAway(): Promise<void>;
-  bringBack(): Promise<void>;
-  /** How long it lasts at least. */
-  readonly awayMs: number;
+  stopBroker(): Promise<void>;
+  restartBroker(): Promise<void>;
+  /** The shortest length of the outage. */
+  readonly leastMs: number;
 }): Outage {
-  const { takeAway, bringBack, awayMs } = options;
-  let backAt = 0;
-  const away = createStage(async () => {
-    await takeAway();
-    backAt = performance.now() + awayMs;
+  const { stopBroker, restartBroker, leastMs } = options;
+  let endsAt = 0;
+  const unavailable = createStage(async () => {
+    await stopBroker();
+    endsAt = performance.now() + leastMs;
   });
-  const back = createStage(async () => {
-    await away.done;
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, backAt - performance.now())));
-    await bringBack();
+  const available = createStage(async () => {
+    await unavailable.done;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, endsAt - performance.now())));
+    await restartBroker();
   });
   let joined = 0;
   return {
     join: () => {
       joined++;
-      const [begin, end] = [away.enter(), back.enter()];
+      const [begin, end] = [unavailable.enter(), available.enter()];
       const leave = () => void [begin(), end()];
       return { begin, end, leave };
     },
     over: async () => {
-      if (joined > 0) await back.done;
+      if (joined > 0) await available.done;
     },
   };
 }
 
-/** Work that is done once, when all that entered have arrived. */
+/** Work that is done once, when all members have arrived. */
 function createStage(work: () => Promise<void>) {
   const { promise: done, resolve } = Promise.withResolvers<void>();
-  // Told to those who wait for it.
+  // Members get the error when they wait.
   done.catch(() => undefined);
   let missing = 0;
   return {
