@@ -90,7 +90,7 @@ function median(values: readonly number[]): number {
   return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
 }
 
-/** Replaces what stands between `<!-- name:begin -->` and `<!-- name:end -->`. */
+/** Replaces the text between `<!-- name:begin -->` and `<!-- name:end -->`. */
 export function replaceBetween(markdown: string, name: string, content: string): string {
   const [begin, end] = [`<!-- ${name}:begin -->\n`, `<!-- ${name}:end -->`];
   const [from, to] = [markdown.indexOf(begin), markdown.indexOf(end)];
@@ -100,13 +100,13 @@ export function replaceBetween(markdown: string, name: string, content: string):
 
 function newestResult(): string {
   const newest = readdirSync(RESULTS).sort().at(-1);
-  if (newest === undefined) throw new Error('there is no result: make bench writes one');
+  if (newest === undefined) throw new Error('there is no benchmark result: run make bench');
   return join(RESULTS, newest);
 }
 
 if (import.meta.main) {
   const path = process.argv[2] ?? newestResult();
-  // As our own suite wrote it.
+  // bench/suite.ts wrote it.
   const table = renderBench(JSON.parse(readFileSync(path, 'utf8')) as BenchResult);
   for (const [file, marker] of [
     ['README.md', 'bench'],

@@ -1,6 +1,6 @@
 /**
- * `make capture-profile-v1`, `-v2`: starts a service with PROFILE_CAPTURE=1 on folders of its own, puts load on it, stops
- * it, and prints where its threads spent their time. The profiles stay in profiles/, the data does not.
+ * `make capture-profile-v1`, `-v2`: starts a service with PROFILE_CAPTURE=1 on new folders, puts load on it, stops it, and
+ * prints where its threads spent their time. The profiles stay in profiles/. The data is deleted.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const { values, positionals } = parseArgs({
 
 async function main(): Promise<number> {
   const [version] = positionals;
-  if (version !== '1' && version !== '2') throw new Error('say which version to profile: 1 or 2');
+  if (version !== '1' && version !== '2') throw new Error('name the version to profile: 1 or 2');
   const name = `v${version}`;
   const service = await startService({
     dirs: await makeDirs('logforge-profile-'),

@@ -1,7 +1,6 @@
 /**
- * `make docs-check`: holds what the documents say against what there is. Links and anchors lead somewhere; commands, flags,
- * make targets, configuration keys, variables, metrics and files that a page names exist; an error text that
- * troubleshooting.md explains is one that the sources can say.
+ * `make docs-check`: checks the documents. Links and anchors have targets. Commands, flags, make targets, configuration keys,
+ * variables, metrics and files that a page names exist. The sources contain each error text that troubleshooting.md explains.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -16,7 +15,7 @@ const ROOT = join(import.meta.dirname, '..');
 const OTHER_PROFILE_VARIABLES = ['PROFILE_NAME', 'PROFILE_DIR', 'PROFILE_ADDR'];
 const FOLDERS = 'src|test|docs|config|deploy|testdata|bench|scripts|bin';
 
-/** What exists, as names. */
+/** The names of everything that exists. */
 export interface World {
   readonly targets: ReadonlySet<string>;
   readonly commands: readonly Command[];
@@ -24,7 +23,7 @@ export interface World {
   readonly variables: ReadonlySet<string>;
   readonly series: ReadonlySet<string>;
   readonly exists: (path: string) => boolean;
-  /** The headings' anchors of a page, undefined where there is no such page. */
+  /** The anchors of a page's headings; undefined when the page does not exist. */
   readonly anchors: (path: string) => ReadonlySet<string> | undefined;
 }
 
@@ -56,7 +55,7 @@ export async function readWorld(): Promise<World> {
   };
 }
 
-/** A histogram goes by its own name in a text, by its series in a query. */
+/** A text names a histogram itself, a query names its series. */
 async function knownNames(): Promise<ReadonlySet<string>> {
   const series = await knownSeries();
   return new Set([...series, ...[...series].map((name) => name.replace(/_(bucket|sum|count)$/, ''))]);
@@ -67,7 +66,7 @@ function prefixesOf(path: string): string[] {
   return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('.'));
 }
 
-/** As GitHub makes them: lower case, punctuation dropped, white space to dashes, repeats numbered. */
+/** Anchors as GitHub makes them: lower case, no punctuation, dashes for white space, repeats numbered. */
 export function anchorsOf(markdown: string): ReadonlySet<string> {
   const anchors = new Set<string>();
   for (const [, heading = ''] of withoutFences(markdown).matchAll(/^#{1,6} +(.+?) *$/gm)) {
@@ -84,7 +83,7 @@ function withoutFences(markdown: string): string {
   return markdown.replace(/^```[\s\S]*?^```/gm, '');
 }
 
-/** What is wrong with one page, one line each. */
+/** The problems of one page, one line each. */
 export function checkPage(path: string, markdown: string, world: World): string[] {
   const prose = withoutFences(markdown);
   const shell = [...markdown.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap((match) => match[1]?.split('\n') ?? []);
@@ -93,7 +92,7 @@ export function checkPage(path: string, markdown: string, world: World): string[
     ...checkLinks(path, prose, world),
     ...shell.flatMap((line) => [...checkCommand(line, world)]),
     ...code.flatMap((text) => [...checkCode(text, world)]),
-    // In pages on the source, `queue.enqueue` is a function.
+    // In pages about the source, `queue.enqueue` is a function.
     ...(isForOperators(path) ? code.flatMap((text) => [...checkKey(text, world)]) : []),
   ];
   return [...new Set(problems)].map((problem) => `${path}: ${problem}`);
@@ -111,7 +110,7 @@ function* checkLinks(path: string, prose: string, world: World): Generator<strin
   }
 }
 
-/** One line of a shell block, or a piece of inline code: what it runs of ours exists. */
+/** Checks one line of a shell block, or inline code: the targets and commands of logforge that it runs exist. */
 function* checkCommand(line: string, world: World): Generator<string> {
   const words = line
     .replace(/\s#\s.*$/, '')
@@ -173,8 +172,8 @@ function* checkCode(text: string, world: World): Generator<string> {
 }
 
 /**
- * Texts of errors and log lines that troubleshooting.md explains: the inline code that begins a row of its tables. `…`
- * stands for what differs. Each part must occur in the sources.
+ * Checks the texts of errors and log lines that troubleshooting.md explains: the inline code that begins a row of its tables.
+ * `…` stands for the part that differs. Each other part must occur in the sources.
  */
 export function checkErrorTexts(markdown: string, sources: string): string[] {
   const rows = [...markdown.matchAll(/^\| ((?:`[^`]+`(?:, )?)+) \|/gm)].flatMap((match) =>
@@ -201,6 +200,6 @@ export async function checkDocs(): Promise<string[]> {
 if (import.meta.main) {
   const problems = await checkDocs();
   for (const problem of problems) process.stderr.write(`${problem}\n`);
-  process.stdout.write(problems.length === 0 ? 'every link, command, key, metric and file is there\n' : '');
+  process.stdout.write(problems.length === 0 ? 'every link, command, key, metric and file exists\n' : '');
   process.exitCode = problems.length === 0 ? 0 : 1;
 }

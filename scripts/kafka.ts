@@ -3,7 +3,7 @@
  *
  *   node scripts/kafka.ts start | stop | status | topic [--port 19092] [--dir DIR] [--topic logs] [--partitions 4]
  *
- * Each may be said twice: what is done already is left as it is, and nothing is ever deleted.
+ * Each may run twice: work that is done already is not repeated, and no data is ever deleted.
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
     partitions: { type: 'string', default: '4' },
   },
 });
-// Whole: the broker does not run in the folder that this is called from.
+// Absolute, because the broker runs in another folder.
 const dir = resolve(values.dir);
 const port = Number(values.port);
 
@@ -56,7 +56,7 @@ async function topic(): Promise<string> {
   });
   try {
     await queue.check();
-    return `topic ${values.topic} is there`;
+    return `topic ${values.topic} exists`;
   } finally {
     await queue.close();
     log.close();

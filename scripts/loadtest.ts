@@ -1,6 +1,6 @@
 /**
- * `make loadtest-v1`, `make loadtest-v2`: puts load on a running service by autocannon, and says what came of it. Records
- * of the present hour, the sizes of a real web log. Status 1 when anything was answered but 202.
+ * `make loadtest-v1`, `make loadtest-v2`: puts load on a running service by autocannon, and prints the result. It sends records
+ * of the present hour with the sizes of a real web log. Status 1 when an answer was not 202.
  */
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
@@ -10,10 +10,10 @@ const USAGE = `Usage: node scripts/loadtest.ts [OPTIONS]
 
   --url http://127.0.0.1:8082   the service            --batch 1000       records in a request
   --connections 16              connections            --duration 10      seconds
-  --api-key KEY                 for a service that asks for one; or LOGFORGE_API_KEY
+  --api-key KEY                 for a service that needs one; or LOGFORGE_API_KEY
 `;
 
-/** Bodies sent by turns, so that not every batch is the same. */
+/** Number of different bodies, sent in turn. */
 const BODIES = 20;
 
 export interface LoadTestOptions {
@@ -85,7 +85,7 @@ async function main(): Promise<number> {
   }
   const answer = await fetch(new URL('/health', values.url)).catch(() => undefined);
   if (answer?.ok !== true) {
-    process.stderr.write(`there is no service at ${values.url}: start one, by make run-v1 or make run-v2\n`);
+    process.stderr.write(`no service answers at ${values.url}: start one with make run-v1 or make run-v2\n`);
     return 1;
   }
   const ok = await runLoadTest({

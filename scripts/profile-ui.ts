@@ -1,6 +1,6 @@
 /**
- * `make profile-ui-…`: serves profiles in speedscope on a local port, until interrupted. One profile fills the page; two
- * stand side by side.
+ * `make profile-ui-…`: serves profiles in speedscope on a local port, until it is interrupted. It shows one profile, or two
+ * side by side.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
@@ -48,7 +48,7 @@ function main(): void {
   });
 }
 
-/** `/profiles/0` is the first of them; everything else is a file of the viewer. */
+/** `/profiles/0` is the first profile; every other path is a file of the viewer. */
 function sendFile(response: ServerResponse, pathname: string): void {
   const at = /^\/profiles\/(\d+)$/.exec(pathname)?.[1];
   const profile = at === undefined ? undefined : profiles[Number(at)];

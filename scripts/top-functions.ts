@@ -6,10 +6,10 @@ interface CpuProfile {
   }[];
 }
 
-/** Not work: the thread waits. */
+/** Samples in which the thread waits. */
 const WAITING = new Set(['(idle)', '(root)']);
 
-/** The functions in which a CPU profile's samples fell, the most first, as lines of text. */
+/** The functions with the most samples of a CPU profile, as lines of text, the largest first. */
 export function topFunctions(profile: string, { rows = 10 }: { readonly rows?: number } = {}): string {
   const { nodes } = JSON.parse(profile) as CpuProfile;
   const hits = new Map<string, number>();

@@ -87,7 +87,7 @@ describe('the load generator', () => {
     expect(result.latencyMs.max).toBeGreaterThan(250);
   });
 
-  it('fails when the service goes away', async () => {
+  it('fails when the service closes its connections', async () => {
     const { port } = await serve((response) => void response.socket?.destroy());
     await expect(runLoad(requests, { ...load, port })).rejects.toThrow(/closed a connection|ECONNRESET/);
   });

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { freePort, runningBroker, stopBrokerProcess } from '../support/broker-process.ts';
 import { REPOSITORY } from '../support/service.ts';
 
-/** What `make kafka-up`, `kafka-topic` and `kafka-down` do where there is no container engine. */
+/** The work of `make kafka-up`, `kafka-topic` and `kafka-down` without a container engine. */
 test('the broker of a checkout starts by its relative folder, has its topic, and stops', async () => {
   const checkout = await mkdtemp(join(tmpdir(), 'logforge-checkout-'));
   const dir = join(checkout, 'data/kafka');
@@ -23,7 +23,7 @@ test('the broker of a checkout starts by its relative folder, has its topic, and
 
   expect(await kafka('start')).toMatch(new RegExp(`^the broker runs on localhost:${port}, pid \\d+$`));
   expect(await kafka('start')).toMatch(/^the broker runs already, pid \d+$/);
-  expect(await kafka('topic')).toBe('topic logs is there');
+  expect(await kafka('topic')).toBe('topic logs exists');
   expect(await kafka('stop')).toMatch(/its data is kept$/);
   expect(await runningBroker(dir)).toBeUndefined();
 });

@@ -27,7 +27,7 @@ function lint(text: string): string {
 }
 
 describe('what a service exposes', () => {
-  it('is in form, has the promised names, and balances', async () => {
+  it('has a valid form and the promised names, and its accounting balances', async () => {
     const post = (body: string, query = '') =>
       fetch(`${service.url}/logs${query}`, {
         method: 'POST',
@@ -48,15 +48,17 @@ describe('what a service exposes', () => {
 });
 
 describe('the check', () => {
-  it('finds books that do not balance, names that are missing and names that nobody declared', async () => {
+  it('finds accounting that does not balance, missing names and undeclared names', async () => {
     const text = (await scrape())
       .replace(/^logforge_records_received_total .*$/m, 'logforge_records_received_total 999')
       .replace(/^logforge_records_unaccounted .*$/m, 'logforge_records_unaccounted 7')
       .replace(/^kafka_up /m, 'kafka_upp ');
     const problems = await checkExposition(text, '');
     expect(problems).toContain('logforge_records_unaccounted: 7 records');
-    expect(problems).toContain('kafka_up: it is not there');
-    expect(problems).toContain('kafka_upp: it is not declared in src/metrics');
-    expect(problems.some((problem) => problem.startsWith('the books do not balance: 999 records received'))).toBe(true);
+    expect(problems).toContain('kafka_up: missing');
+    expect(problems).toContain('kafka_upp: not declared in src/metrics');
+    expect(
+      problems.some((problem) => problem.startsWith('the accounting does not balance: 999 records received')),
+    ).toBe(true);
   });
 });

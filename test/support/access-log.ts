@@ -4,12 +4,12 @@ import { join, resolve } from 'node:path';
 import { makeRecords } from './access-records.ts';
 import { REPOSITORY } from './service.ts';
 
-/** An access log in the combined format, and what the summaries of it must say. */
+/** An access log in the combined format, and its expected summaries. */
 export interface AccessLog {
   readonly path: string;
   /** Readable lines. */
   readonly records: number;
-  /** Their numbers. */
+  /** Numbers of the lines that are not readable. */
   readonly unparsableLines: readonly number[];
   /** By hour, `2015-05-17T10:00:00Z`. */
   readonly hours: Readonly<Record<string, ExpectedSummary>>;
@@ -22,9 +22,9 @@ export interface ExpectedSummary {
 }
 
 /**
- * The real log, of which the file `access.expected.json` beside it tells what must come out: at LOGFORGE_ACCESS_LOG, or
- * in the folder `shared/data` next to the checkout. Where there is none, one is made up that has its length, hours and
- * unreadable line, so that the tests always have something to hold the service to.
+ * The real log, with its expected summaries in `access.expected.json` beside it: at LOGFORGE_ACCESS_LOG, or in the folder
+ * `shared/data` next to the checkout. If there is none, a log with the same length, hours and unreadable line is made up, so
+ * that the tests always have one.
  */
 export async function findAccessLog(folder: string): Promise<AccessLog> {
   const path = process.env.LOGFORGE_ACCESS_LOG ?? resolve(REPOSITORY, '../shared/data/access.log');

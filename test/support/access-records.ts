@@ -1,4 +1,4 @@
-/** Synthetic access records for the benchmarks: the sizes, repeats and orders of a real web log, the same on every run. */
+/** Synthetic access records with the sizes, repeats and order of a real web log, the same on every run. */
 
 export interface AccessRecord {
   readonly timestamp: string;
@@ -7,11 +7,11 @@ export interface AccessRecord {
 }
 
 export interface RecordOptions {
-  /** Hours that the records spread over, ending with `lastHour`. 1: all of one hour. */
+  /** Number of hours of the records, up to `lastHour`. 1: all records of one hour. */
   readonly hours?: number;
-  /** Last hour of the records, in whole hours since 1970; the present one when absent. */
+  /** Last hour of the records, in whole hours since 1970. Absent: the present hour. */
   readonly lastHour?: number;
-  /** 'log': hours in order, seconds jumbled, as servers write them. 'shuffled': every record of any hour. */
+  /** 'log': hours in order, seconds not, as servers write them. 'shuffled': hours at random. */
   readonly order?: 'log' | 'shuffled';
   readonly seed?: number;
 }
@@ -41,7 +41,7 @@ const SYSTEMS = [
   'iPhone; CPU iPhone OS 6_0 like Mac OS X',
 ] as const;
 
-/** `count` records whose stored lines take about 180 bytes each, few paths and agents often, many rarely. */
+/** `count` records with stored lines of about 180 bytes. A few paths and user agents are frequent, many are rare. */
 export function makeRecords(count: number, options: RecordOptions = {}): AccessRecord[] {
   const { hours = 1, order = 'log', seed = 1 } = options;
   const lastHour = options.lastHour ?? Math.floor(Date.now() / 3_600_000);
@@ -77,7 +77,7 @@ export function toCsv(records: readonly AccessRecord[]): Buffer {
   return Buffer.from(`timestamp,path,userAgent\r\n${rows.join('')}`);
 }
 
-/** `items` cut into parts of `size`, the last one shorter where it must be. */
+/** `items` in parts of `size`; the last part may be shorter. */
 export function inBatches<T>(items: readonly T[], size: number): T[][] {
   const batches: T[][] = [];
   for (let i = 0; i < items.length; i += size) batches.push(items.slice(i, i + size));
@@ -112,7 +112,7 @@ function pick<T>(items: readonly T[], random: () => number): T {
   return items[Math.floor(random() * items.length)] as T;
 }
 
-/** The cube of a uniform number: a tenth of the items make up almost half of what is picked. */
+/** Uses the cube of a uniform number: a tenth of the items are almost half of the picks. */
 function pickSkewed<T>(items: readonly T[], random: () => number): T {
   return items[Math.floor(random() ** 3 * items.length)] as T;
 }

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Client } from './client.ts';
 import { eventually } from './storage.ts';
 
-/** What became of the records that a service received. */
+/** The records that a service received, by outcome. */
 export interface Accounting {
   readonly received: number;
   readonly stored: number;
@@ -11,7 +11,7 @@ export interface Accounting {
   readonly duplicate: number;
 }
 
-/** Reads the accounting from GET /metrics once nothing is in flight, and holds them to their balance. */
+/** Reads the accounting from GET /metrics when nothing is in flight, and expects it to balance. */
 export async function readBalancedAccounting(client: Client): Promise<Accounting> {
   return eventually(async () => {
     const { body } = await client.get('/metrics');

@@ -2,7 +2,7 @@ import { createClient } from './client.ts';
 import type { Dirs, Service } from './service.ts';
 import { readRecords } from './storage.ts';
 
-/** Records of a batch, each with its batch's number `id` and its place `i`. */
+/** The body of a batch: records with the batch's number `id` and their place `i`. */
 export const RECORDS = 20;
 
 export function body(id: number, records = RECORDS): string {
@@ -10,7 +10,7 @@ export function body(id: number, records = RECORDS): string {
   return JSON.stringify(Array.from({ length: records }, (_, i) => ({ ...record, i })));
 }
 
-/** How often each record is stored in all of the folders together, `id/i` to its count. */
+/** How often each record is stored in all folders together: `id/i` to its count. */
 export async function countRecords(...folders: readonly Dirs[]): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for (const dirs of folders) {
@@ -29,7 +29,7 @@ export function sorted(counts: ReadonlyMap<string, number>): [string, number][] 
   return [...counts].sort(([a], [b]) => a.localeCompare(b));
 }
 
-/** Clients that send until told to stop; gives what was acknowledged, and what else was answered. */
+/** Clients that send until they are stopped. Returns the acknowledged batches and all other answers. */
 export function startLoad(service: Service, { clients, firstId = 0 }: { clients: number; firstId?: number }) {
   const client = createClient(service.port, { connections: clients });
   const acknowledged = new Set<number>();
@@ -44,7 +44,7 @@ export function startLoad(service: Service, { clients, firstId = 0 }: { clients:
       if (status === 202) acknowledged.add(id);
       else unclear.add(id);
       if (status !== 202 && status !== 503) others.push(`${status} ${answer}`);
-      // Nobody listens any more.
+      // The service no longer listens.
       if (status === 0) return;
     }
   };

@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 /**
- * A real Apache Kafka broker without a container engine: the jars by Maven, once, into a cache; one KRaft node, broker
- * and controller in one process, on loopback. For development and tests, not for data that matters.
+ * A real Apache Kafka broker without a container engine. Maven fetches the jars once into a cache. One KRaft node is broker and
+ * controller in one process, on loopback. It is for development and tests, not for data that matters.
  */
 
 export const KAFKA_VERSION = '4.1.2';
@@ -19,14 +19,14 @@ const POLL_MS = 50;
 const run = promisify(execFile);
 
 export interface BrokerOptions {
-  /** Data, configuration, log and pid file go here; kept over a stop. */
+  /** The folder of data, configuration, log and pid file. A stop keeps it. */
   readonly dir: string;
   readonly port: number;
-  /** Options for the Java machine, behind ours. */
+  /** Further options of the Java virtual machine. */
   readonly javaOptions?: readonly string[];
-  /** More lines for server.properties, over ours. */
+  /** Further lines of server.properties, which replace the defaults. */
   readonly properties?: Readonly<Record<string, string>>;
-  /** More listeners beside the plain one: name (also its security protocol), port bound, port told to clients. */
+  /** Further listeners besides the plain one: name, security protocol, port, and the port that clients are told. */
   readonly listeners?: readonly {
     readonly name: string;
     readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
@@ -35,13 +35,13 @@ export interface BrokerOptions {
   }[];
 }
 
-/** Where the jars are kept: `$XDG_CACHE_HOME/logforge/kafka-<version>`. */
+/** The folder of the jars: `$XDG_CACHE_HOME/logforge/kafka-<version>`. */
 export function cacheFolder(): string {
   const root = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   return join(root, 'logforge', `kafka-${KAFKA_VERSION}`);
 }
 
-/** A port that nobody listens on just now, chosen by the system. */
+/** A free port, chosen by the operating system. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
@@ -50,7 +50,7 @@ export async function freePort(): Promise<number> {
   });
   const address = server.address();
   await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('cannot get a port');
+  if (address === null || typeof address === 'string') throw new Error('cannot get a free port');
   return address.port;
 }
 
@@ -64,7 +64,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `;
 
-/** The folder of jars; fetched by Maven when it is not there. Several processes may ask at once. */
+/** The folder of the jars. Maven fetches them when they are missing. Several processes may call this at once. */
 export async function ensureJars(): Promise<string> {
   const libs = join(cacheFolder(), 'libs');
   if (existsSync(libs)) return libs;
@@ -169,14 +169,14 @@ async function prepare(options: BrokerOptions, libs: string): Promise<void> {
   });
 }
 
-/** A restart keeps the controller's port, so that the voters stay who they were. */
+/** A restart keeps the controller's port, so that the voters stay the same. */
 async function controllerPortOf(properties: string): Promise<number | undefined> {
   const text = await readFile(properties, 'utf8').catch(() => '');
   const match = /^controller\.quorum\.voters=1@127\.0\.0\.1:(\d+)$/m.exec(text);
   return match === null ? undefined : Number(match[1]);
 }
 
-/** Starts the broker, detached from this process, and resolves with its pid when it serves. */
+/** Starts the broker, detached from this process, and resolves with its pid when it is ready. */
 export async function startBrokerProcess(options: BrokerOptions): Promise<number> {
   const libs = await ensureJars();
   await prepare(options, libs);
@@ -197,14 +197,14 @@ async function started(child: ChildProcess, logFile: string): Promise<number> {
     failed = `cannot run java: ${cause.message}`;
   });
   child.once('exit', (code, signal) => {
-    failed ??= `the broker ended with ${signal ?? code} before it served`;
+    failed ??= `the broker ended with ${signal ?? code} before it was ready`;
   });
   for (const end = Date.now() + START_TIMEOUT_MS; Date.now() < end; await sleep(POLL_MS)) {
     if (failed !== undefined) throw new Error(`${failed}:\n${tail(logFile)}`);
     if (child.pid !== undefined && readFileSync(logFile, 'utf8').includes('Kafka Server started')) return child.pid;
   }
   child.kill('SIGKILL');
-  throw new Error(`the broker did not serve within ${START_TIMEOUT_MS} ms:\n${tail(logFile)}`);
+  throw new Error(`the broker was not ready within ${START_TIMEOUT_MS} ms:\n${tail(logFile)}`);
 }
 
 function tail(file: string): string {
@@ -218,7 +218,7 @@ export async function runningBroker(dir: string): Promise<number | undefined> {
   return Number.isSafeInteger(pid) && pid > 0 && isBroker(pid, dir) ? pid : undefined;
 }
 
-/** Pids are used again: only a process that names our configuration is our broker. */
+/** Pids are reused: only a process with our configuration on its command line is our broker. */
 function isBroker(pid: number, dir: string): boolean {
   try {
     if (existsSync('/proc/self/cmdline')) {
@@ -231,7 +231,7 @@ function isBroker(pid: number, dir: string): boolean {
   }
 }
 
-/** Asks the broker to stop (or kills it) and waits until it is gone. */
+/** Stops or kills the broker and waits until its process has ended. */
 export async function stopBrokerProcess(dir: string, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
   const pid = await runningBroker(dir);
   if (pid === undefined) return;

@@ -7,7 +7,7 @@ import { ensurePackage } from './debian.ts';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** The real browser: LOGFORGE_CHROMIUM, or where systems have it; installed by apt-get where we may do that. */
+/** The path of Chromium: LOGFORGE_CHROMIUM, or a usual place. apt-get installs it when the tests may do that. */
 async function findChromium(): Promise<string> {
   const given = process.env.LOGFORGE_CHROMIUM;
   if (given !== undefined) return given;
@@ -15,10 +15,10 @@ async function findChromium(): Promise<string> {
   await ensurePackage('chromium', () => found() !== undefined);
   const path = found();
   if (path !== undefined) return path;
-  throw new Error('cannot find Chromium: name it in LOGFORGE_CHROMIUM');
+  throw new Error('cannot find Chromium: set LOGFORGE_CHROMIUM to its path');
 }
 
-/** A browser with a profile of its own, which goes with it. Nothing in it asks anyone but the pages it is sent to. */
+/** A browser with a new profile, which is deleted with it. It sends requests only to the pages under test. */
 export async function openBrowser(options: BrowserContextOptions = {}): Promise<BrowserContext> {
   const executablePath = await findChromium();
   const profile = await mkdtemp(join(tmpdir(), 'logforge-chromium-'));

@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
-/** What one POST /logs came to. `status` is 0 when the connection was lost before the answer was whole. */
+/** The answer to one POST /logs. `status` is 0 when the connection was lost before the answer was complete. */
 export interface Outcome {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
 }
 
-/** A client with connections of its own; close it, or the test does not end. */
+/** A client with its own connections. Close it, or the test does not end. */
 export interface Client {
   post(body: string | Buffer, headers?: Readonly<Record<string, string>>, path?: string): Promise<Outcome>;
   get(path: string): Promise<Outcome>;
@@ -50,14 +50,14 @@ export function createClient(port: number, { connections = 16 } = {}): Client {
   };
 }
 
-/** A bare connection, for what no client library would send. */
+/** A plain connection, for requests that no client library sends. */
 export async function openSocket(
   port: number,
 ): Promise<{ socket: Socket; received: () => string; closed: Promise<void> }> {
   const socket = connect({ port, host: '127.0.0.1' });
   const parts: Buffer[] = [];
   socket.on('data', (part: Buffer) => parts.push(part));
-  // A reset is how some of these connections are meant to end.
+  // Some of these connections are meant to end with a reset.
   socket.on('error', () => {});
   const closed = new Promise<void>((resolve) => void socket.on('close', () => resolve()));
   await once(socket, 'connect');

@@ -5,16 +5,16 @@ import type { TestModule } from 'vitest/node';
 const NONE = { passed: 0, failed: 0, skipped: 0 };
 
 /**
- * Prints, as the very last line of a run, how many tests passed and failed: what a machine that runs `make test` looks
- * for, behind the coverage table. Where the tests take two runs, the first leaves its counts in the file TEST_COUNTS_OUT,
- * and the second adds those of TEST_COUNTS_IN to its own.
+ * Prints as the last line of a run, after the coverage table, how many tests passed and failed, so that programs can read it.
+ * When the tests take two runs, the first writes its counts to the file TEST_COUNTS_OUT, and the second adds the counts of
+ * TEST_COUNTS_IN to its own.
  */
 export class CountReporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const { TEST_COUNTS_IN: before, TEST_COUNTS_OUT: out } = process.env;
     const counts = before === undefined ? { ...NONE } : (JSON.parse(readFileSync(before, 'utf8')) as typeof NONE);
     for (const module of modules) {
-      // A file that cannot even be loaded has no tests, and must not look like success.
+      // A file that cannot be loaded has no tests. It counts as failed.
       if (module.state() === 'failed' && module.errors().length > 0) counts.failed++;
       for (const test of module.children.allTests()) {
         const { state } = test.result();

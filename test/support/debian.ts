@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A package may have to be fetched, and another test file may be fetching one: milliseconds. */
+/** Time to fetch a package, or to wait for another test file that fetches one: milliseconds. */
 export const INSTALL_TIMEOUT_MS = 600_000;
 
 export function isOnPath(program: string): boolean {
@@ -14,8 +14,8 @@ export function isOnPath(program: string): boolean {
 }
 
 /**
- * Installs a package where its programs are missing and we may. Test files run side by side and apt-get does not wait for
- * itself, so one of them at a time. Rejects with what a person must do otherwise.
+ * Installs a package when its programs are missing and the tests run as root. Test files run at the same time and apt-get does
+ * not wait for another apt-get, so one installs at a time. Otherwise it rejects and says what a person must do.
  */
 export async function ensurePackage(name: string, isThere: () => boolean): Promise<void> {
   if (isThere()) return;

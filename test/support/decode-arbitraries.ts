@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import type { DecodeOptions } from '../../src/decode/decode.ts';
 
-// Bodies as clients write them and as they should not: mostly valid, in every form that a reader may take for granted.
+// Valid and invalid bodies: mostly valid, and with every form that a reader may fail on.
 
-/** Mostly `usual`, sometimes one of `odd`. */
+/** Mostly `usual`, sometimes `odd`. */
 function mostly<T>(usual: fc.Arbitrary<T>, ...odd: fc.Arbitrary<T>[]): fc.Arbitrary<T> {
   return fc.oneof({ weight: odd.length * 4, arbitrary: usual }, ...odd.map((arbitrary) => ({ weight: 1, arbitrary })));
 }
@@ -131,7 +131,7 @@ const members: fc.Arbitrary<Member[]> = fc.tuple(threeFields, extras).chain(([ow
   return mostly(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }), fc.shuffledSubarray(all));
 });
 
-/** The source text of an element: a record, or what stands in its place. */
+/** The source text of an element: a record, or another value in its place. */
 const jsonRecord = mostly(
   members.map((all) => `{${all.map(([key, value]) => `${key}:${value}`).join(',')}}`),
   fc.tuple(members, white, white, white).map(([all, a, b, c]) => {

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrokerOptions, freePort, startBrokerProcess, stopBrokerProcess } from './broker-process.ts';
 
-/** A broker of a test's own, that it may kill. */
+/** A broker for one test, which may kill it. */
 export interface TestBroker {
   /** `host:port`, for a client's list of brokers. */
   readonly brokers: readonly string[];
   readonly port: number;
-  /** Stops it as an operator would. `restart` brings it back with its data. */
+  /** Stops it in order, with SIGTERM. `restart` starts it again with its data. */
   stop(): Promise<void>;
   kill9(): Promise<void>;
   /** Starts it again on the same port with the same data. */
@@ -19,9 +19,9 @@ export interface TestBroker {
 
 export async function startBroker(options: Omit<Partial<BrokerOptions>, 'dir'> = {}): Promise<TestBroker> {
   const dir = await mkdtemp(join(tmpdir(), 'logforge-kafka-'));
-  // Ready sooner: a test's broker does not live long enough for the better compiler to pay.
+  // The fast compiler makes it ready sooner. A test is too short to gain from the better one.
   const javaOptions = options.javaOptions ?? ['-XX:TieredStopAtLevel=1'];
-  // A broker that was killed is back as soon as it is up: else it is kept out while its last session might still live.
+  // With short sessions a killed broker rejoins as soon as it runs. Otherwise it waits until its last session expires.
   const properties = {
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',

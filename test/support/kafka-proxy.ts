@@ -2,16 +2,16 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Stands between clients and a broker and can lose the answer to a produce request: the broker has stored it, and the
- * client does not know. It can also be slow. The broker must tell its clients the proxy's port.
+ * A proxy between clients and a broker that can lose the answer to a produce request: the broker has stored the request, and
+ * the client does not know. It can also be slow. The broker must tell its clients the proxy's port.
  */
 export interface KafkaProxy {
   readonly port: number;
-  /** Loses the answers to the next produce requests: the connection is cut instead, or just stays silent. */
+  /** Loses the answers to the next produce requests: it closes the connection, or keeps it silent. */
   loseAnswers(count: number, how: 'cut' | 'silent'): void;
   /** Answers lost so far. */
   lost(): number;
-  /** From now on every answer comes so much later, in milliseconds. */
+  /** Delays every answer from now on, in milliseconds. */
   delayAnswers(delayMs: number): void;
   close(): Promise<void>;
 }
@@ -31,7 +31,7 @@ export async function startKafkaProxy(options: {
   const server: Server = createServer((client) => {
     const broker = connect(options.target, '127.0.0.1');
     const produces = new Set<number>();
-    /** Answers leave in the order in which they came. */
+    /** Answers leave in the order in which they arrived. */
     let written: Promise<unknown> = Promise.resolve();
     const answer = (frame: Buffer) => {
       const before = delayMs === 0 ? written : written.then(() => sleep(delayMs));
@@ -85,7 +85,7 @@ export async function startKafkaProxy(options: {
   };
 }
 
-/** Cuts a stream into messages of the protocol, each with its length before it. */
+/** Cuts a stream into messages of the protocol. A length stands before each. */
 function readFrames(take: (frame: Buffer) => void): (data: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   return (data) => {

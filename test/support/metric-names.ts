@@ -8,7 +8,7 @@ export function knownSeries(): Promise<ReadonlySet<string>> {
   return series;
 }
 
-/** Once: the default metrics watch the process they are made in. */
+/** Made once, because the default metrics watch their process. */
 let series: Promise<ReadonlySet<string>> | undefined;
 
 async function readSeries(): Promise<ReadonlySet<string>> {
@@ -22,7 +22,7 @@ async function readSeries(): Promise<ReadonlySet<string>> {
   return names;
 }
 
-/** What looks like one of our series, or of the process, in a PromQL expression or a text. */
+/** The names in a PromQL expression or a text that look like series of logforge or of the process. */
 export function seriesIn(text: string): readonly string[] {
   return [...new Set(text.match(SERIES) ?? [])];
 }

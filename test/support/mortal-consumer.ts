@@ -2,8 +2,8 @@ import { diskFileSystem, type FileSystem } from '../../src/disk/file-system.ts';
 import { openPipeline } from './pipeline.ts';
 
 /*
- * A process that consumes into the folder `dir` and kills itself (-9) right after the `dieAfter`-th operation on disk
- * since it began, before anybody is told of it. Its environment says what it consumes.
+ * A process that consumes into the folder `dir` and kills itself (kill -9) directly after its `dieAfter`-th disk operation,
+ * before the caller gets the result. Its environment says what it consumes.
  *
  *   node mortal-consumer.ts <dir> <dieAfter>
  */
@@ -12,7 +12,7 @@ const [dir = '', dieAfter = ''] = process.argv.slice(2);
 let left = Number(dieAfter);
 let isCounting = false;
 
-/** Settles with the operation, unless it was the last. */
+/** Settles with the operation, unless it is the last one. */
 function lived<T>(operation: Promise<T>): Promise<T> {
   return operation.finally(() => {
     if (isCounting && --left === 0) process.kill(process.pid, 'SIGKILL');

@@ -11,21 +11,21 @@ import type { Repo } from '../../src/repo/repo.ts';
 import { createLifecycle } from '../../src/runtime/lifecycle.ts';
 import { createTestLog } from './queues.ts';
 
-/** Version 2 from the hand-over to the files, without HTTP, in this process. */
+/** Version 2 from the delivery to the files, without HTTP, in this process. */
 export interface TestPipeline {
   readonly deliver: Deliver;
   readonly repo: Repo;
   readonly metrics: Metrics;
   readonly log: ReturnType<typeof createTestLog>;
   readonly fatal: Error[];
-  /** Resolves true when all came to rest within the budget, in milliseconds. */
+  /** Resolves true when all parts stopped within the budget, in milliseconds. */
   stop(budgetMs?: number): Promise<boolean>;
 }
 
 export async function openPipeline(options: {
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
-  /** The disk, where it is not the plain one. */
+  /** The file system; absent: the real one. */
   readonly files?: FileSystem;
 }): Promise<TestPipeline> {
   const { dir, env, files = diskFileSystem } = options;
@@ -51,7 +51,7 @@ export async function openPipeline(options: {
 
 const HOUR = 397_186;
 
-/** A batch over three hours whose lines say whose they are; `padding` makes each of them longer. */
+/** A batch over three hours whose lines carry its name; `padding` makes each line longer. */
 export function namedBatch(name: string, padding = ''): Batch {
   return [0, 1, 2].map((offset) => {
     const lines = [0, 1].map((half) => `${name}/${offset}/${half}/${padding}\n`);
@@ -59,7 +59,7 @@ export function namedBatch(name: string, padding = ''): Batch {
   });
 }
 
-/** The names of the batches that are stored, to how often each of their lines is there; in the order of the first hour. */
+/** The names of the stored batches, to how often each of their lines is stored; in the order of the first hour. */
 export async function storedBatches(dir: string): Promise<Map<string, number[]>> {
   const counts = new Map<string, number[]>();
   const days = await readdir(join(dir, 'logs')).catch(() => []);
@@ -78,7 +78,7 @@ export async function storedBatches(dir: string): Promise<Map<string, number[]>>
   return counts;
 }
 
-/** What is wrong with what is stored: batches missing, in part, or more than once. */
+/** The problems of the stored batches: missing, stored in part, or stored more than once. */
 export async function findFaults(dirs: readonly string[], acknowledged: Iterable<string>): Promise<string[]> {
   const totals = new Map<string, number[]>();
   for (const dir of dirs) {
@@ -96,7 +96,7 @@ export async function findFaults(dirs: readonly string[], acknowledged: Iterable
   return faults;
 }
 
-/** Senders that deliver one batch after the other, `pauseMs` after they are answered, until told to stop. */
+/** Senders that deliver one batch after the other, `pauseMs` after each answer, until they are stopped. */
 export function startSenders(
   deliver: Deliver,
   options: {

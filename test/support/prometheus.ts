@@ -8,7 +8,7 @@ import { ensurePackage, isOnPath } from './debian.ts';
 
 const run = promisify(execFile);
 
-/** Exit status and everything that was said. */
+/** Exit status and all output. */
 export async function promtool(
   ...args: readonly string[]
 ): Promise<{ readonly code: number; readonly output: string }> {
@@ -21,7 +21,7 @@ export async function promtool(
   }
 }
 
-/** Debian's package, installed when it is missing and we may. Takes long then: call it with INSTALL_TIMEOUT_MS at hand. */
+/** Installs Debian's package when it is missing and the tests may. That takes long: allow INSTALL_TIMEOUT_MS. */
 export async function ensurePrometheus(): Promise<void> {
   await ensurePackage('prometheus', () => isOnPath('prometheus') && isOnPath('promtool'));
 }
@@ -71,7 +71,7 @@ export async function startPrometheus(targets: Readonly<Record<string, string>>)
   return { query: (expression) => query(address, expression), stop };
 }
 
-/** The port is free when it is looked for; nothing else on this machine takes ports by number. */
+/** The port was free when it was chosen. No other program here chooses ports by number. */
 async function freePort(): Promise<number> {
   const server = createServer();
   const bound = await new Promise<number>((resolve, reject) => {

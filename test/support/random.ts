@@ -1,4 +1,4 @@
-/** Chance that can be had again: everything drawn follows from the seed and the order of the draws. */
+/** Repeatable random numbers: they depend only on the seed and on the order of the draws. */
 export interface Random {
   /** In [0, 1). */
   next(): number;
@@ -6,7 +6,7 @@ export interface Random {
   int(min: number, max: number): number;
   chance(probability: number): boolean;
   pick<T>(items: readonly T[]): T;
-  /** A generator of its own, so that what one client draws does not depend on when another draws. */
+  /** A new generator, so that the draws of one client do not depend on the timing of another. */
   fork(): Random;
 }
 

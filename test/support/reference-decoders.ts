@@ -9,8 +9,8 @@ import { explainLine } from '../../src/decode/ndjson.ts';
 import { startOfText } from '../../src/decode/utf8.ts';
 
 /**
- * The decoders as they would be without a fast path: JSON.parse and csv-parse read, record by record, and what they make
- * of a body is what the real ones must make of it. Slow, and only as careful with time and memory as a test needs.
+ * Decoders without a fast path: JSON.parse and csv-parse read each record. The real decoders must give the same result. These
+ * are slow, and use as much memory as they need.
  */
 export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
   *json(body, options) {
@@ -101,11 +101,11 @@ const CSV_FAULTS = new Map([
 
 interface Row {
   readonly values: string[];
-  /** Where it ends, its line end included. */
+  /** The offset of its end, its line end included. */
   readonly end: number;
 }
 
-/** The rows up to the first fault, if there is one. */
+/** The rows up to the first error, if there is one. */
 function parseCsv(text: Buffer): { rows: Row[]; fault: MalformedBodyError | undefined } {
   const rows: Row[] = [];
   try {

@@ -1,6 +1,6 @@
 /**
- * What was sent and what was answered, held against what is stored. Every record carries its batch's number `b` and its
- * place `i` in the batch, so that a stored line can be told from any other.
+ * Compares the batches that were sent, and their answers, with the stored records. Every record carries the number `b` of its
+ * batch and its place `i` in the batch, so that each stored line can be identified.
  */
 export interface SentBatches {
   /** A new batch of `size` records; `keyed`: sent with an Idempotency-Key, so it may be sent again. */
@@ -10,11 +10,11 @@ export interface SentBatches {
   /** A line was found in the store. */
   found(batch: number, index: number): void;
   /**
-   * What is wrong, with no request under way and every stored line found: a record stored twice, an acknowledged one
-   * missing, a batch there in part, one that was refused there, one that came or went since the last check.
+   * The problems, when no request is in flight and every stored line was found: a record stored twice, an acknowledged
+   * record missing, a batch stored in part, a refused batch stored, a batch that appeared or vanished since the last check.
    */
   check(): string[];
-  /** Forgets what was found, to find it all again. */
+  /** Forgets the found lines, so that all can be found again. */
   recount(): void;
   totals(): {
     readonly batches: number;
@@ -28,10 +28,10 @@ interface Entry {
   readonly size: number;
   readonly keyed: boolean;
   acknowledged: boolean;
-  /** Some request with it ended without an answer: it may be there or not. */
+  /** A request with it ended without an answer: it may be stored or not. */
   lost: boolean;
   refused: boolean;
-  /** Was it there at the last check? Undefined before the first, and while it may be sent again. */
+  /** Whether it was stored at the last check. Undefined before the first, and while it may be sent again. */
   settled: boolean | undefined;
   /** How often each record was found. */
   seen: Uint8Array;
@@ -42,8 +42,8 @@ const MAX_PROBLEMS = 20;
 
 export function createSentBatches(): SentBatches {
   const entries: Entry[] = [];
-  const strangers: string[] = [];
-  /** Batches on which something happened since the last check. */
+  const unknownRecords: string[] = [];
+  /** Batches that changed since the last check. */
   let touched = new Set<number>();
 
   function describe(batch: number, entry: Entry): string | undefined {
@@ -85,7 +85,7 @@ export function createSentBatches(): SentBatches {
     found(batch, index) {
       const entry = entries[batch];
       if (entry === undefined || index >= entry.size) {
-        strangers.push(`a record is stored that was never sent: batch ${batch}, record ${index}`);
+        unknownRecords.push(`a record is stored that was never sent: batch ${batch}, record ${index}`);
         return;
       }
       entry.seen[index] = Math.min((entry.seen[index] ?? 0) + 1, 255);
@@ -93,7 +93,7 @@ export function createSentBatches(): SentBatches {
       touched.add(batch);
     },
     check() {
-      const problems = strangers.slice(0, MAX_PROBLEMS);
+      const problems = unknownRecords.slice(0, MAX_PROBLEMS);
       for (const batch of touched) {
         const entry = entries[batch];
         const problem = entry === undefined ? undefined : describe(batch, entry);

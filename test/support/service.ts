@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path';
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
 const MAIN = join(REPOSITORY, 'src/cli/main.ts');
-/** Compiled once for all the processes that the tests start: halves the time that each takes to come up. */
+/** Compiled code for all processes that the tests start. It halves the time of a start. */
 const COMPILE_CACHE = join(REPOSITORY, 'node_modules/.cache/compile');
 const START_TIMEOUT_MS = 30_000;
 
-/** The four folders of one service. `root` holds them, and is what a test removes. */
+/** The four folders of one service, inside `root`, which a test removes. */
 export interface Dirs {
   readonly root: string;
   readonly logs: string;
@@ -38,12 +38,12 @@ export interface Service {
 }
 
 export interface ServiceOptions {
-  /** Folders of an earlier run; new ones are made when absent. */
+  /** Folders of an earlier run. Absent: new folders. */
   readonly dirs?: Dirs;
-  /** Behind `serve --addr 127.0.0.1:0`. */
+  /** Arguments after `serve --addr 127.0.0.1:0`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Words before the service's own command line, such as `prlimit --fsize=…`. */
+  /** Words before the command line of the service, such as `prlimit --fsize=…`. */
   readonly wrapper?: readonly string[];
 }
 
@@ -64,7 +64,7 @@ export async function removeDirs(dirs: Dirs): Promise<void> {
   await rm(dirs.root, { recursive: true, force: true, maxRetries: 3 });
 }
 
-/** The environment of whoever runs the tests, without what would change a service's. */
+/** The environment of the tests, without variables that change a service. */
 export function cleanEnv(): Record<string, string> {
   const kept: Record<string, string> = { NODE_COMPILE_CACHE: COMPILE_CACHE };
   for (const [name, value] of Object.entries(process.env)) {
@@ -94,7 +94,7 @@ export function logforge(...args: readonly string[]): readonly [string, ...strin
   return [process.execPath, MAIN, ...args];
 }
 
-/** Starts `logforge serve` as a process of its own and waits until it listens. Rejects when it ends before. */
+/** Starts `logforge serve` as a separate process and waits until it listens. Rejects when it ends before. */
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const dirs = options.dirs ?? (await makeDirs());
   const started = launch({ ...options, dirs });
@@ -122,7 +122,7 @@ export interface Launched {
   logs(): string;
 }
 
-/** Starts it and does not wait: for those that are meant not to come up, or to be killed while they do. */
+/** Starts it and does not wait: for services that must fail to start, or are killed during the start. */
 export function launch(options: ServiceOptions & { readonly dirs: Dirs }): Launched {
   const { dirs, args = [], env, wrapper = [] } = options;
   const [command, ...rest] = [...wrapper, ...logforge('serve', '--addr', '127.0.0.1:0', ...args)];
@@ -142,7 +142,7 @@ export function launch(options: ServiceOptions & { readonly dirs: Dirs }): Launc
 
 async function waitForAddress({ child, exited, logs }: Launched): Promise<string> {
   const { promise, resolve: found, reject } = Promise.withResolvers<string>();
-  const look = () => {
+  const check = () => {
     const address = findAddress(logs());
     if (address !== undefined) found(address);
   };
@@ -150,7 +150,7 @@ async function waitForAddress({ child, exited, logs }: Launched): Promise<string
     child.kill('SIGKILL');
     reject(new Error(`cannot start the service: not listening after ${START_TIMEOUT_MS} ms\n${logs()}`));
   }, START_TIMEOUT_MS);
-  child.stderr?.on('data', look);
+  child.stderr?.on('data', check);
   exited.then(
     ({ code, signal }) => reject(new Error(`cannot start the service: ended with ${code ?? signal}\n${logs()}`)),
     reject,
@@ -159,7 +159,7 @@ async function waitForAddress({ child, exited, logs }: Launched): Promise<string
     return await promise;
   } finally {
     clearTimeout(timer);
-    child.stderr?.off('data', look);
+    child.stderr?.off('data', check);
   }
 }
 

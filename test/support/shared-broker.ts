@@ -6,15 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, startBrokerProcess, stopBrokerProcess } from './broker-process.ts';
 
 /*
- * One broker for all tests of a run that do not need to harm it: started by the first test that asks, ended with the
- * run. KAFKA_BROKERS names one that is there already. Each test uses topics and groups of its own.
+ * One broker for all tests of a run that do not stop or kill it. The first test that needs it starts it, and it ends with the
+ * run. KAFKA_BROKERS names a running one instead. Each test uses its own topics and groups.
  */
 
 const FOLDER_VARIABLE = 'TEST_BROKER_DIR';
 const WAIT_MS = 90_000;
 const POLL_MS = 100;
 
-/** Vitest's global set-up: only makes the place where the broker will be, and at the end ends the broker. */
+/** Vitest's global set-up: makes the folder of the broker, and ends the broker after the run. */
 export async function setup(): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'logforge-broker-'));
   process.env[FOLDER_VARIABLE] = folder;
@@ -24,7 +24,7 @@ export async function setup(): Promise<() => Promise<void>> {
   };
 }
 
-/** The brokers that tests share, as a client's list. */
+/** The shared brokers, as the list for a client. */
 export async function sharedBrokers(): Promise<readonly string[]> {
   const configured = process.env.KAFKA_BROKERS;
   if (configured !== undefined && configured !== '') return configured.split(',');

@@ -68,7 +68,7 @@ export async function readDeadLetters(dirs: Dirs): Promise<Record<string, unknow
   return letters;
 }
 
-/** Calls `check` until it passes; the last failure is thrown when `timeoutMs` is over. */
+/** Calls `check` until it passes. After `timeoutMs` it throws the last failure. */
 export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 15_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

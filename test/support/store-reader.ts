@@ -4,7 +4,7 @@ import { listVisible } from './storage.ts';
 
 /** Reads the lines that were added to the hour files since the last call. */
 export interface StoreReader {
-  /** Calls back for every new line, its newline left out. Rejects when a file shrank or ends in half a line. */
+  /** Calls `onLine` for every new line, without its newline. Rejects when a file shrank or ends in half a line. */
   readNew(onLine: (hour: string, line: string) => void): Promise<void>;
   /** Lines read so far, by hour: `2015-05-17T10:00:00Z`. */
   lines(): ReadonlyMap<string, number>;
@@ -19,7 +19,7 @@ export function createStoreReader(logsDir: string): StoreReader {
     const file = await open(path);
     try {
       const { size } = await file.stat();
-      if (size < offset) throw new Error(`${path} shrank from ${offset} to ${size} bytes: what was committed is gone`);
+      if (size < offset) throw new Error(`${path} shrank from ${offset} to ${size} bytes: committed records are lost`);
       if (size === offset) return;
       const { buffer } = await file.read(Buffer.alloc(size - offset), 0, size - offset, offset);
       if (buffer.at(-1) !== 10) throw new Error(`${path} ends in half a line: ${buffer.subarray(-80).toString()}`);

@@ -3,7 +3,7 @@ import { removeDirs, type Service, type ServiceOptions } from './service.ts';
 import { sharedBrokers } from './shared-broker.ts';
 import { type Stream, startVersion2 } from './version2.ts';
 
-/** For a test file: the shared broker, and services that are ended behind each test, with their folders. */
+/** For a test file: the shared broker, and services that end after each test, with their folders. */
 export function useVersion2() {
   const started: Service[] = [];
   let brokers: readonly string[] = [];
@@ -19,7 +19,7 @@ export function useVersion2() {
   });
 
   return {
-    /** From the first test on. */
+    /** Known from the first test on. */
     get brokers(): readonly string[] {
       return brokers;
     },

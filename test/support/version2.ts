@@ -6,12 +6,12 @@ import { readEnds } from '../../src/queue/kafka/kafkajs/kafkajs-admin.ts';
 import { type Service, type ServiceOptions, startService } from './service.ts';
 import { eventually } from './storage.ts';
 
-/** A topic and a group of a test's own on some broker, and the services that use them. */
+/** The topic and the group of one test on a broker, for the services that use them. */
 export interface Stream {
   readonly brokers: readonly string[];
   readonly topic: string;
   readonly groupId: string;
-  /** What points a service at it, to be completed by what a test is about. */
+  /** The environment that points a service at them. A test may add to it. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -31,7 +31,7 @@ export function createStream(brokers: readonly string[], env: Readonly<Record<st
   };
 }
 
-/** Starts `logforge serve --version 2` as a process of its own. */
+/** Starts `logforge serve --version 2` as a separate process. */
 export function startVersion2({ env }: Stream, options: ServiceOptions = {}): Promise<Service> {
   return startService({
     ...options,
@@ -40,12 +40,12 @@ export function startVersion2({ env }: Stream, options: ServiceOptions = {}): Pr
   });
 }
 
-/** Looks at a broker as the tests need it, and not through the service under test. */
-export async function withAdmin<T>(brokers: readonly string[], look: (admin: Admin) => Promise<T>): Promise<T> {
+/** Asks a broker directly, and not through the service under test. */
+export async function withAdmin<T>(brokers: readonly string[], ask: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 2 } }).admin();
   try {
     await admin.connect();
-    return await look(admin);
+    return await ask(admin);
   } finally {
     await admin.disconnect();
   }
@@ -62,12 +62,12 @@ export async function readLag(admin: Admin, { topic, groupId }: Stream): Promise
   return lag;
 }
 
-/** Waits until the group has stored all there is in the topic. Only where nobody sends any more. */
+/** Waits until the group has stored the whole topic. Only for topics that get no more messages. */
 export async function awaitStored(stream: Stream, timeoutMs = 60_000): Promise<void> {
-  const look = () => withAdmin(stream.brokers, (admin) => readLag(admin, stream));
+  const read = () => withAdmin(stream.brokers, (admin) => readLag(admin, stream));
   await eventually(async () => {
-    const lag = await look();
-    if (lag !== 0) throw new Error(`the group is ${lag ?? 'without an offset, so all of the topic'} behind`);
+    const lag = await read();
+    if (lag !== 0) throw new Error(`the lag of the group is ${lag ?? 'unknown: a partition has no offset'}`);
   }, timeoutMs);
 }
 
@@ -84,7 +84,7 @@ export async function readMetric(service: Pick<Service, 'url'>, name: string): P
   return samples;
 }
 
-/** Waits until a service has nothing in hand or in its spool, so that all it was given is at the broker. */
+/** Waits until a service has nothing in flight or in its spool, so that the broker has all its batches. */
 export async function awaitDrained(service: Service, timeoutMs = 60_000): Promise<void> {
   await eventually(async () => {
     for (const name of ['logforge_spool_batches', 'logforge_queue_waiting_batches', 'logforge_records_in_flight']) {
@@ -95,8 +95,8 @@ export async function awaitDrained(service: Service, timeoutMs = 60_000): Promis
 }
 
 /**
- * Tells the group that its members, all of them killed, are gone, which else it learns when their time is over. A broker
- * that has just been started is asked again until it knows the group.
+ * Removes the killed members from the group. Otherwise the group waits until their sessions expire. A broker that has just
+ * started is asked again until it knows the group.
  */
 export async function buryMembers(stream: Stream): Promise<void> {
   await eventually(() => removeMembers(stream), 30_000);

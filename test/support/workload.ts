@@ -3,13 +3,13 @@ import type { Client } from './client.ts';
 import type { Random } from './random.ts';
 import type { SentBatches } from './sent-batches.ts';
 
-/** Clients that send batches over several hours, remember every answer in a sent, and repeat what has a key. */
+/** Clients that send batches over several hours, note every answer in SentBatches, and repeat batches with a key. */
 export interface Workload {
   /** Sends until `isOver`, `clients` at once; resolves when no request is under way. */
   run(client: Client, options: { readonly clients: number; readonly isOver: () => boolean }): Promise<void>;
   /** Batches acknowledged so far, by this run or an earlier one. */
   acknowledged(): number;
-  /** Sends what has a key and no acknowledgement yet, until it has one. */
+  /** Sends batches with a key until each is acknowledged. */
   settle(client: Client): Promise<void>;
 }
 
@@ -21,19 +21,19 @@ interface Sending {
 
 const HOURS = 24;
 const FIRST_HOUR = Date.parse('2015-05-17T00:00:00Z');
-/** Small ones, whose bytes go into the commit journal, and large ones, which go to the hour files first. */
+/** Small batches, whose bytes go into the commit journal, and large ones, whose bytes go to the hour files first. */
 const SIZES = [
   { share: 0.85, min: 1, max: 100, hours: 6 },
   { share: 1, min: 1500, max: 2500, hours: 12 },
 ] as const;
 const SETTLED_WITHIN_MS = 60_000;
-/** Acknowledged batches that are kept to be sent once more. */
+/** Acknowledged batches that are kept to be sent again. */
 const KEPT = 50;
 const TYPES = { json: 'application/json', ndjson: 'application/x-ndjson', csv: 'text/csv' } as const;
 
 /**
- * `refusal`: what a 503 says. `final`: nothing of the batch is there. `open`: it may be, where a queue stands between
- * that took it and could not say so in time.
+ * `refusal`: what a 503 means. `final`: nothing of the batch is stored. `open`: it may be stored, because a queue may have
+ * accepted it without an answer in time.
  */
 export function createWorkload(
   random: Random,
@@ -110,7 +110,7 @@ export function createWorkload(
       for (let sending = unanswered.shift(); sending !== undefined; sending = unanswered.shift()) {
         if (Date.now() > deadline) throw new Error(`still refused: ${lastRefusal}`);
         const isAnswered = await post(client, sending);
-        if (!isAnswered) throw new Error('the service went away while nobody killed it');
+        if (!isAnswered) throw new Error('the service closed the connection, and no test had killed it');
       }
     },
   };
