@@ -73,7 +73,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('runs its health check by a command that answers for itself', () => {
+  it('runs a valid script of node as its health check', () => {
     const [, program, , script = ''] = service('app-v1').healthcheck?.test ?? [];
     expect(program).toBe('node');
     expect(() => new Function(script)).not.toThrow();
@@ -81,7 +81,7 @@ describe('docker-compose.yml', () => {
 });
 
 describe('Dockerfile', () => {
-  it('copies only what there is, and what .dockerignore lets through', () => {
+  it('copies only files that exist and that .dockerignore allows', () => {
     const ignored = read('.dockerignore').split('\n');
     const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap((match) =>
       (match[1] ?? '').split(' '),

@@ -10,8 +10,7 @@ import { sharedBrokers } from '../support/shared-broker.ts';
 import { createStream, startVersion2 } from '../support/version2.ts';
 
 /*
- * Every query of every dashboard is put to a real Prometheus, which scrapes a real service of each version under light
- * load.
+ * A real Prometheus answers every query of every dashboard. It scrapes a real service of each version under light load.
  */
 const FOLDER = join(REPOSITORY, 'deploy/grafana/dashboards');
 const WAIT_MS = 60_000;
@@ -28,7 +27,7 @@ interface Dashboard {
 const files = readdirSync(FOLDER).filter((file) => file.endsWith('.json'));
 const dashboards = files.map((file) => ({
   file,
-  // Our own files.
+  // Files of this repository.
   dashboard: JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as Dashboard,
 }));
 
@@ -60,7 +59,7 @@ afterAll(async () => {
 });
 
 describe('the dashboards', () => {
-  it('have names of their own', () => {
+  it('have different names', () => {
     expect(files.sort()).toEqual(['errors.json', 'latency.json', 'overview.json', 'version-2.json']);
     expect(new Set(dashboards.map(({ dashboard }) => dashboard.uid)).size).toBe(files.length);
   });
@@ -87,7 +86,7 @@ async function hasData(query: string): Promise<boolean> {
   return (await prometheus.query(query)).some(({ value }) => Number.isFinite(value));
 }
 
-/** A little of everything: batches stored, repeated, refused, and with records set aside. */
+/** Light load of every kind: batches stored, repeated, refused, and with dead letters. */
 async function load(url: string, signal: AbortSignal): Promise<void> {
   const record = (path: string) => `{"timestamp":"2025-11-22T15:23:00Z","path":"${path}","userAgent":"curl/8"}`;
   const post = (body: string, headers: Record<string, string> = {}, query = '') =>

@@ -12,11 +12,11 @@ import { PROBLEM_TYPES } from '../../src/http/problem.ts';
 import { REPOSITORY, removeDirs, type Service, startService } from '../support/service.ts';
 
 describe('the documents', () => {
-  it('name only what there is (make docs-check)', async () => {
+  it('name only what exists (make docs-check)', async () => {
     expect(await checkDocs()).toEqual([]);
   });
 
-  it('tell of every route and every kind of problem', () => {
+  it('describe every route and every kind of problem', () => {
     const page = readFileSync(join(REPOSITORY, 'docs/api.md'), 'utf8');
     const routes = OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
     expect(routes.filter((route) => !page.includes(route))).toEqual([]);
@@ -101,7 +101,7 @@ describe('the curl lines', () => {
         const child = spawn('bash', ['-c', ours], { cwd: REPOSITORY, stdio: ['ignore', 'pipe', 'inherit'] });
         return text(child.stdout);
       };
-      // An hour has its summary a moment after its records.
+      // The summary of an hour follows its records.
       await expect.poll(run, { timeout: 20_000 }).toMatch(/"accepted":10|"totalRequests"/);
     });
   }
@@ -129,7 +129,7 @@ describe('the figures of a benchmark', () => {
     expect(table).toContain('| json · 1000 · disk | 2,000,000 | 0.51 | 2.0 ms | 10.0 ms | 180 MB |');
   });
 
-  it('replace those that stood there', () => {
+  it('replace the old figures', () => {
     const page = 'a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nb\n';
     expect(replaceBetween(page, 'bench', 'new')).toBe('a\n<!-- bench:begin -->\nnew\n<!-- bench:end -->\nb\n');
     expect(() => replaceBetween(page, 'other', 'new')).toThrow('markers of other');
@@ -137,7 +137,7 @@ describe('the figures of a benchmark', () => {
 });
 
 describe('the top of a profile', () => {
-  it('adds up a function wherever it was called, and leaves waiting out', () => {
+  it('adds up all calls of a function, and leaves out waiting', () => {
     const at = (functionName: string, hitCount: number) => ({
       hitCount,
       callFrame: { functionName, url: functionName.startsWith('(') ? '' : 'file:///x/src/a.ts', lineNumber: 9 },

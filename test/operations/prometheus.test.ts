@@ -21,7 +21,7 @@ interface RuleTest {
 }
 
 function read<T>(file: string): T {
-  // Our own files, checked by promtool in the tests below.
+  // Files of this repository, which promtool checks in the tests below.
   return parse(readFileSync(join(FOLDER, file), 'utf8')) as T;
 }
 
@@ -48,18 +48,18 @@ describe('every alert', () => {
     describe(alert, () => {
       const tests = ruleTests.filter(({ alertname }) => alertname === alert);
 
-      it('has a test that it fires, and one that it does not', () => {
+      it('has a test that it fires, and one that it stays quiet', () => {
         expect(tests.some((test) => test.exp_alerts.length > 0)).toBe(true);
         expect(tests.some((test) => test.exp_alerts.length === 0)).toBe(true);
       });
 
-      it('asks for metrics that there are', async () => {
+      it('uses metrics that exist', async () => {
         const known = await knownSeries();
         expect(seriesIn(expr).filter((name) => !known.has(name))).toEqual([]);
         expect(seriesIn(expr).length + Number(expr.startsWith('up{'))).toBeGreaterThan(0);
       });
 
-      it('says how urgent it is, and has a paragraph in the runbook', () => {
+      it('has a severity, and a paragraph in the runbook', () => {
         expect(['page', 'ticket']).toContain(labels.severity);
         const page = readFileSync(join(REPOSITORY, 'docs/operations.md'), 'utf8');
         expect(annotations.runbook).toBe(`docs/operations.md#${alert.toLowerCase()}`);
@@ -68,7 +68,7 @@ describe('every alert', () => {
     });
   }
 
-  it('that is tested is there', () => {
+  it('that is tested exists', () => {
     const names = rules.map(({ alert }) => alert);
     expect(ruleTests.map(({ alertname }) => alertname).filter((name) => !names.includes(name))).toEqual([]);
   });

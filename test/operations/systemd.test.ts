@@ -13,19 +13,19 @@ function settingsOf(name: string): string[] {
 }
 
 describe('the systemd unit', () => {
-  it('runs commands and flags that there are', async () => {
+  it('runs commands and flags that exist', async () => {
     const commands = [...settingsOf('ExecStartPre'), ...settingsOf('ExecStart')];
     expect(commands).toHaveLength(2);
     const page = commands.map((command) => command.replace(/^\/\S*\//, '')).join('\n');
     expect(checkPage('unit', `\`\`\`sh\n${page}\n\`\`\``, await readWorld())).toEqual([]);
   });
 
-  it('gives a stop longer than the service takes for it', () => {
+  it('gives a stop more time than the service needs', () => {
     const { shutdownTimeout } = loadConfig().config.server;
     expect(Number(settingsOf('TimeoutStopSec')[0]) * 1000).toBeGreaterThan(shutdownTimeout);
   });
 
-  it('does not try a wrong configuration again and again', () => {
+  it('does not restart with a wrong configuration', () => {
     const [status] = Object.keys(CONFIG_EXIT_CODE);
     expect(settingsOf('RestartPreventExitStatus')[0]?.split(' ')).toContain(status);
   });
