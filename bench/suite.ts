@@ -18,7 +18,7 @@ import { type BenchBroker, startBenchBroker, watchStoring } from './version2.ts'
 
 const USAGE = `Usage: node bench/suite.ts [OPTIONS]
 
-  --full                 every combination, not only the rows that tell most
+  --full                 every combination, not only the most useful rows
   --batch 100,1000       only these batch sizes          --format json,csv      only these formats
   --encoding plain,gzip  only these encodings            --hours 1,84           only these spreads
   --durability disk,os   only these                      --threads 1,2          only these
