@@ -5,7 +5,7 @@ import { createAuthenticate } from '../auth.ts';
 import type { HttpLimits, HttpServer, HttpServerOptions } from '../http.ts';
 import { type BodyCollector, BodyRequest } from '../logs/body.ts';
 import { createBodyBuffers } from '../logs/body-buffers.ts';
-import { createFastLane } from '../logs/fast/fast-lane.ts';
+import { createFastPath } from '../logs/fast/fast-path.ts';
 import { createInFlight } from '../logs/in-flight.ts';
 import { createLogsHandler } from '../logs/logs.ts';
 import { createRateLimit } from '../logs/rate-limit.ts';
@@ -64,7 +64,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const server = createNodeServer(limits);
   const serveByNode = server.listeners('connection');
-  const lane = createFastLane({
+  const fastPath = createFastPath({
     ...{ handleLogs, requestId, observe, logAccess: options.logAccess, isDraining, limits, stalledMs: STALLED_MS },
     toNode: (socket) => {
       connections.add(socket);
@@ -72,7 +72,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
   });
   server.removeAllListeners('connection');
-  server.on('connection', lane.take);
+  server.on('connection', fastPath.take);
   server.on('request', (request, response) => dispatch(request, response, 'none'));
   server.on('checkContinue', (request, response) => dispatch(request, response, 'continue'));
   server.on('checkExpectation', (request, response) => dispatch(request, response, 'other'));
@@ -84,8 +84,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let stopped: Promise<void> | undefined;
   const stop = async (graceMs: number) => {
     drain();
-    await stopServer(server, [connections, lane], graceMs);
-    lane.close();
+    await stopServer(server, [connections, fastPath], graceMs);
+    fastPath.close();
     bodyDeadlines.close();
     answers.close();
   };

@@ -5,14 +5,14 @@
 
 import type { Socket } from 'node:net';
 import { endLate } from '../../server/client-error.ts';
-import type { Lane, LaneOptions, Watched } from './lane.ts';
-import { HEAD_END, LaneConnection } from './lane-connection.ts';
+import { FastConnection, HEAD_END } from './connection.ts';
+import type { FastPathContext, FastPathOptions, Watched } from './context.ts';
 import { readPlainHead } from './plain-head.ts';
 
 /** One read of a socket, where it does not go straight into a body: used by one connection after the other. */
 const READ_BYTES = 64 * 1024;
 
-export interface FastLane {
+export interface FastPath {
   /** Takes an accepted connection. */
   take(accepted: Socket): void;
   /** Ends every connection that waits for no answer. */
@@ -23,12 +23,12 @@ export interface FastLane {
   close(): void;
 }
 
-export function createFastLane(options: LaneOptions): FastLane {
+export function createFastPath(options: FastPathOptions): FastPath {
   const { limits, stalledMs } = options;
   const connections = new Set<Watched>();
   const shared = Buffer.allocUnsafeSlow(READ_BYTES);
   const dates = createDates();
-  const lane: Lane = {
+  const context: FastPathContext = {
     ...options,
     shared,
     connections,
@@ -45,7 +45,7 @@ export function createFastLane(options: LaneOptions): FastLane {
   const timer = setInterval(sweep, Math.min(1_000, Math.max(5, shortest / 4))).unref();
 
   return {
-    take: (accepted) => watchNewcomer(lane, accepted),
+    take: (accepted) => watchFirstBytes(context, accepted),
     closeIdle: () => {
       for (const connection of connections) connection.closeIfIdle();
     },
@@ -57,36 +57,36 @@ export function createFastLane(options: LaneOptions): FastLane {
 }
 
 /** Waits for the first bytes of a connection, which say who serves it. */
-function watchNewcomer(lane: Lane, accepted: Socket): void {
+function watchFirstBytes(context: FastPathContext, accepted: Socket): void {
   const since = performance.now();
   const destroy = () => void accepted.destroy();
-  const newcomer: Watched = {
+  const waiting: Watched = {
     checkTime: (now) => {
-      if (now - since > lane.limits.headersTimeoutMs) endLate(accepted);
+      if (now - since > context.limits.headersTimeoutMs) endLate(accepted);
     },
     closeIfIdle: () => accepted.destroySoon(),
     cut: destroy,
   };
   const forget = () => {
-    lane.connections.delete(newcomer);
+    context.connections.delete(waiting);
     accepted.off('error', destroy).off('end', destroy).off('close', forget).off('data', begin);
   };
   const begin = (first: Buffer) => {
     forget();
     const end = first.indexOf(HEAD_END);
     if (end !== -1 && readPlainHead(first.toString('latin1', 0, end)) !== undefined) {
-      lane.connections.add(new LaneConnection(lane, accepted, first));
+      context.connections.add(new FastConnection(context, accepted, first));
     } else {
-      lane.toNode(accepted);
+      context.toNode(accepted);
       accepted.unshift(first);
     }
   };
-  lane.connections.add(newcomer);
+  context.connections.add(waiting);
   accepted.on('error', destroy).on('end', destroy).on('close', forget).on('data', begin);
 }
 
-function createFlushSoon(): Lane['flushSoon'] {
-  let due: Parameters<Lane['flushSoon']>[0][] = [];
+function createFlushSoon(): FastPathContext['flushSoon'] {
+  let due: Parameters<FastPathContext['flushSoon']>[0][] = [];
   const flushAll = () => {
     const connections = due;
     due = [];

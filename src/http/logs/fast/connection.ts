@@ -1,4 +1,4 @@
-// FAST PATH. One connection of the fast lane: reads plain heads and their bodies, answers in order, and goes over to
+// FAST PATH. One connection of the fast path: reads plain heads and their bodies, answers in order, and goes over to
 // node:http, through a stream between the two, when a request comes that is not plain.
 
 import type { Socket } from 'node:net';
@@ -6,11 +6,11 @@ import type { LogAccess } from '../../http.ts';
 import { CLIENT_GONE } from '../../server/access-log.ts';
 import { endLate, endWith } from '../../server/client-error.ts';
 import type { BodyCollector } from '../body.ts';
-import type { Lane, Watched } from './lane.ts';
-import { formatAnswer, type LaneAnswer, LaneExchange } from './lane-exchange.ts';
-import { LaneSide } from './lane-side.ts';
+import type { FastPathContext, Watched } from './context.ts';
+import { type FastAnswer, FastExchange, formatAnswer } from './exchange.ts';
+import { ForwardedSocket } from './forwarded-socket.ts';
 import { PLAIN_START, type PlainHead, readPlainHead } from './plain-head.ts';
-import { takeOver } from './take-over.ts';
+import { readInto } from './socket-handle.ts';
 
 export const HEAD_END = Buffer.from('\r\n\r\n');
 /** A head that is not whole by then is for node:http. */
@@ -21,13 +21,13 @@ const MAX_OPEN = 64;
 const DROPPED_BYTES = 256 * 1024;
 const REQUEST_TIMEOUT = 408;
 
-export class LaneConnection implements Watched {
-  readonly #lane: Lane;
+export class FastConnection implements Watched {
+  readonly #context: FastPathContext;
   /** Counted by the server as long as it is not destroyed; its handle is read by `#socket`. */
   readonly #accepted: Socket;
   readonly #socket: Socket;
   /** Begun and not answered, or answered behind one that is not: in the order in which they came. */
-  readonly #open: LaneExchange[] = [];
+  readonly #open: FastExchange[] = [];
   #requests = 0;
   /** What came and could not be read yet: half a head, or what follows when enough is open or node:http is to take over. */
   #kept: Buffer | undefined;
@@ -37,7 +37,7 @@ export class LaneConnection implements Watched {
   #missing = 0;
   /** node:http takes over when all is answered. */
   #isLeaving = false;
-  #side: LaneSide | undefined;
+  #forwarded: ForwardedSocket | undefined;
   /** Its last answer is made: what still comes is dropped. */
   #isClosing = false;
   #hasEnded = false;
@@ -45,10 +45,10 @@ export class LaneConnection implements Watched {
   #since = performance.now();
   #movedAt = this.#since;
 
-  constructor(lane: Lane, accepted: Socket, first: Buffer) {
-    this.#lane = lane;
+  constructor(context: FastPathContext, accepted: Socket, first: Buffer) {
+    this.#context = context;
     this.#accepted = accepted;
-    this.#socket = takeOver(accepted, {
+    this.#socket = readInto(accepted, {
       buffer: () => this.#space(),
       callback: (length, buffer) => this.#onRead(length, buffer as Buffer),
     });
@@ -67,24 +67,25 @@ export class LaneConnection implements Watched {
     this.#body = body;
   }
 
-  answer(exchange: LaneExchange, answer: LaneAnswer): void {
+  answer(exchange: FastExchange, answer: FastAnswer): void {
     const now = performance.now();
-    this.#lane.observe((answer.status / 100) | 0, (now - exchange.started) / 1_000);
+    this.#context.observe((answer.status / 100) | 0, (now - exchange.started) / 1_000);
     if (this.#socket.destroyed) return;
-    if (this.#lane.logAccess !== undefined) this.#logAccess(this.#lane.logAccess, exchange, answer.status);
+    if (this.#context.logAccess !== undefined) this.#logAccess(this.#context.logAccess, exchange, answer.status);
     const isNewest = exchange === this.#open.at(-1);
     if (isNewest) {
       // Refused before it was there: the rest is dropped.
       this.#body = undefined;
       const isLate = answer.status === REQUEST_TIMEOUT;
       // An older request must not close: the answers behind it would be lost.
-      if (isLate || this.#missing > DROPPED_BYTES || this.#hasEnded || this.#lane.isDraining()) this.#isClosing = true;
+      if (isLate || this.#missing > DROPPED_BYTES || this.#hasEnded || this.#context.isDraining())
+        this.#isClosing = true;
     }
-    const { dates, keepAlive } = this.#lane;
+    const { dates, keepAlive } = this.#context;
     exchange.text = formatAnswer(exchange.id, answer, { dates, keepAlive, isLast: isNewest && this.#isClosing });
     this.#since = now;
     if (exchange !== this.#open[0]) return;
-    this.#lane.flushSoon(this);
+    this.#context.flushSoon(this);
   }
 
   /** Sends the answers that are next in turn. */
@@ -105,7 +106,7 @@ export class LaneConnection implements Watched {
 
   checkTime(now: number, stalledMs: number): void {
     if (this.#isClosing) return;
-    const { headersTimeoutMs, keepAliveTimeoutMs } = this.#lane.limits;
+    const { headersTimeoutMs, keepAliveTimeoutMs } = this.#context.limits;
     const isBetween = this.#open.length === 0 && this.#missing === 0;
     if (!isBetween) {
       const isDropping = this.#missing > 0 && this.#body === undefined;
@@ -130,15 +131,15 @@ export class LaneConnection implements Watched {
 
   /** Where the next read goes. */
   #space(): Buffer {
-    return this.#missing > 0 && this.#body !== undefined ? this.#body.space() : this.#lane.shared;
+    return this.#missing > 0 && this.#body !== undefined ? this.#body.space() : this.#context.shared;
   }
 
   /** False to read no more until `resume`. */
   #onRead(length: number, buffer: Buffer): boolean {
-    if (this.#side !== undefined) return this.#side.push(Buffer.from(buffer.subarray(0, length)));
+    if (this.#forwarded !== undefined) return this.#forwarded.push(Buffer.from(buffer.subarray(0, length)));
     this.#movedAt = performance.now();
     if (this.#isClosing) return true;
-    if (buffer !== this.#lane.shared) this.#bodyCame(length);
+    if (buffer !== this.#context.shared) this.#bodyCame(length);
     else if (this.#kept === undefined) this.#read(buffer.subarray(0, length));
     else this.#read(Buffer.concat([this.#kept, buffer.subarray(0, length)]));
     return !this.#isFull();
@@ -187,12 +188,12 @@ export class LaneConnection implements Watched {
   }
 
   #begin(head: PlainHead): void {
-    const exchange = new LaneExchange(this, this.#lane.requestId(head.headers), head, performance.now());
+    const exchange = new FastExchange(this, this.#context.requestId(head.headers), head, performance.now());
     this.#requests++;
     this.#open.push(exchange);
     this.#body = undefined;
     this.#missing = head.length;
-    this.#lane.handleLogs(exchange);
+    this.#context.handleLogs(exchange);
     if (this.#missing === 0) this.#endBody();
   }
 
@@ -221,11 +222,11 @@ export class LaneConnection implements Watched {
   }
 
   #goToNode(): void {
-    this.#lane.connections.delete(this);
+    this.#context.connections.delete(this);
     this.#socket.off('end', this.#onEnd).off('error', this.#onError);
-    this.#side = new LaneSide(this.#socket);
-    this.#lane.toNode(this.#side.asSocket());
-    this.#side.push(this.#kept);
+    this.#forwarded = new ForwardedSocket(this.#socket);
+    this.#context.toNode(this.#forwarded.asSocket());
+    this.#forwarded.push(this.#kept);
     this.#kept = undefined;
   }
 
@@ -238,7 +239,7 @@ export class LaneConnection implements Watched {
     if (!this.#isFull()) this.#socket.resume();
   }
 
-  #logAccess(logAccess: LogAccess, { id, started }: LaneExchange, status: number, aborted?: true): void {
+  #logAccess(logAccess: LogAccess, { id, started }: FastExchange, status: number, aborted?: true): void {
     const ms = Math.round((performance.now() - started) * 10) / 10;
     logAccess({ requestId: id, method: 'POST', path: '/logs', status, ms, ...(aborted && { aborted }) });
   }
@@ -259,7 +260,7 @@ export class LaneConnection implements Watched {
 
   readonly #onClose = (): void => {
     this.#accepted.destroy();
-    const { connections, logAccess } = this.#lane;
+    const { connections, logAccess } = this.#context;
     connections.delete(this);
     if (logAccess !== undefined) {
       for (const exchange of this.#open) {

@@ -5,7 +5,7 @@ import { type NetConnectOpts, Socket, type SocketConstructorOpts } from 'node:ne
  * (`onread`, as net.connect takes it). The handle is what both are made around; the accepted socket, without it, is
  * still what its server counts, until it is destroyed.
  */
-export function takeOver(accepted: Socket, onread: NonNullable<NetConnectOpts['onread']>): Socket {
+export function readInto(accepted: Socket, onread: NonNullable<NetConnectOpts['onread']>): Socket {
   const holder = accepted as Socket & { _handle: object | null };
   const options = { handle: holder._handle, allowHalfOpen: true, onread };
   holder._handle = null;

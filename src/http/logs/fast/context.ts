@@ -3,7 +3,7 @@ import type { HttpLimits, LogAccess } from '../../http.ts';
 import type { RequestId } from '../../server/request-id.ts';
 import type { HandleLogs } from '../logs.ts';
 
-export interface LaneOptions {
+export interface FastPathOptions {
   readonly handleLogs: HandleLogs;
   readonly requestId: RequestId;
   readonly observe: (statusClass: number, seconds: number) => void;
@@ -24,7 +24,7 @@ export interface Watched {
 }
 
 /** What its connections share. */
-export interface Lane extends LaneOptions {
+export interface FastPathContext extends FastPathOptions {
   readonly shared: Buffer;
   readonly connections: Set<Watched>;
   /** Calls `flush` of a connection when all answers of this turn are made: those of one connection go out in one write. */

@@ -5,7 +5,7 @@ import { Duplex } from 'node:stream';
  * A connection as node:http sees it that was read in another way before: the bytes are pushed by who reads them. node:http
  * serves any Duplex, and uses what else it knows of a socket when it is there.
  */
-export class LaneSide extends Duplex {
+export class ForwardedSocket extends Duplex {
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
