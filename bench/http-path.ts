@@ -1,9 +1,9 @@
 /**
  * What the ways from a socket to the handler of POST /logs cost: through hono and its node server, straight from
  * node:http with the events of a stream, straight from its parser (src/http/body.ts), and the whole of src/http with
- * all its checks, behind node:http and by the fast lane. Nothing is decoded or stored. CPU time of the server process a
+ * all its checks, behind node:http and by the fast path. Nothing is decoded or stored. CPU time of the server process a
  * request, and requests a second with the generator beside it; medians of interleaved rounds. Licenses the fast paths in
- * src/http/logs.ts, body.ts and fast-lane.ts.
+ * src/http/logs.ts, body.ts and fast/fast-path.ts.
  *
  *   node bench/http-path.ts [--rounds 3] [--seconds 0.7] [--bytes 170] [--connections 16] [--depth 1]
  */
@@ -21,7 +21,7 @@ import { createHttpServer } from '../src/http/server/server.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import type { Ingest } from '../src/service/service.ts';
 
-const WAYS = ['hono', 'stream', 'parser', 'node', 'lane'] as const;
+const WAYS = ['hono', 'stream', 'parser', 'node', 'fast'] as const;
 type Way = (typeof WAYS)[number];
 
 const ingest: Ingest = async () => ({ kind: 'accepted', answer: '{"accepted":1}', durability: 'os', replayed: false });
@@ -107,7 +107,7 @@ async function listenWhole(): Promise<number> {
 async function serve(way: Way): Promise<void> {
   const make = { hono: viaHono, stream: viaStream, parser: viaParser };
   let port = 0;
-  if (way === 'node' || way === 'lane') {
+  if (way === 'node' || way === 'fast') {
     port = await listenWhole();
   } else {
     const server = make[way]().listen(0, '127.0.0.1');

@@ -1,7 +1,13 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { HttpAuth } from './http.ts';
 import type { Problem } from './problem.ts';
+
+export interface HttpAuth {
+  readonly enabled: boolean;
+  /** The header that carries the key. `Authorization: Bearer` is always accepted too. */
+  readonly headerName: string;
+  readonly keys: readonly string[];
+}
 
 const BEARER = /^bearer +([^ ]+) *$/i;
 

@@ -2,7 +2,10 @@ import { onTestFinished } from 'vitest';
 import type { Aggregate, Analytics } from '../../analytics/analytics.ts';
 import { createMetrics, type MetricCounts, writeExposition } from '../../metrics/metrics.ts';
 import type { Ingest, IngestRequest, IngestResult } from '../../service/service.ts';
-import type { DashboardData, HttpAuth, HttpLimits, HttpServer, HttpServerOptions } from '../http.ts';
+import type { HttpAuth } from '../auth.ts';
+import type { DashboardData } from '../dashboard/dashboard.ts';
+import type { HttpServer, HttpServerOptions } from '../http.ts';
+import type { HttpLimits } from '../server/limits.ts';
 import { connectRaw, type RawAnswer, type RawClient } from './raw-client.case.ts';
 
 /** What the contract is asked of: anything that makes a server, be it in threads that count for themselves. */

@@ -8,9 +8,10 @@ import { createEvents } from '../api/events.ts';
 import { rangeFault, readParameters } from '../api/parameters.ts';
 import { type Authenticate, UNAUTHORIZED } from '../auth.ts';
 import { breakdownParameters, rangeParameters } from '../docs/dashboard-schemas.ts';
-import type { DashboardData, VersionInfo } from '../http.ts';
+import type { VersionInfo } from '../http.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import { readAssets } from './assets.ts';
+import type { DashboardData } from './dashboard.ts';
 
 export const DASHBOARD_ROUTES = [
   '/',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { postBytes, type Setup, startFixture } from '../contract/contract-fixture.case.ts';
-import type { AccessEntry } from '../http.ts';
+import type { AccessEntry } from './access-log.ts';
 import { createHttpServer } from './server.ts';
 
 async function start(setup: Setup = {}) {

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { createEventStreams } from '../api/event-stream.ts';
 import { createRoutes } from '../api/routes.ts';
 import { createAuthenticate } from '../auth.ts';
-import type { HttpLimits, HttpServer, HttpServerOptions } from '../http.ts';
+import type { HttpServer, HttpServerOptions } from '../http.ts';
 import { type BodyCollector, BodyRequest } from '../logs/body.ts';
 import { createBodyBuffers } from '../logs/body-buffers.ts';
 import { createFastPath } from '../logs/fast/fast-path.ts';
@@ -14,6 +14,7 @@ import { createClientErrorListener } from './client-error.ts';
 import { createConnections } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
 import { createDispatch } from './dispatch.ts';
+import type { HttpLimits } from './limits.ts';
 import { createRequestIds } from './request-id.ts';
 import { stopServer } from './stop.ts';
 

@@ -2,8 +2,7 @@
 // node:http, through a stream between the two, when a request comes that is not plain.
 
 import type { Socket } from 'node:net';
-import type { LogAccess } from '../../http.ts';
-import { CLIENT_GONE } from '../../server/access-log.ts';
+import { CLIENT_GONE, type LogAccess } from '../../server/access-log.ts';
 import { endLate, endWith } from '../../server/client-error.ts';
 import type { BodyCollector } from '../body.ts';
 import type { FastPathContext, Watched } from './context.ts';

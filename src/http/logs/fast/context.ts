@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import type { HttpLimits, LogAccess } from '../../http.ts';
+import type { LogAccess } from '../../server/access-log.ts';
+import type { HttpLimits } from '../../server/limits.ts';
 import type { RequestId } from '../../server/request-id.ts';
 import type { HandleLogs } from '../logs.ts';
 
