@@ -140,7 +140,7 @@ export function describeEventsOfOneThread(create: CreateServer): void {
       await Promise.all(clients.map((client) => readUntil(client, 'retry')));
       const answer = await service.get('/events/tail');
       expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '10']);
-      expect(problemOf(answer).detail).toBe('too many tails are open');
+      expect(problemOf(answer).detail).toBe('too many tails are open (limit 64)');
       clients[0]?.destroy();
       await expect.poll(() => service.tails.size).toBe(63);
       await readUntil(await open(service, '/events/tail'), 'retry');

@@ -142,7 +142,7 @@ export function describeReads(create: CreateServer): void {
       for (const target of ['/analytics?hour=2015-05-17T10', '/analytics?hour=2015-05-17T10&top=3']) {
         const answer = await get(target);
         expect(answer.status).toBe(404);
-        expect(problemOf(answer).detail).toBe('there is no summary of 2015-05-17T10:00:00Z');
+        expect(problemOf(answer).detail).toBe('no summary for hour 2015-05-17T10:00:00Z');
       }
     });
 
@@ -223,7 +223,7 @@ export function describeReads(create: CreateServer): void {
     });
 
     test.each([
-      ['', 'ask for an hour, or for from and to'],
+      ['', 'ask for hour, or for from and to'],
       ['?hour=', 'the parameter hour must be an hour'],
       ['?hour=yesterday', 'the parameter hour must be an hour'],
       ['?hour=2015-02-29T10', 'the parameter hour must be an hour'],
