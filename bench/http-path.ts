@@ -63,11 +63,11 @@ function viaParser(): Server {
     const declared = Number(request.headers['content-length']);
     const reservation = inFlight.reserve(declared);
     if (reservation === undefined) return;
-    const done = (outcome: Buffer | string) => {
+    const collected = (outcome: Buffer | string) => {
       reservation.release();
       if (typeof outcome !== 'string') void takeIn(outcome, response);
     };
-    request.sink = new BodyCollector({ declared, maxBytes: 1e9, reservation, buffers, done });
+    request.sink = new BodyCollector({ declared, maxBytes: 1e9, reservation, buffers, owner: { collected } });
   });
 }
 
@@ -81,6 +81,7 @@ async function listenWhole(): Promise<number> {
       maxInFlightBytes: 1 << 28,
       headersTimeoutMs: 2_000,
       bodyTimeoutMs: 10_000,
+      requestTimeoutMs: 5_000,
       keepAliveTimeoutMs: 60_000,
       maxConnections: 10_000,
     },
@@ -167,7 +168,7 @@ async function measure(way: Way, load: Load): Promise<Measured> {
 
 /** Keeps `depth` requests out on one connection, and counts answers by their length, which never changes. */
 function drive(way: Way, port: number, { bytes, depth }: Load, count: { answers: number }): Socket {
-  // The fast lane leaves what has a TE to node:http.
+  // The fast path leaves requests with a TE to node:http.
   const te = way === 'node' ? 'TE: trailers\r\n' : '';
   const head = `POST /logs HTTP/1.1\r\nHost: 127.0.0.1\r\n${te}X-Request-Id: bench-1\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
   const request = Buffer.from(head + 'x'.repeat(bytes));

@@ -13,8 +13,13 @@ const { config: defaults } = loadConfig({ env: { LOGFORGE_LOGGING_LEVEL: 'fatal'
 /** The same front in two threads, with the real ingest in them: what the fake one would have said, the store says. */
 const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...options }) => {
   let threads: HttpWorkers | undefined;
-  const { headersTimeoutMs, bodyTimeoutMs, keepAliveTimeoutMs, rateLimit, ...sizes } = limits;
-  const times = { headersTimeout: headersTimeoutMs, bodyTimeout: bodyTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs };
+  const { headersTimeoutMs, bodyTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, rateLimit, ...sizes } = limits;
+  const times = {
+    headersTimeout: headersTimeoutMs,
+    bodyTimeout: bodyTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+  };
   const server = {
     ...defaults.server,
     ...sizes,

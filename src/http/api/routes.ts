@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
+import { UnavailableError } from '../../model/deliver.ts';
 import type { Authenticate } from '../auth.ts';
 import { addDashboardRoutes, DASHBOARD_ROUTES } from '../dashboard/routes.ts';
 import { docsPage } from '../docs/docs-page.ts';
@@ -12,7 +13,7 @@ import type { EventStreams } from './event-stream.ts';
 import { answerReady } from './health.ts';
 import { prefersCsv } from './summary-csv.ts';
 
-/** The paths that are known, as they name the route of a request in metrics. */
+/** The known paths. They name the route of a request in metrics. */
 export const ROUTES = [
   '/logs',
   '/health',
@@ -28,7 +29,7 @@ export const ROUTES = [
 
 const POSTED: ReadonlySet<string> = new Set(['/logs', ...ADMIN_ROUTES]);
 
-/** Everything but POST /logs, which does not come here (see logs.ts). */
+/** All routes but POST /logs, which has its own handler (logs/logs.ts). */
 export function createRoutes(
   options: Pick<
     HttpServerOptions,
@@ -76,17 +77,22 @@ export function createRoutes(
     const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
     app.all(path, (context) => problem(methodNotAllowed(context, allow)));
   }
-  app.notFound((context) => problem({ kind: 'not-found', detail: `there is nothing at ${context.req.path}` }));
+  app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
   app.onError((error, context) => {
     const { outgoing } = context.env as HttpBindings;
     const requestId = outgoing.getHeader('x-request-id');
-    log.error('cannot answer a request', { route: context.req.routePath, requestId, err: error });
+    const about = { route: context.req.routePath, requestId };
+    if (error instanceof UnavailableError) {
+      log.warn('cannot answer a request now', { ...about, reason: error.message });
+      return problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(error.retryAfterSeconds) });
+    }
+    log.error('cannot answer a request', { ...about, err: error });
     return problem({ kind: 'unavailable', detail: 'internal error', headers: retryAfter(1) });
   });
   return app;
 }
 
-/** A problem as a Response; the request's id is added where the response is sent. */
+/** A problem as a Response. The id of the request is added where the response is sent. */
 export function problem(problem: Problem): Response {
   const headers = new Headers({ 'Content-Type': PROBLEM_TYPE });
   const { headers: pairs = [] } = problem;
@@ -109,7 +115,7 @@ function isProblem(answer: object): answer is Problem {
 }
 
 function methodNotAllowed({ req }: Context, allow: string): Problem {
-  const detail = `${req.path} does not understand ${req.method}; it understands ${allow}`;
+  const detail = `method ${req.method} is not allowed on ${req.path}; allowed: ${allow}`;
   return { kind: 'method-not-allowed', detail, headers: ['Allow', allow] };
 }
 

@@ -74,6 +74,7 @@ const LIMITS: HttpLimits = {
   maxInFlightBytes: 64 * 1024 * 1024,
   headersTimeoutMs: 20_000,
   bodyTimeoutMs: 20_000,
+  requestTimeoutMs: 20_000,
   keepAliveTimeoutMs: 20_000,
   maxConnections: 1_000,
 };

@@ -125,6 +125,20 @@ export function describeOrder(create: CreateServer): void {
       );
     });
 
+    test('a request of another kind whose bytes come while the batch before it is being stored', async () => {
+      const stored = deferred<IngestResult>();
+      const { connect, get, ingested } = await startFixture(create, { ingest: () => stored.promise });
+      const client = await connect();
+      client.send(Buffer.concat([postBytes(), Buffer.from(GET_HEALTH.slice(0, 9))]));
+      await expect.poll(() => ingested.length).toBe(1);
+      client.send(GET_HEALTH.slice(9));
+      // When the server has answered another client, it has read these bytes too.
+      await get('/health');
+      stored.resolve(ACCEPTED);
+      expect((await client.answer()).status).toBe(202);
+      expect((await client.answer()).body).toBe('ok');
+    });
+
     test('a refusal behind a batch that is still being stored', async () => {
       const held = deferred<IngestResult>();
       const { connect, ingested } = await startFixture(create, { ingest: () => held.promise });

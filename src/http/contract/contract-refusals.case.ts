@@ -77,6 +77,14 @@ export function describeRefusals(create: CreateServer): void {
       expect(problemOf(answer).detail).toBe('the disk is full');
     });
 
+    test('503 with a plain warning that names the cause, not with the error of a defect', async () => {
+      const ingest = () => Promise.reject(new UnavailableError('the disk is full', 1));
+      const { post, logged } = await startFixture(create, { ingest });
+      await post({ headers: ['X-Request-Id: mine'] });
+      const fields = { requestId: 'mine', reason: 'the disk is full' };
+      expect(logged).toEqual([{ level: 'warn', message: 'cannot store a batch now', fields }]);
+    });
+
     test('503 for any fault of our own, which is logged and not told', async () => {
       const { post, logged } = await startFixture(create, {
         ingest: () => {
@@ -87,6 +95,7 @@ export function describeRefusals(create: CreateServer): void {
       expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
       expect(answer.body).not.toContain('secret');
       expect(logged).toMatchObject([{ level: 'error', message: 'cannot ingest a batch' }]);
+      expect(logged[0]?.fields).toHaveProperty('err');
     });
   });
 

@@ -9,6 +9,7 @@ import { describeOrder } from './contract-order.case.ts';
 import { describeReads } from './contract-reads.case.ts';
 import { describeRefusals } from './contract-refusals.case.ts';
 import { describeClose, describeDrain, describeSharing } from './contract-stop.case.ts';
+import { describeRequestTimeout } from './contract-timeout.case.ts';
 
 /** What every HttpServer must do, over real sockets. */
 export function describeHttpContract(name: string, create: CreateServer): void {
@@ -30,6 +31,7 @@ export function describeOnAnyThreads(create: CreateServer, threads = 1): void {
   describeConnections(create);
   describeReads(create);
   describeDocumented(create, threads);
+  describeRequestTimeout(create);
   describeEvents(create);
   describeDashboard(create);
 }

@@ -8,6 +8,8 @@ export interface HttpLimits {
   readonly headersTimeoutMs: number;
   /** From the end of the headers to the end of the body. Beyond: 408. */
   readonly bodyTimeoutMs: number;
+  /** From the end of the body to the answer of a batch: unpack, decode, deliver. Beyond: 503, and the batch goes on. */
+  readonly requestTimeoutMs: number;
   /** How long a connection without a request stays open. Beyond: closed. */
   readonly keepAliveTimeoutMs: number;
   /** Open connections. More are closed when they come. */

@@ -1,17 +1,18 @@
 import { STATUS_CODES } from 'node:http';
+import { CLIENT_GONE, type LogAccess } from '../../server/access-log.ts';
 import type { BodyCollector } from '../body.ts';
 import type { LogsExchange } from '../logs.ts';
 import type { FastPathContext } from './context.ts';
 import type { PlainHead } from './plain-head.ts';
 
-/** The connection that a request came by. */
+/** The connection of a request. */
 interface ExchangeOwner {
   readonly remoteAddress: string | undefined;
   receive(body: BodyCollector): void;
   answer(exchange: FastExchange, answer: FastAnswer): void;
 }
 
-/** One request and its answer to be. */
+/** One request and its answer, once there is one. */
 export class FastExchange implements LogsExchange {
   readonly id: string;
   readonly headers: PlainHead['headers'];
@@ -42,6 +43,27 @@ export class FastExchange implements LogsExchange {
   }
 }
 
+export function logAnswered(logAccess: LogAccess, { id, started }: FastExchange, status: number): void {
+  logAccess({ requestId: id, method: 'POST', path: '/logs', status, ms: msSince(started) });
+}
+
+/** Logs a request whose client left before the answer was made. */
+export function logUnanswered(logAccess: LogAccess | undefined, { id, started, text }: FastExchange): void {
+  if (text !== undefined) return;
+  logAccess?.({
+    requestId: id,
+    method: 'POST',
+    path: '/logs',
+    status: CLIENT_GONE,
+    ms: msSince(started),
+    aborted: true,
+  });
+}
+
+function msSince(started: number): number {
+  return Math.round((performance.now() - started) * 10) / 10;
+}
+
 export interface FastAnswer {
   readonly status: number;
   readonly contentType: string;
@@ -49,7 +71,7 @@ export interface FastAnswer {
   readonly headers: readonly string[] | undefined;
 }
 
-/** The answer as bytes of HTTP; `isLast`: the connection ends behind it. */
+/** The answer as bytes of HTTP. `isLast`: the connection ends after it. */
 export function formatAnswer(
   id: string,
   { status, contentType, body, headers }: FastAnswer,

@@ -1,41 +1,41 @@
-// FAST PATH. POST /logs in its plain form straight from the socket, read into the memory where the body will lie: a third
-// of the CPU time that it takes behind node:http for one record, a quarter for a thousand (bench/http-path.ts). The rest
-// of HTTP is left to node:http: it gets a connection whose first request is not plain, as it came, and one on which such
-// a request comes later through a stream between the two.
+// FAST PATH. Plain POST /logs requests, read straight from the socket into the memory of their bodies. That costs a third
+// of the CPU time of node:http for one record, and a quarter for a thousand (bench/http-path.ts). node:http serves all
+// other requests: a connection whose first request is not plain goes to it unchanged; a connection on which such a request
+// comes later goes to it through a stream in between (forwarded-socket.ts).
 
 import type { Socket } from 'node:net';
 import { endLate } from '../../server/client-error.ts';
-import { FastConnection, HEAD_END } from './connection.ts';
-import type { FastPathContext, FastPathOptions, Watched } from './context.ts';
-import { readPlainHead } from './plain-head.ts';
+import { FastConnection } from './connection.ts';
+import type { FastPathContext, FastPathOptions, OpenConnection } from './context.ts';
+import { HEAD_END, readPlainHead } from './plain-head.ts';
+import { handleOf, type SocketHandle } from './socket-handle.ts';
 
-/** One read of a socket, where it does not go straight into a body: used by one connection after the other. */
+/** The size of one read that does not go straight into a body. */
 const READ_BYTES = 64 * 1024;
 
 export interface FastPath {
-  /** Takes an accepted connection. */
+  /** Serves an accepted connection. */
   take(accepted: Socket): void;
   /** Ends every connection that waits for no answer. */
   closeIdle(): void;
   /** Cuts every connection. */
   closeAll(): void;
-  /** Stops looking after timeouts; when no connection is left. */
+  /** Stops the timer that checks timeouts. To be called when no connection is open. */
   close(): void;
 }
 
 export function createFastPath(options: FastPathOptions): FastPath {
   const { limits, stalledMs } = options;
-  const connections = new Set<Watched>();
-  const shared = Buffer.allocUnsafeSlow(READ_BYTES);
-  const dates = createDates();
+  const connections = new Set<OpenConnection>();
   const context: FastPathContext = {
     ...options,
-    shared,
+    shared: Buffer.allocUnsafeSlow(READ_BYTES),
     connections,
     flushSoon: createFlushSoon(),
-    dates,
+    dates: createDates(),
     keepAlive: Math.floor(limits.keepAliveTimeoutMs / 1000),
   };
+  const handles = createHandles(options);
 
   const sweep = () => {
     const now = performance.now();
@@ -45,7 +45,7 @@ export function createFastPath(options: FastPathOptions): FastPath {
   const timer = setInterval(sweep, Math.min(1_000, Math.max(5, shortest / 4))).unref();
 
   return {
-    take: (accepted) => watchFirstBytes(context, accepted),
+    take: (accepted) => waitForFirstBytes(context, handles, accepted),
     closeIdle: () => {
       for (const connection of connections) connection.closeIfIdle();
     },
@@ -56,13 +56,31 @@ export function createFastPath(options: FastPathOptions): FastPath {
   };
 }
 
-/** Waits for the first bytes of a connection, which say who serves it. */
-function watchFirstBytes(context: FastPathContext, accepted: Socket): void {
+/** Finds handles, and says once when this Node.js has none that the fast path can use. */
+function createHandles({ log, handleOf: find = handleOf }: FastPathOptions): typeof handleOf {
+  let isMissing = false;
+  return (accepted) => {
+    const handle = find(accepted);
+    if (handle === undefined && !isMissing) {
+      isMissing = true;
+      log.warn('this Node.js does not support the fast path; node:http serves all requests, with more CPU time', {
+        node: process.version,
+      });
+    }
+    return handle;
+  };
+}
+
+/** The first bytes of a connection decide who serves it. */
+function waitForFirstBytes(context: FastPathContext, handles: typeof handleOf, accepted: Socket): void {
   const since = performance.now();
+  let isLate = false;
   const destroy = () => void accepted.destroy();
-  const waiting: Watched = {
+  const waiting: OpenConnection = {
     checkTime: (now) => {
-      if (now - since > context.limits.headersTimeoutMs) endLate(accepted);
+      if (isLate || now - since <= context.limits.headersTimeoutMs) return;
+      isLate = true;
+      endLate(accepted, context.limits);
     },
     closeIfIdle: () => accepted.destroySoon(),
     cut: destroy,
@@ -72,17 +90,28 @@ function watchFirstBytes(context: FastPathContext, accepted: Socket): void {
     accepted.off('error', destroy).off('end', destroy).off('close', forget).off('data', begin);
   };
   const begin = (first: Buffer) => {
+    if (isLate) return;
     forget();
-    const end = first.indexOf(HEAD_END);
-    if (end !== -1 && readPlainHead(first.toString('latin1', 0, end)) !== undefined) {
-      context.connections.add(new FastConnection(context, accepted, first));
-    } else {
-      context.toNode(accepted);
-      accepted.unshift(first);
-    }
+    const handle = beginsPlain(first) ? handles(accepted) : undefined;
+    if (handle !== undefined) serveFast(context, accepted, handle, first);
+    else serveByNode(context, accepted, first);
   };
   context.connections.add(waiting);
   accepted.on('error', destroy).on('end', destroy).on('close', forget).on('data', begin);
+}
+
+function beginsPlain(first: Buffer): boolean {
+  const end = first.indexOf(HEAD_END);
+  return end !== -1 && readPlainHead(first, 0, end) !== undefined;
+}
+
+function serveFast(context: FastPathContext, accepted: Socket, handle: SocketHandle, first: Buffer): void {
+  context.connections.add(new FastConnection({ context, accepted, handle, first }));
+}
+
+function serveByNode(context: FastPathContext, accepted: Socket, first: Buffer): void {
+  context.toNode(accepted);
+  accepted.unshift(first);
 }
 
 function createFlushSoon(): FastPathContext['flushSoon'] {
@@ -93,12 +122,12 @@ function createFlushSoon(): FastPathContext['flushSoon'] {
     for (const connection of connections) connection.flush();
   };
   return (connection) => {
-    // Behind the promises that are settled now: those of one commit are all settled together.
+    // After the promises that settle in this turn: those of one commit settle together.
     if (due.push(connection) === 1) process.nextTick(flushAll);
   };
 }
 
-/** The time as the Date header has it, made anew once a second. */
+/** The time in the form of the Date header, made once a second. */
 function createDates(): () => string {
   let second = 0;
   let text = '';
