@@ -29,19 +29,36 @@ export const ROUTES = [
 
 const POSTED: ReadonlySet<string> = new Set(['/logs', ...ADMIN_ROUTES]);
 
-/** All routes but POST /logs, which has its own handler (logs/logs.ts). */
-export function createRoutes(
-  options: Pick<
+interface RoutesOptions
+  extends Pick<
     HttpServerOptions,
     'checkReadiness' | 'analytics' | 'aggregate' | 'metrics' | 'metricsText' | 'version' | 'auth' | 'dashboard' | 'log'
-  > & {
-    readonly authenticate: Authenticate | undefined;
-    readonly streams: EventStreams;
-    readonly isDraining: () => boolean;
-  },
-): Hono {
-  const { checkReadiness, analytics, metrics, metricsText, version, auth, log, isDraining } = options;
+  > {
+  readonly authenticate: Authenticate | undefined;
+  readonly streams: EventStreams;
+  readonly isDraining: () => boolean;
+}
+
+/** All routes but POST /logs, which has its own handler (logs/logs.ts). */
+export function createRoutes(options: RoutesOptions): Hono {
   const app = new Hono();
+  addServiceRoutes(app, options);
+  addAnalyticsRoute(app, options);
+  addDocsRoutes(app, options);
+  addAdminRoutes(app, { ...options, answerProblem: problem });
+  addDashboardRoutes(app, { ...options, answerProblem: problem });
+
+  for (const path of ROUTES) {
+    const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
+    app.all(path, (context) => problem(methodNotAllowed(context, allow)));
+  }
+  app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
+  app.onError((error, context) => answerError(error, context, options));
+  return app;
+}
+
+function addServiceRoutes(app: Hono, options: RoutesOptions): void {
+  const { checkReadiness, isDraining, version, metrics, metricsText } = options;
 
   app.get('/health', (context) => context.text('ok', 200, NOT_CACHED));
 
@@ -55,7 +72,9 @@ export function createRoutes(
   app.get('/metrics', async (context) =>
     context.body(await metricsText(), 200, { 'Content-Type': metrics.registry.contentType }),
   );
+}
 
+function addAnalyticsRoute(app: Hono, { analytics }: RoutesOptions): void {
   app.get('/analytics', async (context) => {
     const csv = prefersCsv(context.req.header('accept'));
     const answer = await answerAnalytics(analytics, context.req.queries(), { csv });
@@ -63,33 +82,26 @@ export function createRoutes(
     const body = answer.body instanceof Uint8Array ? Buffer.from(answer.body) : stream(answer.body);
     return context.body(body, 200, { 'Content-Type': answer.type, Vary: 'Accept' });
   });
+}
 
+function addDocsRoutes(app: Hono, { version, auth }: RoutesOptions): void {
   const document = openApiDocument({ version: version.version, auth });
   const documentText = JSON.stringify(document, undefined, 2);
   app.get('/openapi.json', (context) => context.body(documentText, 200, { 'Content-Type': 'application/json' }));
   const docs = docsPage(document);
   app.get('/docs', (context) => context.html(docs.html, 200, pageHeaders(docs.policy)));
+}
 
-  addAdminRoutes(app, { ...options, answerProblem: problem });
-  addDashboardRoutes(app, { ...options, answerProblem: problem });
-
-  for (const path of ROUTES) {
-    const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
-    app.all(path, (context) => problem(methodNotAllowed(context, allow)));
+/** An UnavailableError is a plain warning with its cause. Any other error is a defect, logged with its stack. */
+function answerError(error: Error, context: Context, { log }: RoutesOptions): Response {
+  const { outgoing } = context.env as HttpBindings;
+  const about = { route: context.req.routePath, requestId: outgoing.getHeader('x-request-id') };
+  if (error instanceof UnavailableError) {
+    log.warn('cannot answer a request now', { ...about, reason: error.message });
+    return problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(error.retryAfterSeconds) });
   }
-  app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
-  app.onError((error, context) => {
-    const { outgoing } = context.env as HttpBindings;
-    const requestId = outgoing.getHeader('x-request-id');
-    const about = { route: context.req.routePath, requestId };
-    if (error instanceof UnavailableError) {
-      log.warn('cannot answer a request now', { ...about, reason: error.message });
-      return problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(error.retryAfterSeconds) });
-    }
-    log.error('cannot answer a request', { ...about, err: error });
-    return problem({ kind: 'unavailable', detail: 'internal error', headers: retryAfter(1) });
-  });
-  return app;
+  log.error('cannot answer a request', { ...about, err: error });
+  return problem({ kind: 'unavailable', detail: 'internal error', headers: retryAfter(1) });
 }
 
 /** A problem as a Response. The id of the request is added where the response is sent. */

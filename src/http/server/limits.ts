@@ -1,4 +1,4 @@
-/** What bounds requests and connections. Each limit says what happens beyond it. */
+/** The limits of requests and connections. Each says what happens beyond it. */
 export interface HttpLimits {
   /** Of one body, as sent and, counted while it unpacks, as decoded. Beyond: 413. */
   readonly maxBodyBytes: number;
