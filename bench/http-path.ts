@@ -1,9 +1,9 @@
 /**
  * What the ways from a socket to the handler of POST /logs cost: through hono and its node server, straight from
  * node:http with the events of a stream, straight from its parser (src/http/body.ts), and the whole of src/http with
- * all its checks, behind node:http and by the fast lane. Nothing is decoded or stored. CPU time of the server process a
+ * all its checks, behind node:http and by the fast path. Nothing is decoded or stored. CPU time of the server process a
  * request, and requests a second with the generator beside it; medians of interleaved rounds. Licenses the fast paths in
- * src/http/logs.ts, body.ts and fast-lane.ts.
+ * src/http/logs.ts, body.ts and fast/fast-path.ts.
  *
  *   node bench/http-path.ts [--rounds 3] [--seconds 0.7] [--bytes 170] [--connections 16] [--depth 1]
  */
@@ -21,7 +21,7 @@ import { createHttpServer } from '../src/http/server/server.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import type { Ingest } from '../src/service/service.ts';
 
-const WAYS = ['hono', 'stream', 'parser', 'node', 'lane'] as const;
+const WAYS = ['hono', 'stream', 'parser', 'node', 'fast'] as const;
 type Way = (typeof WAYS)[number];
 
 const ingest: Ingest = async () => ({ kind: 'accepted', answer: '{"accepted":1}', durability: 'os', replayed: false });
@@ -63,11 +63,11 @@ function viaParser(): Server {
     const declared = Number(request.headers['content-length']);
     const reservation = inFlight.reserve(declared);
     if (reservation === undefined) return;
-    const done = (outcome: Buffer | string) => {
+    const collected = (outcome: Buffer | string) => {
       reservation.release();
       if (typeof outcome !== 'string') void takeIn(outcome, response);
     };
-    request.sink = new BodyCollector({ declared, maxBytes: 1e9, reservation, buffers, done });
+    request.sink = new BodyCollector({ declared, maxBytes: 1e9, reservation, buffers, owner: { collected } });
   });
 }
 
@@ -81,6 +81,7 @@ async function listenWhole(): Promise<number> {
       maxInFlightBytes: 1 << 28,
       headersTimeoutMs: 2_000,
       bodyTimeoutMs: 10_000,
+      requestTimeoutMs: 5_000,
       keepAliveTimeoutMs: 60_000,
       maxConnections: 10_000,
     },
@@ -107,7 +108,7 @@ async function listenWhole(): Promise<number> {
 async function serve(way: Way): Promise<void> {
   const make = { hono: viaHono, stream: viaStream, parser: viaParser };
   let port = 0;
-  if (way === 'node' || way === 'lane') {
+  if (way === 'node' || way === 'fast') {
     port = await listenWhole();
   } else {
     const server = make[way]().listen(0, '127.0.0.1');
@@ -167,7 +168,7 @@ async function measure(way: Way, load: Load): Promise<Measured> {
 
 /** Keeps `depth` requests out on one connection, and counts answers by their length, which never changes. */
 function drive(way: Way, port: number, { bytes, depth }: Load, count: { answers: number }): Socket {
-  // The fast lane leaves what has a TE to node:http.
+  // The fast path leaves requests with a TE to node:http.
   const te = way === 'node' ? 'TE: trailers\r\n' : '';
   const head = `POST /logs HTTP/1.1\r\nHost: 127.0.0.1\r\n${te}X-Request-Id: bench-1\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
   const request = Buffer.from(head + 'x'.repeat(bytes));

@@ -10,11 +10,16 @@ import { createTestLog } from './support/queues.ts';
 
 const { config: defaults } = loadConfig({ env: { LOGFORGE_LOGGING_LEVEL: 'fatal' } });
 
-/** The same front in two threads, with the real ingest in them: what the fake one would have said, the store says. */
+/** The same HTTP worker in two threads, with the real ingest. The fake ingest of a test answers in place of the storage. */
 const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...options }) => {
   let threads: HttpWorkers | undefined;
-  const { headersTimeoutMs, bodyTimeoutMs, keepAliveTimeoutMs, rateLimit, ...sizes } = limits;
-  const times = { headersTimeout: headersTimeoutMs, bodyTimeout: bodyTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs };
+  const { headersTimeoutMs, bodyTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, rateLimit, ...sizes } = limits;
+  const times = {
+    headersTimeout: headersTimeoutMs,
+    bodyTimeout: bodyTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+  };
   const server = {
     ...defaults.server,
     ...sizes,
@@ -60,13 +65,13 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
 };
 
 /*
- * The contract of src/http on two threads. What the servers answer is asked of servers in threads that serve all these tests,
- * with the fakes of the tests behind them; how they end, of the real front, whose threads begin and end with it.
+ * The contract of src/http on two threads. Tests of answers use threads that stay alive for all of them, with the fakes of
+ * the tests. Tests of closing use real HTTP workers, whose threads start and end with the server.
  *
- * Not asked of threads: draining before the end (they drain when they close), sharing a port (they do), and the bounds on
- * connections and event streams, of which each thread has its part: test/e2e/thread-limits.test.ts has those.
+ * Left out: draining before the close (threads drain when they close), sharing a port (they always do), and the limits on
+ * connections and event streams, which are divided among the threads (test/e2e/thread-limits.test.ts).
  */
-describe('two threads that read requests', () => {
+describe('two HTTP workers', () => {
   const threads = startHttpThreads(2);
   afterAll(() => threads.stop());
 

@@ -76,6 +76,7 @@ export function createHttpWorker(options: {
       maxInFlightBytes: server.maxInFlightBytes,
       headersTimeoutMs: server.headersTimeout,
       bodyTimeoutMs: server.bodyTimeout,
+      requestTimeoutMs: server.requestTimeout,
       keepAliveTimeoutMs: server.keepAliveTimeout,
       // Each thread knows its own; the kernel spreads them evenly, but not exactly so.
       maxConnections: Math.ceil(server.maxConnections / server.threads),

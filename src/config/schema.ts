@@ -37,7 +37,12 @@ const server = section('The HTTP server.', {
     '64GiB',
     'Bytes of request bodies in hand at once. Beyond, a request is answered 503 with `Retry-After` before its body is read. At least `maxBodyBytes`.',
   ),
-  requestTimeout: duration('5s', '10ms', '1h', 'Longest time from the whole request to its answer; then 503.'),
+  requestTimeout: duration(
+    '5s',
+    '10ms',
+    '1h',
+    'Longest time from the last byte of a batch to its answer: decode and store. Then 503, and the batch may still be stored.',
+  ),
   headersTimeout: duration(
     '2s',
     '10ms',

@@ -1,4 +1,4 @@
-/** Every error this service answers: RFC 9457 problem details, told apart by `type`. */
+/** Every error that this service answers, as RFC 9457 problem details. `type` says which one it is. */
 const PROBLEMS = {
   'bad-request': { status: 400, title: 'Bad request' },
   'malformed-body': { status: 400, title: 'The body cannot be read' },
@@ -18,7 +18,7 @@ const PROBLEMS = {
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   'unsupported-transfer-encoding': { status: 501, title: 'Unsupported transfer encoding' },
   unavailable: { status: 503, title: 'Not available now' },
-  overloaded: { status: 503, title: 'Too much in hand' },
+  overloaded: { status: 503, title: 'Overloaded' },
   draining: { status: 503, title: 'Shutting down' },
   'not-ready': { status: 503, title: 'Not ready' },
 } as const;
@@ -30,7 +30,7 @@ export const PROBLEM_TYPES: readonly string[] = Object.keys(PROBLEMS).map(typeOf
 
 export interface Problem {
   readonly kind: ProblemKind;
-  /** What went wrong with this request, for a person to read. */
+  /** What went wrong with this request, for people. */
   readonly detail: string;
   /** Members beside the standard ones. */
   readonly extra?: Readonly<Record<string, unknown>>;
@@ -50,12 +50,12 @@ export function problemBody({ kind, detail, extra }: Problem): string {
   return JSON.stringify({ type: typeOf(kind), title, status, detail, ...extra });
 }
 
-/** The headers of an answer that may succeed when asked again after `seconds`. */
+/** The header that tells a client to try again after `seconds`. */
 export function retryAfter(seconds: number): readonly string[] {
   return ['Retry-After', String(Math.max(1, Math.ceil(seconds)))];
 }
 
-/** A problem as a whole HTTP/1.1 answer, for where there is no request to answer; without headers of its own. */
+/** A problem as a whole HTTP/1.1 answer, for a connection without a readable request. Its own `headers` are left out. */
 export function rawProblem(problem: Problem): string {
   const { status, title } = PROBLEMS[problem.kind];
   const body = problemBody(problem);

@@ -10,10 +10,10 @@ import { type Channel, createChannel } from '../../src/runtime/channel.ts';
 import type { IngestResult } from '../../src/service/service.ts';
 import { createTestLog } from './queues.ts';
 
-/** What a server in a thread is made with; the rest is at the other end of the port. */
+/** What a server in a thread is made with. Everything else is at the other end of the port. */
 export type ServerData = Pick<HttpServerOptions, 'host' | 'port' | 'limits' | 'auth' | 'version' | 'shared'> & {
   readonly settings: HttpServerOptions['dashboard']['settings'];
-  /** Counts what the other end has been told. */
+  /** Counts the messages that the other end has handled. */
   readonly told: Int32Array;
 };
 
@@ -32,7 +32,7 @@ function revive({ name, message, fields }: Thrown): Error {
   return Object.assign(Object.create(known.prototype) as Error, { message, ...fields });
 }
 
-/** A server of the HTTP room in this thread, with all that is behind it at the other end. */
+/** A server of src/http in this thread. Its ingest, data and log are at the other end of the port. */
 function serve(port: MessagePort, data: ServerData): void {
   const { settings, told, ...options } = data;
   const metrics = createMetrics({ defaultMetrics: false });
@@ -43,7 +43,7 @@ function serve(port: MessagePort, data: ServerData): void {
     close: (graceMs: number) => server.close({ graceMs }),
     metrics: () => readCounts(metrics),
   });
-  /** Returns when the other end knows, so that a test which has the answer may look at once. */
+  /** Returns when the other end has handled the message, so that a test with the answer can check it at once. */
   const tell = (method: string, argument: unknown): void => {
     const before = Atomics.load(told, 0);
     void channel.call(method, argument);
@@ -51,20 +51,20 @@ function serve(port: MessagePort, data: ServerData): void {
   };
   const logAt = (level: string) => (message: string, fields?: object) =>
     tell('log', { level, message, text: JSON.stringify(fields) });
-  const { live, ...back } = createRemoteCore({
+  const { live, ...core } = createRemoteCore({
     ...{ channel, live: remoteLive.live, log: createTestLog() },
     reuse: () => undefined,
   });
   const server = createHttpServer({
     ...options,
-    ...back,
+    ...core,
     reusePort: true,
     async ingest(request) {
       const result = (await channel.call('ingest', request)) as IngestResult | { readonly thrown: Thrown };
       if ('thrown' in result) throw revive(result.thrown);
       return result;
     },
-    dashboard: { live, hourTotals: back.hourTotals, settings },
+    dashboard: { live, hourTotals: core.hourTotals, settings },
     noteRefusal: (refusal) => tell('noteRefusal', refusal),
     metrics,
     clock: Date.now,

@@ -15,8 +15,8 @@ interface HttpThreads {
 }
 
 /**
- * Some threads for servers of the HTTP room: each server is one in every thread, on one port, under the same limits
- * together, as in http-workers.ts. What is behind them is that of the test, here.
+ * Threads for servers of src/http. Each server of a test is one server in every thread, on one port, with limits that count
+ * for all of them, as in http-workers.ts. Its ingest and its data are those of the test, in this thread.
  */
 export function startHttpThreads(count: number): HttpThreads {
   const entry = new URL('./http-thread.ts', import.meta.url);
@@ -56,7 +56,7 @@ export function startHttpThreads(count: number): HttpThreads {
   };
 }
 
-/** One thread's part of a server: `open` makes it, on a port that may be known only by then. */
+/** The part of a server in one thread. `open` starts it, on a port that may be unknown before. */
 function openServer(worker: Worker, options: HttpServerOptions) {
   const { port1, port2 } = new MessageChannel();
   const told = new Int32Array(new SharedArrayBuffer(4));

@@ -1,17 +1,17 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Aggregate } from '../../analytics/analytics.ts';
-import { type Authenticate, UNAUTHORIZED } from '../auth.ts';
+import type { Authenticate } from '../auth.ts';
 import type { Problem } from '../problem.ts';
 
 export const ADMIN_ROUTES = ['/admin/aggregate'] as const;
 
 const FORBIDDEN: Problem = {
   kind: 'forbidden',
-  detail: 'this is for holders of an API key, and auth.enabled is false',
+  detail: 'POST /admin/aggregate needs an API key, and auth.enabled is false',
 };
 
-/** What makes the service do something, for those who have a key: where nobody needs one, for nobody. */
+/** Routes that make the service do something. They always need a key: without auth they are refused. */
 export function addAdminRoutes(
   app: Hono,
   options: {
@@ -23,9 +23,9 @@ export function addAdminRoutes(
   const { aggregate, authenticate, answerProblem } = options;
   app.post('/admin/aggregate', async (context) => {
     if (authenticate === undefined) return answerProblem(FORBIDDEN);
-    // What the node server hands in beside the request.
+    // The request of node:http, which the node server of hono hands in.
     const { incoming } = context.env as HttpBindings;
-    if (authenticate(incoming.headers) === undefined) return answerProblem(UNAUTHORIZED);
+    if (authenticate.find(incoming.headers) === undefined) return answerProblem(authenticate.problem);
     return context.json(await aggregate(), 200, { 'Cache-Control': 'no-store' });
   });
 }

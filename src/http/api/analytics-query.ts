@@ -3,12 +3,12 @@ import { type Hour, parseHour } from '../../model/hour.ts';
 import { analyticsParameters } from '../docs/api-schemas.ts';
 import { type Query, rangeFault, readParameters } from './parameters.ts';
 
-/** What GET /analytics is asked for: one hour, or the hours in [from, to). */
+/** The question to GET /analytics: one hour, or the hours in [from, to). */
 export type AnalyticsQuery =
   | { readonly kind: 'hour'; readonly hour: Hour; readonly top: number | undefined }
   | { readonly kind: 'range'; readonly from: Hour; readonly to: Hour; readonly top: number | undefined };
 
-/** Reads the query's parameters, or says what is wrong with them. */
+/** Reads the parameters of a query, or returns what is wrong with them. */
 export function readAnalyticsQuery(query: Query): AnalyticsQuery | string {
   const given = readParameters(analyticsParameters, query);
   return typeof given === 'string' ? given : chooseKind(given);
@@ -18,10 +18,10 @@ function chooseKind(given: z.infer<typeof analyticsParameters>): AnalyticsQuery 
   const { top } = given;
   const [hour, from, to] = [given.hour, given.from, given.to].map((text) => parseHour(text ?? ''));
   if (hour !== undefined) {
-    if (from !== undefined || to !== undefined) return 'ask for an hour, or for from and to, not for both';
+    if (from !== undefined || to !== undefined) return 'ask for hour, or for from and to, not for both';
     return { kind: 'hour', hour, top };
   }
-  if (from === undefined && to === undefined) return 'ask for an hour, or for from and to';
+  if (from === undefined && to === undefined) return 'ask for hour, or for from and to';
   if (from === undefined || to === undefined) return 'from and to must be given together';
   return rangeFault(from, to) ?? { kind: 'range', from, to, top };
 }

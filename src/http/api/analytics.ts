@@ -12,8 +12,8 @@ export interface AnalyticsAnswer {
 }
 
 /**
- * GET /analytics: an hour's summary as stored, or the sum over a range, which begins with `from`, `to` and `hours` (how
- * many had a summary) instead of `hour`. With `top`, `other` has what each map lost. As CSV: the maps only.
+ * GET /analytics: the summary of an hour as stored, or the sum over a range. A sum begins with `from`, `to` and `hours` (how
+ * many had a summary) instead of `hour`. With `top`, `other` adds up the entries that each map lost. As CSV: the maps only.
  */
 export async function answerAnalytics(
   analytics: Analytics,
@@ -44,7 +44,7 @@ async function answerHour(
 }
 
 function noSummary(hour: number): Problem {
-  return { kind: 'not-found', detail: `there is no summary of ${hourToIso(hour)}` };
+  return { kind: 'not-found', detail: `no summary for hour ${hourToIso(hour)}` };
 }
 
 function write(head: Readonly<Record<string, unknown>>, { summary, other }: RangeSum, csv: boolean): AnalyticsAnswer {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createEventStreams, type EventStream, eventText } from './event-stream.ts';
 
-/** A server whose every answer is a stream. */
+/** A server that answers every request with a stream. */
 async function start(options: { beatMs?: number; stallMs?: number; bufferBytes?: number } = {}) {
   const { bufferBytes = 64 * 1024, ...times } = options;
   const opened: EventStream[] = [];
@@ -43,7 +43,7 @@ async function read(response: IncomingMessage, until: string): Promise<string> {
 }
 
 describe('an event stream', () => {
-  test('begins at once and is closed to everyone who listens', async () => {
+  test('begins at once, and ends for all clients when the streams close', async () => {
     const { connect, opened, counts, closed, streams } = await start();
     const response = await connect();
     expect(response.headers).toMatchObject({
@@ -58,18 +58,18 @@ describe('an event stream', () => {
     expect([counts, streams.count('tail'), streams.count('stats')]).toEqual([[1, 0], 0, 0]);
   });
 
-  test('says something when there is nothing to say', async () => {
+  test('sends a comment when it has no events', async () => {
     const { connect } = await start({ beatMs: 10 });
     expect(await read(await connect(), ':\n\n')).toContain(':\n\n');
   });
 
-  test('is cut when its reader has stopped, and keeps no more than its buffer until then', async () => {
+  test('is cut when its client has stopped reading, and keeps no more than its buffer until then', async () => {
     const { connect, opened, dropped, closed } = await start({ beatMs: 20, stallMs: 100 });
     const response = await connect();
     response.pause();
     const [stream] = opened;
     const text = eventText('much', 'x'.repeat(16 * 1024));
-    // What the kernel takes is not ours to count; some time it takes no more.
+    // The kernel takes an unknown amount first.
     const fill = () => {
       while (stream?.send(text) === true);
       return closed();
@@ -78,7 +78,7 @@ describe('an event stream', () => {
     expect(dropped).toEqual(['tail']);
   });
 
-  test('is kept for a reader that is slow but reads', async () => {
+  test('stays open for a client that reads slowly', async () => {
     const { connect, opened, dropped, closed } = await start({ beatMs: 20, stallMs: 200 });
     const response = await connect();
     const [stream] = opened;
@@ -88,7 +88,7 @@ describe('an event stream', () => {
     response.on('data', (part: Buffer) => {
       received += part.length;
     });
-    // Reads a moment, then none, for longer than a reader may stand still.
+    // Reads for a moment, pauses for a moment, for longer than stallMs in all.
     for (const end = performance.now() + 1_000; performance.now() < end; ) {
       while (stream?.send(text) === true);
       refused += 1;

@@ -2,16 +2,16 @@ import type { ServerResponse } from 'node:http';
 
 /** One client that reads server-sent events (WHATWG HTML, 9.2). */
 export interface EventStream {
-  /** False when the client is behind with reading, or gone; then nothing was sent. */
+  /** False when the client reads too slowly, or has left. Then nothing was sent. */
   send(text: string): boolean;
 }
 
 /** The open streams of one server. */
 export interface EventStreams {
-  /** Answers with a stream; `onClose` is called once, when it has ended, whoever ended it. */
+  /** Answers with a stream. `onClose` is called once, when the stream has ended for any reason. */
   open(response: ServerResponse, options: OpenOptions): EventStream;
   count(kind: StreamKind): number;
-  /** Ends them all. */
+  /** Ends all streams. */
   close(): void;
 }
 
@@ -19,7 +19,7 @@ export type StreamKind = 'stats' | 'tail';
 
 interface OpenOptions {
   readonly kind: StreamKind;
-  /** Bytes kept for a client that is behind; what would go beyond is not sent. */
+  /** Bytes kept for a client that reads slowly. Text that does not fit is not sent. */
   readonly bufferBytes: number;
   readonly onClose: () => void;
 }
@@ -33,22 +33,28 @@ interface Open extends EventStream {
 const HEAD = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-store',
-  // For nginx, which would collect the events otherwise.
+  // Without it nginx would collect the events.
   'X-Accel-Buffering': 'no',
 };
 
-/** Whether a response became a stream, which lasts as long as its reader likes. */
+/** Whether a response is a stream, which lasts as long as its client reads. */
 export function isEventStream(response: ServerResponse): boolean {
   return response.getHeader('content-type') === HEAD['Content-Type'];
 }
 
-/** A client that has been behind for `stallMs` has stopped reading, and is cut. All are sent a comment each `beatMs`. */
-export function createEventStreams(options: {
-  readonly onDropped: (kind: StreamKind) => void;
-  readonly onCount: (kind: StreamKind, count: number) => void;
-  readonly beatMs?: number;
-  readonly stallMs?: number;
-}): EventStreams {
+interface StreamTimes {
+  /** Each stream is sent a comment in this interval, in milliseconds. */
+  readonly beatMs: number;
+  /** A client whose buffer has been full for so long has stopped reading, and is cut: milliseconds. */
+  readonly stallMs: number;
+}
+
+export function createEventStreams(
+  options: Partial<StreamTimes> & {
+    readonly onDropped: (kind: StreamKind) => void;
+    readonly onCount: (kind: StreamKind, count: number) => void;
+  },
+): EventStreams {
   const { onDropped, onCount, beatMs = 10_000, stallMs = 20_000 } = options;
   const streams = new Set<Open>();
   const count = (kind: StreamKind) => [...streams].filter((stream) => stream.kind === kind).length;
@@ -58,57 +64,69 @@ export function createEventStreams(options: {
     const now = performance.now();
     for (const stream of streams) stream.beat(now);
   };
-
-  const open: EventStreams['open'] = (response, { kind, bufferBytes, onClose }) => {
-    let behindSince: number | undefined;
-    const stream: Open = {
-      kind,
-      send(text) {
-        if (response.destroyed || response.writableEnded) return false;
-        if (response.writableLength + text.length > bufferBytes) {
-          behindSince ??= performance.now();
-          return false;
-        }
-        behindSince = undefined;
-        response.write(text);
-        return true;
-      },
-      beat(now) {
-        if (behindSince === undefined) {
-          stream.send(':\n\n');
-        } else if (now - behindSince >= stallMs) {
-          onDropped(kind);
-          response.destroy();
-        }
-      },
-      end: () => void response.end(),
-    };
-    streams.add(stream);
-    timer ??= setInterval(beat, beatMs).unref();
-    onCount(kind, count(kind));
-    const closed = () => {
-      streams.delete(stream);
-      onCount(kind, count(kind));
-      if (streams.size === 0) {
-        clearInterval(timer);
-        timer = undefined;
-      }
-      onClose();
-    };
-    if (response.destroyed) setImmediate(closed);
-    else response.once('close', closed);
-    response.writeHead(200, HEAD);
-    // The first bytes: the client knows that it is connected, and how long to wait before it connects anew.
-    response.write('retry: 2000\n\n');
-    return stream;
+  const remove = (stream: Open) => {
+    streams.delete(stream);
+    onCount(stream.kind, count(stream.kind));
+    if (streams.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
   };
 
   return {
-    open,
+    open(response, { kind, bufferBytes, onClose }) {
+      const stream = createStream({ response, kind, bufferBytes, stallMs, onStalled: () => onDropped(kind) });
+      streams.add(stream);
+      timer ??= setInterval(beat, beatMs).unref();
+      onCount(kind, count(kind));
+      const closed = () => {
+        remove(stream);
+        onClose();
+      };
+      if (response.destroyed) setImmediate(closed);
+      else response.once('close', closed);
+      response.writeHead(200, HEAD);
+      // The first bytes: the client knows that it is connected, and how long to wait before it connects again.
+      response.write('retry: 2000\n\n');
+      return stream;
+    },
     count,
     close() {
       for (const stream of streams) stream.end();
     },
+  };
+}
+
+function createStream(options: {
+  readonly response: ServerResponse;
+  readonly kind: StreamKind;
+  readonly bufferBytes: number;
+  readonly stallMs: number;
+  readonly onStalled: () => void;
+}): Open {
+  const { response, kind, bufferBytes, stallMs, onStalled } = options;
+  let fullSince: number | undefined;
+  const send = (text: string): boolean => {
+    if (response.destroyed || response.writableEnded) return false;
+    if (response.writableLength + text.length > bufferBytes) {
+      fullSince ??= performance.now();
+      return false;
+    }
+    fullSince = undefined;
+    response.write(text);
+    return true;
+  };
+  return {
+    kind,
+    send,
+    beat(now) {
+      if (fullSince === undefined) {
+        send(':\n\n');
+      } else if (now - fullSince >= stallMs) {
+        onStalled();
+        response.destroy();
+      }
+    },
+    end: () => void response.end(),
   };
 }
 

@@ -11,22 +11,22 @@ export interface Events {
   tail(response: ServerResponse, query: Query): Problem | undefined;
 }
 
-/** Streams of each kind that one server keeps open, and what it keeps in memory for each that reads slowly. */
+/** Open streams of each kind in one server, and the bytes kept for each client that reads slowly. */
 const LIMITS = {
   stats: { streams: 1_024, bufferBytes: 64 * 1024 },
   tail: { streams: 64, bufferBytes: 1024 * 1024 },
 } as const;
-/** Refusals told in one second; the page asks for the others when it is opened. */
-const MAX_TOLD = 20;
+/** Refusals sent in one second. The page asks for older ones when it is opened. */
+const MAX_SENT = 20;
 
 export function createEvents(options: { readonly live: Live; readonly streams: EventStreams }): Events {
   const { live, streams } = options;
   const readers = new Set<EventStream>();
   let unsubscribe: (() => void) | undefined;
 
-  const tell = (event: LiveEvent) => {
+  const send = (event: LiveEvent) => {
     const text = event.kind === 'stats' ? statsText(event.stats) : refusalsText(event.refusals);
-    // A client that is behind with reading sees the next second again.
+    // A client that reads slowly misses this event and gets the next one.
     for (const reader of readers) reader.send(text);
   };
 
@@ -39,15 +39,15 @@ export function createEvents(options: { readonly live: Live; readonly streams: E
 
   return {
     stats(response) {
-      if (streams.count('stats') >= LIMITS.stats.streams) return tooMany('event streams');
+      if (streams.count('stats') >= LIMITS.stats.streams) return tooMany('event streams', LIMITS.stats.streams);
       const reader = streams.open(response, {
         kind: 'stats',
         bufferBytes: LIMITS.stats.bufferBytes,
         onClose: () => leave(reader),
       });
       readers.add(reader);
-      unsubscribe ??= live.subscribe(tell);
-      // Something to see at once. Where it cannot be had, the next second has it.
+      unsubscribe ??= live.subscribe(send);
+      // Something to show at once. If it fails, the next second brings it.
       void live.snapshot().then(
         ({ stats }) => reader.send(statsText(stats)),
         () => undefined,
@@ -58,7 +58,7 @@ export function createEvents(options: { readonly live: Live; readonly streams: E
     tail(response, query) {
       const filter = readFilter(query);
       if (typeof filter === 'string') return { kind: 'bad-request', detail: filter };
-      if (streams.count('tail') >= LIMITS.tail.streams) return tooMany('tails');
+      if (streams.count('tail') >= LIMITS.tail.streams) return tooMany('tails', LIMITS.tail.streams);
       let end: () => void = () => undefined;
       const reader = streams.open(response, {
         kind: 'tail',
@@ -82,19 +82,19 @@ function statsText(stats: LiveStats): string {
   return eventText('stats', JSON.stringify(stats));
 }
 
-/** Oldest first, so that whoever puts each on top has the newest on top. */
+/** Oldest first: the page puts each one on top, so the newest ends on top. */
 function refusalsText(refusals: readonly Refusal[]): string {
-  const told = refusals.slice(0, MAX_TOLD).reverse();
-  return told.map((refusal) => eventText('refusal', JSON.stringify(refusal))).join('');
+  const sent = refusals.slice(0, MAX_SENT).reverse();
+  return sent.map((refusal) => eventText('refusal', JSON.stringify(refusal))).join('');
 }
 
-function tooMany(what: string): Problem {
-  return { kind: 'overloaded', detail: `too many ${what} are open`, headers: retryAfter(10) };
+function tooMany(what: string, limit: number): Problem {
+  return { kind: 'overloaded', detail: `too many ${what} are open (limit ${limit})`, headers: retryAfter(10) };
 }
 
 function readFilter(query: Query): TailFilter | string {
   const given = readParameters(tailParameters, query);
   if (typeof given === 'string') return given;
-  // An empty text is no test.
+  // An empty text matches everything.
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
 }

@@ -2,10 +2,10 @@ import type { z } from 'zod';
 import type { Hour } from '../../model/hour.ts';
 import { MAX_RANGE_HOURS } from '../docs/api-schemas.ts';
 
-/** A query's parameters as hono reads them. */
+/** The parameters of a query as hono reads them. */
 export type Query = Readonly<Record<string, readonly string[]>>;
 
-/** Reads the parameters that a schema has, or says what is wrong with them. Those of other names are not looked at. */
+/** Reads the parameters of a schema, or returns what is wrong with them. Ignores parameters of other names. */
 export function readParameters<S extends z.ZodObject>(schema: S, query: Query): z.infer<S> | string {
   const given: Record<string, string> = {};
   for (const name of Object.keys(schema.shape)) {

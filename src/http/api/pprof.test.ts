@@ -33,14 +33,14 @@ async function serve(profiler: ProfileSource): Promise<string> {
 }
 
 describe('live profiles', () => {
-  it('lists what there is to ask for, thread by thread', async () => {
+  it('lists the profiles of each thread', async () => {
     const url = await serve(createSource().source);
     const text = await (await fetch(`${url}/`)).text();
     expect(text.split('\n')).toContain('/debug/pprof/profile?seconds=30&thread=front%202');
     expect(text.split('\n')).toContain('/debug/pprof/heap?thread=main');
   });
 
-  it('hands out a CPU profile of so many seconds as a file', async () => {
+  it('answers a CPU profile of the given seconds as a file', async () => {
     const { source, asked, end } = createSource();
     const url = await serve(source);
     end('"profile"');
@@ -50,7 +50,7 @@ describe('live profiles', () => {
     expect(asked).toEqual([{ thread: 'front 2', ms: 2500 }]);
   });
 
-  it('looks at the main thread for thirty seconds when it is not told otherwise', async () => {
+  it('profiles the main thread for thirty seconds by default', async () => {
     const { source, asked, end } = createSource();
     const url = await serve(source);
     end('"profile"');
@@ -67,10 +67,10 @@ describe('live profiles', () => {
     });
   }
 
-  it('knows no thread that is not there', async () => {
+  it('answers 404 for an unknown thread', async () => {
     const url = await serve(createSource().source);
-    expect((await fetch(`${url}/heap?thread=gone`)).status).toBe(404);
-    expect((await fetch(`${url}/profile?thread=gone`)).status).toBe(404);
+    expect((await fetch(`${url}/heap?thread=unknown`)).status).toBe(404);
+    expect((await fetch(`${url}/profile?thread=unknown`)).status).toBe(404);
     expect((await fetch(`${url}/goroutine`)).status).toBe(404);
   });
 
@@ -106,7 +106,7 @@ describe('live profiles', () => {
     await answer;
   });
 
-  it('is closed to a page that asks under a name of its own', async () => {
+  it('refuses a request with a foreign host name', async () => {
     const url = new URL(await serve(createSource().source));
     const status = await new Promise((resolve, reject) => {
       const options = {

@@ -5,18 +5,18 @@ import { retryAfter } from '../problem.ts';
 import { listen } from '../server/server.ts';
 import { problem } from './routes.ts';
 
-/** Who makes the profiles. */
+/** Makes the profiles. */
 export interface ProfileSource {
   threads(): readonly string[];
   cpu(options: { readonly thread: string; readonly ms: number; readonly signal: AbortSignal }): Promise<string>;
   heap(thread: string): Promise<string>;
 }
 
-/** Live profiles on a port of their own, for whoever is on this machine. */
+/** Live profiles on a port of their own, for clients on this machine. */
 export interface PprofServer {
   /** Rejects with `cannot listen on …`. */
   listen(): Promise<{ readonly address: string; readonly port: number }>;
-  /** Ends a profile that is being made, and every connection. */
+  /** Stops a profile under way, and ends every connection. */
   close(): Promise<void>;
 }
 
@@ -49,10 +49,13 @@ function createPprofRoutes(profiler: ProfileSource, closing: AbortSignal): Hono 
   const app = new Hono();
   let busy = false;
 
-  // A page in a browser on this machine could ask, too, under a name of its own.
+  // A web page in a browser on this machine could ask too, under the name of its own host (DNS rebinding).
   app.use(async (context, next) => {
     if (isLoopback(new URL(context.req.url).hostname)) return next();
-    return problem({ kind: 'bad-request', detail: 'profiles are only for this machine: ask by a loopback address' });
+    return problem({
+      kind: 'bad-request',
+      detail: 'profiles are for this machine only: use a loopback address as host',
+    });
   });
 
   app.get('/debug/pprof/', (context) => {
@@ -68,10 +71,13 @@ function createPprofRoutes(profiler: ProfileSource, closing: AbortSignal): Hono 
   app.get('/debug/pprof/profile', async (context) => {
     const seconds = Number(context.req.query('seconds') ?? DEFAULT_SECONDS);
     if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
-      return problem({ kind: 'bad-request', detail: `seconds must be a number up to ${MAX_SECONDS}` });
+      return problem({
+        kind: 'bad-request',
+        detail: `the parameter seconds must be a number above 0 and up to ${MAX_SECONDS}`,
+      });
     }
     if (busy) {
-      const detail = 'a CPU profile is being made; one at a time';
+      const detail = 'another CPU profile is under way; only one runs at a time';
       return problem({ kind: 'overloaded', detail, headers: retryAfter(seconds) });
     }
     const thread = context.req.query('thread') ?? 'main';
@@ -91,13 +97,16 @@ function createPprofRoutes(profiler: ProfileSource, closing: AbortSignal): Hono 
     return download(await profiler.heap(thread), 'heap.heapprofile');
   });
 
-  app.notFound((context) => problem({ kind: 'not-found', detail: `there is nothing at ${context.req.path}` }));
+  app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
   app.onError((error) => problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(1) }));
   return app;
 }
 
 function noSuchThread(thread: string): Response {
-  return problem({ kind: 'not-found', detail: `there is no thread ${JSON.stringify(thread)}; see /debug/pprof/` });
+  return problem({
+    kind: 'not-found',
+    detail: `no such thread: ${JSON.stringify(thread)}; /debug/pprof/ lists the threads`,
+  });
 }
 
 function download(profile: string, name: string): Response {

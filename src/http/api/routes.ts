@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
+import { UnavailableError } from '../../model/deliver.ts';
 import type { Authenticate } from '../auth.ts';
 import { addDashboardRoutes, DASHBOARD_ROUTES } from '../dashboard/routes.ts';
 import { docsPage } from '../docs/docs-page.ts';
@@ -12,7 +13,7 @@ import type { EventStreams } from './event-stream.ts';
 import { answerReady } from './health.ts';
 import { prefersCsv } from './summary-csv.ts';
 
-/** The paths that are known, as they name the route of a request in metrics. */
+/** The known paths. They name the route of a request in metrics. */
 export const ROUTES = [
   '/logs',
   '/health',
@@ -28,19 +29,36 @@ export const ROUTES = [
 
 const POSTED: ReadonlySet<string> = new Set(['/logs', ...ADMIN_ROUTES]);
 
-/** Everything but POST /logs, which does not come here (see logs.ts). */
-export function createRoutes(
-  options: Pick<
+interface RoutesOptions
+  extends Pick<
     HttpServerOptions,
     'checkReadiness' | 'analytics' | 'aggregate' | 'metrics' | 'metricsText' | 'version' | 'auth' | 'dashboard' | 'log'
-  > & {
-    readonly authenticate: Authenticate | undefined;
-    readonly streams: EventStreams;
-    readonly isDraining: () => boolean;
-  },
-): Hono {
-  const { checkReadiness, analytics, metrics, metricsText, version, auth, log, isDraining } = options;
+  > {
+  readonly authenticate: Authenticate | undefined;
+  readonly streams: EventStreams;
+  readonly isDraining: () => boolean;
+}
+
+/** All routes but POST /logs, which has its own handler (logs/logs.ts). */
+export function createRoutes(options: RoutesOptions): Hono {
   const app = new Hono();
+  addServiceRoutes(app, options);
+  addAnalyticsRoute(app, options);
+  addDocsRoutes(app, options);
+  addAdminRoutes(app, { ...options, answerProblem: problem });
+  addDashboardRoutes(app, { ...options, answerProblem: problem });
+
+  for (const path of ROUTES) {
+    const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
+    app.all(path, (context) => problem(methodNotAllowed(context, allow)));
+  }
+  app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
+  app.onError((error, context) => answerError(error, context, options));
+  return app;
+}
+
+function addServiceRoutes(app: Hono, options: RoutesOptions): void {
+  const { checkReadiness, isDraining, version, metrics, metricsText } = options;
 
   app.get('/health', (context) => context.text('ok', 200, NOT_CACHED));
 
@@ -54,7 +72,9 @@ export function createRoutes(
   app.get('/metrics', async (context) =>
     context.body(await metricsText(), 200, { 'Content-Type': metrics.registry.contentType }),
   );
+}
 
+function addAnalyticsRoute(app: Hono, { analytics }: RoutesOptions): void {
   app.get('/analytics', async (context) => {
     const csv = prefersCsv(context.req.header('accept'));
     const answer = await answerAnalytics(analytics, context.req.queries(), { csv });
@@ -62,31 +82,29 @@ export function createRoutes(
     const body = answer.body instanceof Uint8Array ? Buffer.from(answer.body) : stream(answer.body);
     return context.body(body, 200, { 'Content-Type': answer.type, Vary: 'Accept' });
   });
+}
 
+function addDocsRoutes(app: Hono, { version, auth }: RoutesOptions): void {
   const document = openApiDocument({ version: version.version, auth });
   const documentText = JSON.stringify(document, undefined, 2);
   app.get('/openapi.json', (context) => context.body(documentText, 200, { 'Content-Type': 'application/json' }));
   const docs = docsPage(document);
   app.get('/docs', (context) => context.html(docs.html, 200, pageHeaders(docs.policy)));
-
-  addAdminRoutes(app, { ...options, answerProblem: problem });
-  addDashboardRoutes(app, { ...options, answerProblem: problem });
-
-  for (const path of ROUTES) {
-    const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
-    app.all(path, (context) => problem(methodNotAllowed(context, allow)));
-  }
-  app.notFound((context) => problem({ kind: 'not-found', detail: `there is nothing at ${context.req.path}` }));
-  app.onError((error, context) => {
-    const { outgoing } = context.env as HttpBindings;
-    const requestId = outgoing.getHeader('x-request-id');
-    log.error('cannot answer a request', { route: context.req.routePath, requestId, err: error });
-    return problem({ kind: 'unavailable', detail: 'internal error', headers: retryAfter(1) });
-  });
-  return app;
 }
 
-/** A problem as a Response; the request's id is added where the response is sent. */
+/** An UnavailableError is a plain warning with its cause. Any other error is a defect, logged with its stack. */
+function answerError(error: Error, context: Context, { log }: RoutesOptions): Response {
+  const { outgoing } = context.env as HttpBindings;
+  const about = { route: context.req.routePath, requestId: outgoing.getHeader('x-request-id') };
+  if (error instanceof UnavailableError) {
+    log.warn('cannot answer a request now', { ...about, reason: error.message });
+    return problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(error.retryAfterSeconds) });
+  }
+  log.error('cannot answer a request', { ...about, err: error });
+  return problem({ kind: 'unavailable', detail: 'internal error', headers: retryAfter(1) });
+}
+
+/** A problem as a Response. The id of the request is added where the response is sent. */
 export function problem(problem: Problem): Response {
   const headers = new Headers({ 'Content-Type': PROBLEM_TYPE });
   const { headers: pairs = [] } = problem;
@@ -109,7 +127,7 @@ function isProblem(answer: object): answer is Problem {
 }
 
 function methodNotAllowed({ req }: Context, allow: string): Problem {
-  const detail = `${req.path} does not understand ${req.method}; it understands ${allow}`;
+  const detail = `method ${req.method} is not allowed on ${req.path}; allowed: ${allow}`;
   return { kind: 'method-not-allowed', detail, headers: ['Allow', allow] };
 }
 

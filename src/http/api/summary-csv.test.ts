@@ -26,12 +26,12 @@ describe('a summary as CSV', () => {
     );
   });
 
-  it('has rows for the others where only the largest are there', () => {
+  it('has rows for the others when only the largest are listed', () => {
     const csv = csvOf(new Map([['/a', 2]]), new Map(), { requestsPerPath: 4, requestsPerUserAgent: 6 });
     expect(csv).toBe('dimension,value,requests\r\npath,/a,2\r\notherPaths,,4\r\notherUserAgents,,6\r\n');
   });
 
-  it('does not let a value be run as a formula', () => {
+  it('protects values that a spreadsheet would run as a formula', () => {
     for (const value of ['=HYPERLINK("http://x")', '+1', '@a', '-1+2', '\t=1']) {
       const [row] = parse(csvOf(new Map(), new Map([[value, 1]])), { columns: true });
       expect(row).toEqual({ dimension: 'userAgent', value: `'${value}`, requests: '1' });
@@ -62,7 +62,7 @@ describe('an Accept header', () => {
     'text/CSV; q=0.9, application/json; q=0.5',
     'text/csv, */*;q=0.1',
     'text/html, text/csv;header=present',
-  ])('that would rather have CSV: %s', (accept) => expect(prefersCsv(accept)).toBe(true));
+  ])('prefers CSV: %s', (accept) => expect(prefersCsv(accept)).toBe(true));
 
   it.each([
     undefined,
@@ -73,5 +73,5 @@ describe('an Accept header', () => {
     'text/csv;q=x',
     'text/csv, application/json',
     'text/csv;q=0.5, application/*',
-  ])('that would not: %s', (accept) => expect(prefersCsv(accept)).toBe(false));
+  ])('does not prefer CSV: %s', (accept) => expect(prefersCsv(accept)).toBe(false));
 });

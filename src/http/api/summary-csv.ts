@@ -3,8 +3,8 @@ import type { RangeSum } from '../../analytics/analytics.ts';
 const SLICE_CHARACTERS = 64 * 1024;
 
 /**
- * The maps of a summary as CSV by RFC 4180, in slices: a row for each path and user agent, and where only the largest
- * are there, a row for the requests of the others.
+ * The maps of a summary as CSV by RFC 4180, in slices: a row for each path and user agent. Where only the largest are
+ * listed, one more row has the requests of the others.
  *
  *   dimension,value,requests
  *   path,/favicon.ico,9
@@ -12,8 +12,8 @@ const SLICE_CHARACTERS = 64 * 1024;
  *   userAgent,curl/8,3
  *   otherUserAgents,,71
  *
- * A value that a spreadsheet would run as a formula gets an apostrophe in front: clients choose these values. JSON has
- * them as they are.
+ * A value that a spreadsheet would run as a formula gets an apostrophe in front, since clients choose these values. JSON
+ * has the values unchanged.
  */
 export function* summaryCsv(
   { requestsPerPath, requestsPerUserAgent }: RangeSum['summary'],
@@ -38,12 +38,12 @@ function* rows(dimension: string, counts: ReadonlyMap<string, number>): Generato
 }
 
 function cell(value: string): string {
-  // A lone `-` is what servers log for no user agent, and no formula.
+  // Servers log a lone `-` for a missing user agent. It is not a formula.
   const text = /^(?:[=+@\t\r]|-.)/s.test(value) ? `'${value}` : value;
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Whether an Accept header would rather have text/csv than application/json. RFC 9110, section 12.5.1. */
+/** Whether an Accept header prefers text/csv to application/json. RFC 9110, section 12.5.1. */
 export function prefersCsv(accept: string | undefined): boolean {
   const csv = quality(accept, 'text/csv');
   return csv > 0 && csv > Math.max(quality(accept, 'application/json'), quality(accept, 'application/*'));

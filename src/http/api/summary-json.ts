@@ -3,9 +3,9 @@ import type { Summary } from '../../model/summary.ts';
 const SLICE_CHARACTERS = 64 * 1024;
 
 /**
- * A summary as two-space JSON, in slices, so that a large one need not be made at once. `head` and `other` are members
- * before and behind. The maps are written entry by entry: an object would take `__proto__` for its prototype and put
- * `123` first.
+ * A summary as two-space JSON, in slices, so that a large one is never in memory as a whole. The members of `head` come
+ * first, `other` comes after the maps. The maps are written entry by entry: an object would take `__proto__` for its
+ * prototype and put `123` first.
  */
 export function* summaryJson(
   head: Readonly<Record<string, unknown>>,

@@ -16,7 +16,7 @@ const PACKERS: Record<string, (body: Uint8Array) => Buffer> = {
 };
 const MIB = 1024 * 1024;
 
-/** A body of `bytes` bytes that no format will like but every coding will carry. */
+/** A body of `bytes` bytes. It is of no format, and compresses badly. */
 function noise(bytes: number): Buffer {
   const body = Buffer.alloc(bytes);
   for (let at = 0, state = 1; at < bytes; at += 1) {
@@ -27,7 +27,7 @@ function noise(bytes: number): Buffer {
 }
 
 export function describeBodies(create: CreateServer): void {
-  describe('takes bodies', () => {
+  describe('accepts bodies', () => {
     test.each([
       ['application/json', 'json'],
       ['Application/JSON', 'json'],
@@ -68,7 +68,7 @@ export function describeBodies(create: CreateServer): void {
       expect(ingested[0]?.body.equals(body)).toBe(true);
     });
 
-    test('of exactly the bound, as sent and as decoded', async () => {
+    test('of exactly the limit, as sent and as decoded', async () => {
       const { post, ask, ingested } = await startFixture(create, { limits: { maxBodyBytes: 50_000 } });
       const body = noise(50_000);
       const packed = { body: zlib.gzipSync(body), headers: ['Content-Encoding: gzip'] };
@@ -79,7 +79,7 @@ export function describeBodies(create: CreateServer): void {
       expect(ingested.map((request) => request.body.equals(body))).toEqual([true, true, true]);
     });
 
-    test('that are empty: what that means is for the format to say', async () => {
+    test('that are empty, and leaves the decision to the decoder', async () => {
       const { post, ingested } = await startFixture(create);
       await post({ body: '' });
       await post({ body: '', contentLength: null });
@@ -160,8 +160,8 @@ export function describeBodies(create: CreateServer): void {
     const BROKEN: Record<string, (packed: Buffer) => Buffer> = {
       'cut short': (packed) => packed.subarray(0, -3),
       'cut in half': (packed) => packed.subarray(0, packed.length >> 1),
-      'with rubbish behind': (packed) => Buffer.concat([packed, Buffer.from('rubbish')]),
-      'with zeros behind': (packed) => Buffer.concat([packed, Buffer.alloc(5)]),
+      'with rubbish after its end': (packed) => Buffer.concat([packed, Buffer.from('rubbish')]),
+      'with zeros after its end': (packed) => Buffer.concat([packed, Buffer.alloc(5)]),
       'that is not packed': () => Buffer.from(BODY),
       'that is empty': () => Buffer.alloc(0),
     };
@@ -202,7 +202,7 @@ export function describeBodies(create: CreateServer): void {
     });
   });
 
-  describe('bounds bodies', () => {
+  describe('limits bodies', () => {
     test('by their Content-Length, before they are sent', async () => {
       const { connect, ingested } = await startFixture(create, { limits: { maxBodyBytes: 1_000 } });
       const client = await connect();
@@ -213,7 +213,7 @@ export function describeBodies(create: CreateServer): void {
       expect(ingested).toEqual([]);
     });
 
-    test('with an answer that a client sees which sends on, and a closed connection', async () => {
+    test('with an answer that reaches a client which still sends, and a closed connection', async () => {
       const { connect, ingested } = await startFixture(create, { limits: { maxBodyBytes: 1_000 } });
       const client = await connect();
       client.send(postBytes({ body: noise(8 * MIB) }));
@@ -224,7 +224,7 @@ export function describeBodies(create: CreateServer): void {
       expect(ingested).toEqual([]);
     });
 
-    test('and keeps the connection where little of the body is left', async () => {
+    test('and keeps the connection when little of the body is unread', async () => {
       const { connect, ingested } = await startFixture(create, { limits: { maxBodyBytes: 1_000 } });
       const client = await connect();
       client.send(postBytes({ body: noise(5_000) }));
@@ -234,7 +234,7 @@ export function describeBodies(create: CreateServer): void {
       expect(ingested).toHaveLength(1);
     });
 
-    test('that are sent chunked, where they pass the bound', async () => {
+    test('that are sent chunked, when they pass the limit', async () => {
       const { connect, ingested, metric } = await startFixture(create, { limits: { maxBodyBytes: 10_000 } });
       const client = await connect();
       client.send(postBytes({ body: '', contentLength: null, headers: ['Transfer-Encoding: chunked'] }));
@@ -262,7 +262,7 @@ export function describeBodies(create: CreateServer): void {
       expect(ingested).toEqual([]);
     });
 
-    test('whose gzip trailer lies about their length', async () => {
+    test('whose gzip trailer has a wrong length', async () => {
       const { post, ingested } = await startFixture(create, { limits: { maxBodyBytes: 2 * MIB } });
       const body = zlib.gzipSync(Buffer.alloc(64 * MIB));
       body.writeUInt32LE(10, body.length - 4);

@@ -13,14 +13,14 @@ import {
 const GET_HEALTH = 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n';
 
 export function describeConnections(create: CreateServer): void {
-  describe('refuses what is not HTTP', () => {
+  describe('refuses bytes that are not HTTP', () => {
     test.each([
       ['rubbish', 'rubbish\r\n\r\n', 400],
-      ['a version nobody speaks', 'GET / HTTP/9.9\r\n\r\n', 400],
+      ['an unknown version', 'GET / HTTP/9.9\r\n\r\n', 400],
       ['a header without a colon', 'GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n', 400],
       ['two lengths', postBytes({ headers: ['Content-Length: 3'] }), 400],
-      ['a length beside chunks', postBytes({ headers: ['Transfer-Encoding: chunked'] }), 400],
-      ['a length that is no number', postBytes({ headers: ['Content-Length: x'], contentLength: null }), 400],
+      ['a length together with chunks', postBytes({ headers: ['Transfer-Encoding: chunked'] }), 400],
+      ['a length that is not a number', postBytes({ headers: ['Content-Length: x'], contentLength: null }), 400],
       ['no Host', 'GET /health HTTP/1.1\r\n\r\n', 400],
       ['headers beyond 16 KiB', `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
       ['headers of a megabyte', `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(1_000_000)}\r\n\r\n`, 431],
@@ -45,7 +45,7 @@ export function describeConnections(create: CreateServer): void {
       expect(await client.ended()).toBe('');
     });
 
-    test('but a target with odd characters is only not found', async () => {
+    test('but answers 404 or 400 to a target with unusual characters', async () => {
       const { get } = await startFixture(create);
       for (const target of ['/%', '/%ff', '/a%00b', '/a\\b', '/logs/', '//logs', '/LOGS', "/'<>"]) {
         expect([400, 404]).toContain((await get(target)).status);
@@ -85,19 +85,19 @@ export function describeConnections(create: CreateServer): void {
     });
 
     test('hang up while their batch is being stored', async () => {
-      const held = deferred<IngestResult>();
-      const { connect, ingested, metric, post, server } = await startFixture(create, { ingest: () => held.promise });
+      const outcome = deferred<IngestResult>();
+      const { connect, ingested, metric, post, server } = await startFixture(create, { ingest: () => outcome.promise });
       const client = await connect();
       client.send(postBytes());
       await expect.poll(() => ingested.length).toBe(1);
       client.socket.resetAndDestroy();
-      held.resolve(ACCEPTED);
+      outcome.resolve(ACCEPTED);
       expect((await post()).status).toBe(202);
       expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
       await server.close({ graceMs: 20_000 });
     });
 
-    test('hang up right after an answer began, or say nothing at all', async () => {
+    test('hang up right after their request, or send nothing at all', async () => {
       const { connect, post } = await startFixture(create);
       const silent = await connect();
       const leaving = await connect();
@@ -108,7 +108,7 @@ export function describeConnections(create: CreateServer): void {
     });
   });
 
-  describe('gives time', () => {
+  describe('limits the time', () => {
     test('for headers: then 408', async () => {
       const { connect } = await startFixture(create, { limits: { headersTimeoutMs: 100 } });
       const client = await connect();
@@ -154,13 +154,13 @@ export function describeConnections(create: CreateServer): void {
       await client.ended();
     });
 
-    test('to a client that says nothing: then 408', async () => {
+    test('of a client that sends nothing: then 408', async () => {
       const { connect } = await startFixture(create, { limits: { headersTimeoutMs: 100 } });
       const client = await connect();
       expect((await client.answer()).status).toBe(408);
     });
 
-    test('for the rest of a body that was refused, and then cuts the connection', async () => {
+    test('for the rest of a refused body: then the connection is cut', async () => {
       const { connect } = await startFixture(create, { limits: { headersTimeoutMs: 100 } });
       const client = await connect();
       client.send(postBytes({ contentType: 'a/b', body: 'x', contentLength: 200_000 }));
@@ -176,7 +176,7 @@ export function describeConnections(create: CreateServer): void {
       expect(await client.ended()).toBe('');
     });
 
-    test('for a body that comes slowly but in time', async () => {
+    test('for a body, but accepts a slow one that is in time', async () => {
       const { connect, ingested } = await startFixture(create);
       const client = await connect();
       const bytes = postBytes();
@@ -232,7 +232,7 @@ export function describeConnections(create: CreateServer): void {
       ['X-Request-Id: abc.DEF:1/2', 'abc.DEF:1/2'],
       [`traceparent: 00-${TRACE}-00f067aa0ba902b7-01`, TRACE],
       [`X-Request-Id: mine\r\ntraceparent: 00-${TRACE}-00f067aa0ba902b7-01`, 'mine'],
-    ])('as %j says', async (header, id) => {
+    ])('by %j', async (header, id) => {
       const { post, ingested } = await startFixture(create);
       const answer = await post({ headers: [header] });
       expect(answer.headers.get('x-request-id')).toBe(id);
@@ -247,7 +247,7 @@ export function describeConnections(create: CreateServer): void {
       [`traceparent: 00-${'0'.repeat(32)}-00f067aa0ba902b7-01`],
       [`traceparent: ff-${TRACE}-00f067aa0ba902b7-01`],
       ['traceparent: rubbish'],
-    ])('by itself when it says %j', async (header) => {
+    ])('by an id of its own for %j', async (header) => {
       const { post } = await startFixture(create);
       const ids = [await post({ headers: [header] }), await post({ headers: [header] })].map((answer) =>
         answer.headers.get('x-request-id'),
@@ -266,9 +266,9 @@ export function describeConnections(create: CreateServer): void {
   });
 }
 
-/** Of one thread: several share out what is configured. */
-export function describeConnectionBound(create: CreateServer): void {
-  test('closes connections beyond the bound', async () => {
+/** For one thread: several threads divide the configured number. */
+export function describeConnectionLimit(create: CreateServer): void {
+  test('closes connections beyond the limit', async () => {
     const { connect } = await startFixture(create, { limits: { maxConnections: 2 } });
     const first = await connect();
     first.send(GET_HEALTH);

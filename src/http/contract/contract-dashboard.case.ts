@@ -108,7 +108,7 @@ export function describeDashboard(create: CreateServer): void {
   });
 
   describe('GET /api', () => {
-    test('/overview has all that the page begins with', async () => {
+    test('/overview has all data that the page starts with', async () => {
       const settings = { auth: { keys: ['********'] } };
       const hourTotals = { totals: async () => [], latest: async () => HOUR };
       const { get } = await startLive(create, { dashboard: { settings, hourTotals } });
@@ -138,7 +138,7 @@ export function describeDashboard(create: CreateServer): void {
       expect(JSON.parse((await get('/api/overview')).body).latestHour).toBeNull();
     });
 
-    test('/breakdown keeps the order and the names, whatever they are', async () => {
+    test('/breakdown keeps the order and any name', async () => {
       const asked: unknown[] = [];
       const summary = {
         hour: HOUR,
@@ -196,7 +196,7 @@ export function describeDashboard(create: CreateServer): void {
     });
   });
 
-  describe('a refusal is noted', () => {
+  describe('a refusal is reported', () => {
     async function note(create: CreateServer, setup: Setup, act: (fixture: Fixture) => Promise<unknown>) {
       const noted: Refusal[] = [];
       const fixture = await startFixture(create, { ...setup, noteRefusal: (one) => void noted.push(one) });
@@ -204,7 +204,7 @@ export function describeDashboard(create: CreateServer): void {
       return noted;
     }
 
-    test('with what the client was told, and nothing of what it sent', async () => {
+    test('with the answer to the client, without the data of its request', async () => {
       const rejections = [{ index: 3, field: 'path', reason: 'record 3 missing path', raw: '{"secret":1}' }];
       const noted = await note(
         create,
@@ -215,7 +215,7 @@ export function describeDashboard(create: CreateServer): void {
       expect(noted).toEqual([{ ...expected, time: expect.any(Number) }]);
     });
 
-    test('also of records in a batch that was taken in', async () => {
+    test('also for records in a batch that was accepted', async () => {
       const rejections = [{ index: 0, field: '', reason: 'record 0 is not an object', raw: '1' }];
       const answer = { kind: 'accepted', answer: '{}', durability: 'disk', replayed: false } as const;
       const noted = await note(
@@ -227,7 +227,7 @@ export function describeDashboard(create: CreateServer): void {
       expect(noted[0]).not.toHaveProperty('field');
     });
 
-    test('and of everything else that POST /logs answers with a problem', async () => {
+    test('and for everything else that POST /logs answers with a problem', async () => {
       const noted = await note(create, { auth: { enabled: true, keys: ['k'] } }, async ({ post }) => {
         await post();
         await post({ headers: ['X-API-Key: k'], contentType: 'text/plain' });

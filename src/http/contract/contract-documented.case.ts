@@ -15,7 +15,7 @@ function documentedAnswers(): (readonly [string, OperationDoc, number])[] {
   );
 }
 
-/** Holds an answer to what is written of it: status, media type, body and headers. */
+/** Checks an answer against its documentation: status, media type, body and headers. */
 function expectDocumented(answer: RawAnswer, operation: OperationDoc, status: number): void {
   const doc = operation.answers[status];
   expect(answer.status).toBe(status);
@@ -32,12 +32,12 @@ function expectDocumented(answer: RawAnswer, operation: OperationDoc, status: nu
   }
 }
 
-/** Without `__proto__`, which zod leaves out of a map; another test sees to it. */
+/** Without `__proto__`, which zod leaves out of a map. Another test covers it. */
 function parse(text: string): unknown {
   return JSON.parse(text, (name, value) => (name === '__proto__' ? undefined : value));
 }
 
-/** It has what the schema says, and nothing that the schema does not say. */
+/** The value has every member of the schema, and no other. */
 function expectIs(schema: z.ZodType, value: unknown): void {
   const parsed = schema.safeParse(value);
   expect(parsed.error?.message).toBeUndefined();
@@ -57,13 +57,13 @@ function expectEvents(body: string, events: NonNullable<AnswerDoc['events']>): v
   }
 }
 
-/** `threads`: behind how many the server is. */
+/** `threads`: how many threads serve the port. */
 export function describeDocumented(create: CreateServer, threads = 1): void {
   const drivesOf = (name: string) =>
     (DRIVES[name] ?? []).filter(({ onOneThread = false }) => threads === 1 || !onOneThread);
 
   describe('answers as documented', () => {
-    test('and every documented answer is driven', () => {
+    test('and a drive exists for every documented answer', () => {
       expect(Object.keys(DRIVES).toSorted()).toEqual(
         documentedAnswers()
           .map(([name]) => name)
@@ -92,7 +92,7 @@ export function describeDocumented(create: CreateServer, threads = 1): void {
     });
   });
 
-  test('a batch with a parameter nobody documented is stored like any other', async () => {
+  test('a batch with an unknown parameter is stored like any other', async () => {
     const { ask } = await startFixture(create);
     expect((await ask(postBytes({ target: '/logs?unknown=1' }))).status).toBe(202);
   });

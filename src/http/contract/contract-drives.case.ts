@@ -8,7 +8,7 @@ import { HISTORY, open, readUntil, refusal, STATS } from './live-fixture.case.ts
 import type { RawAnswer } from './raw-client.case.ts';
 
 export interface Drive {
-  /** Of one thread: it drains before its end, and has all streams. */
+  /** For one thread only: it drains before it closes, and its limits are not divided. */
   readonly onOneThread?: true;
   readonly setup?: Setup;
   readonly ask: (fixture: Fixture) => Promise<RawAnswer>;
@@ -34,7 +34,7 @@ const STORED_SUMMARY = JSON.stringify({
 const REJECTION = { index: 0, field: 'path', reason: 'record 0 missing path', raw: '{}' };
 const ERRORS = [{ index: 0, field: 'path', reason: 'record 0 missing path' }];
 
-/** Of which every number is another one. */
+/** Every number is different. */
 const RUN = { written: 1, unchanged: 2, missing: 3, failed: 4, bytes: 5, records: 6, skippedLines: 7, seconds: 0.8 };
 
 function aggregating(headers: readonly string[], setup: Setup = {}): Drive {
@@ -62,7 +62,7 @@ const AUTH = { enabled: true, keys: ['k'] };
 const HOURS = 'from=2015-05-17T10&to=2015-05-17T12';
 const BROKEN = () => Promise.reject(new Error('EIO'));
 
-/** At which something happens as soon as somebody looks. */
+/** A Live that sends an event to every new reader. */
 const LIVE: Live = {
   snapshot: async () => ({ stats: STATS, history: [HISTORY], refusals: [refusal('a')] }),
   subscribe: (listener) => {
@@ -76,7 +76,7 @@ const LIVE: Live = {
 };
 const RECORDS = BODY.slice(1, -1).split('\n');
 
-/** A stream, ended by the service when all its events have come. */
+/** A stream that the service ends after the last event. */
 function streaming(target: string, last: string, setup: Setup = {}, headers = ''): Drive {
   return {
     setup: { dashboard: { live: LIVE }, ...setup },
@@ -99,7 +99,7 @@ function draining(target: string): Drive {
   };
 }
 
-/** One stream more than may be open. */
+/** Opens one stream more than the limit. */
 function crowding(target: string, streams: number): Drive {
   return {
     onOneThread: true,
@@ -112,7 +112,7 @@ function crowding(target: string, streams: number): Drive {
   };
 }
 
-/** How to bring about each documented answer, in every form it has. */
+/** How to get each documented answer, in every form. */
 export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
   'post /logs 202': [
     posting({}),

@@ -5,7 +5,7 @@ import type { RawClient } from './raw-client.case.ts';
 
 export function describeEvents(create: CreateServer): void {
   describe('GET /events', () => {
-    test('tells at once how things are, then each second and each refusal, oldest first', async () => {
+    test('sends the state at once, then each second and each refusal, oldest first', async () => {
       const service = await startLive(create);
       const client = await open(service, '/events');
       const first = await readUntil(client, `data: ${JSON.stringify(STATS)}\n\n`);
@@ -18,7 +18,7 @@ export function describeEvents(create: CreateServer): void {
       expect(then.indexOf('<script>')).toBeLessThan(then.indexOf('"reason":"b"'));
     });
 
-    test('tells no more refusals in a second than anyone reads', async () => {
+    test('sends at most 20 refusals in a second', async () => {
       const service = await startLive(create);
       const client = await open(service, '/events');
       await readUntil(client, '"time":1');
@@ -27,7 +27,7 @@ export function describeEvents(create: CreateServer): void {
       expect(told.match(/event: refusal\n/g)).toHaveLength(20);
     });
 
-    test('is no slow request, however long it is read', async () => {
+    test('does not count as a slow request, however long it is read', async () => {
       const service = await startLive(create);
       const count = 'logforge_http_request_duration_seconds_count';
       for (const target of ['/events', '/events/tail']) {
@@ -88,7 +88,7 @@ export function describeEvents(create: CreateServer): void {
       expect([answer.status, problemOf(answer).detail, tails.size]).toEqual([400, detail, 0]);
     });
 
-    test('leaves out what a client does not read, tells it afterwards, and keeps a bounded piece', async () => {
+    test('leaves out records that a client does not read, tells their number afterwards, and keeps a limited amount', async () => {
       const service = await startLive(create);
       const client = await open(service, '/events/tail');
       await readUntil(client, 'retry');
@@ -115,10 +115,10 @@ export function describeEvents(create: CreateServer): void {
   });
 }
 
-/** Of one thread: each of several counts its own streams, and drains only when it closes. */
+/** For one thread: with several, each counts its own streams, and drains only when it closes. */
 export function describeEventsOfOneThread(create: CreateServer): void {
   describe('event streams', () => {
-    test('listen no longer than someone reads', async () => {
+    test('subscribe only while a client reads', async () => {
       const service = await startLive(create);
       const clients = [await open(service, '/events'), await open(service, '/events')];
       await Promise.all(clients.map((client) => readUntil(client, 'stats')));
@@ -134,20 +134,20 @@ export function describeEventsOfOneThread(create: CreateServer): void {
       expect((await get('/events')).status).toBe(503);
     });
 
-    test('of records are bounded in number', async () => {
+    test('of records are limited in number', async () => {
       const service = await startLive(create);
       const clients = await Promise.all(Array.from({ length: 64 }, () => open(service, '/events/tail')));
       await Promise.all(clients.map((client) => readUntil(client, 'retry')));
       const answer = await service.get('/events/tail');
       expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '10']);
-      expect(problemOf(answer).detail).toBe('too many tails are open');
+      expect(problemOf(answer).detail).toBe('too many tails are open (limit 64)');
       clients[0]?.destroy();
       await expect.poll(() => service.tails.size).toBe(63);
       await readUntil(await open(service, '/events/tail'), 'retry');
     });
   });
 
-  test('a thousand clients that have stopped reading hold up nobody', async () => {
+  test('a thousand clients that have stopped reading delay no other client', async () => {
     const service = await startLive(create, { limits: { maxConnections: 3_000 } });
     const clients = await Promise.all(Array.from({ length: 1_000 }, () => open(service, '/events')));
     await expect

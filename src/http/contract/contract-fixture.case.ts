@@ -2,10 +2,13 @@ import { onTestFinished } from 'vitest';
 import type { Aggregate, Analytics } from '../../analytics/analytics.ts';
 import { createMetrics, type MetricCounts, writeExposition } from '../../metrics/metrics.ts';
 import type { Ingest, IngestRequest, IngestResult } from '../../service/service.ts';
-import type { DashboardData, HttpAuth, HttpLimits, HttpServer, HttpServerOptions } from '../http.ts';
+import type { HttpAuth } from '../auth.ts';
+import type { DashboardData } from '../dashboard/dashboard.ts';
+import type { HttpServer, HttpServerOptions } from '../http.ts';
+import type { HttpLimits } from '../server/limits.ts';
 import { connectRaw, type RawAnswer, type RawClient } from './raw-client.case.ts';
 
-/** What the contract is asked of: anything that makes a server, be it in threads that count for themselves. */
+/** Makes the server under test. `counts`: the metrics of its threads, where it has some. */
 export type CreateServer = (
   options: HttpServerOptions,
 ) => HttpServer & { readonly counts?: () => Promise<readonly MetricCounts[]> };
@@ -29,7 +32,7 @@ export interface Setup {
   readonly noteRefusal?: HttpServerOptions['noteRefusal'];
 }
 
-/** A dashboard of a service at which nothing happens. */
+/** The dashboard of an idle service. */
 const IDLE: DashboardData = {
   live: {
     snapshot: () => Promise.reject(new Error('unused')),
@@ -46,7 +49,7 @@ const IDLE: DashboardData = {
 export interface Fixture {
   readonly server: HttpServer;
   readonly port: number;
-  /** What reached ingest. */
+  /** The requests that reached ingest. */
   readonly ingested: IngestRequest[];
   readonly logged: readonly Logged[];
   /** A raw connection, destroyed with the test. */
@@ -71,11 +74,12 @@ const LIMITS: HttpLimits = {
   maxInFlightBytes: 64 * 1024 * 1024,
   headersTimeoutMs: 20_000,
   bodyTimeoutMs: 20_000,
+  requestTimeoutMs: 20_000,
   keepAliveTimeoutMs: 20_000,
   maxConnections: 1_000,
 };
 
-/** Starts a server with a fake behind it; both end with the test. */
+/** Starts a server with a fake ingest. It closes with the test. */
 export async function startFixture(create: CreateServer, setup: Setup = {}): Promise<Fixture> {
   const metrics = createMetrics({ defaultMetrics: false });
   const ingested: IngestRequest[] = [];
@@ -169,7 +173,7 @@ export function chunked(body: Uint8Array, size: number): Buffer {
   return Buffer.concat([...parts, Buffer.from('0\r\n\r\n')]);
 }
 
-/** The problem an answer holds, its shape checked. */
+/** The problem in an answer. Throws when it has another shape. */
 export function problemOf(answer: RawAnswer): Record<string, unknown> & { readonly detail: string } {
   if (answer.headers.get('content-type') !== 'application/problem+json') {
     throw new Error(`no problem: ${answer.status} ${answer.headers.get('content-type')} ${answer.body}`);
@@ -182,7 +186,7 @@ export function problemOf(answer: RawAnswer): Record<string, unknown> & { readon
   return { ...rest, type, detail };
 }
 
-/** A promise to be settled from outside. */
+/** A promise that the test settles. */
 export function deferred<T>() {
   return Promise.withResolvers<T>();
 }

@@ -18,12 +18,12 @@ const GET_HEALTH = 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n';
 
 export function describeOrder(create: CreateServer): void {
   describe('answers in order', () => {
-    test('requests that were pipelined, whenever each is done', async () => {
-      const held = new Map<string, ReturnType<typeof deferred<IngestResult>>>();
+    test('pipelined requests, in whatever order their outcomes come', async () => {
+      const outcomes = new Map<string, ReturnType<typeof deferred<IngestResult>>>();
       const { connect, ingested } = await startFixture(create, {
         ingest: ({ source }) => {
           const result = deferred<IngestResult>();
-          held.set(source, result);
+          outcomes.set(source, result);
           return result.promise;
         },
       });
@@ -33,7 +33,7 @@ export function describeOrder(create: CreateServer): void {
       client.send(GET_HEALTH);
       await expect.poll(() => ingested.length).toBe(4);
       expect(ingested.map(({ body }) => body.toString())).toEqual(ids.map((id) => id.repeat(50)));
-      for (const id of ids.toReversed()) held.get(id)?.resolve({ ...ACCEPTED, answer: `{"id":"${id}"}` });
+      for (const id of ids.toReversed()) outcomes.get(id)?.resolve({ ...ACCEPTED, answer: `{"id":"${id}"}` });
       for (const id of ids) {
         const answer = await client.answer();
         expect([answer.headers.get('x-request-id'), answer.body]).toEqual([id, `{"id":"${id}"}`]);
@@ -41,7 +41,7 @@ export function describeOrder(create: CreateServer): void {
       expect((await client.answer()).body).toBe('ok');
     });
 
-    test('hundreds that were pipelined in one piece, before anything else was asked', async () => {
+    test('hundreds of requests pipelined in one piece, with another kind of request between them', async () => {
       const { connect, ingested } = await startFixture(create, {
         ingest: async ({ source }) => {
           await new Promise(setImmediate);
@@ -60,7 +60,7 @@ export function describeOrder(create: CreateServer): void {
       expect(ingested).toHaveLength(600);
     });
 
-    test('bodies one after the other that lie in the same memory, each whole', async () => {
+    test('bodies that use the same memory one after the other, each complete', async () => {
       const { connect, ingested } = await startFixture(create, {
         ingest: async ({ body }) => ({ ...ACCEPTED, answer: JSON.stringify(body.toString('latin1', 0, 1)) }),
       });
@@ -73,20 +73,20 @@ export function describeOrder(create: CreateServer): void {
       }
     });
 
-    test('requests that the client ends its side behind', async () => {
-      const held = deferred<IngestResult>();
-      const { connect, ingested } = await startFixture(create, { ingest: () => held.promise });
+    test('requests of a client that ended its side after them', async () => {
+      const outcome = deferred<IngestResult>();
+      const { connect, ingested } = await startFixture(create, { ingest: () => outcome.promise });
       const client = await connect();
       client.send(Buffer.concat([postBytes(), postBytes()]));
       client.socket.end();
       await expect.poll(() => ingested.length).toBe(2);
-      held.resolve(ACCEPTED);
+      outcome.resolve(ACCEPTED);
       expect((await client.answer()).status).toBe(202);
       expect((await client.answer()).status).toBe(202);
       expect(await client.ended()).toBe('');
     });
 
-    test('requests of all kinds, however their bytes are cut', async () => {
+    test('requests of all kinds, however their bytes are split', async () => {
       const { connect, ingested } = await startFixture(create);
       const requests: readonly (readonly [Uint8Array, number])[] = [
         [postBytes(), 202],
@@ -125,40 +125,54 @@ export function describeOrder(create: CreateServer): void {
       );
     });
 
-    test('a refusal behind a batch that is still being stored', async () => {
-      const held = deferred<IngestResult>();
-      const { connect, ingested } = await startFixture(create, { ingest: () => held.promise });
+    test('a request of another kind that arrives in two parts while the batch before it is being stored', async () => {
+      const stored = deferred<IngestResult>();
+      const { connect, get, ingested } = await startFixture(create, { ingest: () => stored.promise });
+      const client = await connect();
+      client.send(Buffer.concat([postBytes(), Buffer.from(GET_HEALTH.slice(0, 9))]));
+      await expect.poll(() => ingested.length).toBe(1);
+      client.send(GET_HEALTH.slice(9));
+      // When the server has answered another client, it has read these bytes too.
+      await get('/health');
+      stored.resolve(ACCEPTED);
+      expect((await client.answer()).status).toBe(202);
+      expect((await client.answer()).body).toBe('ok');
+    });
+
+    test('a refusal after a batch that is still being stored', async () => {
+      const outcome = deferred<IngestResult>();
+      const { connect, ingested } = await startFixture(create, { ingest: () => outcome.promise });
       const client = await connect();
       client.send(postBytes());
       client.send(postBytes({ contentType: 'a/b' }));
       await expect.poll(() => ingested.length).toBe(1);
-      held.resolve(ACCEPTED);
+      outcome.resolve(ACCEPTED);
       expect((await client.answer()).status).toBe(202);
       expect((await client.answer()).status).toBe(415);
     });
 
-    test('what came before something that is no request, then says so and closes', async () => {
-      const held = deferred<IngestResult>();
-      const { connect, ingested } = await startFixture(create, { ingest: () => held.promise });
+    test('a batch before bytes that are not HTTP, then answers 400 and closes', async () => {
+      const outcome = deferred<IngestResult>();
+      const { connect, ingested } = await startFixture(create, { ingest: () => outcome.promise });
       const client = await connect();
       client.send(postBytes());
       client.send('rubbish\r\n\r\n');
       await expect.poll(() => ingested.length).toBe(1);
-      held.resolve(ACCEPTED);
+      outcome.resolve(ACCEPTED);
       expect((await client.answer()).status).toBe(202);
       const refused = await client.answer();
       expect([refused.status, refused.headers.get('connection')]).toEqual([400, 'close']);
       expect(await client.ended()).toBe('');
     });
 
-    test('what came before a body that is not well-formed, and that too', async () => {
-      const held = deferred<IngestResult>();
-      const { connect, ingested } = await startFixture(create, { ingest: () => held.promise });
+    test('a batch before a malformed chunked body, then answers 400 and closes', async () => {
+      const outcome = deferred<IngestResult>();
+      const { connect, ingested } = await startFixture(create, { ingest: () => outcome.promise });
       const client = await connect();
       client.send(postBytes());
       client.send(postBytes({ body: 'zz\r\n', contentLength: null, headers: ['Transfer-Encoding: chunked'] }));
       await expect.poll(() => ingested.length).toBe(1);
-      held.resolve(ACCEPTED);
+      outcome.resolve(ACCEPTED);
       expect((await client.answer()).status).toBe(202);
       const refused = await client.answer();
       expect([refused.status, refused.headers.get('connection')]).toEqual([400, 'close']);

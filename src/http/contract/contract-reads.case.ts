@@ -21,7 +21,7 @@ export function describeReads(create: CreateServer): void {
       expect(answer.headers.get('content-type')).toMatch(/^text\/plain/);
     });
 
-    test('/ready tells the checks when all pass', async () => {
+    test('/ready answers the checks when all pass', async () => {
       const { get } = await startFixture(create);
       const answer = await get('/ready');
       expect(answer.status).toBe(200);
@@ -47,7 +47,7 @@ export function describeReads(create: CreateServer): void {
       expect(answer.body).not.toContain('broker');
     });
 
-    test('/ready answers 503 when it cannot tell, without our own words', async () => {
+    test('/ready answers 503 when the checks fail unexpectedly, without the internal error', async () => {
       const { get, logged } = await startFixture(create, { checkReadiness: () => Promise.reject(new Error('secret')) });
       const answer = await get('/ready');
       expect(answer.status).toBe(503);
@@ -67,14 +67,14 @@ export function describeReads(create: CreateServer): void {
       });
     });
 
-    test('/metrics is what it was given, in the Prometheus text format', async () => {
+    test('/metrics answers the metrics in the Prometheus text format', async () => {
       const { get } = await startFixture(create, { metricsText: async () => 'one 1\n' });
       const answer = await get('/metrics');
       expect([answer.status, answer.body]).toEqual([200, 'one 1\n']);
       expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     });
 
-    test('answers HEAD alike, without a body', async () => {
+    test('answers HEAD like GET, without a body', async () => {
       const { connect } = await startFixture(create);
       for (const path of ['/health', '/ready', '/version', '/metrics']) {
         const client = await connect();
@@ -94,7 +94,9 @@ export function describeReads(create: CreateServer): void {
       const { get } = await startFixture(create);
       const answer = await get(target);
       expect(answer.status).toBe(status);
-      expect(problemOf(answer).detail).toContain(target);
+      const detail =
+        status === 404 ? `no such route: ${target}` : `method GET is not allowed on ${target}; allowed: POST`;
+      expect(problemOf(answer).detail).toBe(detail);
     });
 
     test.each([
@@ -111,7 +113,8 @@ export function describeReads(create: CreateServer): void {
       const { ask, ingested } = await startFixture(create);
       const answer = await ask(`${method} ${target} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n[]`);
       expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow]);
-      problemOf(answer);
+      const [path] = target.split('?');
+      expect(problemOf(answer).detail).toBe(`method ${method} is not allowed on ${path}; allowed: ${allow}`);
       expect(ingested).toEqual([]);
     });
   });
@@ -142,7 +145,7 @@ export function describeReads(create: CreateServer): void {
       for (const target of ['/analytics?hour=2015-05-17T10', '/analytics?hour=2015-05-17T10&top=3']) {
         const answer = await get(target);
         expect(answer.status).toBe(404);
-        expect(problemOf(answer).detail).toBe('there is no summary of 2015-05-17T10:00:00Z');
+        expect(problemOf(answer).detail).toBe('no summary for hour 2015-05-17T10:00:00Z');
       }
     });
 
@@ -174,7 +177,7 @@ export function describeReads(create: CreateServer): void {
       expect(body.indexOf('"__proto__"')).toBeLessThan(body.indexOf('"123"'));
     });
 
-    test('answers in CSV when that is asked for', async () => {
+    test('answers CSV when the client prefers it', async () => {
       const paths = new Map([
         ['/a,b', 2],
         ['=1+1', 1],
@@ -196,7 +199,7 @@ export function describeReads(create: CreateServer): void {
       expect([refused.status, refused.headers.get('content-type')]).toEqual([400, 'application/problem+json']);
     });
 
-    test('asks for no more than the largest, and says what the others add up to', async () => {
+    test('answers only the largest with top, and the sum of the others', async () => {
       const asked: unknown[] = [];
       const range: Analytics['range'] = async (_from, _to, options) => {
         asked.push(options);
@@ -223,7 +226,7 @@ export function describeReads(create: CreateServer): void {
     });
 
     test.each([
-      ['', 'ask for an hour, or for from and to'],
+      ['', 'ask for hour, or for from and to'],
       ['?hour=', 'the parameter hour must be an hour'],
       ['?hour=yesterday', 'the parameter hour must be an hour'],
       ['?hour=2015-02-29T10', 'the parameter hour must be an hour'],

@@ -16,8 +16,8 @@ import {
 const KEYS = { enabled: true, keys: ['first-key', 'second-key'] };
 
 export function describeRefusals(create: CreateServer): void {
-  describe('answers what ingest says', () => {
-    test('202 with how durable it is', async () => {
+  describe('answers the result of ingest', () => {
+    test('202 with the durability of the batch', async () => {
       const answer = '{"accepted":2,"rejected":1,"errors":[{"reason":"ü"}]}';
       const { post } = await startFixture(create, { ingest: async () => ({ ...ACCEPTED, answer, durability: 'os' }) });
       const { status, headers, body } = await post();
@@ -27,13 +27,13 @@ export function describeRefusals(create: CreateServer): void {
       expect(headers.get('date')).toBeDefined();
     });
 
-    test('a replay as one', async () => {
+    test('202 with Idempotency-Replayed for a replay', async () => {
       const { post } = await startFixture(create, { ingest: async () => ({ ...ACCEPTED, replayed: true }) });
       const answer = await post({ headers: ['Idempotency-Key: k'] });
       expect([answer.status, answer.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
     });
 
-    test('400 with the invalid records, the first in detail, at most 100 of them', async () => {
+    test('400 with the first 100 invalid records, and the first of them in detail', async () => {
       const rejections = Array.from({ length: 120 }, (_, index) => ({
         index,
         field: 'path',
@@ -77,7 +77,15 @@ export function describeRefusals(create: CreateServer): void {
       expect(problemOf(answer).detail).toBe('the disk is full');
     });
 
-    test('503 for any fault of our own, which is logged and not told', async () => {
+    test('503 with a plain warning that names the cause, when the storage is unavailable', async () => {
+      const ingest = () => Promise.reject(new UnavailableError('the disk is full', 1));
+      const { post, logged } = await startFixture(create, { ingest });
+      await post({ headers: ['X-Request-Id: mine'] });
+      const fields = { requestId: 'mine', reason: 'the disk is full' };
+      expect(logged).toEqual([{ level: 'warn', message: 'cannot store a batch now', fields }]);
+    });
+
+    test('503 for a defect, which is logged and not shown to the client', async () => {
       const { post, logged } = await startFixture(create, {
         ingest: () => {
           throw new TypeError('secret detail');
@@ -87,6 +95,7 @@ export function describeRefusals(create: CreateServer): void {
       expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
       expect(answer.body).not.toContain('secret');
       expect(logged).toMatchObject([{ level: 'error', message: 'cannot ingest a batch' }]);
+      expect(logged[0]?.fields).toHaveProperty('err');
     });
   });
 
@@ -127,7 +136,7 @@ export function describeRefusals(create: CreateServer): void {
       expect(ingested).toEqual([]);
     });
 
-    test('an expectation nobody knows', async () => {
+    test('an unknown expectation', async () => {
       const { post, ingested } = await startFixture(create);
       const answer = await post({ headers: ['Expect: coffee'] });
       expect(answer.status).toBe(417);
@@ -156,7 +165,7 @@ export function describeRefusals(create: CreateServer): void {
       ['Authorization: Bearer second-key'],
       ['authorization: bearer first-key'],
       ['X-API-Key: wrong\r\nAuthorization: Bearer first-key'],
-    ])('lets in %j', async (header) => {
+    ])('accepts %j', async (header) => {
       const { post, ingested } = await startFixture(create, { auth: KEYS });
       expect((await post({ headers: [header] })).status).toBe(202);
       expect(ingested).toHaveLength(1);
@@ -173,7 +182,7 @@ export function describeRefusals(create: CreateServer): void {
       ['Authorization: Basic first-key'],
       ['Authorization: Bearer'],
       ['Authorization: Bearer first-key second-key'],
-    ])('keeps out %j', async (header) => {
+    ])('refuses %j', async (header) => {
       const { post, ingested } = await startFixture(create, { auth: KEYS });
       const answer = await post({ headers: [header] });
       expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="logforge"']);
@@ -181,13 +190,15 @@ export function describeRefusals(create: CreateServer): void {
       expect(ingested).toEqual([]);
     });
 
-    test('takes the key from the configured header', async () => {
+    test('reads the key from the configured header', async () => {
       const { post } = await startFixture(create, { auth: { ...KEYS, headerName: 'X-Token' } });
       expect((await post({ headers: ['x-token: first-key'] })).status).toBe(202);
-      expect((await post({ headers: ['X-API-Key: first-key'] })).status).toBe(401);
+      const refused = await post({ headers: ['X-API-Key: first-key'] });
+      expect(refused.status).toBe(401);
+      expect(problemOf(refused).detail).toBe('the request has no valid API key in X-Token or Authorization: Bearer');
     });
 
-    test('asks no key of the other routes', async () => {
+    test('needs no key for the other routes', async () => {
       const { get } = await startFixture(create, { auth: KEYS });
       expect((await get('/health')).status).toBe(200);
     });
@@ -200,13 +211,14 @@ export function describeRefusals(create: CreateServer): void {
       const { post, ingested } = await startFixture(create, { limits });
       const answers = [await post(), await post(), await post()];
       expect(answers.map(({ status }) => status)).toEqual([202, 202, 429]);
+      expect(answers[2]?.body).toContain('too many requests from 127.0.0.1 (server.rateLimit); nothing was stored');
       const wait = Number(answers[2]?.headers.get('retry-after'));
       expect(wait).toBeGreaterThan(900);
       expect(wait).toBeLessThanOrEqual(1_000);
       expect(ingested).toHaveLength(2);
     });
 
-    test('counts each key by itself, and refused keys not at all', async () => {
+    test('counts each key separately, and refused keys not at all', async () => {
       const { post } = await startFixture(create, { limits, auth: KEYS });
       const statuses = [];
       for (const key of ['first-key', 'first-key', 'first-key', 'wrong', 'second-key']) {
@@ -216,12 +228,12 @@ export function describeRefusals(create: CreateServer): void {
     });
   });
 
-  describe('with too much in hand', () => {
+  describe('with too many bytes in flight', () => {
     const limits = { maxBodyBytes: 1_000, maxInFlightBytes: 1_000 };
 
     test('answers 503 with Retry-After before it reads the body, until there is room', async () => {
-      const held = deferred<IngestResult>();
-      const { connect, post, ingested, metric } = await startFixture(create, { limits, ingest: () => held.promise });
+      const outcome = deferred<IngestResult>();
+      const { connect, post, ingested, metric } = await startFixture(create, { limits, ingest: () => outcome.promise });
       const first = await connect();
       first.send(postBytes({ body: 'x'.repeat(900) }));
       await expect.poll(() => ingested.length).toBe(1);
@@ -231,10 +243,13 @@ export function describeRefusals(create: CreateServer): void {
       second.send(postBytes({ body: '', contentLength: 101 }));
       const refused = await second.answer();
       expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
-      expect(problemOf(refused)).toMatchObject({ type: 'urn:logforge:problem:overloaded' });
+      expect(problemOf(refused)).toMatchObject({
+        type: 'urn:logforge:problem:overloaded',
+        detail: 'too many request bytes in flight (limit 1000 bytes); nothing was stored',
+      });
       expect(ingested).toHaveLength(1);
 
-      held.resolve(ACCEPTED);
+      outcome.resolve(ACCEPTED);
       expect((await first.answer()).status).toBe(202);
       expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
       expect((await post()).status).toBe(202);
@@ -243,7 +258,7 @@ export function describeRefusals(create: CreateServer): void {
     test.each([
       ['in place', 20_000],
       ['in zlib threads', 3_000_000],
-    ])('counts what a packed body unpacks to, %s', async (_, bytes) => {
+    ])('counts the unpacked bytes of a packed body, %s', async (_, bytes) => {
       const { post, ingested, metric } = await startFixture(create, {
         limits: { maxBodyBytes: 10_000_000, maxInFlightBytes: 10_000 },
       });
@@ -253,7 +268,7 @@ export function describeRefusals(create: CreateServer): void {
       expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
     });
 
-    test('counts a chunked body as it comes', async () => {
+    test('counts the bytes of a chunked body while they arrive', async () => {
       const { connect, ingested, metric } = await startFixture(create, {
         limits: { maxBodyBytes: 5_000, maxInFlightBytes: 1_000 },
       });

@@ -11,8 +11,8 @@ import {
 } from './contract-fixture.case.ts';
 
 export function describeDrain(create: CreateServer): void {
-  describe('while it drains', () => {
-    test('refuses batches with 503, Retry-After and the end of the connection', async () => {
+  describe('while the server drains', () => {
+    test('refuses batches with 503 and Retry-After, and closes the connection', async () => {
       const { server, connect, ingested } = await startFixture(create);
       const client = await connect();
       client.send(postBytes());
@@ -27,7 +27,7 @@ export function describeDrain(create: CreateServer): void {
       expect(ingested).toHaveLength(1);
     });
 
-    test('says so on /ready, and is still in good health', async () => {
+    test('answers 503 on /ready and 200 on /health', async () => {
       const { server, get } = await startFixture(create);
       server.drain();
       const ready = await get('/ready');
@@ -39,12 +39,12 @@ export function describeDrain(create: CreateServer): void {
   });
 }
 
-/** Where it listens, and how it ends. */
+/** How a server listens and closes. */
 export function describeClose(create: CreateServer): void {
-  describe('when it closes', () => {
-    test('answers what was begun, also what was pipelined and what was half sent, and ends', async () => {
-      const held = deferred<IngestResult>();
-      const { server, connect, ingested, metric } = await startFixture(create, { ingest: () => held.promise });
+  describe('when the server closes', () => {
+    test('answers requests under way, pipelined and half-sent ones too, and then closes', async () => {
+      const outcome = deferred<IngestResult>();
+      const { server, connect, ingested, metric } = await startFixture(create, { ingest: () => outcome.promise });
       const pipelining = await connect();
       pipelining.send(Buffer.concat([postBytes(), postBytes()]));
       const sending = await connect();
@@ -55,7 +55,7 @@ export function describeClose(create: CreateServer): void {
       const closed = server.close({ graceMs: 20_000 });
       sending.send(bytes.subarray(-10));
       await expect.poll(() => ingested.length).toBe(3);
-      held.resolve(ACCEPTED);
+      outcome.resolve(ACCEPTED);
       expect((await pipelining.answer()).headers.get('connection')).toBe('keep-alive');
       const last = await pipelining.answer();
       expect([last.status, last.headers.get('connection')]).toEqual([202, 'close']);
@@ -64,7 +64,7 @@ export function describeClose(create: CreateServer): void {
       await closed;
     });
 
-    test('tells a client between two requests by its next answer, not by a cut', async () => {
+    test('tells a client between two requests with its next answer, and does not cut it', async () => {
       const { server, connect, ingested } = await startFixture(create);
       const client = await connect();
       client.send(postBytes());
@@ -77,7 +77,7 @@ export function describeClose(create: CreateServer): void {
       expect(ingested).toHaveLength(1);
     });
 
-    test('ends connections that are idle or were never used', async () => {
+    test('closes connections that are idle or were never used', async () => {
       const { server, connect } = await startFixture(create);
       const idle = await connect();
       idle.send(postBytes());
@@ -88,7 +88,7 @@ export function describeClose(create: CreateServer): void {
       expect(await unused.ended()).toBe('');
     });
 
-    test('cuts what is left when its time is over', async () => {
+    test('cuts the remaining connections when its time is over', async () => {
       const { server, connect, ingested } = await startFixture(create, {
         ingest: () => deferred<IngestResult>().promise,
       });
@@ -99,7 +99,7 @@ export function describeClose(create: CreateServer): void {
       expect(await client.ended()).toBe('');
     });
 
-    test('under load, gives every request a true 202 or a 503', async () => {
+    test('answers every request under load with a true 202 or a 503', async () => {
       const { server, connect, ingested } = await startFixture(create);
       const statuses: number[] = [];
       const clients = await Promise.all(Array.from({ length: 16 }, () => connect()));
@@ -118,19 +118,19 @@ export function describeClose(create: CreateServer): void {
       expect(statuses.filter((status) => status === 202)).toHaveLength(ingested.length);
     });
 
-    test('accepts no more', async () => {
+    test('accepts no more connections', async () => {
       const { server, connect } = await startFixture(create);
       await server.close({ graceMs: 100 });
       await expect(connect()).rejects.toThrow('ECONNREFUSED');
     });
 
-    test('once, however often it is told', async () => {
+    test('closes once, however often close is called', async () => {
       const { server } = await startFixture(create);
       await Promise.all([server.close({ graceMs: 100 }), server.close({ graceMs: 0 })]);
     });
   });
 
-  test('says why it cannot listen', async () => {
+  test('rejects with the reason when it cannot listen', async () => {
     const { port } = await startFixture(create);
     const second = startFixture((options) => create({ ...options, port }));
     await expect(second).rejects.toThrow(`cannot listen on address=127.0.0.1:${port}: listen EADDRINUSE`);
@@ -138,7 +138,7 @@ export function describeClose(create: CreateServer): void {
 }
 
 export function describeSharing(create: CreateServer): void {
-  test('shares its port when both say so', async () => {
+  test('shares its port when both servers ask for it', async () => {
     const reusing: CreateServer = (options) => create({ ...options, reusePort: true });
     const { port } = await startFixture(reusing);
     const second = await startFixture((options) => create({ ...options, reusePort: true, port }));

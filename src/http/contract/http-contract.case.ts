@@ -1,6 +1,6 @@
 import { describe } from 'vitest';
 import { describeBodies } from './contract-bodies.case.ts';
-import { describeConnectionBound, describeConnections } from './contract-connections.case.ts';
+import { describeConnectionLimit, describeConnections } from './contract-connections.case.ts';
 import { describeDashboard } from './contract-dashboard.case.ts';
 import { describeDocumented } from './contract-documented.case.ts';
 import { describeEvents, describeEventsOfOneThread } from './contract-events.case.ts';
@@ -9,12 +9,13 @@ import { describeOrder } from './contract-order.case.ts';
 import { describeReads } from './contract-reads.case.ts';
 import { describeRefusals } from './contract-refusals.case.ts';
 import { describeClose, describeDrain, describeSharing } from './contract-stop.case.ts';
+import { describeRequestTimeout } from './contract-timeout.case.ts';
 
-/** What every HttpServer must do, over real sockets. */
+/** The contract of every HttpServer, over real sockets. */
 export function describeHttpContract(name: string, create: CreateServer): void {
   describe(name, () => {
     describeOnAnyThreads(create);
-    describeConnectionBound(create);
+    describeConnectionLimit(create);
     describeDrain(create);
     describeClose(create);
     describeSharing(create);
@@ -22,7 +23,7 @@ export function describeHttpContract(name: string, create: CreateServer): void {
   });
 }
 
-/** The part of it that several threads behind one port must do just as well. */
+/** The part of the contract that several threads on one port must keep too. */
 export function describeOnAnyThreads(create: CreateServer, threads = 1): void {
   describeBodies(create);
   describeRefusals(create);
@@ -30,6 +31,7 @@ export function describeOnAnyThreads(create: CreateServer, threads = 1): void {
   describeConnections(create);
   describeReads(create);
   describeDocumented(create, threads);
+  describeRequestTimeout(create);
   describeEvents(create);
   describeDashboard(create);
 }

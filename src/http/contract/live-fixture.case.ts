@@ -39,7 +39,7 @@ export function refusal(reason: string): Refusal {
   return { time: 1, status: 400, reason, requestId: 'r' };
 }
 
-/** A Live whose events the test makes. */
+/** A Live whose events the test sends. */
 function createFakeLive() {
   const listeners = new Set<(event: LiveEvent) => void>();
   const tails = new Map<(piece: TailPiece) => void, TailFilter>();
@@ -63,22 +63,22 @@ function createFakeLive() {
   return { live, listeners, tails, tell, show };
 }
 
-/** A server over a Live whose events the test makes. */
+/** A server with a Live whose events the test sends. */
 export async function startLive(create: CreateServer, setup: Setup = {}) {
   const fake = createFakeLive();
   return { ...fake, ...(await startFixture(create, { ...setup, dashboard: { live: fake.live, ...setup.dashboard } })) };
 }
 
-/** Waits until all that came on a connection and is no answer yet matches. */
+/** Waits until the unread bytes of a connection match. */
 export async function readUntil({ socket, received }: RawClient, text: string | RegExp): Promise<string> {
   const matches = () => (typeof text === 'string' ? received().includes(text) : text.test(received()));
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const look = () => {
+  const check = () => {
     if (matches()) resolve(received());
   };
-  socket.on('data', look);
+  socket.on('data', check);
   socket.on('end', () => reject(new Error(`ended after ${received()}`)));
-  look();
+  check();
   return promise;
 }
 

@@ -1,21 +1,21 @@
 import { connect, type Socket } from 'node:net';
 
-/** One answer as it came over the wire. Header names are in lower case. */
+/** One answer as it was sent. Header names are in lower case. */
 export interface RawAnswer {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 }
 
-/** A client that sends the very bytes it is given, for what a well-behaved one cannot send. */
+/** A client that sends exactly the bytes it is given, also those that no correct client sends. */
 export interface RawClient {
   readonly socket: Socket;
   send(bytes: string | Uint8Array): void;
   /** The next answer; interim ones (1xx) count. Rejects when the connection ends before it is whole. */
   answer(): Promise<RawAnswer>;
-  /** What came and was no answer yet. */
+  /** The bytes after the last whole answer. */
   received(): string;
-  /** Resolves when the server has ended or cut the connection, with what came and was no answer yet. */
+  /** Resolves when the server has closed or cut the connection, with the bytes after the last whole answer. */
   ended(): Promise<string>;
   destroy(): void;
 }

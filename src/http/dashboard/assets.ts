@@ -18,13 +18,13 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** The charts' library, by the names that the page knows its files by. */
+/** The files of the chart library, by the names that the page uses. */
 const LIBRARY = {
   'uplot.js': 'uplot/dist/uPlot.iife.min.js',
   'uplot.css': 'uplot/dist/uPlot.min.css',
 } as const;
 
-/** Every file of the dashboard by its name, read from beside this module; packed when first asked for. */
+/** Every file of the dashboard by its name, from the folder `page`. A file is packed at its first request. */
 export function readAssets(): ReadonlyMap<string, () => Asset> {
   const folder = new URL('./page/', import.meta.url);
   const files = new Map<string, URL>(readdirSync(folder).map((name) => [name, new URL(name, folder)]));

@@ -6,11 +6,12 @@ import { type Hour, hourToIso, parseHour } from '../../model/hour.ts';
 import type { EventStreams } from '../api/event-stream.ts';
 import { createEvents } from '../api/events.ts';
 import { rangeFault, readParameters } from '../api/parameters.ts';
-import { type Authenticate, UNAUTHORIZED } from '../auth.ts';
+import type { Authenticate } from '../auth.ts';
 import { breakdownParameters, rangeParameters } from '../docs/dashboard-schemas.ts';
-import type { DashboardData, VersionInfo } from '../http.ts';
+import type { VersionInfo } from '../http.ts';
 import { type Problem, retryAfter } from '../problem.ts';
-import { readAssets } from './assets.ts';
+import { type Asset, readAssets } from './assets.ts';
+import type { DashboardData } from './dashboard.ts';
 
 export const DASHBOARD_ROUTES = [
   '/',
@@ -21,7 +22,7 @@ export const DASHBOARD_ROUTES = [
   '/api/breakdown',
 ] as const;
 
-/** Nothing but our own files, and no script or style in the page itself. */
+/** The page may load its own files only, and has no script or style inside. */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -32,61 +33,66 @@ const PAGE_HEADERS = {
   'Referrer-Policy': 'no-referrer',
 };
 
-/** The dashboard: its page and files, open to all; its data and the event streams, with a key where one is needed. */
-export function addDashboardRoutes(
-  app: Hono,
-  options: {
-    readonly dashboard: DashboardData;
-    readonly analytics: Analytics;
-    readonly version: VersionInfo;
-    readonly authenticate: Authenticate | undefined;
-    readonly isDraining: () => boolean;
-    readonly streams: EventStreams;
-    readonly answerProblem: (problem: Problem) => Response;
-  },
-): void {
-  const { dashboard, analytics, version, authenticate, isDraining, streams, answerProblem } = options;
-  const { live, hourTotals, settings } = dashboard;
-  const events = createEvents({ live, streams });
+interface DashboardOptions {
+  readonly dashboard: DashboardData;
+  readonly analytics: Analytics;
+  readonly version: VersionInfo;
+  readonly authenticate: Authenticate | undefined;
+  readonly isDraining: () => boolean;
+  readonly streams: EventStreams;
+  readonly answerProblem: (problem: Problem) => Response;
+}
+
+/** The dashboard. Its page and files are open to all. Its data and the event streams need a key where auth is on. */
+export function addDashboardRoutes(app: Hono, options: DashboardOptions): void {
+  addPage(app);
+  addStreams(app, options);
+  addData(app, options);
+}
+
+function addPage(app: Hono): void {
   const assets = readAssets();
-
-  const refuse = (context: Context): Problem | undefined => {
-    const { incoming } = nodeOf(context);
-    if (authenticate === undefined || authenticate(incoming.headers) !== undefined) return undefined;
-    return UNAUTHORIZED;
+  const answer = (context: Context, name: string): Response | undefined => {
+    const asset = assets.get(name)?.();
+    return asset === undefined ? undefined : answerAsset(context, asset);
   };
+  app.get('/', (context) => answer(context, 'index.html') ?? context.notFound());
+  app.get('/assets/:name', (context) => answer(context, context.req.param('name')) ?? context.notFound());
+}
 
-  const answerStream = (context: Context, start: () => Problem | undefined): Response => {
-    const problem = isDraining() ? DRAINING : refuse(context);
+function answerAsset(context: Context, { type, etag, bytes, gzipped }: Asset): Response {
+  const headers = { ...PAGE_HEADERS, ETag: etag, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' };
+  if (context.req.header('if-none-match') === etag) return new Response(null, { status: 304, headers });
+  const packs = /\bgzip\b/.test(context.req.header('accept-encoding') ?? '');
+  const encoding: Record<string, string> = packs ? { 'Content-Encoding': 'gzip' } : {};
+  return new Response(new Uint8Array(packs ? gzipped : bytes), {
+    headers: { ...headers, ...encoding, 'Content-Type': type },
+  });
+}
+
+function addStreams(app: Hono, options: DashboardOptions): void {
+  const { dashboard, authenticate, isDraining, streams, answerProblem } = options;
+  const events = createEvents({ live: dashboard.live, streams });
+  const answer = (context: Context, start: () => Problem | undefined): Response => {
+    const problem = isDraining() ? DRAINING : refusalOf(context, authenticate);
     if (problem !== undefined) return answerProblem(problem);
-    // A stream has no end that HEAD could wait for.
+    // HEAD cannot wait for the end of a stream: it has none.
     if (nodeOf(context).incoming.method === 'HEAD') return new Response(null, { headers: EVENTS_HEAD });
     const failed = start();
     return failed === undefined ? RESPONSE_ALREADY_SENT : answerProblem(failed);
   };
-
-  const answerAsset = (context: Context, name: string): Response | undefined => {
-    const asset = assets.get(name)?.();
-    if (asset === undefined) return undefined;
-    const { type, etag, bytes, gzipped } = asset;
-    const headers = { ...PAGE_HEADERS, ETag: etag, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' };
-    if (context.req.header('if-none-match') === etag) return new Response(null, { status: 304, headers });
-    const packs = /\bgzip\b/.test(context.req.header('accept-encoding') ?? '');
-    const encoding: Record<string, string> = packs ? { 'Content-Encoding': 'gzip' } : {};
-    return new Response(new Uint8Array(packs ? gzipped : bytes), {
-      headers: { ...headers, ...encoding, 'Content-Type': type },
-    });
-  };
-
-  app.get('/', (context) => answerAsset(context, 'index.html') ?? context.notFound());
-  app.get('/assets/:name', (context) => answerAsset(context, context.req.param('name')) ?? context.notFound());
-  app.get('/events', (context) => answerStream(context, () => events.stats(nodeOf(context).outgoing)));
+  app.get('/events', (context) => answer(context, () => events.stats(nodeOf(context).outgoing)));
   app.get('/events/tail', (context) =>
-    answerStream(context, () => events.tail(nodeOf(context).outgoing, context.req.queries())),
+    answer(context, () => events.tail(nodeOf(context).outgoing, context.req.queries())),
   );
+}
+
+function addData(app: Hono, options: DashboardOptions): void {
+  const { dashboard, analytics, version, authenticate, answerProblem } = options;
+  const { live, hourTotals, settings } = dashboard;
 
   app.get('/api/overview', async (context) => {
-    const problem = refuse(context);
+    const problem = refusalOf(context, authenticate);
     if (problem !== undefined) return answerProblem(problem);
     const [snapshot, latest] = await Promise.all([live.snapshot(), hourTotals.latest()]);
     const latestHour = latest === undefined ? null : hourToIso(latest);
@@ -94,7 +100,7 @@ export function addDashboardRoutes(
   });
 
   app.get('/api/hours', async (context) => {
-    const range = refuse(context) ?? readRange(context, rangeParameters);
+    const range = refusalOf(context, authenticate) ?? readRange(context, rangeParameters);
     if ('kind' in range) return answerProblem(range);
     const { from, to } = range;
     const totals = await hourTotals.totals(from, to);
@@ -102,12 +108,17 @@ export function addDashboardRoutes(
   });
 
   app.get('/api/breakdown', async (context) => {
-    const range = refuse(context) ?? readRange(context, breakdownParameters);
+    const range = refusalOf(context, authenticate) ?? readRange(context, breakdownParameters);
     if ('kind' in range) return answerProblem(range);
     const { from, to, search = '' } = range;
     const sum = await analytics.range(from, to, { top: BREAKDOWN_ROWS, search, audience: true });
     return context.json({ from: hourToIso(from), to: hourToIso(to), ...describeSum(sum) }, 200, NOT_CACHED);
   });
+}
+
+function refusalOf(context: Context, authenticate: Authenticate | undefined): Problem | undefined {
+  if (authenticate === undefined) return undefined;
+  return authenticate.find(nodeOf(context).incoming.headers) === undefined ? authenticate.problem : undefined;
 }
 
 /** Rows of each table of the page. */
@@ -117,7 +128,7 @@ const DRAINING: Problem = { kind: 'draining', detail: 'the service is shutting d
 const NOT_CACHED = { 'Cache-Control': 'no-store' };
 const EVENTS_HEAD = { 'Content-Type': 'text/event-stream; charset=utf-8' };
 
-/** What the node server hands in beside the request. */
+/** The request and response of node:http, which the node server of hono hands in. */
 function nodeOf(context: Context): HttpBindings {
   return context.env as HttpBindings;
 }
@@ -137,7 +148,7 @@ function readRange({ req }: Context, parameters: typeof rangeParameters | typeof
   return fault === undefined ? { ...given, from, to } : wrong(fault);
 }
 
-/** Lists, not objects: those would put a path `123` first. */
+/** Lists, since an object would put a path `123` first. */
 function describeSum({ summary, hours, distinct, audience }: RangeSum) {
   const bots = new Set(audience?.botUserAgents);
   return {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HttpAuth } from '../http.ts';
+import type { HttpAuth } from '../auth.ts';
 import { type AnswerDoc, HEADERS, type HeaderName, type OperationDoc } from './api-operation.ts';
 import { components } from './api-schemas.ts';
 import { OPERATIONS } from './operations.ts';

@@ -4,7 +4,7 @@ import { createBodyBuffers } from './body-buffers.ts';
 const KIB = 1024;
 
 describe('createBodyBuffers', () => {
-  test('gives memory again that was given back, whatever size was asked for within its class', () => {
+  test('reuses memory that was given back, for any size of its class', () => {
     const buffers = createBodyBuffers();
     const first = buffers.take(100 * KIB);
     expect(first.length).toBe(100 * KIB);
@@ -14,7 +14,7 @@ describe('createBodyBuffers', () => {
     expect(second.length).toBe(70 * KIB);
   });
 
-  test('never gives the same memory twice at a time, not even when it was given back twice', () => {
+  test('never hands out the same memory twice at once, even when it was given back twice', () => {
     const buffers = createBodyBuffers();
     const first = buffers.take(10 * KIB);
     buffers.give(first);
@@ -22,22 +22,22 @@ describe('createBodyBuffers', () => {
     expect(buffers.take(10 * KIB).buffer).not.toBe(buffers.take(10 * KIB).buffer);
   });
 
-  test('leaves alone what is not its own', () => {
+  test('ignores memory that it did not hand out', () => {
     const buffers = createBodyBuffers();
     const foreign = Buffer.allocUnsafeSlow(16 * KIB);
     buffers.give(foreign);
     expect(buffers.take(16 * KIB).buffer).not.toBe(foreign.buffer);
   });
 
-  test('leaves alone what went to another thread', () => {
+  test('ignores memory that went to another thread', () => {
     const buffers = createBodyBuffers();
-    const gone = buffers.take(16 * KIB);
-    structuredClone(gone.buffer, { transfer: [gone.buffer as ArrayBuffer] });
-    buffers.give(gone);
+    const sent = buffers.take(16 * KIB);
+    structuredClone(sent.buffer, { transfer: [sent.buffer as ArrayBuffer] });
+    buffers.give(sent);
     expect(buffers.take(16 * KIB).length).toBe(16 * KIB);
   });
 
-  test('takes over memory that came back, but for sizes that it does not give out', () => {
+  test('adopts memory that came back from another thread, if it has a size that it hands out', () => {
     const buffers = createBodyBuffers();
     const back = new ArrayBuffer(16 * KIB);
     for (const memory of [back, new ArrayBuffer(16 * KIB + 1), new ArrayBuffer(2 * KIB), new ArrayBuffer(0)]) {
@@ -48,11 +48,11 @@ describe('createBodyBuffers', () => {
     expect(buffers.take(20 * KIB).buffer.byteLength).toBe(32 * KIB);
   });
 
-  test.each([0, 1, 4095, 4096, 4097, 65_536, 65_537, 4 << 20, (4 << 20) + 1])('has exactly %d bytes', (bytes) => {
+  test.each([0, 1, 4095, 4096, 4097, 65_536, 65_537, 4 << 20, (4 << 20) + 1])('hands out exactly %d bytes', (bytes) => {
     expect(createBodyBuffers().take(bytes).length).toBe(bytes);
   });
 
-  test('keeps no more than 32 MiB for later', () => {
+  test('keeps at most 32 MiB of free memory', () => {
     const buffers = createBodyBuffers();
     const taken = Array.from({ length: 12 }, () => buffers.take(4 << 20));
     for (const buffer of taken) buffers.give(buffer);

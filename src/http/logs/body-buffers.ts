@@ -1,21 +1,21 @@
 /*
- * Memory for request bodies, used again. A hundred megabytes of new buffers a second make V8 mark its whole heap several
- * times a second, which took more CPU time than decoding and storing what was in them.
+ * Memory for request bodies, used again and again. A hundred megabytes of new buffers a second make V8 mark its whole heap
+ * several times a second. That took more CPU time than decoding and storing the bodies.
  */
 
 /** Bodies below this take their bytes from Node's own slabs. */
 const MIN_BYTES = 4 * 1024;
 /** Larger ones are rare, and not worth keeping memory for. */
 const MAX_BYTES = 4 * 1024 * 1024;
-/** What is kept for later at most. */
+/** Free memory kept for later, at most. */
 const MAX_FREE_BYTES = 32 * 1024 * 1024;
 
 export interface BodyBuffers {
-  /** A buffer of exactly `bytes`, filled with whatever was there before. */
+  /** A buffer of exactly `bytes`. It still has the content of its last use. */
   take(bytes: number): Buffer;
-  /** Gives back what `take` gave, for someone else to write to; anything else, and memory that went to another thread, is left alone. */
+  /** Gives back a buffer from `take`, for the next body. Ignores any other buffer, and memory that went to another thread. */
   give(buffer: Buffer): void;
-  /** Takes over memory that nobody else has: what went to another thread and came back. */
+  /** Adds memory that nobody else uses: it went to another thread and came back. */
   adopt(memory: ArrayBuffer): void;
 }
 
@@ -37,7 +37,7 @@ export function createBodyBuffers(): BodyBuffers {
     take(bytes) {
       if (bytes < MIN_BYTES) return Buffer.allocUnsafe(bytes);
       if (bytes > MAX_BYTES) return Buffer.allocUnsafeSlow(bytes);
-      // Powers of two. What is not written to costs no memory, only addresses.
+      // Powers of two. Pages that are never written cost addresses, no memory.
       const size = 2 ** (32 - Math.clz32(bytes - 1));
       let memory = free.get(size)?.pop();
       if (memory === undefined) memory = Buffer.allocUnsafeSlow(size).buffer;
@@ -46,7 +46,7 @@ export function createBodyBuffers(): BodyBuffers {
       return Buffer.from(memory, 0, bytes);
     },
     give({ buffer }) {
-      // Once only, or two bodies would share the memory.
+      // Once only. Otherwise two bodies would share the memory.
       if (taken.delete(buffer) && buffer instanceof ArrayBuffer && !buffer.detached) keep(buffer);
     },
     adopt(memory) {

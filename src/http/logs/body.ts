@@ -5,7 +5,7 @@ import type { Reservation } from './in-flight.ts';
 /** Why a body was not read to its end. */
 export type BodyFailure = 'too-large' | 'overloaded' | 'timeout' | 'malformed' | 'aborted';
 
-/** Where a body goes, piece by piece, as the parser finds it, until `end` or the first `fail`. */
+/** Takes a body piece by piece, as the parser finds it, until `end` or the first `fail`. */
 export interface BodySink {
   /** The sink owns the chunk. */
   data(chunk: Buffer): void;
@@ -14,8 +14,9 @@ export interface BodySink {
 }
 
 /**
- * A request whose body can go straight from the parser to a sink, past the buffers, events and ticks of a Readable: a
- * sixth of the CPU time of a small request (bench/http-path.ts). Without a sink it is any IncomingMessage.
+ * A request whose body can go straight from the parser to a sink, without the buffers, events and ticks of a Readable.
+ * They cost a sixth of the CPU time of a small request (bench/http-path.ts). Without a sink it behaves like any
+ * IncomingMessage.
  */
 export class BodyRequest extends IncomingMessage {
   sink: BodySink | undefined = undefined;
@@ -42,17 +43,22 @@ export class BodyRequest extends IncomingMessage {
 
 const FIRST_CAPACITY = 64 * 1024;
 
+/** Told once how a body ended. */
+export interface BodyOwner {
+  collected(outcome: Buffer | BodyFailure): void;
+}
+
 /**
- * Collects a body into one Buffer: with a declared length into one of that size (which is already reserved), else into
- * one that doubles, so that a body sent byte by byte costs no more than another. A body that came in one piece is not
- * copied. Calls `done` once.
+ * Collects a body into one Buffer. With a declared length, the Buffer has that size, which is already reserved. Without,
+ * it doubles when it is full, so that a body sent byte by byte costs no more than another. A body that comes in one piece
+ * is not copied.
  */
 export class BodyCollector implements BodySink {
   readonly #declared: number | undefined;
   readonly #maxBytes: number;
   readonly #reservation: Reservation;
   readonly #buffers: BodyBuffers;
-  readonly #done: (outcome: Buffer | BodyFailure) => void;
+  readonly #owner: BodyOwner;
   #body: Buffer | undefined = undefined;
   #length = 0;
   #settled = false;
@@ -62,16 +68,16 @@ export class BodyCollector implements BodySink {
     readonly maxBytes: number;
     readonly reservation: Reservation;
     readonly buffers: BodyBuffers;
-    readonly done: (outcome: Buffer | BodyFailure) => void;
+    readonly owner: BodyOwner;
   }) {
     this.#declared = options.declared;
     this.#maxBytes = options.maxBytes;
     this.#reservation = options.reservation;
     this.#buffers = options.buffers;
-    this.#done = options.done;
+    this.#owner = options.owner;
   }
 
-  /** Where the rest of a body of declared length lies, for who writes there himself and says so by `wrote`. */
+  /** The free rest of a body of declared length, for a caller that writes there itself and then calls `wrote`. */
   space(): Buffer {
     this.#body ??= this.#buffers.take(this.#declared ?? 0);
     return this.#body.subarray(this.#length);
@@ -125,6 +131,6 @@ export class BodyCollector implements BodySink {
     if (this.#settled) return;
     this.#settled = true;
     this.#body = undefined;
-    this.#done(outcome);
+    this.#owner.collected(outcome);
   }
 }

@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net';
 
 /**
- * Whom an address stands for where clients are counted: an IPv4 address for itself, one of IPv6 for its /64, the least that
- * a site gets (RFC 6177), of which a single host may use as many addresses as it likes. An IPv4 address mapped to IPv6 is
- * that of IPv4. `address` is as Node.js writes it: the short form, without leading zeros.
+ * The client that an address counts for. An IPv4 address counts for itself, also when it is mapped to IPv6. An IPv6 address
+ * counts for its /64: that is the least that a site gets (RFC 6177), and a single host may use all of it. `address` is as
+ * Node.js writes it: the short form, without leading zeros.
  */
 export function clientNetwork(address: string): string {
   if (!isIPv6(address)) return address;

@@ -15,20 +15,20 @@ const CODINGS: ReadonlyMap<string, Coding> = new Map([
   ['', 'identity'],
   ['identity', 'identity'],
   ['gzip', 'gzip'],
-  // RFC 9110, 8.4.1.3: to be taken as gzip.
+  // RFC 9110, 8.4.1.3: the same as gzip.
   ['x-gzip', 'gzip'],
   ['deflate', 'deflate'],
   ['br', 'br'],
   ['zstd', 'zstd'],
 ]);
 
-/** The format a Content-Type names, whatever its case and parameters; undefined for any other or none. */
+/** The format that a Content-Type names, whatever its case and parameters; undefined for an unknown type or none. */
 export function readFormat(contentType: string | undefined): BodyFormat | undefined {
   if (contentType === undefined) return undefined;
   return FORMATS.get(contentType) ?? FORMATS.get((contentType.split(';', 1)[0] ?? '').trim().toLowerCase());
 }
 
-/** The one coding a Content-Encoding names; undefined for any other and for more than one. */
+/** The one coding that a Content-Encoding names; undefined for an unknown coding and for more than one. */
 export function readCoding(contentEncoding: string | undefined): Coding | undefined {
   return contentEncoding === undefined ? 'identity' : CODINGS.get(contentEncoding.trim().toLowerCase());
 }

@@ -8,7 +8,7 @@ function createFixture(maxBytes: number) {
 }
 
 describe('createInFlight', () => {
-  test('reserves up to its bound and no more', () => {
+  test('reserves up to its limit and no more', () => {
     const { inFlight, totals } = createFixture(100);
     const first = inFlight.reserve(60);
     expect(inFlight.reserve(41)).toBeUndefined();
@@ -28,7 +28,7 @@ describe('createInFlight', () => {
     expect(totals).toEqual([80, 30, 0]);
   });
 
-  test('gives back once, whatever comes after', () => {
+  test('releases once, whatever is called later', () => {
     const { inFlight, totals } = createFixture(100);
     const reservation = inFlight.reserve(80);
     reservation?.release();
@@ -51,7 +51,7 @@ describe('createInFlight with other threads', () => {
     return { one, two, shared, totals };
   }
 
-  test('reserves up to a bound of all together, and tells each its own', () => {
+  test('reserves up to one limit for all threads, and reports to each thread its own total', () => {
     const { one, two, totals } = createThreads(100);
     const first = one.reserve(60);
     expect(two.reserve(41)).toBeUndefined();
@@ -69,7 +69,7 @@ describe('createInFlight with other threads', () => {
     ]);
   });
 
-  test('gets back what a thread had that is gone', () => {
+  test('frees the bytes of a thread that died', () => {
     const { one, two, shared } = createThreads(100);
     one.reserve(100);
     expect(two.reserve(1)).toBeUndefined();

@@ -1,19 +1,19 @@
-/** The bytes of request bodies in hand, under one bound. */
+/** The bytes of request bodies in flight, under one limit. */
 export interface InFlight {
   /** Room for a body of `bytes`, or undefined when there is none. */
   reserve(bytes: number): Reservation | undefined;
 }
 
-/** What one request holds. Released exactly once, when the request is answered or gone; later calls do nothing. */
+/** The bytes of one request. Released once, when nothing holds them any more; later calls do nothing. */
 export interface Reservation {
-  /** False when the bound does not allow it; then nothing changed. */
+  /** False when the limit does not allow it; then nothing changed. */
   grow(bytes: number): boolean;
   /** Gives back all but `bytes`. */
   shrinkTo(bytes: number): void;
   release(): void;
 }
 
-/** The bytes of other threads count too: of `thread` here, in memory that each of them has. */
+/** Counts of all threads, in memory that they share. `thread` is the number of this one. */
 export interface SharedCounts {
   readonly inFlight: SharedArrayBuffer;
   readonly thread: number;
@@ -40,23 +40,23 @@ export function createInFlight(maxBytes: number, onChange: (total: number) => vo
 
   const reserve = (bytes: number): Reservation | undefined => {
     if (!add(bytes)) return undefined;
-    let held = bytes;
+    let reserved = bytes;
     let released = false;
     return {
       grow: (more) => {
         if (released || !add(more)) return false;
-        held += more;
+        reserved += more;
         return true;
       },
       shrinkTo: (rest) => {
-        if (released || rest >= held) return;
-        subtract(held - rest);
-        held = rest;
+        if (released || rest >= reserved) return;
+        subtract(reserved - rest);
+        reserved = rest;
       },
       release: () => {
         if (released) return;
         released = true;
-        subtract(held);
+        subtract(reserved);
       },
     };
   };
@@ -64,7 +64,7 @@ export function createInFlight(maxBytes: number, onChange: (total: number) => vo
   return { reserve };
 }
 
-/** A count for each thread, written by that thread alone: so what a thread that died had in hand can be told. */
+/** A count for each thread, written by that thread alone. So the bytes of a thread that died are known. */
 function createShared(maxBytes: number, { inFlight, thread }: SharedCounts) {
   const counts = new BigInt64Array(inFlight);
   const sum = (): bigint => {
@@ -73,7 +73,7 @@ function createShared(maxBytes: number, { inFlight, thread }: SharedCounts) {
     return bytes;
   };
   return {
-    /** Counted first and looked at then: of two threads that take the last room at once, one at least sees the other. */
+    /** Adds first and checks then: of two threads that take the last room at once, at least one sees the other. */
     add(bytes: number): boolean {
       if (bytes === 0) return true;
       Atomics.add(counts, thread, BigInt(bytes));

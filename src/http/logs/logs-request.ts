@@ -3,6 +3,7 @@ import type { BodyFormat } from '../../decode/decode.ts';
 import { logsParameters } from '../docs/api-schemas.ts';
 import type { Problem } from '../problem.ts';
 import { ACCEPTED_CODINGS, ACCEPTED_TYPES, type Coding, readCoding, readFormat } from './content.ts';
+import { bodyTooLarge } from './ingest-problem.ts';
 
 /** What the head of a POST /logs asks for. */
 export interface LogsRequest {
@@ -16,10 +17,10 @@ export interface LogsRequest {
 
 const VISIBLE_ASCII = /^[!-~]{1,255}$/;
 
-/** Reads the head of a request, or says what is wrong with it. */
+/** Reads the head of a request, or returns what is wrong with it. */
 export function readLogsRequest(
   { headers, url }: { readonly headers: IncomingHttpHeaders; readonly url: string },
-  maxBodyBytes: number,
+  limits: { readonly maxBodyBytes: number },
 ): LogsRequest | Problem {
   const format = readFormat(headers['content-type']);
   if (format === undefined) return unsupportedType(headers['content-type']);
@@ -27,20 +28,18 @@ export function readLogsRequest(
   if (coding === undefined) return unsupportedCoding(headers['content-encoding']);
   const transfer = headers['transfer-encoding'];
   if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') {
-    return { kind: 'unsupported-transfer-encoding', detail: 'the only transfer encoding understood is chunked' };
+    return { kind: 'unsupported-transfer-encoding', detail: 'the only supported transfer encoding is chunked' };
   }
 
   const invalid = readInvalid(url);
-  if (invalid === 'wrong') return { kind: 'bad-request', detail: 'the parameter invalid must be skip or reject' };
+  if (invalid === 'wrong') return { kind: 'bad-request', detail: 'the query parameter invalid must be skip or reject' };
   const idempotencyKey = headers['idempotency-key'];
   if (idempotencyKey !== undefined && !(typeof idempotencyKey === 'string' && VISIBLE_ASCII.test(idempotencyKey))) {
     return { kind: 'bad-request', detail: 'the Idempotency-Key must be 1 to 255 visible ASCII characters' };
   }
 
   const declared = transfer === undefined ? Number(headers['content-length'] ?? 0) : undefined;
-  if (declared !== undefined && declared > maxBodyBytes) {
-    return { kind: 'body-too-large', detail: `the body is larger than ${maxBodyBytes} bytes` };
-  }
+  if (declared !== undefined && declared > limits.maxBodyBytes) return bodyTooLarge(limits);
   return { format, coding, declared, invalid, idempotencyKey };
 }
 
@@ -54,11 +53,11 @@ function readInvalid(url: string): 'reject' | 'skip' | 'wrong' | undefined {
 
 function unsupportedType(given: string | undefined): Problem {
   const what = given === undefined ? 'the request has no Content-Type' : `the Content-Type is ${JSON.stringify(given)}`;
-  const detail = `${what}; understood are ${ACCEPTED_TYPES}`;
+  const detail = `${what}; supported: ${ACCEPTED_TYPES}`;
   return { kind: 'unsupported-media-type', detail, headers: ['Accept', ACCEPTED_TYPES] };
 }
 
 function unsupportedCoding(given: string | undefined): Problem {
-  const detail = `the Content-Encoding is ${JSON.stringify(given)}; understood is one of ${ACCEPTED_CODINGS}, not a list`;
+  const detail = `the Content-Encoding is ${JSON.stringify(given)}; supported: one of ${ACCEPTED_CODINGS}, not a list`;
   return { kind: 'unsupported-content-encoding', detail, headers: ['Accept-Encoding', ACCEPTED_CODINGS] };
 }

@@ -1,140 +1,203 @@
+// FAST PATH. POST /logs, without hono: with one record of 170 bytes hono costs two to three times the CPU time of
+// node:http, and the checks here add a few microseconds (bench/http-path.ts). The steps of a request, in this order:
+//
+//   admit      may this client send now?                        admit.ts             401 429 503
+//   read head  which format, coding, length, key?               logs-request.ts      400 413 415 501
+//   reserve    is there room for the body?                      in-flight.ts         503
+//   collect    read the body into one buffer                    body.ts              400 408 413 503
+//   ingest     unpack, decode and deliver it                    unpack.ts, service   400 413 422 503
+//   answer     202, or why not; 503 when its time is over
+//
+// A request costs two objects (PendingBatch, BodyCollector), one promise, and no timer of its own.
+
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Refusal } from '../../live/live.ts';
 import type { IngestRequest, IngestResult, Rejected } from '../../service/service.ts';
-import { type Authenticate, UNAUTHORIZED } from '../auth.ts';
 import type { HttpServerOptions } from '../http.ts';
-import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';
-import type { Deadlines } from '../server/deadlines.ts';
-import { BodyCollector, type BodyFailure } from './body.ts';
+import { PROBLEM_TYPE, type Problem, problemBody, problemStatus } from '../problem.ts';
+import type { Deadlines, Timed } from '../server/deadlines.ts';
+import { type AdmitContext, admit } from './admit.ts';
+import { BodyCollector, type BodyFailure, type BodyOwner } from './body.ts';
 import type { BodyBuffers } from './body-buffers.ts';
-import { clientNetwork } from './client-network.ts';
 import type { InFlight, Reservation } from './in-flight.ts';
-import { isForeseen, problemOfError, problemOfRejections } from './ingest-problem.ts';
+import {
+  faultOf,
+  type LimitsToName,
+  overloaded,
+  problemOfBody,
+  problemOfError,
+  problemOfRejections,
+  timedOut,
+} from './ingest-problem.ts';
 import { type LogsRequest, readLogsRequest } from './logs-request.ts';
-import type { TakeToken } from './rate-limit.ts';
 import { unpack } from './unpack.ts';
 
-/**
- * POST /logs, past hono: with one record of 170 bytes that costs two to three times the CPU time of node:http, and the
- * checks here add a few microseconds (bench/http-path.ts).
- */
+/** Serves one POST /logs, whichever reader of requests it came by. */
 export type HandleLogs = (exchange: LogsExchange) => void;
 
-/** One POST /logs, by whichever way it came. */
+/** One POST /logs. */
 export interface LogsExchange {
   readonly id: string;
   readonly headers: IncomingHttpHeaders;
   /** The target in origin form: path and query. */
   readonly url: string;
   readonly remoteAddress: string | undefined;
-  /** The body goes there; without this it is dropped. */
+  /** Sends the body to the collector. Without this call it is dropped. */
   receive(body: BodyCollector): void;
-  /** Once. `headers`: names and values by turns. */
+  /** Called once. `headers`: names and values by turns. */
   answer(status: number, contentType: string, body: string, headers?: readonly string[]): void;
 }
 
-const DRAINING: Problem = {
-  kind: 'draining',
-  detail: 'the service is shutting down; nothing was stored',
-  headers: retryAfter(5),
-};
+/** What the steps share. Made once with the server. */
+export interface LogsContext
+  extends AdmitContext,
+    Pick<HttpServerOptions, 'ingest' | 'noteRefusal' | 'metrics' | 'clock' | 'log'> {
+  readonly limits: LimitsToName;
+  readonly inFlight: InFlight;
+  readonly buffers: BodyBuffers;
+  /** Of bodies that are being read. */
+  readonly bodyDeadlines: Deadlines<BodyCollector>;
+  /** Of whole requests that wait for their answer. */
+  readonly answerDeadlines: Deadlines<PendingBatch>;
+}
 
-const OVERLOADED: Problem = {
-  kind: 'overloaded',
-  detail: 'more request bodies in hand than the service allows; nothing was stored',
-  headers: retryAfter(1),
-};
-
-export function createLogsHandler(
-  options: Pick<HttpServerOptions, 'ingest' | 'noteRefusal' | 'metrics' | 'clock' | 'log'> & {
-    readonly maxBodyBytes: number;
-    readonly authenticate: Authenticate | undefined;
-    readonly takeToken: TakeToken | undefined;
-    readonly inFlight: InFlight;
-    readonly buffers: BodyBuffers;
-    readonly bodyDeadlines: Deadlines<BodyCollector>;
-    readonly isDraining: () => boolean;
-  },
-): HandleLogs {
-  const { ingest, noteRefusal, metrics, clock, log, maxBodyBytes, inFlight, buffers, bodyDeadlines, isDraining } =
-    options;
-  const admit = createAdmit(options);
-
-  const refuse = (exchange: LogsExchange, problem: Problem, about: RefusedRecords = {}) => {
-    const status = problemStatus(problem.kind);
-    (status < 500 ? metrics.invalidRequests : metrics.ingestErrors).inc();
-    noteRefusal({ time: clock(), status, reason: problem.detail, requestId: exchange.id, ...about });
-    exchange.answer(status, PROBLEM_TYPE, problemBody(problem), problem.headers);
-  };
-
-  const refuseError = (exchange: LogsExchange, error: unknown) => {
-    if (!isForeseen(error)) log.error('cannot ingest a batch', { requestId: exchange.id, err: error });
-    refuse(exchange, problemOfError(error));
-  };
-
-  const succeed = (exchange: LogsExchange, result: IngestResult) => {
-    if (result.kind === 'invalid') {
-      refuse(exchange, problemOfRejections(result.rejections, result.rejected), describeRecords(result));
-      return;
-    }
-    if (result.refused !== undefined) {
-      const about = describeRecords(result.refused);
-      noteRefusal({ time: clock(), status: 202, reason: 'invalid records', requestId: exchange.id, ...about });
-    }
-    const headers = ['Logforge-Durability', result.durability];
-    if (result.replayed) headers.push('Idempotency-Replayed', 'true');
-    exchange.answer(202, 'application/json', result.answer, headers);
-  };
-
-  const takeIn = async (exchange: LogsExchange, head: LogsRequest, raw: Buffer, reservation: Reservation) => {
-    try {
-      const limits = { maxBytes: maxBodyBytes, reservation };
-      const unpacked = head.coding === 'identity' ? raw : unpack(raw, head.coding, limits);
-      const body = unpacked instanceof Promise ? await unpacked : unpacked;
-      metrics.receivedBytes.inc(body.length);
-      const result = await ingest(ingestRequest(exchange, head, body));
-      reservation.release();
-      // Not after a failure, nor from the spool: a send that was given up may still be reading.
-      if (result.kind === 'invalid' || result.durability !== 'spool') buffers.give(raw);
-      succeed(exchange, result);
-    } catch (error) {
-      reservation.release();
-      refuseError(exchange, error);
-    }
-  };
-
-  const read = (exchange: LogsExchange, head: LogsRequest, reservation: Reservation) => {
-    const collector = new BodyCollector({
-      declared: head.declared,
-      maxBytes: maxBodyBytes,
-      reservation,
-      buffers,
-      done: (outcome) => {
-        bodyDeadlines.forget(collector);
-        if (typeof outcome !== 'string') {
-          void takeIn(exchange, head, outcome, reservation);
-          return;
-        }
-        reservation.release();
-        refuse(exchange, problemOfFailure(outcome, maxBodyBytes));
-      },
-    });
-    bodyDeadlines.watch(collector);
-    exchange.receive(collector);
-  };
-
-  return (exchange) => {
+export function createLogsHandler(context: LogsContext): HandleLogs {
+  const { metrics, limits, inFlight } = context;
+  return function handleLogs(exchange) {
     metrics.batchesReceived.inc();
-    const problem = isDraining() ? DRAINING : admit(exchange);
-    const head = problem ?? readLogsRequest(exchange, maxBodyBytes);
+    const head = admit(context, exchange) ?? readLogsRequest(exchange, limits);
     if ('kind' in head) {
-      refuse(exchange, head);
+      refuse(context, exchange, head);
       return;
     }
     const reservation = inFlight.reserve(head.declared ?? 0);
-    if (reservation === undefined) refuse(exchange, OVERLOADED);
-    else read(exchange, head, reservation);
+    if (reservation === undefined) refuse(context, exchange, overloaded(limits));
+    else collect(new PendingBatch(context, exchange, head, reservation));
   };
+}
+
+/** One batch between the head of its request and its outcome. */
+export class PendingBatch implements BodyOwner, Timed {
+  readonly context: LogsContext;
+  readonly exchange: LogsExchange;
+  readonly head: LogsRequest;
+  readonly reservation: Reservation;
+  readonly collector: BodyCollector;
+  /** Set by the answer, which may come before the outcome: when the time is over. */
+  isAnswered = false;
+
+  constructor(context: LogsContext, exchange: LogsExchange, head: LogsRequest, reservation: Reservation) {
+    this.context = context;
+    this.exchange = exchange;
+    this.head = head;
+    this.reservation = reservation;
+    this.collector = new BodyCollector({
+      declared: head.declared,
+      maxBytes: context.limits.maxBodyBytes,
+      reservation,
+      buffers: context.buffers,
+      owner: this,
+    });
+  }
+
+  collected(outcome: Buffer | BodyFailure): void {
+    this.context.bodyDeadlines.forget(this.collector);
+    if (typeof outcome === 'string') failBody(this, outcome);
+    else void ingestBody(this, outcome);
+  }
+
+  expire(): void {
+    answerTimeout(this);
+  }
+}
+
+function collect({ context, exchange, collector }: PendingBatch): void {
+  context.bodyDeadlines.watch(collector);
+  exchange.receive(collector);
+}
+
+function failBody({ context, exchange, reservation }: PendingBatch, failure: BodyFailure): void {
+  reservation.release();
+  refuse(context, exchange, problemOfBody(failure, context.limits));
+}
+
+/** Its time runs from here. The reservation stays until the outcome, since the memory is in use until then. */
+async function ingestBody(batch: PendingBatch, raw: Buffer): Promise<void> {
+  const { context, exchange, head, reservation } = batch;
+  context.answerDeadlines.watch(batch);
+  try {
+    const limits = { maxBytes: context.limits.maxBodyBytes, reservation };
+    const unpacked = head.coding === 'identity' ? raw : unpack(raw, head.coding, limits);
+    const body = unpacked instanceof Promise ? await unpacked : unpacked;
+    context.metrics.receivedBytes.inc(body.length);
+    const result = await context.ingest(ingestRequest(exchange, head, body));
+    reservation.release();
+    // Not after a failure, nor from the spool: a send that was given up may still read the memory.
+    if (result.kind === 'invalid' || result.durability !== 'spool') context.buffers.give(raw);
+    answerResult(batch, result);
+  } catch (error) {
+    reservation.release();
+    answerError(batch, error);
+  }
+}
+
+function answerResult(batch: PendingBatch, result: IngestResult): void {
+  const { context, exchange } = batch;
+  if (!beginAnswer(batch)) {
+    if (result.kind === 'accepted') {
+      context.log.warn('a batch was accepted after its request was answered 503', { requestId: exchange.id });
+    }
+    return;
+  }
+  if (result.kind === 'invalid') {
+    refuse(context, exchange, problemOfRejections(result.rejections, result.rejected), describeRecords(result));
+    return;
+  }
+  if (result.refused !== undefined) {
+    const about = describeRecords(result.refused);
+    const time = context.clock();
+    context.noteRefusal({ time, status: 202, reason: 'invalid records', requestId: exchange.id, ...about });
+  }
+  const headers = ['Logforge-Durability', result.durability];
+  if (result.replayed) headers.push('Idempotency-Replayed', 'true');
+  exchange.answer(202, 'application/json', result.answer, headers);
+}
+
+/** Logs the error, also of a batch that was answered before. */
+function answerError(batch: PendingBatch, error: unknown): void {
+  const { context, exchange } = batch;
+  const { id: requestId } = exchange;
+  const fault = faultOf(error);
+  if (fault === 'defect') context.log.error('cannot ingest a batch', { requestId, err: error });
+  const problem = problemOfError(error, context.limits);
+  if (fault === 'unavailable') context.log.warn('cannot store a batch now', { requestId, reason: problem.detail });
+  if (beginAnswer(batch)) refuse(context, exchange, problem);
+}
+
+/** The batch goes on, and is accounted for by its own outcome. Only the client does not wait any longer. */
+function answerTimeout(batch: PendingBatch): void {
+  const { context, exchange, head } = batch;
+  batch.isAnswered = true;
+  const problem = timedOut(context.limits, head.idempotencyKey !== undefined);
+  const { requestTimeoutMs } = context.limits;
+  context.log.warn('a batch was not stored within server.requestTimeout', { requestId: exchange.id, requestTimeoutMs });
+  refuse(context, exchange, problem);
+}
+
+/** False when the request is answered already: its time was over before its outcome. */
+function beginAnswer(batch: PendingBatch): boolean {
+  if (batch.isAnswered) return false;
+  batch.isAnswered = true;
+  batch.context.answerDeadlines.forget(batch);
+  return true;
+}
+
+function refuse(context: LogsContext, exchange: LogsExchange, problem: Problem, about: RefusedRecords = {}): void {
+  const { metrics, noteRefusal, clock } = context;
+  const status = problemStatus(problem.kind);
+  (status < 500 ? metrics.invalidRequests : metrics.ingestErrors).inc();
+  noteRefusal({ time: clock(), status, reason: problem.detail, requestId: exchange.id, ...about });
+  exchange.answer(status, PROBLEM_TYPE, problemBody(problem), problem.headers);
 }
 
 type RefusedRecords = Partial<Pick<Refusal, 'reason' | 'field' | 'records'>>;
@@ -143,22 +206,6 @@ function describeRecords({ rejections, rejected }: Rejected): RefusedRecords {
   const [first] = rejections;
   if (first === undefined) return { records: rejected };
   return { reason: first.reason, records: rejected, ...(first.field !== '' && { field: first.field }) };
-}
-
-/** Who may send at all, and how often: undefined for a request that may pass. */
-function createAdmit(options: {
-  readonly authenticate: Authenticate | undefined;
-  readonly takeToken: TakeToken | undefined;
-}): (exchange: LogsExchange) => Problem | undefined {
-  const { authenticate, takeToken } = options;
-  return (exchange) => {
-    const key = authenticate?.(exchange.headers);
-    if (authenticate !== undefined && key === undefined) return UNAUTHORIZED;
-    if (takeToken === undefined) return undefined;
-    const wait = takeToken(key === undefined ? clientNetwork(exchange.remoteAddress ?? '') : String(key));
-    if (wait === 0) return undefined;
-    return { kind: 'rate-limited', detail: 'too many requests; nothing was stored', headers: retryAfter(wait) };
-  };
 }
 
 function ingestRequest(exchange: LogsExchange, head: LogsRequest, body: Buffer): IngestRequest {
@@ -172,13 +219,4 @@ function ingestRequest(exchange: LogsExchange, head: LogsRequest, body: Buffer):
     ...(invalid === undefined ? undefined : { invalid }),
     ...(idempotencyKey === undefined ? undefined : { idempotencyKey }),
   };
-}
-
-function problemOfFailure(failure: BodyFailure, maxBodyBytes: number): Problem {
-  if (failure === 'too-large')
-    return { kind: 'body-too-large', detail: `the body is larger than ${maxBodyBytes} bytes` };
-  if (failure === 'overloaded') return OVERLOADED;
-  if (failure === 'timeout') return { kind: 'timeout', detail: 'the body did not arrive in time; nothing was stored' };
-  // Where the connection is gone nobody reads this; it is counted.
-  return { kind: 'malformed-body', detail: 'the body did not arrive whole; nothing was stored' };
 }

@@ -16,7 +16,7 @@ describe('createRateLimit', () => {
     expect([take('a'), take('a'), take('a'), take('a')]).toEqual([0, 0, 0, 0.5]);
   });
 
-  test('lets requests pass again as time goes by, up to a burst', () => {
+  test('lets requests pass again as time passes, up to a burst', () => {
     const { take, time } = createFixture({ requestsPerSecond: 2, burst: 2 });
     expect([take('a'), take('a'), take('a')]).toEqual([0, 0, 0.5]);
     time.now += 250n * MS;
@@ -32,7 +32,7 @@ describe('createRateLimit', () => {
     expect([take('a'), take('b'), take('a'), take('b')]).toEqual([0, 0, 1, 1]);
   });
 
-  test('remembers a bounded number of clients, and forgets the one silent longest', () => {
+  test('remembers a limited number of clients, and forgets the one that was silent longest', () => {
     const { take, time } = createFixture({ requestsPerSecond: 1, burst: 1, maxClients: 2 });
     expect(take('b')).toBe(0);
     time.now += MS;
@@ -50,13 +50,13 @@ describe('createRateLimit', () => {
     expect(clients.filter((client) => take(client) === 0)).toEqual([]);
   });
 
-  test('counts together what several take from one memory', () => {
+  test('counts the requests of several threads together when they share the memory', () => {
     const { create } = createFixture({ requestsPerSecond: 10, burst: 4 });
     const [one, two] = [create(), create()];
     expect([one('a'), two('a'), two('a'), one('a'), two('a'), one('a')]).toEqual([0, 0, 0, 0, 0.1, 0.1]);
   });
 
-  test('goes by a clock of its own when it is given none', () => {
+  test('uses its own clock when it is given none', () => {
     const take = createRateLimit({ requestsPerSecond: 0.001, burst: 1 });
     expect(take('a')).toBe(0);
     expect(take('a')).toBeGreaterThan(990);

@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 
-/** Takes one request of a client. 0 when it may pass, else the seconds until it may. */
+/** Counts one request of a client. Returns 0 when it may pass, else the seconds until it may. */
 export type TakeToken = (client: string) => number;
 
-/** Clients that are remembered. */
+/** Clients that are remembered at once. */
 const MAX_CLIENTS = 16_384;
-/** Places in which the bucket of one client can be. */
+/** Places where the bucket of one client can be. */
 const WAYS = 8;
 
 const BUCKET_BYTES = 2 * BigInt64Array.BYTES_PER_ELEMENT;
@@ -14,19 +14,19 @@ export function bucketBytes(maxClients = MAX_CLIENTS): number {
   return maxClients * BUCKET_BYTES;
 }
 
-/** Nanoseconds on a clock that all threads have in common and that nobody sets. */
+/** Nanoseconds on a monotonic clock that all threads share. */
 export type Now = () => bigint;
 
 /*
- * A token bucket for each client, in memory that threads may share. Of a bucket one number is kept, the time at which it
- * is full again (the theoretical arrival time of the generic cell rate algorithm, ITU-T I.371): a request puts it off by
- * one interval, and may pass while it is less than a burst ahead. So one compare-and-swap takes a token.
+ * A token bucket for each client, in memory that threads may share. A bucket is one number: the time at which it is full
+ * again (the theoretical arrival time of the generic cell rate algorithm, ITU-T I.371). A request moves this time forward
+ * by one interval, and may pass while it is less than a burst ahead. So one compare-and-swap takes a token.
  *
  *   bucket   key (64 bits of the client's SHA-256, 0: free), time (nanoseconds)
  *
- * A bounded number of clients is remembered, in sets of WAYS: of a set, the one whose bucket is full for longest goes
- * first, and begins with a full bucket should it come back. Two threads that meet a client for the first time at the same
- * moment may let one request more pass.
+ * The number of remembered clients is limited. They stand in sets of WAYS. When a set is full, the client whose bucket has
+ * been full for longest is forgotten; when it comes back, it begins with a full bucket. Two threads that see a client for
+ * the first time at the same moment may let one request more pass.
  */
 export function createRateLimit(options: {
   readonly requestsPerSecond: number;
@@ -57,7 +57,7 @@ function keyOf(client: string): bigint {
   return key === 0n ? 1n : key;
 }
 
-/** The place of a client's bucket, taken from another where it has none. */
+/** The place of a client's bucket. A new client takes the place of another. */
 function findBucket(table: BigInt64Array, key: bigint): number {
   const slots = table.length / 2;
   const ways = Math.min(WAYS, slots);

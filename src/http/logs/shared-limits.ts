@@ -1,12 +1,16 @@
-import type { SharedLimits } from '../http.ts';
 import { bucketBytes } from './rate-limit.ts';
 
 /*
- * What several threads count together, in memory that they share:
+ * Memory in which several threads count, so that `maxInFlightBytes` and `rateLimit` limit all of them together:
  *
  *   inFlight   one 64-bit count of bytes for each thread; a thread that died has its count set to 0
  *   buckets    the token buckets of the clients, see rate-limit.ts
  */
+export interface SharedLimits {
+  readonly inFlight: SharedArrayBuffer;
+  readonly buckets: SharedArrayBuffer;
+}
+
 export function createSharedLimits(threads: number): SharedLimits {
   return {
     inFlight: new SharedArrayBuffer(threads * BigInt64Array.BYTES_PER_ELEMENT),
@@ -14,7 +18,7 @@ export function createSharedLimits(threads: number): SharedLimits {
   };
 }
 
-/** Gives back what a thread that is gone had in hand. */
+/** Frees what a thread that died had in flight. */
 export function forgetThread({ inFlight }: SharedLimits, thread: number): void {
   Atomics.store(new BigInt64Array(inFlight), thread, 0n);
 }

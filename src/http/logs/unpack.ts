@@ -1,9 +1,10 @@
 import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
+import { formatBytes } from '../quantity.ts';
 import type { Coding } from './content.ts';
 import type { Reservation } from './in-flight.ts';
 
-/** Why a body could not be unpacked: it is at fault, too large once unpacked, or there is no room for it now. */
+/** A body could not be unpacked: its bytes are wrong, it is too large once unpacked, or there is no room for it now. */
 export class UnpackError extends Error {
   override readonly name = 'UnpackError';
   readonly reason: 'undecodable' | 'too-large' | 'overloaded';
@@ -16,8 +17,9 @@ export class UnpackError extends Error {
 type Packing = Exclude<Coding, 'identity'>;
 
 /**
- * Bodies that unpack to at most this are unpacked in place, the others in zlib's own threads. In place a batch of 1000
- * (100 KiB) costs 0.1 ms, over the threads 0.4; and no bomb can hold up the loop for more than this takes, 2 ms.
+ * Bodies that unpack to at most this are unpacked in this thread, larger ones in zlib's threads. Here a batch of 1000
+ * records (100 KiB) costs 0.1 ms, in zlib's threads 0.4 ms. A body that unpacks to far more than it seems to blocks the
+ * event loop for 2 ms at most.
  */
 const IN_PLACE_BYTES = 1024 * 1024;
 const IN_PLACE_PACKED_BYTES = 256 * 1024;
@@ -46,8 +48,8 @@ const UNPACKERS = {
 } satisfies Record<string, Unpacker>;
 
 /**
- * Unpacks a whole body, to at most `maxBytes`: what would go beyond is never made. What is unpacked is counted in
- * `reservation` beside the packed body, and alone when it is done. Fails with UnpackError, thrown or rejected.
+ * Unpacks a whole body, to at most `maxBytes`; bytes beyond are never produced. While it unpacks, `reservation` counts the
+ * packed and the unpacked bytes, afterwards the unpacked ones alone. Throws or rejects with UnpackError.
  */
 export function unpack(
   body: Buffer,
@@ -57,18 +59,18 @@ export function unpack(
   const unpacker: Unpacker = UNPACKERS[coding === 'deflate' ? deflateKind(body) : coding];
   const small = unpackInPlace(body, coding, unpacker, limits.maxBytes);
   if (small === undefined) return unpackStreaming(body, coding, unpacker, limits);
-  if (!limits.reservation.grow(small.length)) throw new UnpackError('overloaded', 'no room for the unpacked body');
+  if (!limits.reservation.grow(small.length)) throw new UnpackError('overloaded', 'too many request bytes in flight');
   limits.reservation.shrinkTo(small.length);
   return small;
 }
 
-/** undefined when it is too large for that, be it allowed or not. */
+/** undefined when the unpacked body is too large for this thread, whether or not `maxBytes` allows it. */
 function unpackInPlace(body: Buffer, coding: Packing, unpacker: Unpacker, maxBytes: number): Buffer | undefined {
   const guess = guessUnpackedLength(body, coding);
   if (body.length > IN_PLACE_PACKED_BYTES || guess > IN_PLACE_BYTES) return undefined;
   const maxOutputLength = Math.min(maxBytes, IN_PLACE_BYTES);
   try {
-    // With `info`, zlib's functions give the engine beside the buffer; their types do not know.
+    // With `info`, zlib's functions return the engine beside the buffer. Their types do not say so.
     const { buffer, engine } = unpacker.inPlace(body, { info: true, maxOutputLength, chunkSize: guess }) as {
       readonly buffer: Buffer;
       readonly engine: { readonly bytesWritten: number };
@@ -101,7 +103,7 @@ function unpackStreaming(
     stream.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length > maxBytes) fail(tooLarge(maxBytes));
-      else if (!reservation.grow(chunk.length)) fail(new UnpackError('overloaded', 'no room for the unpacked body'));
+      else if (!reservation.grow(chunk.length)) fail(new UnpackError('overloaded', 'too many request bytes in flight'));
       else chunks.push(chunk);
     });
     stream.on('error', (error) => fail(undecodable(coding, error)));
@@ -118,19 +120,19 @@ function unpackStreaming(
   });
 }
 
-/** zlib stops in silence where the coded data ends: whatever is behind it was not looked at. */
+/** zlib stops without an error where the coded data ends, and does not read the bytes after it. */
 function checkAllRead(body: Buffer, coding: Packing, bytesRead: number): void {
   if (bytesRead === body.length) return;
-  throw new UnpackError('undecodable', `the ${coding} body has ${body.length - bytesRead} bytes behind its end`);
+  throw new UnpackError('undecodable', `the ${coding} body has ${body.length - bytesRead} bytes after its end`);
 }
 
-/** What the first chunk of output should hold: gzip says its length (mod 2^32) at the end, for others a usual ratio. */
+/** The size of the first output chunk. gzip has its length (mod 2^32) at the end; for others a usual ratio is assumed. */
 function guessUnpackedLength(body: Buffer, coding: Packing): number {
   const guess = coding === 'gzip' && body.length >= 18 ? body.readUInt32LE(body.length - 4) + 1 : body.length * 10;
   return Math.max(guess, 1024);
 }
 
-/** RFC 9110 means the zlib format by "deflate", but some senders leave its header out: RFC 1950 says how it looks. */
+/** By "deflate", RFC 9110 means the zlib format. Some senders leave out its header, which RFC 1950 describes. */
 function deflateKind(body: Buffer): 'zlib' | 'raw' {
   if (body.length < 2) return 'zlib';
   const header = body.readUInt16BE(0);
@@ -142,7 +144,10 @@ function isTooLarge(error: unknown): boolean {
 }
 
 function tooLarge(maxBytes: number): UnpackError {
-  return new UnpackError('too-large', `the unpacked body is larger than ${maxBytes} bytes`);
+  return new UnpackError(
+    'too-large',
+    `the unpacked body is larger than ${formatBytes(maxBytes)} (server.maxBodyBytes)`,
+  );
 }
 
 function undecodable(coding: Packing, error: unknown): UnpackError {

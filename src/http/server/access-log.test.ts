@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { postBytes, type Setup, startFixture } from '../contract/contract-fixture.case.ts';
-import type { AccessEntry } from '../http.ts';
+import type { AccessEntry } from './access-log.ts';
 import { createHttpServer } from './server.ts';
 
 async function start(setup: Setup = {}) {
@@ -10,7 +10,7 @@ async function start(setup: Setup = {}) {
   return { ...fixture, entries };
 }
 
-test('every request is told of once, when it is over, by the id that its answer has', async () => {
+test('logs every request once, at its end, with the id of its answer', async () => {
   const { ask, get, entries } = await start();
   await ask(postBytes({ target: '/logs?invalid=skip', headers: ['X-Request-Id: mine'] }));
   await ask(postBytes({ contentType: 'text/plain' }));
@@ -30,7 +30,7 @@ test('every request is told of once, when it is over, by the id that its answer 
   }
 });
 
-test('a client that left before its answer is told of as such', async () => {
+test('logs a client that left before its answer as aborted', async () => {
   const { promise, resolve } = Promise.withResolvers<never>();
   const { connect, ingested, entries } = await start({ ingest: () => promise });
   const client = await connect();

@@ -5,7 +5,7 @@ import { PROBLEM_TYPE, type Problem, problemBody, problemStatus } from '../probl
 import type { Connection } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
 
-/** One request and its answer to be. */
+/** One request and its answer, once there is one. */
 export interface Exchange {
   readonly request: BodyRequest;
   readonly response: ServerResponse;
@@ -13,30 +13,30 @@ export interface Exchange {
   /** Its place among the requests of its connection, from 1. */
   readonly number: number;
   readonly id: string;
-  /** As `performance.now()` has it. */
+  /** By `performance.now()`. */
   readonly started: number;
   /** The client waits for "100 Continue" before it sends the body. */
   readonly expectsContinue: boolean;
 }
 
 export interface Answers {
-  /** Answers, keeps the books of the connection, and closes it where that must be. `headers`: names and values by turns. */
+  /** Answers, counts the request as done on its connection, and closes the connection where it must. `headers`: names and values by turns. */
   answer(exchange: Exchange, status: number, contentType: string, body: string, headers?: readonly string[]): void;
   problem(exchange: Exchange, problem: Problem): void;
   close(): void;
 }
 
-/** What is left of a body of at most this, after its request was refused, is read and dropped to keep the connection. */
+/** After a refusal, the rest of a body of at most this is read and dropped, to keep the connection. */
 const DROPPED_BYTES = 256 * 1024;
 
 const REQUEST_TIMEOUT = 408;
 
-/** How long a client may go on sending what nobody reads before the connection is cut. */
+/** How long a client may send a body that nobody reads, before the connection is cut: milliseconds. */
 const LINGER_MS = 1_000;
 
 export function createAnswers(options: {
   readonly isDraining: () => boolean;
-  /** Told the seconds a request took, by the first digit of its status. */
+  /** Called with the duration of each request in seconds, and the first digit of its status. */
   readonly observe: (statusClass: number, seconds: number) => void;
 }): Answers {
   const { isDraining, observe } = options;
@@ -55,7 +55,7 @@ export function createAnswers(options: {
     observe((status / 100) | 0, (performance.now() - exchange.started) / 1_000);
     if (connection.socket.destroyed) return;
 
-    // An older request must not close: the answers behind it would be lost.
+    // The answer to an older request must not close: the answers after it would be lost.
     if (isNewest && (lingers || connection.closing || isDraining())) {
       connection.closing = true;
       headers.push('Connection', 'close');
@@ -75,7 +75,7 @@ export function createAnswers(options: {
   };
 }
 
-/** Binds the request histogram's children once: finding one by its labels is what costs. */
+/** Binds the children of the request histogram once: looking one up by its labels is the expensive part. */
 export function bindDurations(metrics: Metrics, route: string): (statusClass: number, seconds: number) => void {
   const children = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((status) => metrics.requestDuration.labels(route, status));
   return (statusClass, seconds) => children[statusClass - 1]?.observe(seconds);
@@ -93,8 +93,9 @@ interface Lingering {
 }
 
 /**
- * Sends the whole answer but does not end it: ending it would close the socket, and a close with unread data makes the
- * kernel send a reset, which can take the answer from a client that is still sending. The body's end, or the time, does.
+ * Sends the whole answer and does not end it yet. Its end closes the socket, and a close with unread data makes the kernel
+ * send a reset, which can destroy the answer on its way to a client that still sends. The end comes with the end of the
+ * body, or after LINGER_MS.
  */
 function linger(
   lingering: ReturnType<typeof createDeadlines<Lingering>>,

@@ -1,15 +1,20 @@
 import type { Socket } from 'node:net';
 import { type Problem, rawProblem } from '../problem.ts';
+import { formatMs } from '../quantity.ts';
 import type { Connections } from './connections.ts';
+import type { HttpLimits } from './limits.ts';
 
 /** How long a client is given to read its last answer, in milliseconds. */
 const LINGER_MS = 1_000;
 
 /**
- * What to do when the parser gives up on a connection, or it takes too long: answer what was asked before, then say what
- * is wrong if that can be told apart from those answers, and close.
+ * Handles a connection that the parser cannot read, or that takes too long. Earlier requests are answered first. Then the
+ * error is answered, where the client can tell it from those answers, and the connection closes.
  */
-export function createClientErrorListener(connections: Connections): (error: Error, socket: Socket) => void {
+export function createClientErrorListener(
+  connections: Connections,
+  limits: Pick<HttpLimits, 'headersTimeoutMs'>,
+): (error: Error, socket: Socket) => void {
   return (error, socket) => {
     const code = 'code' in error ? String(error.code) : '';
     const connection = connections.get(socket);
@@ -25,11 +30,11 @@ export function createClientErrorListener(connections: Connections): (error: Err
     if (inBody && newest.sink !== undefined) newest.sink.fail(isTimeout(code) ? 'timeout' : 'malformed');
     else if (connection.open > 0) return;
     else if (inBody) socket.destroySoon();
-    else endWith(socket, rawProblem(problemOf(code, error)));
+    else endWith(socket, rawProblem(problemOf(code, error, limits)));
   };
 }
 
-/** Sends the last answer and leaves the client a moment to read it: closing at once could take it away again. */
+/** Sends the last answer and gives the client a moment to read it: a close at once could destroy it on the way. */
 export function endWith(socket: Socket, answer: string): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
   socket.once('close', () => clearTimeout(timer));
@@ -40,14 +45,19 @@ function isTimeout(code: string): boolean {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT';
 }
 
-function problemOf(code: string, error: Error): Problem {
-  if (isTimeout(code)) return { kind: 'timeout', detail: 'the headers did not arrive in time' };
+function problemOf(code: string, error: Error, limits: Pick<HttpLimits, 'headersTimeoutMs'>): Problem {
+  if (isTimeout(code)) return lateHeaders(limits);
   if (code === 'HPE_HEADER_OVERFLOW')
     return { kind: 'headers-too-large', detail: 'the headers are larger than 16 KiB' };
   return { kind: 'bad-request', detail: `the request is not HTTP/1.1: ${error.message}` };
 }
 
-/** Says that the head took too long, and closes. */
-export function endLate(socket: Socket): void {
-  endWith(socket, rawProblem({ kind: 'timeout', detail: 'the headers did not arrive in time' }));
+/** Answers 408 to a client whose headers took too long, and closes. */
+export function endLate(socket: Socket, limits: Pick<HttpLimits, 'headersTimeoutMs'>): void {
+  endWith(socket, rawProblem(lateHeaders(limits)));
+}
+
+function lateHeaders({ headersTimeoutMs }: Pick<HttpLimits, 'headersTimeoutMs'>): Problem {
+  const detail = `the headers did not arrive within ${formatMs(headersTimeoutMs)} (server.headersTimeout)`;
+  return { kind: 'timeout', detail };
 }

@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net';
 import type { BodyRequest } from '../logs/body.ts';
 
-/** What is known of one open connection. */
+/** One open connection, as node:http serves it. */
 export interface Connection {
   readonly socket: Socket;
   /** Requests begun on it. */
   requests: number;
-  /** The last of them, at least until it is answered and its body has come. */
+  /** The last of them, at least until it is answered and its body is read. */
   newest: BodyRequest | undefined;
   /** Requests begun and not yet answered. */
   open: number;
-  /** Its last answer is made or on its way: what still comes is not looked at. */
+  /** Its last answer is made or being made: later input is ignored. */
   closing: boolean;
 }
 

@@ -1,20 +1,24 @@
-/** Something that must be over within a fixed time. */
-export interface Watched {
+/** Something that must end within a fixed time. */
+export interface Timed {
   expire(): void;
 }
 
-/** One timer for all that share a time limit, instead of one each. */
-export interface Deadlines<T extends Watched> {
+/** One timer for all items that share a time limit, instead of one timer each. */
+export interface Deadlines<T extends Timed> {
   watch(item: T): void;
   forget(item: T): void;
   close(): void;
 }
 
+/** The longest pause between two sweeps, in milliseconds. */
+const MAX_SWEEP_MS = 250;
+
 /**
- * Calls `expire` on what is watched for `timeoutMs` milliseconds, at most a quarter of that and a second late. The limit
- * is the same for all, so the first watched is the first to expire and a sweep looks at little more than what it finds.
+ * Calls `expire` on an item that was watched for `timeoutMs` milliseconds. It does so late by a twentieth of `timeoutMs`
+ * or 5 ms, whichever is more, and by 250 ms at most. All items have the same limit, so the item watched first expires
+ * first: a sweep visits the expired items and one more.
  */
-export function createDeadlines<T extends Watched>(timeoutMs: number): Deadlines<T> {
+export function createDeadlines<T extends Timed>(timeoutMs: number): Deadlines<T> {
   const since = new Map<T, number>();
 
   const sweep = () => {
@@ -25,7 +29,7 @@ export function createDeadlines<T extends Watched>(timeoutMs: number): Deadlines
       item.expire();
     }
   };
-  const timer = setInterval(sweep, Math.min(1_000, Math.max(5, timeoutMs / 4))).unref();
+  const timer = setInterval(sweep, Math.min(MAX_SWEEP_MS, Math.max(5, timeoutMs / 20))).unref();
 
   return {
     watch: (item) => void since.set(item, performance.now()),

@@ -4,18 +4,18 @@ import type { Hono } from 'hono';
 import type { Metrics } from '../../metrics/metrics.ts';
 import { isEventStream } from '../api/event-stream.ts';
 import { problem, ROUTES } from '../api/routes.ts';
-import type { LogAccess } from '../http.ts';
 import type { BodyRequest } from '../logs/body.ts';
 import type { HandleLogs, LogsExchange } from '../logs/logs.ts';
+import type { LogAccess } from './access-log.ts';
 import { watchAccess } from './access-log.ts';
 import { type Answers, bindDurations, type Exchange } from './answer.ts';
 import type { Connections } from './connections.ts';
 import type { RequestId } from './request-id.ts';
 
-/** What a request's Expect header asks for; 'other' is what nobody knows. */
+/** What the Expect header of a request asks for. `other`: anything but 100-continue. */
 export type Expectation = 'none' | 'continue' | 'other';
 
-/** Takes one request: POST /logs goes straight to its handler, all else through hono. */
+/** Hands one request on: POST /logs to its handler, any other through hono. */
 export type Dispatch = (request: BodyRequest, response: ServerResponse, expectation: Expectation) => void;
 
 export function createDispatch(options: {
@@ -52,7 +52,7 @@ export function createDispatch(options: {
       return;
     }
     if (expectation === 'other') {
-      const detail = 'the only expectation understood is 100-continue';
+      const detail = 'the only supported expectation is 100-continue';
       answers.problem(exchange, { kind: 'expectation-failed', detail });
       return;
     }
@@ -81,7 +81,7 @@ function isLogs(url: string): boolean {
   return url === '/logs' || url.startsWith('/logs?');
 }
 
-/** RFC 9112, 3.2.2: a server must understand `POST http://host/logs` too. */
+/** RFC 9112, 3.2.2: a server must accept `POST http://host/logs` too. */
 function toOriginForm(url: string): string {
   const parsed = URL.parse(url);
   return parsed === null ? '/' : `${parsed.pathname}${parsed.search}`;
@@ -97,7 +97,7 @@ function createHonoListener(options: {
   for (const route of [...ROUTES, 'other']) durations.set(route, bindDurations(metrics, route));
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
-    // For HTTP/1.0, which need not say; a load balancer's check often does not.
+    // For HTTP/1.0, where Host is optional. The checks of load balancers often leave it out.
     hostname: 'localhost',
     errorHandler: (error) => {
       const cause = error instanceof Error ? error.message : String(error);

@@ -7,8 +7,8 @@ const TRACE_PARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-
 export type RequestId = (headers: IncomingHttpHeaders) => string;
 
 /**
- * Names each request: by its X-Request-Id when that is 1–128 plain characters, by the trace-id of its traceparent
- * (W3C Trace Context), else by a random prefix of this process and a counter.
+ * The id of each request: its X-Request-Id when that is 1–128 plain characters, else the trace-id of its traceparent (W3C
+ * Trace Context), else a random prefix of this server and a counter.
  */
 export function createRequestIds(prefix = randomBytes(4).toString('hex')): RequestId {
   let made = 0;

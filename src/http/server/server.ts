@@ -1,19 +1,20 @@
 import { createServer, type Server } from 'node:http';
-import { createEventStreams } from '../api/event-stream.ts';
+import { createEventStreams, type EventStreams } from '../api/event-stream.ts';
 import { createRoutes } from '../api/routes.ts';
-import { createAuthenticate } from '../auth.ts';
-import type { HttpLimits, HttpServer, HttpServerOptions } from '../http.ts';
+import { type Authenticate, createAuthenticate } from '../auth.ts';
+import type { HttpServer, HttpServerOptions } from '../http.ts';
 import { type BodyCollector, BodyRequest } from '../logs/body.ts';
 import { createBodyBuffers } from '../logs/body-buffers.ts';
-import { createFastLane } from '../logs/fast/fast-lane.ts';
+import { createFastPath, type FastPath } from '../logs/fast/fast-path.ts';
 import { createInFlight } from '../logs/in-flight.ts';
-import { createLogsHandler } from '../logs/logs.ts';
+import { createLogsHandler, type HandleLogs, type PendingBatch } from '../logs/logs.ts';
 import { createRateLimit } from '../logs/rate-limit.ts';
 import { bindDurations, createAnswers } from './answer.ts';
 import { createClientErrorListener } from './client-error.ts';
 import { createConnections } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
 import { createDispatch } from './dispatch.ts';
+import type { HttpLimits } from './limits.ts';
 import { createRequestIds } from './request-id.ts';
 import { stopServer } from './stop.ts';
 
@@ -22,76 +23,27 @@ const STALLED_MS = 300_000;
 
 /** Makes the server; `listen` starts it. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { limits, metrics, shared } = options;
   let draining = false;
   const isDraining = () => draining;
-  const streams = createEventStreams({
-    onDropped: (kind) => metrics.eventStreamsDropped.labels(kind).inc(),
-    onCount: (kind, count) => metrics.eventStreams.labels(kind).set(count),
-  });
+  const streams = createStreams(options);
+  const authenticate = createAuthenticate(options.auth);
+  const logs = createLogs({ options, authenticate, isDraining });
+  const node = createNodeServer({ options, authenticate, isDraining, streams, handleLogs: logs.handle });
+
   const drain = () => {
     draining = true;
     streams.close();
   };
-
-  const connections = createConnections();
-  const authenticate = createAuthenticate(options.auth);
-  const observe = bindDurations(metrics, '/logs');
-  const answers = createAnswers({ isDraining, observe });
-  const requestId = createRequestIds();
-  const bodyDeadlines = createDeadlines<BodyCollector>(limits.bodyTimeoutMs);
-  const handleLogs = createLogsHandler({
-    ...options,
-    maxBodyBytes: limits.maxBodyBytes,
-    authenticate,
-    takeToken:
-      limits.rateLimit === undefined ? undefined : createRateLimit({ ...limits.rateLimit, buckets: shared?.buckets }),
-    inFlight: createInFlight(limits.maxInFlightBytes, (total) => metrics.inFlightBytes.set(total), shared),
-    buffers: options.bodyBuffers ?? createBodyBuffers(),
-    bodyDeadlines,
-    isDraining,
-  });
-  const dispatch = createDispatch({
-    connections,
-    answers,
-    handleLogs,
-    requestId,
-    app: createRoutes({ ...options, isDraining, authenticate, streams }),
-    metrics,
-    logAccess: options.logAccess,
-    isDraining,
-  });
-
-  const server = createNodeServer(limits);
-  const serveByNode = server.listeners('connection');
-  const lane = createFastLane({
-    ...{ handleLogs, requestId, observe, logAccess: options.logAccess, isDraining, limits, stalledMs: STALLED_MS },
-    toNode: (socket) => {
-      connections.add(socket);
-      for (const listener of serveByNode) listener.call(server, socket);
-    },
-  });
-  server.removeAllListeners('connection');
-  server.on('connection', lane.take);
-  server.on('request', (request, response) => dispatch(request, response, 'none'));
-  server.on('checkContinue', (request, response) => dispatch(request, response, 'continue'));
-  server.on('checkExpectation', (request, response) => dispatch(request, response, 'other'));
-  server.on('clientError', createClientErrorListener(connections));
-  server.on('drop', () =>
-    options.log.warn('dropped a connection: too many are open', { maxConnections: limits.maxConnections }),
-  );
-
-  let stopped: Promise<void> | undefined;
   const stop = async (graceMs: number) => {
     drain();
-    await stopServer(server, [connections, lane], graceMs);
-    lane.close();
-    bodyDeadlines.close();
-    answers.close();
+    await stopServer(node.server, [node.connections, node.fastPath], graceMs);
+    node.close();
+    logs.close();
   };
 
+  let stopped: Promise<void> | undefined;
   return {
-    listen: () => listen(server, options),
+    listen: () => listen(node.server, options),
     drain,
     close: ({ graceMs }) => {
       stopped ??= stop(graceMs);
@@ -100,16 +52,117 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 }
 
-function createNodeServer(limits: HttpLimits) {
+function createStreams({ metrics }: HttpServerOptions): EventStreams {
+  return createEventStreams({
+    onDropped: (kind) => metrics.eventStreamsDropped.labels(kind).inc(),
+    onCount: (kind, count) => metrics.eventStreams.labels(kind).set(count),
+  });
+}
+
+/** The handler of POST /logs, with its limits and deadlines. */
+function createLogs(parts: {
+  readonly options: HttpServerOptions;
+  readonly authenticate: Authenticate | undefined;
+  readonly isDraining: () => boolean;
+}): { readonly handle: HandleLogs; close(): void } {
+  const { options, authenticate, isDraining } = parts;
+  const { limits, shared, ingest, noteRefusal, metrics, clock, log } = options;
+  const { rateLimit } = limits;
+  const bodyDeadlines = createDeadlines<BodyCollector>(limits.bodyTimeoutMs);
+  const answerDeadlines = createDeadlines<PendingBatch>(limits.requestTimeoutMs);
+  const handle = createLogsHandler({
+    authenticate,
+    takeToken: rateLimit === undefined ? undefined : createRateLimit({ ...rateLimit, buckets: shared?.buckets }),
+    isDraining,
+    ingest,
+    noteRefusal,
+    metrics,
+    clock,
+    log,
+    limits,
+    inFlight: createInFlight(limits.maxInFlightBytes, (total) => metrics.inFlightBytes.set(total), shared),
+    buffers: options.bodyBuffers ?? createBodyBuffers(),
+    bodyDeadlines,
+    answerDeadlines,
+  });
+  return {
+    handle,
+    close: () => {
+      bodyDeadlines.close();
+      answerDeadlines.close();
+    },
+  };
+}
+
+/** The server of node:http, with the fast path in front of it: a new connection goes to the fast path first. */
+function createNodeServer(parts: {
+  readonly options: HttpServerOptions;
+  readonly authenticate: Authenticate | undefined;
+  readonly isDraining: () => boolean;
+  readonly streams: EventStreams;
+  readonly handleLogs: HandleLogs;
+}) {
+  const { options, authenticate, isDraining, streams, handleLogs } = parts;
+  const { limits, metrics, logAccess, log } = options;
+  const connections = createConnections();
+  const observe = bindDurations(metrics, '/logs');
+  const answers = createAnswers({ isDraining, observe });
+  const requestId = createRequestIds();
+  const app = createRoutes({ ...options, isDraining, authenticate, streams });
+  const dispatch = createDispatch({
+    connections,
+    answers,
+    handleLogs,
+    requestId,
+    app,
+    metrics,
+    logAccess,
+    isDraining,
+  });
+
+  const server = createBareServer(limits);
+  const serveByNode = server.listeners('connection');
+  const fastPath: FastPath = createFastPath({
+    handleLogs,
+    requestId,
+    observe,
+    logAccess,
+    isDraining,
+    limits,
+    log,
+    stalledMs: STALLED_MS,
+    toNode: (socket) => {
+      connections.add(socket);
+      for (const listener of serveByNode) listener.call(server, socket);
+    },
+  });
+  server.removeAllListeners('connection');
+  server.on('connection', fastPath.take);
+  server.on('request', (request, response) => dispatch(request, response, 'none'));
+  server.on('checkContinue', (request, response) => dispatch(request, response, 'continue'));
+  server.on('checkExpectation', (request, response) => dispatch(request, response, 'other'));
+  server.on('clientError', createClientErrorListener(connections, limits));
+  server.on('drop', (dropped) => {
+    const { maxConnections } = limits;
+    log.warn('closed a new connection: too many are open', { client: dropped?.remoteAddress, maxConnections });
+  });
+  const close = () => {
+    fastPath.close();
+    answers.close();
+  };
+  return { server, connections, fastPath, close };
+}
+
+function createBareServer(limits: HttpLimits) {
   const { headersTimeoutMs, bodyTimeoutMs, keepAliveTimeoutMs, maxConnections } = limits;
   const server = createServer({
     IncomingMessage: BodyRequest,
     headersTimeout: headersTimeoutMs,
-    // For bodies that nobody reads; those of POST /logs have their own, exact deadline.
+    // For bodies that nobody reads. Those of POST /logs have a deadline of their own.
     requestTimeout: headersTimeoutMs + bodyTimeoutMs + 2_000,
     connectionsCheckingInterval: Math.min(1_000, Math.max(5, Math.ceil(headersTimeoutMs / 4))),
     keepAliveTimeout: keepAliveTimeoutMs,
-    // Missed ones are answered with a problem, like everything else.
+    // A missing Host is answered with a problem, like every other error.
     requireHostHeader: false,
   });
   server.maxConnections = maxConnections;

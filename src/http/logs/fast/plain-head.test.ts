@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { readPlainHead } from './plain-head.ts';
+import { mayBecomePlain, readPlainHead } from './plain-head.ts';
 
+const read = (text: string) => readPlainHead(Buffer.from(text, 'latin1'), 0, text.length);
 const head = (...lines: string[]) => ['POST /logs HTTP/1.1', 'Host: a', 'Content-Length: 5', ...lines].join('\r\n');
 
 describe('readPlainHead', () => {
   test('reads target, headers and length', () => {
     const text = head('content-TYPE: \t text/csv ', 'X-Empty:', '__proto__: x').replace('/logs', '/logs?invalid=skip');
-    const plain = readPlainHead(text);
+    const plain = read(text);
     expect(plain).toMatchObject({ url: '/logs?invalid=skip', length: 5 });
     expect(plain?.headers['content-type']).toBe('text/csv');
     expect(plain?.headers['x-empty']).toBe('');
@@ -43,10 +44,34 @@ describe('readPlainHead', () => {
     ['a byte beyond ASCII', head('X-A: \xe9')],
     ['a control character in the query', head().replace('/logs', '/logs?\x01')],
   ])('leaves to node:http: %s', (_, text) => {
-    expect(readPlainHead(text)).toBeUndefined();
+    expect(read(text)).toBeUndefined();
   });
 
-  test.each(['keep-alive', 'Keep-Alive'])('takes Connection: %s', (value) => {
-    expect(readPlainHead(head(`Connection: ${value}`))?.length).toBe(5);
+  test.each(['keep-alive', 'Keep-Alive'])('accepts Connection: %s', (value) => {
+    expect(read(head(`Connection: ${value}`))?.length).toBe(5);
+  });
+
+  test('reads a head in the middle of other bytes', () => {
+    const bytes = Buffer.from(`before${head()}after`);
+    expect(readPlainHead(bytes, 'before'.length, bytes.length - 'after'.length)?.length).toBe(5);
+  });
+
+  test('leaves to node:http: a head of more than 8 KiB', () => {
+    expect(read(head(`X-A: ${'x'.repeat(8_000)}`))?.length).toBe(5);
+    expect(read(head(`X-A: ${'x'.repeat(8_192)}`))).toBeUndefined();
+  });
+});
+
+describe('mayBecomePlain', () => {
+  test.each([
+    ['P', true],
+    ['POST /logs', true],
+    ['POST /logs HTTP/1.1\r\nHost: a', true],
+    ['', true],
+    ['GET ', false],
+    ['POST /log?', false],
+    [`POST /logs HTTP/1.1\r\nX-A: ${'x'.repeat(9_000)}`, false],
+  ])('of %j: %s', (text, expected) => {
+    expect(mayBecomePlain(Buffer.from(`before${text}`), 'before'.length)).toBe(expected);
   });
 });

@@ -2,10 +2,11 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 /**
- * A connection as node:http sees it that was read in another way before: the bytes are pushed by who reads them. node:http
- * serves any Duplex, and uses what else it knows of a socket when it is there.
+ * A connection that changes from the fast path to node:http. The fast path still reads the socket and pushes the bytes into
+ * this stream, which node:http serves in place of a socket: it accepts any Duplex, and calls the socket methods below where
+ * they exist.
  */
-export class LaneSide extends Duplex {
+export class ForwardedSocket extends Duplex {
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
@@ -17,7 +18,7 @@ export class LaneSide extends Duplex {
     socket.on('timeout', () => this.emit('timeout'));
   }
 
-  /** With all that node:http and we ask of a socket. */
+  /** This stream has everything that node:http and this server use of a socket. */
   asSocket(): Socket {
     return this as Duplex as Socket;
   }
@@ -42,7 +43,7 @@ export class LaneSide extends Duplex {
     return this;
   }
 
-  /** After what was written. */
+  /** Closes after everything that was written. */
   destroySoon(): void {
     if (this.writable) this.end();
     if (this.writableFinished) this.destroy();

@@ -1,27 +1,28 @@
 import { STATUS_CODES } from 'node:http';
+import { CLIENT_GONE, type LogAccess } from '../../server/access-log.ts';
 import type { BodyCollector } from '../body.ts';
 import type { LogsExchange } from '../logs.ts';
-import type { Lane } from './lane.ts';
+import type { FastPathContext } from './context.ts';
 import type { PlainHead } from './plain-head.ts';
 
-/** The connection that a request came by. */
-interface LaneOwner {
+/** The connection of a request. */
+interface ExchangeOwner {
   readonly remoteAddress: string | undefined;
   receive(body: BodyCollector): void;
-  answer(exchange: LaneExchange, answer: LaneAnswer): void;
+  answer(exchange: FastExchange, answer: FastAnswer): void;
 }
 
-/** One request and its answer to be. */
-export class LaneExchange implements LogsExchange {
+/** One request and its answer, once there is one. */
+export class FastExchange implements LogsExchange {
   readonly id: string;
   readonly headers: PlainHead['headers'];
   readonly url: string;
   readonly started: number;
   /** The answer as bytes of HTTP, once there is one. */
   text: string | undefined = undefined;
-  readonly #connection: LaneOwner;
+  readonly #connection: ExchangeOwner;
 
-  constructor(connection: LaneOwner, id: string, { headers, url }: PlainHead, started: number) {
+  constructor(connection: ExchangeOwner, id: string, { headers, url }: PlainHead, started: number) {
     this.#connection = connection;
     this.id = id;
     this.headers = headers;
@@ -42,18 +43,39 @@ export class LaneExchange implements LogsExchange {
   }
 }
 
-export interface LaneAnswer {
+export function logAnswered(logAccess: LogAccess, { id, started }: FastExchange, status: number): void {
+  logAccess({ requestId: id, method: 'POST', path: '/logs', status, ms: msSince(started) });
+}
+
+/** Logs a request whose client left before the answer was made. */
+export function logUnanswered(logAccess: LogAccess | undefined, { id, started, text }: FastExchange): void {
+  if (text !== undefined) return;
+  logAccess?.({
+    requestId: id,
+    method: 'POST',
+    path: '/logs',
+    status: CLIENT_GONE,
+    ms: msSince(started),
+    aborted: true,
+  });
+}
+
+function msSince(started: number): number {
+  return Math.round((performance.now() - started) * 10) / 10;
+}
+
+export interface FastAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
   readonly headers: readonly string[] | undefined;
 }
 
-/** The answer as bytes of HTTP; `isLast`: the connection ends behind it. */
+/** The answer as bytes of HTTP. `isLast`: the connection ends after it. */
 export function formatAnswer(
   id: string,
-  { status, contentType, body, headers }: LaneAnswer,
-  { dates, keepAlive, isLast }: Pick<Lane, 'dates' | 'keepAlive'> & { readonly isLast: boolean },
+  { status, contentType, body, headers }: FastAnswer,
+  { dates, keepAlive, isLast }: Pick<FastPathContext, 'dates' | 'keepAlive'> & { readonly isLast: boolean },
 ): string {
   let text =
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\n` +

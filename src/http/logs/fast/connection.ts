@@ -1,0 +1,297 @@
+// FAST PATH. One connection of the fast path. It reads plain heads and their bodies, answers in the order of the requests,
+// and hands the connection over to node:http when a request comes that is not plain.
+//
+// The states, and what happens in each to bytes from the socket:
+//
+//   head    are read as the heads of plain requests; part of a head is kept until the rest comes
+//   body    go into the collector of the newest request
+//   drop    are dropped: they belong to the body of a request that was refused
+//   leave   are kept for node:http, until reading pauses
+//   node    go to node:http, which serves the connection
+//   close   are dropped: the last answer is made
+//
+//   state            event                                                     next
+//   head             the head of a plain request                               body
+//   head             another head; requests wait for their answer              leave
+//   head             another head; all requests are answered                   node
+//   body             the last byte of the body                                 head
+//   body             the newest request is answered before that                drop
+//   drop             the last byte of the body                                 head
+//   leave            the last answer is sent                                   node
+//   any but node     the newest request is answered, and must be the last (*)  close
+//   any but node     the client ends its side                                  close
+//   head             no head in time, or no request within the keep-alive      close
+//   head             the server stops, and all requests are answered           close
+//
+//   (*) It is answered 408, too much of its body is unread, or the server drains.
+//
+// While MAX_OPEN requests wait for their answer, reading pauses. An error, a stall or `cut` destroys the socket.
+
+import type { Socket } from 'node:net';
+import { endLate, endWith } from '../../server/client-error.ts';
+import type { BodyCollector } from '../body.ts';
+import type { FastPathContext, OpenConnection } from './context.ts';
+import { type FastAnswer, FastExchange, formatAnswer, logAnswered, logUnanswered } from './exchange.ts';
+import { ForwardedSocket } from './forwarded-socket.ts';
+import { HEAD_END, mayBecomePlain, type PlainHead, readPlainHead } from './plain-head.ts';
+import { readInto, type SocketHandle } from './socket-handle.ts';
+
+type State = 'head' | 'body' | 'drop' | 'leave' | 'node' | 'close';
+
+/** Unanswered requests on one connection. Further ones wait in the kernel. */
+const MAX_OPEN = 64;
+/** After a refusal, the rest of a body of at most this is read and dropped, to keep the connection. */
+const DROPPED_BYTES = 256 * 1024;
+const REQUEST_TIMEOUT = 408;
+
+export class FastConnection implements OpenConnection {
+  readonly #context: FastPathContext;
+  /** The server counts it as a connection until it is destroyed. `#socket` has its handle. */
+  readonly #accepted: Socket;
+  readonly #socket: Socket;
+  #state: State = 'head';
+  /** Requests whose answer is not sent, in the order in which they came. */
+  readonly #open: FastExchange[] = [];
+  #requests = 0;
+  /** Bytes that were read too early: part of a head, or requests after the MAX_OPEN-th, or those for node:http. */
+  #kept: Buffer | undefined;
+  /** The collector of the newest body; undefined when its bytes are dropped. */
+  #body: BodyCollector | undefined;
+  /** Bytes of the newest body that have not come. */
+  #missing = 0;
+  /** Set in the state `node`. */
+  #forwarded: ForwardedSocket | undefined;
+  /** The last of: the connection opened, a head began to arrive, an answer was made. */
+  #since = performance.now();
+  #movedAt = this.#since;
+
+  constructor(options: {
+    readonly context: FastPathContext;
+    readonly accepted: Socket;
+    readonly handle: SocketHandle;
+    /** The bytes that were read from `accepted`. */
+    readonly first: Buffer;
+  }) {
+    this.#context = options.context;
+    this.#accepted = options.accepted;
+    this.#socket = readInto(options.accepted, options.handle, {
+      buffer: () => this.#space(),
+      callback: (length, buffer) => this.#onRead(length, buffer as Buffer),
+    });
+    this.#socket.on('error', this.#onError);
+    this.#socket.on('end', this.#onEnd);
+    this.#socket.on('close', this.#onClose);
+    this.#read(options.first);
+    if (!this.#isPaused()) this.#socket.resume();
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+
+  receive(body: BodyCollector): void {
+    this.#body = body;
+  }
+
+  /** Where the next read goes. */
+  #space(): Buffer {
+    return this.#missing > 0 && this.#body !== undefined ? this.#body.space() : this.#context.shared;
+  }
+
+  /** Called with the bytes of each read. Returns false to pause. */
+  #onRead(length: number, buffer: Buffer): boolean {
+    if (this.#forwarded !== undefined) return this.#forwarded.push(Buffer.from(buffer.subarray(0, length)));
+    this.#movedAt = performance.now();
+    if (this.#state === 'close') return true;
+    if (buffer !== this.#context.shared) this.#bodyRead(length);
+    else if (this.#kept === undefined) this.#read(buffer.subarray(0, length));
+    else this.#read(Buffer.concat([this.#kept, buffer.subarray(0, length)]));
+    return !this.#isPaused();
+  }
+
+  #isPaused(): boolean {
+    return this.#state === 'leave' || this.#open.length >= MAX_OPEN;
+  }
+
+  #read(bytes: Buffer): void {
+    this.#kept = undefined;
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#state === 'close') return;
+      if (this.#missing > 0) {
+        at += this.#copyBody(bytes, at);
+      } else if (this.#isPaused()) {
+        this.#keep(bytes.subarray(at));
+        return;
+      } else {
+        const next = this.#readHead(bytes, at);
+        if (next === -1) return;
+        at = next;
+      }
+    }
+  }
+
+  /** Reads the head at `at`. Returns the offset after it, or -1 where it is not whole or not plain. */
+  #readHead(bytes: Buffer, at: number): number {
+    const end = bytes.indexOf(HEAD_END, at);
+    if (end === -1 && mayBecomePlain(bytes, at)) {
+      this.#keep(bytes.subarray(at));
+      return -1;
+    }
+    const head = end === -1 ? undefined : readPlainHead(bytes, at, end);
+    if (head === undefined) {
+      this.#leave(bytes.subarray(at));
+      return -1;
+    }
+    this.#begin(head);
+    return end + HEAD_END.length;
+  }
+
+  /** Copies: the next read belongs to another connection, and uses the same memory. */
+  #keep(bytes: Buffer): void {
+    if (this.#open.length === 0) this.#since = performance.now();
+    this.#kept = Buffer.from(bytes);
+  }
+
+  #begin(head: PlainHead): void {
+    const exchange = new FastExchange(this, this.#context.requestId(head.headers), head, performance.now());
+    this.#requests++;
+    this.#open.push(exchange);
+    this.#state = 'body';
+    this.#body = undefined;
+    this.#missing = head.length;
+    this.#context.handleLogs(exchange);
+    if (this.#missing === 0) this.#endBody();
+  }
+
+  /** The bytes of a body that came together with a head. Returns how many there are. */
+  #copyBody(bytes: Buffer, at: number): number {
+    const length = Math.min(this.#missing, bytes.length - at);
+    if (this.#body !== undefined) bytes.copy(this.#body.space(), 0, at, at + length);
+    this.#bodyRead(length);
+    return length;
+  }
+
+  #bodyRead(length: number): void {
+    this.#body?.wrote(length);
+    this.#missing -= length;
+    if (this.#missing === 0) this.#endBody();
+  }
+
+  #endBody(): void {
+    const body = this.#body;
+    this.#body = undefined;
+    if (this.#state !== 'close') this.#state = 'head';
+    body?.end();
+  }
+
+  #leave(bytes: Buffer): void {
+    this.#keep(bytes);
+    this.#state = 'leave';
+    if (this.#open.length === 0) this.#goToNode();
+  }
+
+  #goToNode(): void {
+    this.#state = 'node';
+    this.#context.connections.delete(this);
+    this.#socket.off('end', this.#onEnd).off('error', this.#onError);
+    this.#forwarded = new ForwardedSocket(this.#socket);
+    this.#context.toNode(this.#forwarded.asSocket());
+    this.#forwarded.push(this.#kept);
+    this.#kept = undefined;
+  }
+
+  answer(exchange: FastExchange, answer: FastAnswer): void {
+    const now = performance.now();
+    this.#context.observe((answer.status / 100) | 0, (now - exchange.started) / 1_000);
+    if (this.#socket.destroyed) return;
+    const { dates, keepAlive, logAccess } = this.#context;
+    if (logAccess !== undefined) logAnswered(logAccess, exchange, answer.status);
+    // The answer to an older request must not close: the answers after it would be lost.
+    const isNewest = exchange === this.#open.at(-1);
+    if (isNewest) this.#answerNewest(answer.status);
+    const isLast = isNewest && this.#state === 'close';
+    exchange.text = formatAnswer(exchange.id, answer, { dates, keepAlive, isLast });
+    this.#since = now;
+    if (exchange === this.#open[0]) this.#context.flushSoon(this);
+  }
+
+  #answerNewest(status: number): void {
+    this.#body = undefined;
+    if (this.#state === 'body') this.#state = 'drop';
+    const isLast = status === REQUEST_TIMEOUT || this.#missing > DROPPED_BYTES || this.#context.isDraining();
+    if (isLast) this.#state = 'close';
+  }
+
+  /** Sends the answers that are next in turn. */
+  flush(): void {
+    if (this.#socket.destroyed) return;
+    const open = this.#open;
+    const wasPaused = this.#isPaused();
+    let text = '';
+    while (open[0]?.text !== undefined) text += open.shift()?.text;
+    if (text === '') return;
+    if (this.#state === 'close' && open.length === 0) {
+      endWith(this.#socket, text);
+      return;
+    }
+    this.#socket.write(text);
+    if (wasPaused && this.#state !== 'close') this.#goOn();
+  }
+
+  /** After a pause. */
+  #goOn(): void {
+    if (this.#state === 'leave') {
+      if (this.#open.length === 0) this.#goToNode();
+      return;
+    }
+    if (this.#kept !== undefined) this.#read(this.#kept);
+    if (!this.#isPaused()) this.#socket.resume();
+  }
+
+  checkTime(now: number, stalledMs: number): void {
+    if (this.#state === 'close') return;
+    const { headersTimeoutMs, keepAliveTimeoutMs } = this.#context.limits;
+    const isBusy = this.#open.length > 0 || this.#missing > 0;
+    if (isBusy) {
+      const isSlow = this.#state === 'drop' && now - this.#since > headersTimeoutMs;
+      if (isSlow || now - this.#movedAt > stalledMs) this.cut();
+    } else if (this.#requests > 0 && this.#kept === undefined) {
+      if (now - this.#since > keepAliveTimeoutMs) this.closeIfIdle();
+    } else if (now - this.#since > headersTimeoutMs) {
+      this.#state = 'close';
+      endLate(this.#socket, this.#context.limits);
+    }
+  }
+
+  closeIfIdle(): void {
+    if (this.#open.length > 0 || this.#missing > 0) return;
+    this.#state = 'close';
+    this.#socket.destroySoon();
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  readonly #onError = (): void => {
+    this.#socket.destroy();
+  };
+
+  /** The client ended its side: it sends no more, and still reads answers. */
+  readonly #onEnd = (): void => {
+    this.#state = 'close';
+    const body = this.#body;
+    this.#body = undefined;
+    if (body !== undefined) body.fail('aborted');
+    else if (this.#open.length === 0) this.#socket.destroySoon();
+  };
+
+  readonly #onClose = (): void => {
+    this.#accepted.destroy();
+    this.#context.connections.delete(this);
+    for (const exchange of this.#open) logUnanswered(this.#context.logAccess, exchange);
+    const body = this.#body;
+    this.#body = undefined;
+    body?.fail('aborted');
+  };
+}

@@ -1,0 +1,42 @@
+import type { Socket } from 'node:net';
+import type { Log } from '../../../log.ts';
+import type { LogAccess } from '../../server/access-log.ts';
+import type { HttpLimits } from '../../server/limits.ts';
+import type { RequestId } from '../../server/request-id.ts';
+import type { HandleLogs } from '../logs.ts';
+import type { handleOf } from './socket-handle.ts';
+
+export interface FastPathOptions {
+  readonly handleLogs: HandleLogs;
+  readonly requestId: RequestId;
+  readonly observe: (statusClass: number, seconds: number) => void;
+  readonly logAccess: LogAccess | undefined;
+  readonly isDraining: () => boolean;
+  readonly limits: Pick<HttpLimits, 'headersTimeoutMs' | 'keepAliveTimeoutMs'>;
+  readonly log: Pick<Log, 'warn'>;
+  /** A connection on which nothing moves for this long is cut, whatever it waits for. */
+  readonly stalledMs: number;
+  /** Hands a connection over to node:http. */
+  readonly toNode: (socket: Socket) => void;
+  /** The handle of an accepted socket. Where there is none, node:http serves the connection. */
+  readonly handleOf?: typeof handleOf;
+}
+
+/** An open connection of the fast path. */
+export interface OpenConnection {
+  checkTime(now: number, stalledMs: number): void;
+  closeIfIdle(): void;
+  cut(): void;
+}
+
+/** What the connections share. */
+export interface FastPathContext extends FastPathOptions {
+  /** Memory for reads that do not go into a body. One read uses it at a time. */
+  readonly shared: Buffer;
+  readonly connections: Set<OpenConnection>;
+  /** Calls `flush` of a connection after all answers of this turn are made, so that one write sends them. */
+  readonly flushSoon: (connection: { flush(): void }) => void;
+  readonly dates: () => string;
+  /** Seconds, for the Keep-Alive header. */
+  readonly keepAlive: number;
+}

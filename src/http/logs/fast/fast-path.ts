@@ -1,0 +1,142 @@
+// FAST PATH. Plain POST /logs requests, read straight from the socket into the memory of their bodies. That costs a third
+// of the CPU time of node:http for one record, and a quarter for a thousand (bench/http-path.ts). node:http serves all
+// other requests: a connection whose first request is not plain goes to it unchanged; a connection on which such a request
+// comes later goes to it through a stream in between (forwarded-socket.ts).
+
+import type { Socket } from 'node:net';
+import { endLate } from '../../server/client-error.ts';
+import { FastConnection } from './connection.ts';
+import type { FastPathContext, FastPathOptions, OpenConnection } from './context.ts';
+import { HEAD_END, readPlainHead } from './plain-head.ts';
+import { handleOf, type SocketHandle } from './socket-handle.ts';
+
+/** The size of one read that does not go straight into a body. */
+const READ_BYTES = 64 * 1024;
+
+export interface FastPath {
+  /** Serves an accepted connection. */
+  take(accepted: Socket): void;
+  /** Ends every connection that waits for no answer. */
+  closeIdle(): void;
+  /** Cuts every connection. */
+  closeAll(): void;
+  /** Stops the timer that checks timeouts. To be called when no connection is open. */
+  close(): void;
+}
+
+export function createFastPath(options: FastPathOptions): FastPath {
+  const { limits, stalledMs } = options;
+  const connections = new Set<OpenConnection>();
+  const context: FastPathContext = {
+    ...options,
+    shared: Buffer.allocUnsafeSlow(READ_BYTES),
+    connections,
+    flushSoon: createFlushSoon(),
+    dates: createDates(),
+    keepAlive: Math.floor(limits.keepAliveTimeoutMs / 1000),
+  };
+  const handles = createHandles(options);
+
+  const sweep = () => {
+    const now = performance.now();
+    for (const connection of connections) connection.checkTime(now, stalledMs);
+  };
+  const shortest = Math.min(limits.headersTimeoutMs, limits.keepAliveTimeoutMs);
+  const timer = setInterval(sweep, Math.min(1_000, Math.max(5, shortest / 4))).unref();
+
+  return {
+    take: (accepted) => waitForFirstBytes(context, handles, accepted),
+    closeIdle: () => {
+      for (const connection of connections) connection.closeIfIdle();
+    },
+    closeAll: () => {
+      for (const connection of connections) connection.cut();
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+/** Finds handles, and says once when this Node.js has none that the fast path can use. */
+function createHandles({ log, handleOf: find = handleOf }: FastPathOptions): typeof handleOf {
+  let isMissing = false;
+  return (accepted) => {
+    const handle = find(accepted);
+    if (handle === undefined && !isMissing) {
+      isMissing = true;
+      log.warn('this Node.js does not support the fast path; node:http serves all requests, with more CPU time', {
+        node: process.version,
+      });
+    }
+    return handle;
+  };
+}
+
+/** The first bytes of a connection decide who serves it. */
+function waitForFirstBytes(context: FastPathContext, handles: typeof handleOf, accepted: Socket): void {
+  const since = performance.now();
+  let isLate = false;
+  const destroy = () => void accepted.destroy();
+  const waiting: OpenConnection = {
+    checkTime: (now) => {
+      if (isLate || now - since <= context.limits.headersTimeoutMs) return;
+      isLate = true;
+      endLate(accepted, context.limits);
+    },
+    closeIfIdle: () => accepted.destroySoon(),
+    cut: destroy,
+  };
+  const forget = () => {
+    context.connections.delete(waiting);
+    accepted.off('error', destroy).off('end', destroy).off('close', forget).off('data', begin);
+  };
+  const begin = (first: Buffer) => {
+    if (isLate) return;
+    forget();
+    const handle = beginsPlain(first) ? handles(accepted) : undefined;
+    if (handle !== undefined) serveFast(context, accepted, handle, first);
+    else serveByNode(context, accepted, first);
+  };
+  context.connections.add(waiting);
+  accepted.on('error', destroy).on('end', destroy).on('close', forget).on('data', begin);
+}
+
+function beginsPlain(first: Buffer): boolean {
+  const end = first.indexOf(HEAD_END);
+  return end !== -1 && readPlainHead(first, 0, end) !== undefined;
+}
+
+function serveFast(context: FastPathContext, accepted: Socket, handle: SocketHandle, first: Buffer): void {
+  context.connections.add(new FastConnection({ context, accepted, handle, first }));
+}
+
+function serveByNode(context: FastPathContext, accepted: Socket, first: Buffer): void {
+  context.toNode(accepted);
+  accepted.unshift(first);
+}
+
+function createFlushSoon(): FastPathContext['flushSoon'] {
+  let due: Parameters<FastPathContext['flushSoon']>[0][] = [];
+  const flushAll = () => {
+    const connections = due;
+    due = [];
+    for (const connection of connections) connection.flush();
+  };
+  return (connection) => {
+    // After the promises that settle in this turn: those of one commit settle together.
+    if (due.push(connection) === 1) process.nextTick(flushAll);
+  };
+}
+
+/** The time in the form of the Date header, made once a second. */
+function createDates(): () => string {
+  let second = 0;
+  let text = '';
+  return () => {
+    const now = Math.floor(Date.now() / 1_000);
+    if (now !== second) {
+      second = now;
+      text = new Date(now * 1_000).toUTCString();
+    }
+    return text;
+  };
+}
