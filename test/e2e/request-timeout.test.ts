@@ -1,13 +1,14 @@
 import { expect, it, onTestFinished } from 'vitest';
+import { hourToIso } from '../../src/model/hour.ts';
 import { readBalancedAccounting } from '../support/accounting.ts';
 import { createClient } from '../support/client.ts';
 import { type Dirs, makeDirs, removeDirs, startService } from '../support/service.ts';
 
-/** A batch that takes several times the shortest request timeout to decode and to store. */
-const RECORDS = 100_000;
+/** Each record in an hour of its own: the commit makes and syncs as many files, which takes many times the shortest timeout. */
+const RECORDS = 900;
 const BODY = Array.from(
   { length: RECORDS },
-  (_, i) => `{"timestamp":"2025-11-22T15:23:00Z","path":"/${i}","userAgent":"${'x'.repeat(80)}"}\n`,
+  (_, i) => `{"timestamp":"${hourToIso(i)}","path":"/${i}","userAgent":"curl/8"}\n`,
 ).join('');
 const HEADERS = { 'Content-Type': 'application/x-ndjson', 'Idempotency-Key': 'large' };
 
