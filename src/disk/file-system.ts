@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { isMissing } from './missing.ts';
 
 /**
  * The few operations on disk that a commit is made of. Handed in, because short writes, failing syncs and full disks
@@ -102,16 +102,4 @@ function dropBytes(buffers: readonly Buffer[], bytes: number): Buffer[] {
   const rest = buffers.slice(first);
   if (left > 0 && rest[0] !== undefined) rest[0] = rest[0].subarray(left);
   return rest;
-}
-
-/** Creates a folder with its parents and makes each new entry durable. Gives back quickly where it is there already. */
-export async function makeFolder(files: FileSystem, path: string, durable: boolean): Promise<void> {
-  const whole = resolve(path);
-  const first = await fs.promises.mkdir(whole, { recursive: true, mode: 0o750 });
-  if (first === undefined || !durable) return;
-  for (let made = whole; made.length >= first.length; made = dirname(made)) await files.syncFolder(dirname(made));
-}
-
-export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import { type FileSystem, makeFolder, writeFully } from '../disk/file-system.ts';
+import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { makeFolder } from '../disk/folders.ts';
 
 const NEWLINE = 0x0a;
 

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { access, constants, statfs } from 'node:fs/promises';
-import { diskFileSystem, type FileSystem, makeFolder } from '../disk/file-system.ts';
+import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
+import { makeFolder } from '../disk/folders.ts';
 import { type DirectoryLock, lockDirectories } from '../disk/lock.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';

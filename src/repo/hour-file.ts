@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { isMissing } from '../disk/missing.ts';
 import { type Hour, parseHour } from '../model/hour.ts';
 
 /** An hour's file open for reading, synchronously: for the aggregator's thread, not for the event loop. */
@@ -17,7 +18,7 @@ export function openHourFile(path: string): HourFile | undefined {
   try {
     fd = fs.openSync(path, 'r');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw new Error(`cannot open hour file path=${path}`, { cause: error });
   }
   return {

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import { type FileSystem, makeFolder, writeFully } from '../disk/file-system.ts';
+import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { makeFolder } from '../disk/folders.ts';
 import type { Log } from '../log.ts';
 import { type DataFolders, pathOfName } from './data-files.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';

@@ -1,5 +1,8 @@
 import * as fs from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
+import { makeFolderSync, syncPathSync } from '../disk/folders.ts';
+import { isMissing } from '../disk/missing.ts';
+import { replaceFileSync } from '../disk/replace-file.ts';
 import { type Hour, hourToIso, hourToPath } from '../model/hour.ts';
 import { type OwnedSummary, type Summary, SummaryFormatError } from '../model/summary.ts';
 
@@ -45,23 +48,23 @@ export interface SummaryFilesOptions {
   readonly durability: 'disk' | 'later' | 'os';
 }
 
+const FILE_MODE = 0o640;
+
 export function summaryPath(analyticsDir: string, hour: Hour): string {
   const { day, hh } = hourToPath(hour);
   return join(analyticsDir, day, `summary_${hh}.json`);
 }
 
 export function createSummaryFiles({ analyticsDir, durability }: SummaryFilesOptions): SummaryFiles {
-  const durable = durability === 'disk';
   return {
     sync(hour) {
       const path = summaryPath(analyticsDir, hour);
-      const fd = fs.openSync(path, 'r');
       try {
-        fs.fsyncSync(fd);
-      } finally {
-        fs.closeSync(fd);
+        syncPathSync(path);
+        syncPathSync(dirname(path));
+      } catch (error) {
+        throw new Error(`cannot sync summary path=${path}`, { cause: error });
       }
-      syncFolder(dirname(path));
     },
 
     async readBytes(hour) {
@@ -86,14 +89,10 @@ export function createSummaryFiles({ analyticsDir, durability }: SummaryFilesOpt
 
     write(summary) {
       const path = summaryPath(analyticsDir, summary.hour);
-      const temporary = `${path}.tmp`;
       try {
-        makeFolder(dirname(path), durability !== 'os');
-        writeFile(temporary, encodeSummary(summary), durable);
-        fs.renameSync(temporary, path);
-        if (durable) syncFolder(dirname(path));
+        makeFolderSync(dirname(path), durability !== 'os');
+        replaceFileSync(path, encodeSummary(summary), { durable: durability === 'disk', mode: FILE_MODE });
       } catch (error) {
-        fs.rmSync(temporary, { force: true, recursive: true });
         throw new Error(`cannot write summary path=${path}`, { cause: error });
       }
     },
@@ -196,33 +195,6 @@ function readIfThere(path: string): string | undefined {
 }
 
 function absentOrThrow(error: unknown, path: string): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  if (isMissing(error)) return undefined;
   throw new Error(`cannot read summary path=${path}`, { cause: error });
-}
-
-function writeFile(path: string, pieces: Iterable<string>, durable: boolean): void {
-  const fd = fs.openSync(path, 'w', 0o640);
-  try {
-    for (const piece of pieces) fs.writeFileSync(fd, piece);
-    if (durable) fs.fdatasyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-/** Creates a folder with its parents and makes each new entry durable. */
-function makeFolder(path: string, durable: boolean): void {
-  const whole = resolve(path);
-  const first = fs.mkdirSync(whole, { recursive: true, mode: 0o750 });
-  if (first === undefined || !durable) return;
-  for (let made = whole; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
-}
-
-function syncFolder(path: string): void {
-  const fd = fs.openSync(path, 'r');
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
 }

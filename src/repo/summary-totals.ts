@@ -1,5 +1,6 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAbsent } from '../disk/missing.ts';
 import { type Hour, parseHour } from '../model/hour.ts';
 import { summaryPath } from './summaries.ts';
 
@@ -60,9 +61,4 @@ async function list(path: string): Promise<string[]> {
     if (isAbsent(error)) return [];
     throw new Error(`cannot list path=${path}`, { cause: error });
   }
-}
-
-function isAbsent(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ENOENT' || code === 'ENOTDIR';
 }

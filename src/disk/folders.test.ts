@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { diskFileSystem, type FileSystem, makeFolder } from './file-system.ts';
+import { diskFileSystem, type FileSystem } from './file-system.ts';
+import { makeFolder, makeFolderSync } from './folders.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -10,11 +11,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** The real one, and the folders that were synced. */
+/** The real disk, and a list of the folders that it synced. */
 function recording(): { files: FileSystem; synced: string[] } {
   const synced: string[] = [];
   const syncFolder = async (path: string): Promise<void> => {
-    // More would be one that does not end.
+    // A loop that does not end would go on syncing.
     if (synced.push(path) > 10) throw new Error('too many folders are synced');
     await diskFileSystem.syncFolder(path);
   };
@@ -36,6 +37,14 @@ describe('a new folder', () => {
   makes('logs');
   makes('a');
   makes('a/b/c');
+
+  it('is made with its parents by the call that blocks, and not made twice', () => {
+    const path = join(dir, 'a/b');
+    makeFolderSync(path, true);
+    makeFolderSync(path, true);
+    expect(statSync(path).mode & 0o777).toBe(0o750);
+    expect(statSync(join(dir, 'a')).mode & 0o777).toBe(0o750);
+  });
 
   it('with a short relative name ends, too', async () => {
     const { files, synced } = recording();
