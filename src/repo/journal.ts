@@ -1,31 +1,32 @@
 import { readFileSync } from 'node:fs';
-import { readdir, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { createSegmentNames } from '../disk/segment-names.ts';
+import { type EncodedEntry, encodeEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
 
 /*
- * The commit journal: what is committed is what it says.
+ * The commit journal. A batch is committed when the journal says so.
  *
- *   <stateDir>/journal-<number>.log          counting up; one, or two while the older is being retired
+ *   <stateDir>/journal-<number>.log          counting up; two while the older one is being retired, otherwise one
  *
  *   segment = "LFJRNL1\n" entry*             the first entry is a snapshot of the state
- *   entry   = length u32 | crc32(payload) u32 | payload              little endian; a length of 0 ends the segment
- *   payload = length of meta u32 | meta, JSON | inline data
+ *   entry                                    as disk/write-ahead-log.ts draws it, with seed 0:
+ *     meta  = EntryMeta below, as JSON       a data file stands in it by its name (data-files.ts)
+ *     data  = inline data                    the bytes of the files in `files`, one after the other
  *
- * An entry either names what was written to the hour files and synced there (`inline` 0), or carries the bytes itself:
- * small commits are then one sync instead of two rounds, and the hour files are synced when the segment is retired.
- * An entry that is cut off or fails its checksum was never answered for; it and what follows do not count.
+ * An entry either names what was written to the data files and synced there (`inline` 0), or carries the bytes itself.
+ * A small commit then takes one sync instead of two rounds, and its data files are synced later.
+ * An entry that is cut off or fails its checksum was never acknowledged. It and the entries after it do not count.
  *
- * Zeros are written ahead of small entries: a sync that does not have to make the file longer takes half the time
- * (bench/sync.ts).
+ * Zeros are written ahead of small entries: a sync takes half the time when the file does not grow (bench/sync.ts).
  */
 const MAGIC = Buffer.from('LFJRNL1\n');
-const ENTRY_HEAD = 12;
+const NAMES = createSegmentNames({ prefix: 'journal-', digits: 8, suffix: '.log' });
 
-/** Written behind an entry of up to SMALL_ENTRY bytes that ends beyond what was written ahead before. */
+/** Written after an entry of up to SMALL_ENTRY bytes that ends beyond the zeros written before. */
 const AHEAD = Buffer.alloc(512 * 1024);
 const SMALL_ENTRY = 64 * 1024;
 
@@ -50,54 +51,24 @@ export interface Entry {
   readonly data: Buffer;
 }
 
-/** The entry as it stands in the file, and its length in bytes. */
-export function encodeEntry(meta: EntryMeta, data: readonly Buffer[]): { buffers: readonly Buffer[]; bytes: number } {
-  const json = Buffer.from(JSON.stringify(meta));
-  const head = Buffer.allocUnsafe(ENTRY_HEAD);
-  head.writeUInt32LE(json.length, 8);
-  let length = 4 + json.length;
-  let checksum = crc32(json, crc32(head.subarray(8)));
-  for (const part of data) {
-    length += part.length;
-    checksum = crc32(part, checksum);
-  }
-  head.writeUInt32LE(length, 0);
-  head.writeUInt32LE(checksum, 4);
-  return { buffers: [head, json, ...data], bytes: 8 + length };
-}
-
-/** The whole entries from `start` on; stops, without an error, at the first that is not. */
-export function* decodeEntries(bytes: Buffer, start: number): Generator<Entry & { readonly end: number }> {
-  let at = start;
-  while (at + ENTRY_HEAD <= bytes.length) {
-    const length = bytes.readUInt32LE(at);
-    const end = at + 8 + length;
-    if (length < 4 || end > bytes.length) return;
-    const payload = bytes.subarray(at + 8, end);
-    if (crc32(payload) !== bytes.readUInt32LE(at + 4)) return;
-    const dataStart = 4 + payload.readUInt32LE(0);
-    // The checksum holds, so this is what encodeEntry wrote.
-    const meta = JSON.parse(payload.toString('utf8', 4, dataStart)) as EntryMeta;
-    yield { meta, data: payload.subarray(dataStart), end };
-    at = end;
-  }
+/** The entry as it stands in the file. */
+function encode(meta: EntryMeta, data: readonly Buffer[]): EncodedEntry {
+  const entry = encodeEntry(meta, data);
+  sealEntry(entry);
+  return entry;
 }
 
 export interface Segment {
   readonly number: number;
   readonly path: string;
   readonly entries: readonly Entry[];
-  /** Bytes behind the last whole entry, but for zeros: a commit that was under way when the process ended. */
+  /** Bytes after the last whole entry, without trailing zeros: a commit that was running when the process ended. */
   readonly tornBytes: number;
 }
 
 /** The segments of a state folder, oldest first. One whose snapshot cannot be read has no entries. */
 export async function readSegments(stateDir: string): Promise<Segment[]> {
-  const numbers = (await readdir(stateDir))
-    .map((name) => /^journal-(\d+)\.log$/.exec(name)?.[1])
-    .filter((text) => text !== undefined)
-    .map(Number)
-    .sort((a, b) => a - b);
+  const numbers = await NAMES.list(stateDir);
   return numbers.map((number) => readSegment(number, segmentPath(stateDir, number)));
 }
 
@@ -106,15 +77,16 @@ function readSegment(number: number, path: string): Segment {
   const entries: Entry[] = [];
   let end = 0;
   if (bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
-    for (const entry of decodeEntries(bytes, MAGIC.length)) {
-      entries.push(entry);
-      end = entry.end;
+    for (const { meta, data, end: next } of wholeEntries(bytes, MAGIC.length)) {
+      // The checksum holds, so this is what `encode` wrote.
+      entries.push({ meta: meta as EntryMeta, data });
+      end = next;
     }
   }
   return { number, path, entries, tornBytes: lengthWithoutZeros(bytes, end) - end };
 }
 
-/** The length up to the last byte behind `start` that is not zero. */
+/** The length up to the last byte after `start` that is not zero. */
 function lengthWithoutZeros(bytes: Buffer, start: number): number {
   let length = bytes.length;
   while (length > start && bytes[length - 1] === 0) length--;
@@ -126,8 +98,8 @@ export async function removeSegments(segments: readonly { readonly path: string 
   for (const segment of segments) await unlink(segment.path);
 }
 
-export function segmentPath(stateDir: string, number: number): string {
-  return join(stateDir, `journal-${String(number).padStart(8, '0')}.log`);
+function segmentPath(stateDir: string, number: number): string {
+  return join(stateDir, NAMES.of(number));
 }
 
 /** The segment being written. One append at a time; the caller sees to that. */
@@ -165,7 +137,7 @@ export class JournalWriter {
     const journal = new JournalWriter({ files, durable, number, path, fd });
     try {
       await files.truncate(path, 0);
-      const { buffers, bytes } = encodeEntry(snapshot, []);
+      const { buffers, bytes } = encode(snapshot, []);
       await writeFully(files, fd, [MAGIC, ...buffers], 0);
       if (durable) {
         await files.sync(fd);
@@ -190,7 +162,7 @@ export class JournalWriter {
    * thing that happens is a new segment: the caller must not append here again.
    */
   async append(meta: EntryMeta, data: readonly Buffer[], options: { readonly sync: boolean }): Promise<void> {
-    const { buffers, bytes } = encodeEntry(meta, data);
+    const { buffers, bytes } = encode(meta, data);
     try {
       await writeFully(this.#files, this.#fd, buffers, this.#length);
       await this.#writeAhead(this.#length + bytes, bytes);
