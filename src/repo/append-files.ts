@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
 
 const NEWLINE = 0x0a;
@@ -50,7 +50,7 @@ export class AppendFiles {
       if (this.#durable) await this.#files.syncFolder(dirname(path));
       return 0;
     }
-    if (size === 0 || (await this.#files.readByte(fd, size - 1)) === NEWLINE) return size;
+    if (size === 0 || (await readFully(this.#files, fd, 1, size - 1))[0] === NEWLINE) return size;
     await writeFully(this.#files, fd, [Buffer.from('\n')], size);
     return size + 1;
   }
