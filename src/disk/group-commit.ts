@@ -89,6 +89,11 @@ export class GroupCommit<Entry> {
   }
 }
 
+/** For `gather`: resolves in the next turn of the event loop, so that all entries of this turn share a group. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** How many of the first entries stay within the limit; at least one. */
 function countWithin<Entry>(entries: readonly Entry[], limit: GroupLimit<Entry>): number {
   let left = limit.max();

@@ -99,7 +99,7 @@ describe('append', () => {
     await repo.close();
   });
 
-  it('bounds the files it holds open', async () => {
+  it('limits how many files are open', async () => {
     const metrics = createMetrics({ defaultMetrics: false });
     const repo = await open({ maxOpenFiles: 2, metrics });
     for (let i = 0; i < 5; i++) await repo.append(batchOf(`r${i}`));
@@ -146,7 +146,7 @@ describe('append', () => {
 });
 
 describe('ownership', () => {
-  it('lets one process at a time own the folders', async () => {
+  it('allows one process at a time to own the folders', async () => {
     const repo = await open();
     await expect(open()).rejects.toThrow(DirectoryInUseError);
     await repo.close();
@@ -181,7 +181,7 @@ describe('faults', () => {
       ['a sync fails', { sync: full }],
       ['a write fails and the cut does too', { write: halfWrite, truncate: full }],
     ] as const) {
-      it(`refuses a ${size} batch when ${what}, keeps what was there and goes on afterwards`, async () => {
+      it(`refuses a ${size} batch when ${what}, keeps what was stored, and stores again afterwards`, async () => {
         const { state, files } = breakable(fails);
         const repo = await open({ files });
         await repo.append(batchOf('a', padding));
@@ -225,7 +225,7 @@ describe('faults', () => {
     await repo.close();
   });
 
-  it('does not let one hour that cannot be written take others with it', async () => {
+  it('stores the other hours when one cannot be written', async () => {
     const repo = await open();
     fs.mkdirSync(hourFile('2025-01-01T00'), { recursive: true });
     const bad = repo.append([{ hour: hour('2025-01-01T00'), count: 1, lines: lines('bad') }]);
@@ -236,13 +236,13 @@ describe('faults', () => {
     await repo.close();
   });
 
-  it('starts a file anew when it was deleted under it, and keeps serving', async () => {
+  it('begins a file from scratch when it was deleted under it, and keeps serving', async () => {
     const repo = await open();
     await repo.append(batchOf('a'));
     fs.rmSync(join(dir, 'logs', '2025-11-22'), { recursive: true });
     await repo.append(batchOf('b'));
     expect(HOURS.map(read)).toEqual([['b'], ['b'], ['a', 'b']]);
-    expect(logged).toContain('error file was deleted or shortened while we wrote to it');
+    expect(logged).toContain('error a data file was deleted or shortened while the service ran');
     await repo.close();
   });
 });
@@ -257,14 +257,14 @@ describe('start', () => {
     fs.truncateSync(hourFile(HOURS[1] ?? ''), 3);
     fs.rmSync(hourFile(HOURS[2] ?? ''));
     const second = await open();
-    expect(logged).toContain('info cut off what was not committed');
-    expect(logged.filter((line) => line.startsWith('error file is shorter'))).toHaveLength(2);
+    expect(logged).toContain('info cut off bytes that were not committed');
+    expect(logged.filter((line) => line.startsWith('error a data file is shorter'))).toHaveLength(2);
     await second.append(batchOf('c'));
     expect(HOURS.map(read)).toEqual([['a', 'b', 'c'], ['a', 'b', 'c'], ['c']]);
     await second.close();
   });
 
-  it('takes files that no journal knows as they stand, ending their last line', async () => {
+  it('takes files that no journal knows as they are, and ends their last line', async () => {
     fs.mkdirSync(join(dir, 'logs', '2025-11-22'), { recursive: true });
     fs.writeFileSync(hourFile(HOURS[0] ?? ''), 'old');
     const repo = await open();
@@ -335,7 +335,7 @@ describe('start', () => {
 });
 
 describe('hours for the aggregator', () => {
-  it('are those that grew since they were marked, also over a restart', async () => {
+  it('are those that are longer than the aggregator’s cursor, also after a restart', async () => {
     const repo = await open();
     await repo.append(batchOf('a'));
     const changed = repo.changedHours();

@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diskFileSystem } from '../disk/file-system.ts';
+import { DataFiles } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
 import { JournalWriter, readSegments } from './journal.ts';
 import { CommittedState } from './state.ts';
+
+const dataFiles = new DataFiles({ logsDir: '/logs', dlqDir: '/dlq' });
 
 describe('a journal segment', () => {
   let stateDir: string;
@@ -20,7 +23,7 @@ describe('a journal segment', () => {
     const options = { files: diskFileSystem, stateDir, durable: true };
     const journal = await JournalWriter.create({ ...options, number: 7, snapshot: { seq: 3 } });
     const ends = [journal.length];
-    const meta = { seq: 4, files: [['2025-11-22T10', 10, 3] as const] };
+    const meta = { seq: 4, files: [[dataFiles.named('2025-11-22T10'), 10, 3] as const] };
     await journal.append(meta, [Buffer.from('ab'), Buffer.from('c')], { sync: true });
     ends.push(journal.length);
     await journal.close();
@@ -54,36 +57,40 @@ describe('a journal segment', () => {
     expect(bytes.length).toBeGreaterThan(length);
     for (let cut = 0; cut <= length; cut++) {
       writeFileSync(path, bytes.subarray(0, cut));
-      const [segment] = await readSegments(stateDir);
+      const [segment] = await readSegments(stateDir, dataFiles);
       const whole = ends.filter((end) => end <= cut);
       expect(segment?.entries).toHaveLength(whole.length);
     }
     writeFileSync(path, bytes);
-    const [segment] = await readSegments(stateDir);
+    const [segment] = await readSegments(stateDir, dataFiles);
     expect(segment?.tornBytes).toBe(0);
     expect(segment?.entries.map(({ meta }) => meta.seq)).toEqual([3, 4]);
     expect(segment?.entries[1]?.data.toString()).toBe('abc');
+    expect(segment?.entries[1]?.meta.files).toEqual([[dataFiles.named('2025-11-22T10'), 10, 3]]);
     bytes.write('junk', length + 100);
     writeFileSync(path, bytes);
-    expect((await readSegments(stateDir))[0]?.tornBytes).toBe(104);
+    expect((await readSegments(stateDir, dataFiles))[0]?.tornBytes).toBe(104);
   });
 
   it('without its magic has no entries', async () => {
     const { path } = await writeSegment();
     writeFileSync(path, readFileSync(path).fill('X', 0, 1));
-    expect((await readSegments(stateDir)).map(({ number, entries }) => [number, entries])).toEqual([[7, []]]);
+    expect((await readSegments(stateDir, dataFiles)).map(({ number, entries }) => [number, entries])).toEqual([
+      [7, []],
+    ]);
   });
 });
 
 describe('committed state', () => {
-  it('keeps an hour as changed when it grew in the entry that says it was summarised before', () => {
+  it('keeps an hour as changed when it grew in the entry that advances the aggregator’s cursor', () => {
     const state = new CommittedState();
     const hour = 489_730;
-    state.apply({ seq: 0, files: [['2025-11-13T10', 10, 0]] });
+    const file = dataFiles.ofHour(hour);
+    state.apply({ seq: 0, files: [[file, 10, 0]] });
     expect(state.changedHours()).toEqual([]);
-    state.apply({ seq: 1, files: [['2025-11-13T10', 20, 10]] });
+    state.apply({ seq: 1, files: [[file, 20, 10]] });
     expect(state.changedHours()).toEqual([hour]);
-    state.apply({ seq: 2, files: [['2025-11-13T10', 30, 10]], summarised: [[hour, 20]] });
+    state.apply({ seq: 2, files: [[file, 30, 10]], summarised: [[hour, 20]] });
     expect(state.changedHours()).toEqual([hour]);
     state.apply({ seq: 3, summarised: [[hour, 30]] });
     expect(state.changedHours()).toEqual([]);

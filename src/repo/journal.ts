@@ -6,6 +6,7 @@ import { createSegmentNames } from '../disk/segment-names.ts';
 import { type EncodedEntry, encodeEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
+import type { DataFile, DataFiles } from './data-files.ts';
 
 /*
  * The commit journal. A batch is committed when the journal says so.
@@ -30,21 +31,26 @@ const NAMES = createSegmentNames({ prefix: 'journal-', digits: 8, suffix: '.log'
 const AHEAD = Buffer.alloc(512 * 1024);
 const SMALL_ENTRY = 64 * 1024;
 
-/** A file as of this entry: its new committed length, and how many of the last bytes stand in the entry's inline data. */
-export type FileNote = readonly [name: string, length: number, inline: number];
+/** A file as of this entry: its new committed length, and how many of the last bytes are the entry's inline data. */
+export type FileNote = readonly [file: DataFile, length: number, inline: number];
 
+/** Its keys are those of the JSON. */
 export interface EntryMeta {
-  /** Counts entries. In a segment, those from the next segment's first `seq` on were given up and do not count. */
+  /** Counts entries. In a segment, the entries from the next segment's first `seq` on were given up and do not count. */
   readonly seq: number;
   readonly files?: readonly FileNote[];
   readonly keys?: readonly IdempotencyNote[];
   readonly offsets?: readonly OffsetNote[];
   readonly batchIds?: readonly string[];
-  /** Hours summarised up to a length. */
+  /** The aggregator's cursors that advanced: the length up to which the summary of an hour has read its file. */
   readonly summarised?: readonly (readonly [hour: Hour, bytes: number])[];
-  /** In a snapshot: hours that wait for the aggregator. */
+  /** In a snapshot: hours whose file is longer than the aggregator's cursor. */
   readonly changed?: readonly Hour[];
 }
+
+type StoredMeta = Omit<EntryMeta, 'files'> & {
+  readonly files?: readonly (readonly [name: string, length: number, inline: number])[];
+};
 
 export interface Entry {
   readonly meta: EntryMeta;
@@ -53,9 +59,21 @@ export interface Entry {
 
 /** The entry as it stands in the file. */
 function encode(meta: EntryMeta, data: readonly Buffer[]): EncodedEntry {
-  const entry = encodeEntry(meta, data);
+  const { files, ...rest } = meta;
+  const stored: StoredMeta =
+    files === undefined
+      ? rest
+      : { ...meta, files: files.map(([{ name }, length, inline]) => [name, length, inline] as const) };
+  const entry = encodeEntry(stored, data);
   sealEntry(entry);
   return entry;
+}
+
+/** The checksum of the entry holds, so `meta` is what `encode` wrote. */
+function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
+  const { files, ...rest } = meta as StoredMeta;
+  if (files === undefined) return rest;
+  return { ...rest, files: files.map(([name, length, inline]) => [dataFiles.named(name), length, inline] as const) };
 }
 
 export interface Segment {
@@ -67,19 +85,25 @@ export interface Segment {
 }
 
 /** The segments of a state folder, oldest first. One whose snapshot cannot be read has no entries. */
-export async function readSegments(stateDir: string): Promise<Segment[]> {
+export async function readSegments(stateDir: string, dataFiles: DataFiles): Promise<Segment[]> {
   const numbers = await NAMES.list(stateDir);
-  return numbers.map((number) => readSegment(number, segmentPath(stateDir, number)));
+  return numbers.map((number) => {
+    const path = segmentPath(stateDir, number);
+    try {
+      return readSegment(number, path, dataFiles);
+    } catch (error) {
+      throw new Error(`cannot read the commit journal file=${path}`, { cause: error });
+    }
+  });
 }
 
-function readSegment(number: number, path: string): Segment {
+function readSegment(number: number, path: string, dataFiles: DataFiles): Segment {
   const bytes = readFileSync(path);
   const entries: Entry[] = [];
   let end = 0;
   if (bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
     for (const { meta, data, end: next } of wholeEntries(bytes, MAGIC.length)) {
-      // The checksum holds, so this is what `encode` wrote.
-      entries.push({ meta: meta as EntryMeta, data });
+      entries.push({ meta: decodeMeta(meta, dataFiles), data });
       end = next;
     }
   }
@@ -93,7 +117,7 @@ function lengthWithoutZeros(bytes: Buffer, start: number): number {
   return length;
 }
 
-/** Deletes retired segments, oldest first, so that what a crash leaves is always the newest ones. */
+/** Deletes retired segments, oldest first, so that a crash always leaves the newest ones. */
 export async function removeSegments(segments: readonly { readonly path: string }[]): Promise<void> {
   for (const segment of segments) await unlink(segment.path);
 }
@@ -102,7 +126,7 @@ function segmentPath(stateDir: string, number: number): string {
   return join(stateDir, NAMES.of(number));
 }
 
-/** The segment being written. One append at a time; the caller sees to that. */
+/** The segment that is being written. The caller makes one append at a time. */
 export class JournalWriter {
   readonly number: number;
   readonly path: string;
@@ -110,7 +134,7 @@ export class JournalWriter {
   readonly #durable: boolean;
   readonly #fd: number;
   #length: number;
-  /** Up to where the file was written, be it with zeros. */
+  /** Length in bytes up to which the file was written, zeros included. */
   #ahead: number;
 
   private constructor(options: { files: FileSystem; durable: boolean; number: number; path: string; fd: number }) {
@@ -123,7 +147,7 @@ export class JournalWriter {
     this.#ahead = 0;
   }
 
-  /** Starts a segment with a snapshot. When it rejects, no such segment counts: its first entry is not whole. */
+  /** Starts a segment with a snapshot. When it rejects, the segment does not count: its first entry is not whole. */
   static async create(options: {
     readonly files: FileSystem;
     readonly stateDir: string;
@@ -158,8 +182,8 @@ export class JournalWriter {
   }
 
   /**
-   * Resolves once the entry is as durable as configured. When it rejects, the entry does not count as long as the next
-   * thing that happens is a new segment: the caller must not append here again.
+   * Resolves once the entry is as durable as configured. When it rejects, the caller must not append here again, but
+   * start a new segment: then the entry does not count.
    */
   async append(meta: EntryMeta, data: readonly Buffer[], options: { readonly sync: boolean }): Promise<void> {
     const { buffers, bytes } = encode(meta, data);
@@ -174,7 +198,7 @@ export class JournalWriter {
     this.#length += bytes;
   }
 
-  /** Becomes durable with the entry. Without it all is as well, but slower. */
+  /** The zeros become durable with the entry. They only make later syncs faster. */
   async #writeAhead(end: number, entryBytes: number): Promise<void> {
     if (!this.#durable || end <= this.#ahead) return;
     this.#ahead = end;
