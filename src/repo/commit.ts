@@ -90,10 +90,10 @@ export class Committer {
   }
 
   /** The next commit stores it. When it is lost, the aggregator only reads the hour once more. */
-  markSummarised(hour: Hour, bytes: number): void {
+  advanceSummaryCursor(hour: Hour, bytes: number): void {
     const committed = this.#state.length(this.#options.dataFiles.ofHour(hour));
     if (committed !== undefined && committed !== bytes) return;
-    this.#state.markSummarised(hour);
+    this.#state.advanceSummaryCursor(hour);
     this.#summaryCursors.push([hour, bytes]);
   }
 

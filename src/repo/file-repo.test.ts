@@ -340,14 +340,14 @@ describe('hours for the aggregator', () => {
     await repo.append(batchOf('a'));
     const changed = repo.changedHours();
     expect(changed.map((one) => one.bytes)).toEqual([2, 2, 2]);
-    for (const one of changed.slice(0, 2)) repo.markSummarised(one.hour, one.bytes);
+    for (const one of changed.slice(0, 2)) repo.advanceSummaryCursor(one.hour, one.bytes);
     expect(repo.changedHours().map((one) => one.path)).toEqual([hourFile('2024-02-29T23')]);
     await repo.close();
     const again = await open();
     expect(again.changedHours()).toHaveLength(1);
     await again.append(batchOf('b'));
     expect(again.changedHours()).toHaveLength(3);
-    again.markSummarised(hour(HOURS[0] ?? ''), 2);
+    again.advanceSummaryCursor(hour(HOURS[0] ?? ''), 2);
     expect(again.changedHours()).toHaveLength(3);
     expect(await again.committedHour(hour(HOURS[0] ?? ''))).toMatchObject({ bytes: 4 });
     expect(await again.committedHour(hour('2001-01-01T00'))).toBeUndefined();

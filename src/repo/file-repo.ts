@@ -148,13 +148,13 @@ class FileRepo implements Repo {
       // Only an hour whose file was shortened by hand has no length on record.
       const found = statSync(file.path, { throwIfNoEntry: false });
       if (found !== undefined) return { hour, path: file.path, bytes: found.size };
-      this.#committer.markSummarised(hour, 0);
+      this.#committer.advanceSummaryCursor(hour, 0);
       return [];
     });
   }
 
-  markSummarised(hour: Hour, bytes: number): void {
-    this.#committer.markSummarised(hour, bytes);
+  advanceSummaryCursor(hour: Hour, bytes: number): void {
+    this.#committer.advanceSummaryCursor(hour, bytes);
   }
 
   async committedHour(hour: Hour): Promise<CommittedHour | undefined> {

@@ -43,7 +43,7 @@ export interface Repo {
    * Moves the aggregator's cursor: the summary of `hour` has read its file up to `bytes`. Has no effect when the file is
    * longer by now. Stored with the next commit: after a crash before it, the hour is listed once more.
    */
-  markSummarised(hour: Hour, bytes: number): void;
+  advanceSummaryCursor(hour: Hour, bytes: number): void;
 
   /** The committed part of one hour, undefined where there is none. */
   committedHour(hour: Hour): Promise<CommittedHour | undefined>;

@@ -68,7 +68,7 @@ export class CommittedState {
   }
 
   /** The aggregator has read the hour to its committed end. */
-  markSummarised(hour: Hour): void {
+  advanceSummaryCursor(hour: Hour): void {
     this.#changed.delete(hour);
   }
 
