@@ -127,7 +127,7 @@ export class Committer {
   }
 
   async #prepareJournal(): Promise<void> {
-    if (this.#unsynced.needsRestore) await this.#restore(this.#unsynced.list);
+    await this.#restoreIfNeeded();
     if (this.#journal.isRotationDue) await this.#rotate({ durable: this.#options.durable });
   }
 
@@ -222,16 +222,23 @@ export class Committer {
   }
 
   /** After a failed sync the kernel may have dropped bytes that were written. Writes them again from the journal. */
-  async #restore(list: readonly DataFile[]): Promise<void> {
+  async #restoreIfNeeded(): Promise<void> {
+    if (!this.#unsynced.needsRestore) return;
     const { files, stateDir, dataFiles } = this.#options;
+    const { list } = this.#unsynced;
     for (const file of list) await this.#data.drop(file);
     const committed = new Map(list.map((file) => [file, this.#state.length(file) ?? 0]));
     await restoreFromJournal({ files, stateDir, dataFiles, committed });
     this.#unsynced.needsRestore = false;
   }
 
-  /** Starts a new segment. Files that need the older segments are synced in the background before those are deleted. */
+  /**
+   * Starts a new segment. Files that need the older segments are synced in the background before those are deleted. A
+   * sync may have failed before, in the background too: what it lost must be written again while the segments are there.
+   */
   async #rotate({ durable }: { readonly durable: boolean }): Promise<void> {
+    await this.#journal.settled();
+    await this.#restoreIfNeeded();
     const { dataFiles } = this.#options;
     const changed = new Set(this.#state.changedHours().map((hour) => dataFiles.ofHour(hour)));
     const keep = [this.#touched, changed, this.#uncut];

@@ -80,7 +80,7 @@ export class SegmentedJournal {
 
   /** Resolves when the new segment has begun; the older ones are still being retired. Rejects with all as it was. */
   async rotate({ snapshot, durable, release }: Rotation): Promise<void> {
-    await this.#retirement;
+    await this.settled();
     const { files, stateDir } = this.#options;
     const number = this.#current.number + 1;
     const next = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
@@ -92,6 +92,11 @@ export class SegmentedJournal {
       if (this.#retirement === done) this.#retirement = undefined;
     });
     this.#retirement = done;
+  }
+
+  /** Resolves when no segment is being retired. */
+  async settled(): Promise<void> {
+    await this.#retirement;
   }
 
   async close(): Promise<void> {
