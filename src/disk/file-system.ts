@@ -19,7 +19,7 @@ export interface FileSystem {
   /** Makes the names in a folder durable. */
   syncFolder(path: string): Promise<void>;
   truncate(path: string, length: number): Promise<void>;
-  /** Whether the file behind the descriptor still has a name: false once somebody deleted it. */
+  /** Whether the descriptor's file still has a name. False once somebody deleted it. */
   isLinked(fd: number): boolean;
   /** Reads into `target` from `position`, and gives the bytes read; they may be fewer, and are 0 at the end of the file. */
   read(fd: number, target: Buffer, position: number): Promise<number>;

@@ -24,7 +24,7 @@ function recording(): { files: FileSystem; synced: string[] } {
 
 describe('a new folder', () => {
   const makes = (name: string) =>
-    it(`${name} is made with its parents, and every new entry is synced`, async () => {
+    it(`${name} is made with its parents, and every new name is synced`, async () => {
       const { files, synced } = recording();
       const path = join(dir, name);
       await makeFolder(files, path, true);
@@ -46,13 +46,13 @@ describe('a new folder', () => {
     expect(statSync(join(dir, 'a')).mode & 0o777).toBe(0o750);
   });
 
-  it('with a short relative name ends, too', async () => {
+  it('is made by a short relative name, too', async () => {
     const { files, synced } = recording();
     await makeFolder(files, relative(process.cwd(), join(dir, 'a')), true);
     expect(synced).toEqual([dir]);
   });
 
-  it('in the working directory ends, too', async () => {
+  it('is made in the working directory, too', async () => {
     const { files, synced } = recording();
     const here = process.cwd();
     process.chdir(dir);
@@ -64,7 +64,7 @@ describe('a new folder', () => {
     }
   });
 
-  it('that is there costs nothing', async () => {
+  it('that exists already costs no sync', async () => {
     const { files, synced } = recording();
     await makeFolder(files, dir, true);
     expect(synced).toEqual([]);

@@ -91,7 +91,7 @@ describe('append', () => {
     await repo.close();
   });
 
-  it('carries on after short writes', async () => {
+  it('continues after short writes', async () => {
     const repo = await open({ files: createFaultyDisk({ dieAt: 0, shortWrites: true }).files });
     await repo.append(batchOf('a', 'x'.repeat(1000)));
     await repo.append(batchOf('b'));
@@ -219,7 +219,7 @@ describe('faults', () => {
   it.each([
     ['the next commit', ['a', 'b', 'c']],
     ['the close', ['a', 'b']],
-  ])('are met by %s: it writes from the journal again what could not be synced in the background', async (by, stored) => {
+  ])('%s writes bytes again, from the journal, that could not be synced in the background', async (by, stored) => {
     const { state, files } = unsyncable();
     const repo = await open({ files, syncEveryBytes: 1 });
     await repo.append(batchOf('a'));
@@ -258,7 +258,7 @@ describe('faults', () => {
 });
 
 describe('start', () => {
-  it('cuts off what lies beyond the committed length, and reports what is shorter', async () => {
+  it('cuts files off at their committed length, and reports those that are shorter', async () => {
     const first = await open();
     await first.append(batchOf('a'));
     await first.append(batchOf('b'));
@@ -315,7 +315,7 @@ describe('start', () => {
     }
   });
 
-  it('remembers idempotency keys, offsets and batch-ids, also over rotations of the journal', async () => {
+  it('remembers idempotency keys, offsets and batch-ids, also after rotations of the journal', async () => {
     const clock = { now: 1_000_000 };
     const options = { clock: () => clock.now, segmentBytes: 2_000, idempotency: { windowMs: 1000, maxKeys: 5 } };
     const noteOf = (i: number): CommitNote => ({

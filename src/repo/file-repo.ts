@@ -145,7 +145,7 @@ class FileRepo implements Repo {
       const file = this.#dataFiles.ofHour(hour);
       const bytes = this.#state.length(file);
       if (bytes !== undefined) return { hour, path: file.path, bytes };
-      // Only an hour whose file was shortened by hand has no length on record.
+      // The file was shortened by hand: the journal no longer has its length.
       const found = statSync(file.path, { throwIfNoEntry: false });
       if (found !== undefined) return { hour, path: file.path, bytes: found.size };
       this.#committer.advanceSummaryCursor(hour, 0);

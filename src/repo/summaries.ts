@@ -25,10 +25,10 @@ import { type OwnedSummary, type Summary, SummaryFormatError } from '../model/su
  *     }
  *   }
  *
- * The maps are written and read key by key: an object would put `123` first.
+ * The maps are written and read key by key, because an object would put a key like `123` first.
  */
 
-/** The summary files of one folder. `read` and `write` are synchronous: for the aggregator's thread, not for the event loop. */
+/** The summary files of one folder. All calls but `readBytes` block, so they are for threads that serve no requests. */
 export interface SummaryFiles {
   /** The file byte for byte; undefined where there is none. */
   readBytes(hour: Hour): Promise<Buffer | undefined>;
@@ -130,7 +130,7 @@ export function parseSummary(text: string, hour: Hour): OwnedSummary {
 
 const PIECE_CHARS = 64 * 1024;
 
-/** The file's text, in pieces that are written one after the other. */
+/** The text of the file, in pieces. */
 export function* encodeSummary(summary: Summary): Generator<string, void, undefined> {
   const { bytes, records, skippedLines } = summary.source;
   yield `{\n  "hour": "${hourToIso(summary.hour)}",\n  "totalRequests": ${summary.totalRequests},\n  "requestsPerPath": `;
@@ -154,7 +154,7 @@ function* encodeMap(counts: ReadonlyMap<string, number>): Generator<string, void
   yield counts.size === 0 ? '{}' : `${piece}\n  }`;
 }
 
-/** Largest first, then by key: the same counts make the same file, whichever way they were come by. */
+/** Largest first, then by key. So the same counts always make the same file. */
 function byCount([key1, count1]: readonly [string, number], [key2, count2]: readonly [string, number]): number {
   if (count1 !== count2) return count2 - count1;
   return key1 < key2 ? -1 : 1;
