@@ -49,10 +49,10 @@ function createFakeRepo() {
     },
     changedHours: (): CommittedHour[] =>
       [...changed].map((hour) => ({ hour, path: pathOf(hour), bytes: lengths.get(hour) ?? 0 })),
-    markSummarised(hour: Hour, bytes: number): void {
+    advanceSummaryCursor(hour: Hour, bytes: number): void {
       if (lengths.get(hour) === bytes) changed.delete(hour);
     },
-  } satisfies Pick<Repo, 'changedHours' | 'markSummarised'> & Record<string, unknown>;
+  } satisfies Pick<Repo, 'changedHours' | 'advanceSummaryCursor'> & Record<string, unknown>;
 }
 
 function createTestLog(): Log {

@@ -16,7 +16,7 @@ export interface Aggregator {
 }
 
 export interface AggregatorOptions {
-  readonly repo: Pick<Repo, 'changedHours' | 'markSummarised'>;
+  readonly repo: Pick<Repo, 'changedHours' | 'advanceSummaryCursor'>;
   readonly thread: SummariserThread;
   /** Milliseconds. */
   readonly interval: number;
@@ -103,7 +103,7 @@ function createRun(
     try {
       await thread.settle?.(hour);
       unsettled.delete(hour);
-      repo.markSummarised(hour, bytes);
+      repo.advanceSummaryCursor(hour, bytes);
       return true;
     } catch (err) {
       if (isStopped()) return true;
@@ -118,7 +118,7 @@ function createRun(
     try {
       const report = await thread.summarise(committed);
       if (thread.settle === undefined || report.outcome === 'missing') {
-        repo.markSummarised(committed.hour, committed.bytes);
+        repo.advanceSummaryCursor(committed.hour, committed.bytes);
       } else unsettled.set(committed.hour, committed.bytes);
       lag.summarised(committed);
       for (const warning of report.warnings) log.warn('summary was not as expected', { ...fields, warning });

@@ -116,7 +116,7 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
       summarise: async (committed) => summarise(committed, { rebuild: choice.rebuild }),
       stop: async () => {},
     };
-    const source = { changedHours: () => hours, markSummarised: repo.markSummarised.bind(repo) };
+    const source = { changedHours: () => hours, advanceSummaryCursor: repo.advanceSummaryCursor.bind(repo) };
     return await createAggregator({ repo: source, thread, interval: 0, metrics, log }).run();
   } finally {
     await repo.close();

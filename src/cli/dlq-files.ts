@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isMissing } from '../disk/missing.ts';
 
 /** One stored line of `<dlqDir>/YYYY-MM-DD.ndjson`. */
 export interface DeadLetterLine {
@@ -34,7 +35,7 @@ export interface DeadLetterFilter {
 /** Days that have dead letters, oldest first. A directory that does not exist has none. */
 export async function listDays(directory: string, filter: DeadLetterFilter = {}): Promise<readonly string[]> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
+    if (isMissing(error)) return [];
     throw new Error(`cannot read directory=${directory}: ${error.message}`, { cause: error });
   });
   const days = names.flatMap((name) => /^(\d{4}-\d\d-\d\d)\.ndjson$/.exec(name)?.[1] ?? []);

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
+import { isMissing } from '../disk/missing.ts';
+import { replaceFileSync } from '../disk/replace-file.ts';
 
 /** How far one file has been taken by the service: everything before `offset`, in whole batches. */
 export interface Position {
@@ -56,8 +58,7 @@ export async function openCheckpoint(checkpointPath: string): Promise<Checkpoint
       const head = heads.get(path) ?? (await hashHead(path, HEAD_BYTES));
       entries.set(path, { ...head, ...position });
       const text = JSON.stringify({ version: 1, files: Object.fromEntries(entries) }, undefined, 2);
-      await writeFile(`${checkpointPath}.tmp`, `${text}\n`);
-      await rename(`${checkpointPath}.tmp`, checkpointPath);
+      replaceFileSync(checkpointPath, [`${text}\n`], { durable: false });
     },
   };
 }
@@ -67,7 +68,7 @@ async function readEntries(path: string): Promise<Map<string, Entry>> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Map();
+    if (isMissing(error)) return new Map();
     throw error;
   }
   try {

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { diskFileSystem, type FileSystem } from './file-system.ts';
 
-/** The process or the machine is gone: no operation does anything from here on. */
-class GoneError extends Error {}
+/** The process or the machine died: no later operation does anything. */
+class DiedError extends Error {}
 
 /**
- * A disk that dies at the `dieAt`-th operation (0: never). `powerCut` then takes back what was not synced, file by
- * file; without it the page cache survives, as it does a kill -9. `shortWrites` makes every write stop half way once.
+ * A disk that dies at the `dieAt`-th operation (0: never). `powerCut` then takes back the bytes that were not synced,
+ * file by file. Without it the page cache survives, as after a kill -9. With `shortWrites`, a write stops half way.
  */
 export function createFaultyDisk(options: { dieAt: number; shortWrites?: boolean }) {
   const paths = new Map<number, string>();
@@ -18,7 +18,7 @@ export function createFaultyDisk(options: { dieAt: number; shortWrites?: boolean
   const step = (): void => {
     operations++;
     if (operations === options.dieAt) dead = true;
-    if (dead) throw new GoneError('gone');
+    if (dead) throw new DiedError('the disk died');
   };
   const files: FileSystem = {
     ...diskFileSystem,
@@ -33,13 +33,13 @@ export function createFaultyDisk(options: { dieAt: number; shortWrites?: boolean
     async write(fd, buffers, position) {
       operations++;
       if (operations === options.dieAt || dead) {
-        // The last thing that a dying process does: a part of its write.
+        // A dying process may still write a part.
         if (!dead && buffers[0] !== undefined) {
           const part = buffers[0].subarray(0, Math.ceil(buffers[0].length / 2));
           await diskFileSystem.write(fd, [part], position);
         }
         dead = true;
-        throw new GoneError('gone');
+        throw new DiedError('the disk died');
       }
       const first = buffers[0];
       if (options.shortWrites === true && first !== undefined && first.length > 1) {
@@ -67,10 +67,10 @@ export function createFaultyDisk(options: { dieAt: number; shortWrites?: boolean
     files,
     operations: () => operations,
     isDead: () => dead,
-    /** What a machine finds when its power is back. */
+    /** Leaves the files as a machine finds them when its power is back. */
     powerCut() {
       for (const path of written) {
-        // A deletion is taken to have reached the disk, though nobody synced it: the worse case for us.
+        // A deletion counts as on disk, though nobody synced it: that is the worse case.
         if (!existsSync(path)) continue;
         const content = synced.get(path);
         if (content !== undefined) writeFileSync(path, content);

@@ -1,63 +1,44 @@
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { diskFileSystem, type FileSystem, makeFolder } from './file-system.ts';
+import { createFaultyDisk } from './faulty-disk.case.ts';
+import { diskFileSystem, readFully, writeFully } from './file-system.ts';
 
+let path: string;
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'logforge-folder-'));
+  dir = mkdtempSync(join(tmpdir(), 'logforge-files-'));
+  path = join(dir, 'file');
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** The real one, and the folders that were synced. */
-function recording(): { files: FileSystem; synced: string[] } {
-  const synced: string[] = [];
-  const syncFolder = async (path: string): Promise<void> => {
-    // More would be one that does not end.
-    if (synced.push(path) > 10) throw new Error('too many folders are synced');
-    await diskFileSystem.syncFolder(path);
-  };
-  return { files: { ...diskFileSystem, syncFolder }, synced };
-}
-
-describe('a new folder', () => {
-  const makes = (name: string) =>
-    it(`${name} is made with its parents, and every new entry is synced`, async () => {
-      const { files, synced } = recording();
-      const path = join(dir, name);
-      await makeFolder(files, path, true);
-      expect(existsSync(path)).toBe(true);
-      const expected: string[] = [];
-      for (let made = path; made !== dir; made = dirname(made)) expected.push(dirname(made));
-      expect(synced).toEqual(expected);
-    });
-
-  makes('logs');
-  makes('a');
-  makes('a/b/c');
-
-  it('with a short relative name ends, too', async () => {
-    const { files, synced } = recording();
-    await makeFolder(files, relative(process.cwd(), join(dir, 'a')), true);
-    expect(synced).toEqual([dir]);
+describe('the file system', () => {
+  it('creates a file that is opened to be written, and none that is opened to be read', async () => {
+    await expect(diskFileSystem.openToRead(path)).rejects.toThrow('ENOENT');
+    expect(existsSync(path)).toBe(false);
+    await diskFileSystem.close(await diskFileSystem.open(path));
+    expect(statSync(path).mode & 0o777).toBe(0o640);
+    await diskFileSystem.close(await diskFileSystem.openToRead(path));
   });
 
-  it('in the working directory ends, too', async () => {
-    const { files, synced } = recording();
-    const here = process.cwd();
-    process.chdir(dir);
-    try {
-      await makeFolder(files, 'a', true);
-      expect(synced).toEqual([realpathSync(dir)]);
-    } finally {
-      process.chdir(here);
-    }
+  it('writes and reads all bytes, however few go at once', async () => {
+    const { files } = createFaultyDisk({ dieAt: 0, shortWrites: true });
+    const oneByOne = {
+      ...files,
+      read: (...[fd, target, at]: Parameters<typeof files.read>) => files.read(fd, target.subarray(0, 1), at),
+    };
+    const fd = await files.open(path);
+    await writeFully(files, fd, [Buffer.from('hello '), Buffer.alloc(0), Buffer.from('world')], 2);
+    expect((await readFully(oneByOne, fd, 11, 2)).toString()).toBe('hello world');
+    await files.close(fd);
   });
 
-  it('that is there costs nothing', async () => {
-    const { files, synced } = recording();
-    await makeFolder(files, dir, true);
-    expect(synced).toEqual([]);
+  it('reads up to the end of the file', async () => {
+    writeFileSync(path, 'abc');
+    const fd = await diskFileSystem.openToRead(path);
+    expect((await readFully(diskFileSystem, fd, 10, 1)).toString()).toBe('bc');
+    expect(await readFully(diskFileSystem, fd, 10, 3)).toHaveLength(0);
+    await diskFileSystem.close(fd);
   });
 });

@@ -1,35 +1,38 @@
 import * as fs from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { isMissing } from './missing.ts';
 
 /**
- * The few operations on disk that a commit is made of. Handed in, because short writes, failing syncs and full disks
- * cannot be had to order from a real one.
+ * The operations on disk that a commit is made of. Tests hand in another one, because a real disk does not write short,
+ * fail a sync or fill up when a test needs it.
  */
 export interface FileSystem {
-  /** Opens for reading and writing, creating the file (never its folder) when it is missing. Gives the descriptor. */
+  /** Opens for reading and writing. Creates a missing file, with mode 0640, but not its folder. Gives the descriptor. */
   open(path: string): Promise<number>;
+  /** Opens for reading. Rejects when the file is missing. */
+  openToRead(path: string): Promise<number>;
   close(fd: number): Promise<void>;
   /** Writes at `position`, and gives the bytes written, which may be fewer than those of `buffers`. */
   write(fd: number, buffers: readonly Buffer[], position: number): Promise<number>;
-  /** Makes data and length durable. A failure is never to be retried on the same descriptor: the kernel forgets it. */
+  /** Makes data and length durable. Never retry on the same descriptor: the kernel forgets that a sync failed. */
   sync(fd: number): Promise<void>;
-  /** Makes the entries of a folder durable. */
+  /** Makes the names in a folder durable. */
   syncFolder(path: string): Promise<void>;
   truncate(path: string, length: number): Promise<void>;
-  /** Whether the file behind the descriptor still has a name: false once somebody deleted it. */
+  /** Whether the descriptor's file still has a name. False once somebody deleted it. */
   isLinked(fd: number): boolean;
-  /** The byte at `position`, undefined behind the end. */
-  readByte(fd: number, position: number): Promise<number | undefined>;
+  /** Reads into `target` from `position`, and gives the bytes read; they may be fewer, and are 0 at the end of the file. */
+  read(fd: number, target: Buffer, position: number): Promise<number>;
   /** Length in bytes, undefined when there is no such file. */
   size(path: string): Promise<number | undefined>;
 }
 
 const openAsync = promisify(fs.open);
 const closeAsync = promisify(fs.close);
+const readAsync = promisify(fs.read);
 const fdatasyncAsync = promisify(fs.fdatasync);
 
-/** A write up to this size is a copy into the page cache, cheaper done here than handed to a thread. */
+/** A write up to this size is a copy into the page cache. To do it here costs less than to hand it to a thread. */
 const INLINE_WRITE_BYTES = 64 * 1024;
 
 function writeInThread(fd: number, buffers: readonly Buffer[], position: number): Promise<number> {
@@ -40,6 +43,7 @@ function writeInThread(fd: number, buffers: readonly Buffer[], position: number)
 
 export const diskFileSystem: FileSystem = {
   open: (path) => openAsync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o640),
+  openToRead: (path) => openAsync(path, fs.constants.O_RDONLY),
   close: closeAsync,
   async write(fd, buffers, position) {
     let bytes = 0;
@@ -57,9 +61,8 @@ export const diskFileSystem: FileSystem = {
   },
   truncate: promisify(fs.truncate),
   isLinked: (fd) => fs.fstatSync(fd).nlink > 0,
-  async readByte(fd, position) {
-    const byte = Buffer.alloc(1);
-    return fs.readSync(fd, byte, 0, 1, position) === 1 ? byte[0] : undefined;
+  async read(fd, target, position) {
+    return (await readAsync(fd, target, 0, target.length, position)).bytesRead;
   },
   async size(path) {
     try {
@@ -74,7 +77,7 @@ export const diskFileSystem: FileSystem = {
 /** Most buffers one writev takes (IOV_MAX). */
 const MAX_BUFFERS = 1024;
 
-/** Writes all of `buffers` at `position`, carrying on after a short write. */
+/** Writes all of `buffers` at `position`, and continues after a short write. */
 export async function writeFully(
   files: FileSystem,
   fd: number,
@@ -104,14 +107,14 @@ function dropBytes(buffers: readonly Buffer[], bytes: number): Buffer[] {
   return rest;
 }
 
-/** Creates a folder with its parents and makes each new entry durable. Gives back quickly where it is there already. */
-export async function makeFolder(files: FileSystem, path: string, durable: boolean): Promise<void> {
-  const whole = resolve(path);
-  const first = await fs.promises.mkdir(whole, { recursive: true, mode: 0o750 });
-  if (first === undefined || !durable) return;
-  for (let made = whole; made.length >= first.length; made = dirname(made)) await files.syncFolder(dirname(made));
-}
-
-export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+/** Reads `length` bytes at `position`, or fewer where the file ends before. */
+export async function readFully(files: FileSystem, fd: number, length: number, position: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const read = await files.read(fd, buffer.subarray(filled), position + filled);
+    if (read === 0) break;
+    filled += read;
+  }
+  return buffer.subarray(0, filled);
 }

@@ -13,20 +13,20 @@ export interface DirectoryLock {
 const FILE_NAME = '.logforge.lock';
 
 /**
- * Takes sole ownership of folders that exist; throws DirectoryInUseError when another process has one of them.
+ * Takes sole ownership of folders that exist. Throws DirectoryInUseError when another process owns one of them.
  *
- * Node has no call to lock a file, but the SQLite inside it does: an exclusive transaction holds a POSIX lock that the
- * kernel gives back however the process ends, that a container sharing the volume respects, and that no stale pid file
- * can fake. The file stays empty.
+ * Node has no call to lock a file, but its SQLite has: an exclusive transaction takes a POSIX lock. The kernel releases
+ * it however the process ends, containers that share the volume respect it, and there is no stale pid file. The file
+ * stays empty.
  */
 export function lockDirectories(folders: readonly string[]): DirectoryLock {
-  const held: DatabaseSync[] = [];
+  const locks: DatabaseSync[] = [];
   const release = (): void => {
-    for (const database of held.splice(0)) database.close();
+    for (const database of locks.splice(0)) database.close();
   };
   for (const folder of new Set(folders)) {
     try {
-      held.push(lockOne(join(folder, FILE_NAME)));
+      locks.push(lockOne(join(folder, FILE_NAME)));
     } catch (error) {
       release();
       if (isBusy(error)) throw new DirectoryInUseError(`another logforge process owns ${folder}`);

@@ -22,7 +22,7 @@ export interface OffsetNote {
   readonly next: string;
 }
 
-/** Why and where a record ended in the dead letters. `raw` is what came, as text; `source` tells whence. */
+/** Why and where a record became a dead letter. `raw` is its content as it was received; `source` names its origin. */
 export interface DeadLetter {
   /** Unix time in milliseconds. */
   readonly time: number;
@@ -85,7 +85,7 @@ export class IdempotencyConflict extends PermanentError {
   }
 }
 
-/** Nothing was stored, and a retry after `retryAfterSeconds` may help: disk full, I/O error, draining, broker away. */
+/** Nothing was stored, and a retry after `retryAfterSeconds` may help: disk full, I/O error, draining, broker unavailable. */
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError';
   readonly retryAfterSeconds: number;

@@ -1,27 +1,23 @@
 import { dirname } from 'node:path';
-import { type FileSystem, makeFolder, writeFully } from '../disk/file-system.ts';
+import { type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
+import { makeFolder } from '../disk/folders.ts';
+import type { DataFile } from './data-files.ts';
 
 const NEWLINE = 0x0a;
 
 /**
- * The data files held open, least recently used first to go. Names are those of data-files.ts; the caller runs at most
- * one operation on a name at a time, and none on a name that it drops.
+ * The open data files; the least recently used are closed first. The caller runs at most one operation on a file at a
+ * time, and none on a file that it drops.
  */
 export class AppendFiles {
   readonly #files: FileSystem;
-  readonly #pathOf: (name: string) => string;
   readonly #maxOpen: number;
   readonly #durable: boolean;
-  readonly #open = new Map<string, number>();
+  /** Descriptors, least recently used first. */
+  readonly #open = new Map<DataFile, number>();
 
-  constructor(options: {
-    readonly files: FileSystem;
-    readonly pathOf: (name: string) => string;
-    readonly maxOpen: number;
-    readonly durable: boolean;
-  }) {
+  constructor(options: { readonly files: FileSystem; readonly maxOpen: number; readonly durable: boolean }) {
     this.#files = options.files;
-    this.#pathOf = options.pathOf;
     this.#maxOpen = options.maxOpen;
     this.#durable = options.durable;
   }
@@ -30,82 +26,82 @@ export class AppendFiles {
     return this.#open.size;
   }
 
-  isOpen(name: string): boolean {
-    return this.#open.has(name);
+  isOpen(file: DataFile): boolean {
+    return this.#open.has(file);
   }
 
   /**
-   * Makes sure of a file that the journal does not know: creates it, its folders and their entries durably, or takes it
-   * as it stands. Gives its length in bytes. A last line that somebody left without its newline gets one: then nothing
-   * of it is lost and no record of ours is glued to it.
+   * Prepares a file that the journal does not know. Creates it, its folders and their names durably, or takes it as it
+   * is. Gives its length in bytes. A last line without its newline gets one, so that no later record joins it.
    */
-  async adopt(name: string): Promise<number> {
-    const path = this.#pathOf(name);
-    await this.drop(name);
-    const size = await this.#files.size(path);
-    if (size === undefined) await makeFolder(this.#files, dirname(path), this.#durable);
-    const fd = await this.#descriptor(name);
+  async adopt(file: DataFile): Promise<number> {
+    const folder = dirname(file.path);
+    await this.drop(file);
+    const size = await this.#files.size(file.path);
+    if (size === undefined) await makeFolder(this.#files, folder, this.#durable);
+    const fd = await this.#descriptor(file);
     if (size === undefined) {
-      if (this.#durable) await this.#files.syncFolder(dirname(path));
+      if (this.#durable) await this.#files.syncFolder(folder);
       return 0;
     }
-    if (size === 0 || (await this.#files.readByte(fd, size - 1)) === NEWLINE) return size;
+    if (size === 0) return 0;
+    const [last] = await readFully(this.#files, fd, 1, size - 1);
+    if (last === NEWLINE) return size;
     await writeFully(this.#files, fd, [Buffer.from('\n')], size);
     return size + 1;
   }
 
   /**
-   * Whether the file stands as the journal says, so that `committed` is the place to write. What lies beyond it was
-   * left by a commit that failed, and is cut off. False for a file deleted or shortened behind our back.
+   * Whether the file is as the journal says, so that new bytes go to `committed`. Bytes beyond it, which a failed commit
+   * left, are cut off. False for a file that somebody deleted or shortened.
    */
-  async isAsCommitted(name: string, committed: number): Promise<boolean> {
-    const fd = this.#open.get(name);
+  async isAsCommitted(file: DataFile, committed: number): Promise<boolean> {
+    const fd = this.#open.get(file);
     if (fd !== undefined && this.#files.isLinked(fd)) return true;
-    await this.drop(name);
-    const path = this.#pathOf(name);
-    const size = await this.#files.size(path);
+    await this.drop(file);
+    const size = await this.#files.size(file.path);
     if (size === undefined || size < committed) return false;
-    if (size > committed) await this.#files.truncate(path, committed);
+    if (size > committed) await this.#files.truncate(file.path, committed);
     return true;
   }
 
-  async write(name: string, buffers: readonly Buffer[], position: number): Promise<void> {
-    await writeFully(this.#files, await this.#descriptor(name), buffers, position);
+  async write(file: DataFile, buffers: readonly Buffer[], position: number): Promise<void> {
+    await writeFully(this.#files, await this.#descriptor(file), buffers, position);
   }
 
-  async sync(name: string): Promise<void> {
-    await this.#files.sync(await this.#descriptor(name));
+  async sync(file: DataFile): Promise<void> {
+    await this.#files.sync(await this.#descriptor(file));
   }
 
-  /** Gives up the descriptor, because it failed or the file behind it is no longer wanted. */
-  async drop(name: string): Promise<void> {
-    const fd = this.#open.get(name);
+  /** Closes the descriptor, because it failed or the file is no longer wanted. */
+  async drop(file: DataFile): Promise<void> {
+    const fd = this.#open.get(file);
     if (fd === undefined) return;
-    this.#open.delete(name);
+    this.#open.delete(file);
     await this.#files.close(fd).catch(() => undefined);
   }
 
-  /** Closes the least recently used files beyond the bound. Between commits only: a file in use must stay. */
+  /** Closes the least recently used files beyond the limit. Only between commits, when none is in use. */
   async trim(): Promise<void> {
-    for (const name of this.#open.keys()) {
+    for (const file of this.#open.keys()) {
       if (this.#open.size <= this.#maxOpen) return;
-      await this.drop(name);
+      await this.drop(file);
     }
   }
 
   async closeAll(): Promise<void> {
-    for (const name of [...this.#open.keys()]) await this.drop(name);
+    for (const file of [...this.#open.keys()]) await this.drop(file);
   }
 
-  async #descriptor(name: string): Promise<number> {
-    const known = this.#open.get(name);
+  async #descriptor(file: DataFile): Promise<number> {
+    const known = this.#open.get(file);
     if (known !== undefined) {
-      this.#open.delete(name);
-      this.#open.set(name, known);
+      this.#open.delete(file);
+      this.#open.set(file, known);
       return known;
     }
-    const fd = await this.#files.open(this.#pathOf(name));
-    this.#open.set(name, fd);
+    const fd = await this.#files.open(file.path);
+    this.#open.set(file, fd);
     return fd;
   }
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { BatchIdSet } from './batch-id-set.ts';
 
 describe('the batch-ids that were stored', () => {
-  it('are what a plain set would hold, in whatever order they come, and survive being written', () => {
+  it('are those of a plain set, in whatever order they come, also after they were written and read', () => {
     const sequences = fc.array(fc.tuple(fc.constantFrom('p', 'q', '6f1c-9b2e'), fc.nat(40)), { maxLength: 80 });
     fc.assert(
       fc.property(sequences, (pairs) => {
@@ -23,7 +23,7 @@ describe('the batch-ids that were stored', () => {
     );
   });
 
-  it('take the space of one range however many follow each other', () => {
+  it('take the space of one range when they follow each other', () => {
     const ids = new BatchIdSet();
     for (let sequence = 0; sequence < 100_000; sequence++) ids.add(`p:${sequence}`);
     expect(ids.toTexts()).toEqual(['p:0-99999']);
@@ -38,7 +38,7 @@ describe('the batch-ids that were stored', () => {
     expect(ids.toTexts()).toEqual(['p:0-20']);
   });
 
-  it('forget, at the bound, the producer heard of least recently', () => {
+  it('forget, at the limit, the producer that sent least recently', () => {
     const ids = new BatchIdSet(3);
     ids.add('old:1');
     ids.add('kept:1');
@@ -49,7 +49,7 @@ describe('the batch-ids that were stored', () => {
     expect(ids.has('old:2') && ids.has('third:1') && ids.has('fourth:1')).toBe(true);
   });
 
-  it('forget the lowest ranges of the only producer, and never take a hole for stored', () => {
+  it('forget the lowest ranges of the only producer, and never count a hole as stored', () => {
     const ids = new BatchIdSet(4);
     for (let sequence = 0; sequence < 20; sequence += 2) ids.add(`p:${sequence}`);
     expect(ids.has('p:18')).toBe(true);
@@ -57,7 +57,7 @@ describe('the batch-ids that were stored', () => {
     expect(ids.toTexts().length).toBeLessThanOrEqual(4);
   });
 
-  it('ignore what is no id', () => {
+  it('ignore text that is not an id', () => {
     const ids = new BatchIdSet();
     for (const text of ['', 'p', ':1', 'p:', 'p:x', 'p:1x']) ids.add(text);
     expect(ids.toTexts()).toEqual([]);

@@ -3,17 +3,17 @@ import { type BatchId, parseBatchId } from '../model/batch-id.ts';
 /** Consecutive sequences of one producer, both ends included. */
 type Range = [first: number, last: number];
 
-/** Ranges kept in all; holes are batches that were never stored, so a producer has few. */
+/** Limit on all ranges together. A producer has few: a hole between two is a batch that was never stored. */
 const MAX_RANGES = 16_384;
 
 /**
- * The batch-ids that were ever stored, in the space of a few ranges a producer: its sequences grow by one, so what is
- * stored grows together. Nothing is forgotten but, at the bound, the producers that were heard of least recently, and
- * then the lowest ranges of the one that is left. An id that is no `producer:sequence` is not remembered.
+ * The batch-ids that were ever stored. The sequences of a producer grow by one, so they take the space of a few ranges.
+ * At the limit, the producers that sent least recently are forgotten, then the lowest ranges of the last producer. An id
+ * of another form than `producer:sequence` is ignored.
  */
 export class BatchIdSet {
   readonly #maxRanges: number;
-  /** Least recently heard of first. */
+  /** The producer that sent least recently comes first. */
   readonly #producers = new Map<string, Range[]>();
   #ranges = 0;
 
@@ -29,7 +29,7 @@ export class BatchIdSet {
     return range !== undefined && range[0] <= parsed.sequence;
   }
 
-  /** Takes an id, or a range of them as `toTexts` writes it: `producer:first-last`. */
+  /** Adds an id, or a range of ids as `toTexts` writes it: `producer:first-last`. */
   add(text: string): void {
     const match = /^(.+):(\d{1,15})(?:-(\d{1,15}))?$/.exec(text);
     if (match?.[1] === undefined) return;
@@ -48,7 +48,7 @@ export class BatchIdSet {
     this.#producers.delete(producer);
     this.#producers.set(producer, ranges);
     this.#ranges -= ranges.length;
-    // All ranges that overlap the new one or touch it become one with it.
+    // The new range swallows all that overlap or touch it.
     const from = firstEndingAt(ranges, first - 1);
     let to = from;
     let merged: Range = [first, last];

@@ -5,7 +5,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Hour } from '../model/hour.ts';
 import { AppendFiles } from './append-files.ts';
-import { type DataFolders, nameOfHour, pathOfName } from './data-files.ts';
+import type { DataFile, DataFiles } from './data-files.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import type { EntryMeta, FileNote } from './journal.ts';
 import { type Append, collectAppends, inlineData, keysOf, type Pending } from './pending.ts';
@@ -17,11 +17,11 @@ import { UnsyncedFiles } from './unsynced-files.ts';
 export interface CommitterOptions {
   readonly files: FileSystem;
   readonly stateDir: string;
-  readonly folders: DataFolders;
-  /** False for `storage.durability: os`: nothing is synced but at the close. */
+  readonly dataFiles: DataFiles;
+  /** False for `storage.durability: os`: nothing is synced before the close. */
   readonly durable: boolean;
   readonly maxOpenFiles: number;
-  /** A journal segment is followed by another when it grew beyond this. */
+  /** A journal segment is followed by another when it has grown beyond this. */
   readonly segmentBytes: number;
   /** See unsynced-files.ts. */
   readonly syncEveryBytes: number;
@@ -35,28 +35,30 @@ export interface CommitterOptions {
 }
 
 /**
- * One sync in all for a small commit, whose bytes stand in the journal entry; a large one is not written twice but
- * synced in its own files, side by side. The more files, the dearer their syncs. Measured by bench/append.ts.
+ * A small commit takes one sync: its bytes go into the journal entry. A large one is not written twice: it is synced in
+ * its own files, side by side. The more files, the more their syncs cost. Measured by bench/append.ts.
  */
 export const INLINE = { bytes: 256 * 1024, bytesPerFile: 32 * 1024 };
 
 /**
- * Makes groups of batches durable, one group at a time; the caller sees to that. A group is stored whole, or not at all
- * and the files are as they were.
+ * Makes groups of batches durable. The caller commits one group at a time. A group is stored whole, or not at all and
+ * the files are as they were.
  *
- * Invariants: a file's bytes up to its length in `state` are committed. Those of `#unsynced` files are safe only in the
- * journal; no segment is deleted before they are synced.
+ * Invariants: a file's bytes up to its length in `state` are committed. The newest bytes of `#unsynced` files are
+ * durable only in the journal, so no segment is deleted before they are synced.
  */
 export class Committer {
   readonly #options: CommitterOptions;
   readonly #state: CommittedState;
   readonly #data: AppendFiles;
   readonly #unsynced: UnsyncedFiles;
-  readonly #touched = new Set<string>();
+  /** Files written since the current segment began. */
+  readonly #touched = new Set<DataFile>();
   /** Files that a failed commit left longer than committed and that could not be cut back yet. */
-  readonly #uncut = new Set<string>();
+  readonly #uncut = new Set<DataFile>();
   readonly #journal: SegmentedJournal;
-  #summarised: (readonly [Hour, number])[] = [];
+  /** The aggregator's cursors that advanced and are not in the journal yet. */
+  #summaryCursors: (readonly [Hour, number])[] = [];
 
   private constructor(options: CommitterOptions, journal: SegmentedJournal) {
     this.#options = options;
@@ -65,13 +67,12 @@ export class Committer {
     this.#unsynced = new UnsyncedFiles(options);
     this.#data = new AppendFiles({
       files: options.files,
-      pathOf: (name) => pathOfName(options.folders, name),
       maxOpen: options.maxOpenFiles,
       durable: options.durable,
     });
   }
 
-  /** Starts a new segment behind the recovered ones, and retires those. */
+  /** Starts a new segment after the recovered ones, and retires those. */
   static async open(options: CommitterOptions): Promise<Committer> {
     const { state, segments, nextSegment } = options.recovered;
     const snapshot = state.snapshot(() => true);
@@ -88,19 +89,20 @@ export class Committer {
     return this.#data.openCount;
   }
 
-  /** Remembers it with the next commit: losing it costs the aggregator a look. */
-  markSummarised(hour: Hour, bytes: number): void {
-    if (this.#state.length(nameOfHour(hour)) !== bytes && this.#state.length(nameOfHour(hour)) !== undefined) return;
-    this.#state.markSummarised(hour);
-    this.#summarised.push([hour, bytes]);
+  /** The next commit stores it. When it is lost, the aggregator only reads the hour once more. */
+  advanceSummaryCursor(hour: Hour, bytes: number): void {
+    const committed = this.#state.length(this.#options.dataFiles.ofHour(hour));
+    if (committed !== undefined && committed !== bytes) return;
+    this.#state.advanceSummaryCursor(hour);
+    this.#summaryCursors.push([hour, bytes]);
   }
 
-  /** Rejects, with everything as it was, when any of the group cannot be stored. */
+  /** Rejects when any batch of the group cannot be stored. Then everything is as it was. */
   async commit(group: readonly Pending[]): Promise<void> {
     const started = performance.now();
     const { metrics } = this.#options;
     await this.#prepareJournal();
-    const appends = collectAppends(group);
+    const appends = collectAppends(group, this.#options.dataFiles);
     await this.#adoptUnknown(appends);
     const bytes = await this.#store(group, appends);
     for (const { note } of group) for (const key of keysOf(note)) this.#options.keys.remember(key);
@@ -110,7 +112,7 @@ export class Committer {
     metrics.commitDuration.observe((performance.now() - started) / 1000);
   }
 
-  /** An entry that says nothing new: shows that storage can be written. */
+  /** Writes an entry without news, which shows that storage can be written. */
   async probe(): Promise<void> {
     await this.#prepareJournal();
     await this.#appendEntry({ seq: this.#state.nextSeq }, []);
@@ -125,58 +127,59 @@ export class Committer {
   }
 
   async #prepareJournal(): Promise<void> {
-    if (this.#unsynced.needsRestore) await this.#restore(this.#unsynced.names);
+    await this.#restoreIfNeeded();
     if (this.#journal.isRotationDue) await this.#rotate({ durable: this.#options.durable });
   }
 
   /**
-   * Puts the present length of files that the journal does not know on record before the first byte goes to them:
-   * without it, a start could not tell what a commit that died half way left there.
+   * Stores the present length of files that the journal does not know, before the first byte goes to them. Without it,
+   * a start could not tell which bytes an unfinished commit left there.
    */
-  async #adoptUnknown(appends: ReadonlyMap<string, Append>): Promise<void> {
+  async #adoptUnknown(appends: ReadonlyMap<DataFile, Append>): Promise<void> {
     const adopted: FileNote[] = [];
-    for (const name of appends.keys()) {
-      const committed = this.#state.length(name);
+    for (const file of appends.keys()) {
+      const committed = this.#state.length(file);
       if (committed !== undefined) {
-        if (await this.#data.isAsCommitted(name, committed)) {
-          this.#uncut.delete(name);
+        if (await this.#data.isAsCommitted(file, committed)) {
+          this.#uncut.delete(file);
           continue;
         }
-        this.#options.log.error('file was deleted or shortened while we wrote to it', { name, committed });
-        this.#state.forget(name);
-        this.#unsynced.delete(name);
+        const { log } = this.#options;
+        log.error('a data file was deleted or shortened while the service ran', { file: file.path, committed });
+        this.#state.forget(file);
+        this.#unsynced.delete(file);
       }
-      adopted.push([name, await this.#data.adopt(name), 0]);
+      adopted.push([file, await this.#data.adopt(file), 0]);
     }
     if (adopted.length > 0) await this.#appendEntry({ seq: this.#state.nextSeq, files: adopted }, []);
   }
 
-  async #store(group: readonly Pending[], appends: ReadonlyMap<string, Append>): Promise<number> {
+  async #store(group: readonly Pending[], appends: ReadonlyMap<DataFile, Append>): Promise<number> {
     const { durable, metrics, inline: limits } = this.#options;
     let bytes = 0;
     for (const append of appends.values()) bytes += append.bytes;
     const inline = durable && bytes <= limits.bytes + appends.size * limits.bytesPerFile;
     try {
-      await inParallel(appends, ([name, append]) => this.#data.write(name, append.buffers, this.#committed(name)));
+      await inParallel(appends, ([file, append]) => this.#data.write(file, append.buffers, this.#committed(file)));
       const written = performance.now();
-      if (durable && !inline) await inParallel(appends.keys(), (name) => this.#data.sync(name));
+      if (durable && !inline) await inParallel(appends.keys(), (file) => this.#data.sync(file));
       await this.#appendEntry(this.#entry(group, appends, inline), inline ? inlineData(appends) : []);
       metrics.syncDuration.observe((performance.now() - written) / 1000);
     } catch (error) {
       await this.#rollBack([...appends.keys()]);
       throw error;
     }
-    for (const name of appends.keys()) {
-      this.#touched.add(name);
-      if (inline || !durable) this.#unsynced.add(name);
+    for (const file of appends.keys()) {
+      this.#touched.add(file);
+      if (inline || !durable) this.#unsynced.add(file);
     }
     if (inline) this.#unsynced.grew(bytes);
     return bytes;
   }
 
-  #entry(group: readonly Pending[], appends: ReadonlyMap<string, Append>, inline: boolean): EntryMeta {
+  #entry(group: readonly Pending[], appends: ReadonlyMap<DataFile, Append>, inline: boolean): EntryMeta {
     const files: FileNote[] = [];
-    for (const [name, { bytes }] of appends) files.push([name, this.#committed(name) + bytes, inline ? bytes : 0]);
+    for (const [file, { bytes }] of appends) files.push([file, this.#committed(file) + bytes, inline ? bytes : 0]);
     const notes = group.map((pending) => pending.note);
     const keys = notes.flatMap(keysOf);
     const offsets = notes.flatMap((note) => note.offsets ?? []);
@@ -191,55 +194,63 @@ export class Committer {
   }
 
   async #appendEntry(meta: EntryMeta, data: readonly Buffer[]): Promise<void> {
-    const summarised = this.#summarised.filter(([hour]) => !this.#state.isChanged(hour));
+    const summarised = this.#summaryCursors.filter(([hour]) => !this.#state.isChanged(hour));
     const whole = summarised.length > 0 ? { ...meta, summarised } : meta;
     await this.#journal.append(whole, data);
-    this.#summarised = [];
+    this.#summaryCursors = [];
     this.#state.apply(whole);
   }
 
-  #committed(name: string): number {
-    const length = this.#state.length(name);
-    if (length === undefined) throw new Error(`file=${name} is not on record`);
+  #committed(file: DataFile): number {
+    const length = this.#state.length(file);
+    if (length === undefined) throw new Error(`the committed length of file=${file.path} is not known`);
     return length;
   }
 
-  /** Core to the committed length, on new descriptors: one that failed to sync once must not be asked again. */
-  async #rollBack(names: readonly string[]): Promise<void> {
-    const { files, folders, log } = this.#options;
-    for (const name of names) {
-      await this.#data.drop(name);
-      const path = pathOfName(folders, name);
-      await files.truncate(path, this.#committed(name)).catch((err: unknown) => {
-        this.#uncut.add(name);
-        log.warn('cannot cut a file back to its committed length; the next commit tries again', { file: path, err });
+  /** Back to the committed length, on new descriptors: one that failed to sync must not be synced again. */
+  async #rollBack(touched: readonly DataFile[]): Promise<void> {
+    const { files, log, durable } = this.#options;
+    for (const file of touched) {
+      await this.#data.drop(file);
+      await files.truncate(file.path, this.#committed(file)).catch((err: unknown) => {
+        this.#uncut.add(file);
+        const message = 'cannot cut a file back to its committed length; the next commit tries again';
+        log.warn(message, { file: file.path, err });
       });
     }
-    if (names.some((name) => this.#unsynced.has(name)) && this.#options.durable) this.#unsynced.needsRestore = true;
+    if (durable && touched.some((file) => this.#unsynced.has(file))) this.#unsynced.needsRestore = true;
   }
 
-  /** After a failed sync the kernel may have dropped bytes that we held for written: takes them from the journal. */
-  async #restore(names: readonly string[]): Promise<void> {
-    const { files, stateDir, folders } = this.#options;
-    for (const name of names) await this.#data.drop(name);
-    const committed = new Map(names.map((name) => [name, this.#state.length(name) ?? 0]));
-    await restoreFromJournal({ files, stateDir, folders, committed });
+  /** After a failed sync the kernel may have dropped bytes that were written. Writes them again from the journal. */
+  async #restoreIfNeeded(): Promise<void> {
+    if (!this.#unsynced.needsRestore) return;
+    const { files, stateDir, dataFiles } = this.#options;
+    const { list } = this.#unsynced;
+    for (const file of list) await this.#data.drop(file);
+    const committed = new Map(list.map((file) => [file, this.#state.length(file) ?? 0]));
+    await restoreFromJournal({ files, stateDir, dataFiles, committed });
     this.#unsynced.needsRestore = false;
   }
 
-  /** Starts a new segment; what stands only in the old ones is synced in the background before they go. */
+  /**
+   * Starts a new segment. Files that need the older segments are synced in the background before those are deleted. A
+   * sync may have failed before, in the background too: what it lost must be written again while the segments are there.
+   */
   async #rotate({ durable }: { readonly durable: boolean }): Promise<void> {
-    const changed = new Set(this.#state.changedHours().map(nameOfHour));
+    await this.#journal.settled();
+    await this.#restoreIfNeeded();
+    const { dataFiles } = this.#options;
+    const changed = new Set(this.#state.changedHours().map((hour) => dataFiles.ofHour(hour)));
     const keep = [this.#touched, changed, this.#uncut];
-    const snapshot = this.#state.snapshot((name) => this.#data.isOpen(name) || keep.some((set) => set.has(name)));
-    const unsynced = durable ? this.#unsynced.names : [];
+    const snapshot = this.#state.snapshot((file) => this.#data.isOpen(file) || keep.some((set) => set.has(file)));
+    const unsynced = durable ? this.#unsynced.list : [];
     const release = (): Promise<void> => {
       this.#unsynced.clear();
       return this.#unsynced.sync(unsynced);
     };
     await this.#journal.rotate({ snapshot, durable, release });
     this.#state.apply({ seq: snapshot.seq });
-    this.#summarised = [];
+    this.#summaryCursors = [];
     this.#touched.clear();
   }
 }

@@ -1,8 +1,8 @@
 import type { DeadLetter } from '../model/deliver.ts';
 
 /**
- * The stored line of a dead letter: `record` holds what came when it was a JSON object, else `raw` holds it as text.
- * The record goes in as it came, less its line breaks, so that `dlq replay` sends what the client sent.
+ * The stored line of a dead letter. A JSON object is its `record`; any other content is its `raw`, as text. The record
+ * keeps its bytes, except for line breaks, so that `dlq replay` sends what the client sent.
  */
 export function encodeDeadLetter(letter: DeadLetter): Buffer {
   const { time, stage, reason, raw, source } = letter;

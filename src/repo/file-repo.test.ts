@@ -91,7 +91,7 @@ describe('append', () => {
     await repo.close();
   });
 
-  it('carries on after short writes', async () => {
+  it('continues after short writes', async () => {
     const repo = await open({ files: createFaultyDisk({ dieAt: 0, shortWrites: true }).files });
     await repo.append(batchOf('a', 'x'.repeat(1000)));
     await repo.append(batchOf('b'));
@@ -99,7 +99,7 @@ describe('append', () => {
     await repo.close();
   });
 
-  it('bounds the files it holds open', async () => {
+  it('limits how many files are open', async () => {
     const metrics = createMetrics({ defaultMetrics: false });
     const repo = await open({ maxOpenFiles: 2, metrics });
     for (let i = 0; i < 5; i++) await repo.append(batchOf(`r${i}`));
@@ -146,7 +146,7 @@ describe('append', () => {
 });
 
 describe('ownership', () => {
-  it('lets one process at a time own the folders', async () => {
+  it('allows one process at a time to own the folders', async () => {
     const repo = await open();
     await expect(open()).rejects.toThrow(DirectoryInUseError);
     await repo.close();
@@ -181,7 +181,7 @@ describe('faults', () => {
       ['a sync fails', { sync: full }],
       ['a write fails and the cut does too', { write: halfWrite, truncate: full }],
     ] as const) {
-      it(`refuses a ${size} batch when ${what}, keeps what was there and goes on afterwards`, async () => {
+      it(`refuses a ${size} batch when ${what}, keeps what was stored, and stores again afterwards`, async () => {
         const { state, files } = breakable(fails);
         const repo = await open({ files });
         await repo.append(batchOf('a', padding));
@@ -200,7 +200,8 @@ describe('faults', () => {
     }
   }
 
-  it('writes from the journal again what the background could not sync', async () => {
+  /** A disk on which the hour files cannot be synced while `broken` holds. */
+  function unsyncable() {
     const state = { broken: false };
     const paths = new Map<number, string>();
     const files: FileSystem = {
@@ -212,20 +213,29 @@ describe('faults', () => {
       },
       sync: (fd) => (state.broken && paths.get(fd)?.includes('/logs/') === true ? full() : diskFileSystem.sync(fd)),
     };
+    return { state, files };
+  }
+
+  it.each([
+    ['the next commit', ['a', 'b', 'c']],
+    ['the close', ['a', 'b']],
+  ])('%s writes bytes again, from the journal, that could not be synced in the background', async (by, stored) => {
+    const { state, files } = unsyncable();
     const repo = await open({ files, syncEveryBytes: 1 });
     await repo.append(batchOf('a'));
     state.broken = true;
     await repo.append(batchOf('b'));
     await eventually(() => expect(logged.join()).toContain('error cannot sync files in the background'));
-    // What the kernel does with pages that it could not write: it forgets them.
+    // The kernel drops pages that it could not write.
     for (const text of HOURS) fs.writeFileSync(hourFile(text), 'a\n\0\0');
     state.broken = false;
-    await repo.append(batchOf('c'));
-    for (const text of HOURS) expect(read(text)).toEqual(['a', 'b', 'c']);
+    if (by === 'the next commit') await repo.append(batchOf('c'));
+    else await repo.close();
+    for (const text of HOURS) expect(read(text)).toEqual(stored);
     await repo.close();
   });
 
-  it('does not let one hour that cannot be written take others with it', async () => {
+  it('stores the other hours when one cannot be written', async () => {
     const repo = await open();
     fs.mkdirSync(hourFile('2025-01-01T00'), { recursive: true });
     const bad = repo.append([{ hour: hour('2025-01-01T00'), count: 1, lines: lines('bad') }]);
@@ -236,19 +246,19 @@ describe('faults', () => {
     await repo.close();
   });
 
-  it('starts a file anew when it was deleted under it, and keeps serving', async () => {
+  it('begins a file from scratch when it was deleted under it, and keeps serving', async () => {
     const repo = await open();
     await repo.append(batchOf('a'));
     fs.rmSync(join(dir, 'logs', '2025-11-22'), { recursive: true });
     await repo.append(batchOf('b'));
     expect(HOURS.map(read)).toEqual([['b'], ['b'], ['a', 'b']]);
-    expect(logged).toContain('error file was deleted or shortened while we wrote to it');
+    expect(logged).toContain('error a data file was deleted or shortened while the service ran');
     await repo.close();
   });
 });
 
 describe('start', () => {
-  it('cuts off what lies beyond the committed length, and reports what is shorter', async () => {
+  it('cuts files off at their committed length, and reports those that are shorter', async () => {
     const first = await open();
     await first.append(batchOf('a'));
     await first.append(batchOf('b'));
@@ -257,14 +267,14 @@ describe('start', () => {
     fs.truncateSync(hourFile(HOURS[1] ?? ''), 3);
     fs.rmSync(hourFile(HOURS[2] ?? ''));
     const second = await open();
-    expect(logged).toContain('info cut off what was not committed');
-    expect(logged.filter((line) => line.startsWith('error file is shorter'))).toHaveLength(2);
+    expect(logged).toContain('info cut off bytes that were not committed');
+    expect(logged.filter((line) => line.startsWith('error a data file is shorter'))).toHaveLength(2);
     await second.append(batchOf('c'));
     expect(HOURS.map(read)).toEqual([['a', 'b', 'c'], ['a', 'b', 'c'], ['c']]);
     await second.close();
   });
 
-  it('takes files that no journal knows as they stand, ending their last line', async () => {
+  it('takes files that no journal knows as they are, and ends their last line', async () => {
     fs.mkdirSync(join(dir, 'logs', '2025-11-22'), { recursive: true });
     fs.writeFileSync(hourFile(HOURS[0] ?? ''), 'old');
     const repo = await open();
@@ -305,7 +315,7 @@ describe('start', () => {
     }
   });
 
-  it('remembers idempotency keys, offsets and batch-ids, also over rotations of the journal', async () => {
+  it('remembers idempotency keys, offsets and batch-ids, also after rotations of the journal', async () => {
     const clock = { now: 1_000_000 };
     const options = { clock: () => clock.now, segmentBytes: 2_000, idempotency: { windowMs: 1000, maxKeys: 5 } };
     const noteOf = (i: number): CommitNote => ({
@@ -335,19 +345,19 @@ describe('start', () => {
 });
 
 describe('hours for the aggregator', () => {
-  it('are those that grew since they were marked, also over a restart', async () => {
+  it('are those that are longer than the aggregator’s cursor, also after a restart', async () => {
     const repo = await open();
     await repo.append(batchOf('a'));
     const changed = repo.changedHours();
     expect(changed.map((one) => one.bytes)).toEqual([2, 2, 2]);
-    for (const one of changed.slice(0, 2)) repo.markSummarised(one.hour, one.bytes);
+    for (const one of changed.slice(0, 2)) repo.advanceSummaryCursor(one.hour, one.bytes);
     expect(repo.changedHours().map((one) => one.path)).toEqual([hourFile('2024-02-29T23')]);
     await repo.close();
     const again = await open();
     expect(again.changedHours()).toHaveLength(1);
     await again.append(batchOf('b'));
     expect(again.changedHours()).toHaveLength(3);
-    again.markSummarised(hour(HOURS[0] ?? ''), 2);
+    again.advanceSummaryCursor(hour(HOURS[0] ?? ''), 2);
     expect(again.changedHours()).toHaveLength(3);
     expect(await again.committedHour(hour(HOURS[0] ?? ''))).toMatchObject({ bytes: 4 });
     expect(await again.committedHour(hour('2001-01-01T00'))).toBeUndefined();

@@ -1,6 +1,8 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { access, constants, statfs } from 'node:fs/promises';
-import { diskFileSystem, type FileSystem, makeFolder } from '../disk/file-system.ts';
+import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
+import { makeFolder } from '../disk/folders.ts';
+import { GroupCommit, nextTurn } from '../disk/group-commit.ts';
 import { type DirectoryLock, lockDirectories } from '../disk/lock.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -9,7 +11,7 @@ import { type Clock, systemClock } from '../model/clock.ts';
 import { type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
 import { Committer, INLINE } from './commit.ts';
-import { nameOfHour, pathOfName } from './data-files.ts';
+import { DataFiles } from './data-files.ts';
 import { IdempotencyKeys, type IdempotencyLimits } from './idempotency-keys.ts';
 import type { Pending } from './pending.ts';
 import { recover } from './recovery.ts';
@@ -23,7 +25,7 @@ export interface FileRepoOptions {
   readonly stateDir: string;
   readonly durability: 'disk' | 'os';
   readonly idempotency: IdempotencyLimits;
-  /** A batch that waited longer than this for its commit to begin is refused: its client has given up by then. */
+  /** A batch that has waited longer than this for its commit to begin is refused: its client has given up by then. */
   readonly maxWaitMs: number;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -36,7 +38,7 @@ export interface FileRepoOptions {
   readonly syncEveryBytes?: number;
 }
 
-/** A commit takes no more than this, so that the first in line does not wait for all who came behind. */
+/** A commit group takes no more, so that its first batch does not wait for all that came later. */
 const MAX_COMMIT_BYTES = 32 * 1024 * 1024;
 const RETRY_AFTER_SECONDS = 5;
 const MIN_FREE_BYTES = 1024 * 1024;
@@ -48,30 +50,26 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
   for (const folder of [logsDir, dlqDir, stateDir]) await makeFolder(files, folder, durable);
   const lock = lockDirectories([stateDir, logsDir, dlqDir]);
   try {
-    const folders = { logsDir, dlqDir };
+    const dataFiles = new DataFiles({ logsDir, dlqDir });
     const keys = new IdempotencyKeys(options.idempotency, clock);
     await keys.load(stateDir);
-    const recovered = await recover({ files, stateDir, folders, keys, durable, log });
-    const { maxOpenFiles = 512, segmentBytes = 64 * 1024 * 1024, inline = INLINE } = options;
-    const { syncEveryBytes = SYNC_EVERY_BYTES } = options;
+    const recovered = await recover({ files, stateDir, dataFiles, keys, durable, log });
     const committer = await Committer.open({
-      ...{
-        files,
-        stateDir,
-        folders,
-        durable,
-        maxOpenFiles,
-        segmentBytes,
-        inline,
-        syncEveryBytes,
-        keys,
-        recovered,
-        metrics,
-        clock,
-        log,
-      },
+      files,
+      stateDir,
+      dataFiles,
+      durable,
+      maxOpenFiles: options.maxOpenFiles ?? 512,
+      segmentBytes: options.segmentBytes ?? 64 * 1024 * 1024,
+      inline: options.inline ?? INLINE,
+      syncEveryBytes: options.syncEveryBytes ?? SYNC_EVERY_BYTES,
+      keys,
+      recovered,
+      metrics,
+      clock,
+      log,
     });
-    return new FileRepo({ options, committer, keys, state: recovered.state, lock });
+    return new FileRepo({ options, committer, dataFiles, keys, state: recovered.state, lock });
   } catch (error) {
     lock.release();
     throw error;
@@ -88,12 +86,12 @@ interface Waiting extends Pending {
 class FileRepo implements Repo {
   readonly #options: FileRepoOptions;
   readonly #committer: Committer;
+  readonly #dataFiles: DataFiles;
   readonly #keys: IdempotencyKeys;
   readonly #state: CommittedState;
   readonly #lock: DirectoryLock;
   readonly #receipt: Receipt;
-  readonly #queue: Waiting[] = [];
-  #running: Promise<void> | undefined;
+  readonly #commits: GroupCommit<Waiting>;
   #probe: Promise<void> | undefined;
   #lastFailure: unknown;
   #closed: Promise<void> | undefined;
@@ -101,25 +99,32 @@ class FileRepo implements Repo {
   constructor(parts: {
     readonly options: FileRepoOptions;
     readonly committer: Committer;
+    readonly dataFiles: DataFiles;
     readonly keys: IdempotencyKeys;
     readonly state: CommittedState;
     readonly lock: DirectoryLock;
   }) {
     this.#options = parts.options;
     this.#committer = parts.committer;
+    this.#dataFiles = parts.dataFiles;
     this.#keys = parts.keys;
     this.#state = parts.state;
     this.#lock = parts.lock;
     this.#receipt = { durability: parts.options.durability satisfies Durability };
+    this.#commits = new GroupCommit({
+      limits: [{ weigh: ({ bytes }) => bytes, max: () => MAX_COMMIT_BYTES }],
+      // Requests that were read in the same turn of the event loop share the first commit.
+      gather: (isFirst) => (isFirst ? nextTurn() : undefined),
+      commit: (group) => this.#commitGroup(group),
+    });
   }
 
   readonly append: Deliver = (batch, note = {}) => {
     if (this.#closed !== undefined)
       return Promise.reject(new UnavailableError('storage is closing', RETRY_AFTER_SECONDS));
     return new Promise((resolve, reject) => {
-      this.#queue.push({ batch, note, since: performance.now(), bytes: countBytes(batch), resolve, reject });
-      this.#options.metrics.queueDepth.set(this.#queue.length);
-      this.#running ??= this.#run();
+      this.#commits.add({ batch, note, since: performance.now(), bytes: countBytes(batch), resolve, reject });
+      this.#options.metrics.queueDepth.set(this.#commits.waiting);
     });
   };
 
@@ -137,25 +142,26 @@ class FileRepo implements Repo {
 
   changedHours(): readonly CommittedHour[] {
     return this.#state.changedHours().flatMap((hour) => {
-      const path = this.#path(hour);
-      const bytes = this.#state.length(nameOfHour(hour));
-      if (bytes !== undefined) return { hour, path, bytes };
-      // Only an hour whose file was shortened by hand has no length on record.
-      if (existsSync(path)) return { hour, path, bytes: statSync(path).size };
-      this.#committer.markSummarised(hour, 0);
+      const file = this.#dataFiles.ofHour(hour);
+      const bytes = this.#state.length(file);
+      if (bytes !== undefined) return { hour, path: file.path, bytes };
+      // The file was shortened by hand: the journal no longer has its length.
+      const found = statSync(file.path, { throwIfNoEntry: false });
+      if (found !== undefined) return { hour, path: file.path, bytes: found.size };
+      this.#committer.advanceSummaryCursor(hour, 0);
       return [];
     });
   }
 
-  markSummarised(hour: Hour, bytes: number): void {
-    this.#committer.markSummarised(hour, bytes);
+  advanceSummaryCursor(hour: Hour, bytes: number): void {
+    this.#committer.advanceSummaryCursor(hour, bytes);
   }
 
   async committedHour(hour: Hour): Promise<CommittedHour | undefined> {
-    const path = this.#path(hour);
-    const size = await (this.#options.files ?? diskFileSystem).size(path);
-    const bytes = this.#state.length(nameOfHour(hour)) ?? size;
-    return bytes === undefined || size === undefined ? undefined : { hour, path, bytes };
+    const file = this.#dataFiles.ofHour(hour);
+    const size = await (this.#options.files ?? diskFileSystem).size(file.path);
+    const bytes = this.#state.length(file) ?? size;
+    return bytes === undefined || size === undefined ? undefined : { hour, path: file.path, bytes };
   }
 
   async checkWritable(): Promise<void> {
@@ -176,7 +182,7 @@ class FileRepo implements Repo {
 
   async #finish(): Promise<void> {
     await this.#probe?.catch(() => undefined);
-    await this.#running;
+    await this.#commits.idle();
     try {
       await this.#committer.close();
     } finally {
@@ -184,21 +190,19 @@ class FileRepo implements Repo {
     }
   }
 
-  /** After a failed commit only a write can tell whether storage works again. Takes its turn between commits. */
+  /** After a failed commit, only a write can tell whether storage works again. */
   async #probeStorage(): Promise<void> {
-    this.#probe ??= (async () => {
-      while (this.#running !== undefined) await this.#running;
-      this.#running = this.#committer.probe().then(
+    this.#probe ??= this.#commits
+      .between(() => this.#committer.probe())
+      .then(
         () => this.#succeeded(),
         (error: unknown) => {
           this.#lastFailure = error;
         },
-      );
-      await this.#running;
-      this.#running = this.#queue.length > 0 ? this.#run() : undefined;
-    })().finally(() => {
-      this.#probe = undefined;
-    });
+      )
+      .finally(() => {
+        this.#probe = undefined;
+      });
     await this.#probe;
     if (this.#lastFailure !== undefined) throw this.#lastFailure;
   }
@@ -207,40 +211,25 @@ class FileRepo implements Repo {
     this.#lastFailure = undefined;
   }
 
-  /** Commits until nobody waits. Batches that come meanwhile form the next group. */
-  async #run(): Promise<void> {
+  async #commitGroup(group: readonly Waiting[]): Promise<void> {
     const { metrics } = this.#options;
-    // One turn later, so that requests read in the same turn of the event loop share the first commit.
-    await new Promise(setImmediate);
-    while (this.#queue.length > 0) {
-      const group = this.#nextGroup();
-      metrics.queueDepth.set(this.#queue.length);
-      if (group.length > 0) await this.#commit(group);
-    }
+    metrics.queueDepth.set(this.#commits.waiting);
+    const inTime = this.#refuseLate(group);
+    if (inTime.length > 0) await this.#commit(inTime);
     metrics.openFiles.set(this.#committer.openFiles);
     metrics.journalBytes.set(this.#committer.journalBytes);
-    this.#running = undefined;
   }
 
-  #nextGroup(): Waiting[] {
-    const now = performance.now();
-    const group: Waiting[] = [];
-    let bytes = 0;
-    let taken = 0;
-    for (const waiting of this.#queue) {
-      if (bytes >= MAX_COMMIT_BYTES) break;
-      taken++;
-      if (now - waiting.since > this.#options.maxWaitMs) {
-        waiting.reject(
-          new UnavailableError(`no commit began within ${this.#options.maxWaitMs} ms`, RETRY_AFTER_SECONDS),
-        );
-        continue;
-      }
-      bytes += waiting.bytes;
-      group.push(waiting);
-    }
-    this.#queue.splice(0, taken);
-    return group;
+  /** Refuses the batches that have waited too long. Gives the others. */
+  #refuseLate(group: readonly Waiting[]): readonly Waiting[] {
+    const { maxWaitMs } = this.#options;
+    const earliest = performance.now() - maxWaitMs;
+    if (group.every(({ since }) => since >= earliest)) return group;
+    return group.filter(({ since, reject }) => {
+      if (since >= earliest) return true;
+      reject(new UnavailableError(`no commit began within ${maxWaitMs} ms`, RETRY_AFTER_SECONDS));
+      return false;
+    });
   }
 
   async #commit(group: readonly Waiting[]): Promise<void> {
@@ -249,7 +238,7 @@ class FileRepo implements Repo {
       this.#succeeded();
       for (const waiting of group) waiting.resolve(this.#receipt);
     } catch (error) {
-      // One batch at fault (an hour that cannot be written) must not take the others with it.
+      // One batch at fault (an hour that cannot be written) must not make the others fail.
       if (group.length > 1) for (const waiting of group) await this.#commit([waiting]);
       else this.#refuse(group, error);
     }
@@ -264,10 +253,5 @@ class FileRepo implements Repo {
     for (const waiting of group) {
       waiting.reject(new UnavailableError(`cannot store the batch: ${reason}`, RETRY_AFTER_SECONDS, { cause }));
     }
-  }
-
-  #path(hour: Hour): string {
-    const { logsDir, dlqDir } = this.#options;
-    return pathOfName({ logsDir, dlqDir }, nameOfHour(hour));
   }
 }

@@ -1,10 +1,11 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { isMissing } from '../disk/missing.ts';
 import { type Hour, parseHour } from '../model/hour.ts';
 
-/** An hour's file open for reading, synchronously: for the aggregator's thread, not for the event loop. */
+/** An hour's file, open for reading. Its calls block, so they are for the aggregator's thread only. */
 export interface HourFile {
-  /** Length when it was opened, committed or not. */
+  /** Length in bytes when it was opened. Bytes that are not committed count. */
   readonly size: number;
   /** Reads up to `length` bytes at `position` into `target` at `offset`, and gives how many; 0 at the end. */
   read(target: Buffer, offset: number, length: number, position: number): number;
@@ -17,7 +18,7 @@ export function openHourFile(path: string): HourFile | undefined {
   try {
     fd = fs.openSync(path, 'r');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw new Error(`cannot open hour file path=${path}`, { cause: error });
   }
   return {
@@ -27,7 +28,7 @@ export function openHourFile(path: string): HourFile | undefined {
   };
 }
 
-/** The hours that have a file under `logsDir`, in order. Whatever else lies there is passed over. */
+/** The hours that have a file under `logsDir`, in order. Other files are ignored. */
 export async function listHours(logsDir: string): Promise<Hour[]> {
   const hours: Hour[] = [];
   for (const day of await fs.promises.readdir(logsDir, { withFileTypes: true })) {

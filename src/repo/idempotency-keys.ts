@@ -1,20 +1,32 @@
 import { readFileSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { createSegmentNames } from '../disk/segment-names.ts';
+import { encodeEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
 import type { Clock } from '../model/clock.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
-import { decodeEntries, encodeEntry } from './journal.ts';
 
 /*
- * The idempotency keys in force, in memory and behind the journal.
+ * The valid idempotency keys, in memory and on disk.
  *
- *   <stateDir>/keys-<segment number>.log     journal entries that hold only `keys`: those of a retired segment
+ *   <stateDir>/keys-<number>.log             the keys of the journal segment with that number, which was retired
  *
- * A key reaches the disk in the commit of its batch. When that journal segment is retired, its keys alone move to a file
- * of their own, once; a file goes when its newest key is out of the window. So keeping a million keys costs what is new.
+ *   segment = entry*                         no magic; entries as disk/write-ahead-log.ts draws them, with seed 0:
+ *     meta  = {"seq":0,"keys":[IdempotencyNote, …]}
+ *     data  = nothing
+ *
+ * A key reaches the disk in the journal, in the commit of its batch. When that journal segment is retired, its keys move
+ * to a file of their own, once. The file is deleted when its newest key has left the window. So a million keys cost
+ * no more than the new ones among them.
  */
+const NAMES = createSegmentNames({ prefix: 'keys-', digits: 8, suffix: '.log' });
 const KEYS_PER_ENTRY = 10_000;
+
+interface KeysMeta {
+  readonly seq: 0;
+  readonly keys: readonly IdempotencyNote[];
+}
 
 export interface IdempotencyLimits {
   readonly windowMs: number;
@@ -39,14 +51,14 @@ export class IdempotencyKeys {
     this.#clock = clock;
   }
 
-  /** Reads the key files of a state folder. The keys still in the journal come by `remember`. */
+  /** Reads the key files of a state folder. The keys that are still in the journal come by `remember`. */
   async load(stateDir: string): Promise<void> {
-    const names = (await readdir(stateDir)).filter((name) => /^keys-\d+\.log$/.test(name)).sort();
-    for (const name of names) {
-      const path = join(stateDir, name);
+    for (const number of await NAMES.list(stateDir)) {
+      const path = join(stateDir, NAMES.of(number));
       let newest = 0;
-      for (const { meta } of decodeEntries(readFileSync(path), 0)) {
-        for (const note of meta.keys ?? []) {
+      for (const { meta } of wholeEntries(readFileSync(path), 0)) {
+        // The checksum holds, so this is what `writeKeys` wrote.
+        for (const note of (meta as KeysMeta).keys) {
           newest = Math.max(newest, note.time);
           this.#add(note);
         }
@@ -57,7 +69,7 @@ export class IdempotencyKeys {
 
   find(key: string): IdempotencyNote | undefined {
     const note = this.#notes.get(key);
-    return note !== undefined && this.#inForce(note) ? note : undefined;
+    return note !== undefined && this.#isValid(note) ? note : undefined;
   }
 
   size(): number {
@@ -76,14 +88,14 @@ export class IdempotencyKeys {
     this.#add(note);
   }
 
-  /** Cuts here: what comes from now on belongs to the next segment. Gives the keys that only older segments hold. */
+  /** Gives the keys that only the segments up to now hold. Later keys belong to the next segment. */
   cut(): readonly IdempotencyNote[] {
     const notes = this.#sinceRetirement;
     this.#sinceRetirement = [];
     return notes;
   }
 
-  /** Writes the keys of a segment about to be retired to their own file, and deletes files that are out of the window. */
+  /** Writes the keys of a segment that is about to be retired to their own file. Deletes files that have left the window. */
   async save(options: {
     readonly files: FileSystem;
     readonly stateDir: string;
@@ -92,22 +104,10 @@ export class IdempotencyKeys {
     readonly durable: boolean;
   }): Promise<void> {
     const { files, stateDir, segment, durable } = options;
-    const notes = options.notes.filter((note) => this.#inForce(note));
+    const notes = options.notes.filter((note) => this.#isValid(note));
     if (notes.length > 0) {
-      const path = join(stateDir, `keys-${String(segment).padStart(8, '0')}.log`);
-      const fd = await files.open(path);
-      try {
-        await files.truncate(path, 0);
-        let at = 0;
-        for (let i = 0; i < notes.length; i += KEYS_PER_ENTRY) {
-          const { buffers, bytes } = encodeEntry({ seq: 0, keys: notes.slice(i, i + KEYS_PER_ENTRY) }, []);
-          await writeFully(files, fd, buffers, at);
-          at += bytes;
-        }
-        if (durable) await files.sync(fd);
-      } finally {
-        await files.close(fd);
-      }
+      const path = join(stateDir, NAMES.of(segment));
+      await writeKeys({ files, path, notes, durable });
       if (durable) await files.syncFolder(stateDir);
       this.#keyFiles.push({ path, newest: notes.reduce((newest, note) => Math.max(newest, note.time), 0) });
     }
@@ -130,16 +130,40 @@ export class IdempotencyKeys {
 
   #forget(): void {
     for (const [key, note] of this.#notes) {
-      if (this.#notes.size <= this.#limits.maxKeys && this.#inForce(note)) return;
+      if (this.#notes.size <= this.#limits.maxKeys && this.#isValid(note)) return;
       this.#notes.delete(key);
     }
   }
 
-  #inForce(note: IdempotencyNote): boolean {
+  #isValid(note: IdempotencyNote): boolean {
     return note.time > this.#clock() - this.#limits.windowMs;
   }
 
   #first(): IdempotencyNote | undefined {
     return this.#notes.values().next().value;
+  }
+}
+
+async function writeKeys(options: {
+  readonly files: FileSystem;
+  readonly path: string;
+  readonly notes: readonly IdempotencyNote[];
+  readonly durable: boolean;
+}): Promise<void> {
+  const { files, path, notes, durable } = options;
+  const fd = await files.open(path);
+  try {
+    await files.truncate(path, 0);
+    let at = 0;
+    for (let i = 0; i < notes.length; i += KEYS_PER_ENTRY) {
+      const meta: KeysMeta = { seq: 0, keys: notes.slice(i, i + KEYS_PER_ENTRY) };
+      const entry = encodeEntry(meta, []);
+      sealEntry(entry);
+      await writeFully(files, fd, entry.buffers, at);
+      at += entry.bytes;
+    }
+    if (durable) await files.sync(fd);
+  } finally {
+    await files.close(fd);
   }
 }

@@ -1,46 +1,96 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { diskFileSystem } from '../disk/file-system.ts';
+import { DataFiles } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
-import { decodeEntries, encodeEntry } from './journal.ts';
+import { JournalWriter, readSegments } from './journal.ts';
 import { CommittedState } from './state.ts';
 
-describe('journal entries', () => {
-  const entries = [
-    { meta: { seq: 0, files: [['2025-11-22T10', 10, 3] as const] }, data: [Buffer.from('ab'), Buffer.from('c')] },
-    { meta: { seq: 1 }, data: [] },
-  ];
-  const bytes = Buffer.concat(entries.flatMap(({ meta, data }) => [...encodeEntry(meta, data).buffers]));
+const dataFiles = new DataFiles({ logsDir: '/logs', dlqDir: '/dlq' });
 
-  it('read back as they were written', () => {
-    const read = [...decodeEntries(bytes, 0)];
-    expect(read.map(({ meta }) => meta)).toEqual(entries.map(({ meta }) => meta));
-    expect(read[0]?.data.toString()).toBe('abc');
-    expect(read.at(-1)?.end).toBe(bytes.length);
+describe('a journal segment', () => {
+  let stateDir: string;
+  beforeEach(() => {
+    stateDir = mkdtempSync(join(tmpdir(), 'logforge-journal-'));
+  });
+  afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
+
+  /** A snapshot and one entry with inline data. Gives the path, and the length up to the end of each. */
+  async function writeSegment(): Promise<{ path: string; ends: readonly number[] }> {
+    const options = { files: diskFileSystem, stateDir, durable: true };
+    const journal = await JournalWriter.create({ ...options, number: 7, snapshot: { seq: 3 } });
+    const ends = [journal.length];
+    const meta = { seq: 4, files: [[dataFiles.named('2025-11-22T10'), 10, 3] as const] };
+    await journal.append(meta, [Buffer.from('ab'), Buffer.from('c')], { sync: true });
+    ends.push(journal.length);
+    await journal.close();
+    return { path: journal.path, ends };
+  }
+
+  it('has the form that earlier versions read and write', async () => {
+    const { path, ends } = await writeSegment();
+    expect(path).toBe(join(stateDir, 'journal-00000007.log'));
+    const entry = (json: string, data: string): Buffer => {
+      const payload = Buffer.concat([Buffer.alloc(4), Buffer.from(json + data)]);
+      payload.writeUInt32LE(json.length);
+      const head = Buffer.alloc(8);
+      head.writeUInt32LE(payload.length);
+      head.writeUInt32LE(crc32(payload), 4);
+      return Buffer.concat([head, payload]);
+    };
+    expect(readFileSync(path).subarray(0, ends[1])).toEqual(
+      Buffer.concat([
+        Buffer.from('LFJRNL1\n'),
+        entry('{"seq":3}', ''),
+        entry('{"seq":4,"files":[["2025-11-22T10",10,3]]}', 'abc'),
+      ]),
+    );
   });
 
-  it('count up to the first that is cut off or has a flipped bit', () => {
-    const first = encodeEntry(entries[0]?.meta ?? { seq: 0 }, entries[0]?.data ?? []).bytes;
-    for (let cut = 0; cut < bytes.length; cut++) {
-      expect([...decodeEntries(bytes.subarray(0, cut), 0)]).toHaveLength(cut < first ? 0 : 1);
-      const flipped = Buffer.from(bytes);
-      flipped[cut] = (flipped[cut] ?? 0) ^ 1;
-      expect([...decodeEntries(flipped, 0)]).toHaveLength(cut < first ? 0 : 1);
+  it('is read to its last whole entry, without the zeros written ahead', async () => {
+    const { path, ends } = await writeSegment();
+    const bytes = readFileSync(path);
+    const length = ends.at(-1) ?? 0;
+    expect(bytes.length).toBeGreaterThan(length);
+    for (let cut = 0; cut <= length; cut++) {
+      writeFileSync(path, bytes.subarray(0, cut));
+      const [segment] = await readSegments(stateDir, dataFiles);
+      const whole = ends.filter((end) => end <= cut);
+      expect(segment?.entries).toHaveLength(whole.length);
     }
+    writeFileSync(path, bytes);
+    const [segment] = await readSegments(stateDir, dataFiles);
+    expect(segment?.tornBytes).toBe(0);
+    expect(segment?.entries.map(({ meta }) => meta.seq)).toEqual([3, 4]);
+    expect(segment?.entries[1]?.data.toString()).toBe('abc');
+    expect(segment?.entries[1]?.meta.files).toEqual([[dataFiles.named('2025-11-22T10'), 10, 3]]);
+    bytes.write('junk', length + 100);
+    writeFileSync(path, bytes);
+    expect((await readSegments(stateDir, dataFiles))[0]?.tornBytes).toBe(104);
   });
 
-  it('end where the segment is filled with zeros', () => {
-    expect([...decodeEntries(Buffer.concat([bytes, Buffer.alloc(100)]), 0)]).toHaveLength(2);
+  it('without its magic has no entries', async () => {
+    const { path } = await writeSegment();
+    writeFileSync(path, readFileSync(path).fill('X', 0, 1));
+    expect((await readSegments(stateDir, dataFiles)).map(({ number, entries }) => [number, entries])).toEqual([
+      [7, []],
+    ]);
   });
 });
 
 describe('committed state', () => {
-  it('keeps an hour as changed when it grew in the entry that says it was summarised before', () => {
+  it('keeps an hour as changed when it grew in the entry that advances the aggregator’s cursor', () => {
     const state = new CommittedState();
     const hour = 489_730;
-    state.apply({ seq: 0, files: [['2025-11-13T10', 10, 0]] });
+    const file = dataFiles.ofHour(hour);
+    state.apply({ seq: 0, files: [[file, 10, 0]] });
     expect(state.changedHours()).toEqual([]);
-    state.apply({ seq: 1, files: [['2025-11-13T10', 20, 10]] });
+    state.apply({ seq: 1, files: [[file, 20, 10]] });
     expect(state.changedHours()).toEqual([hour]);
-    state.apply({ seq: 2, files: [['2025-11-13T10', 30, 10]], summarised: [[hour, 20]] });
+    state.apply({ seq: 2, files: [[file, 30, 10]], summarised: [[hour, 20]] });
     expect(state.changedHours()).toEqual([hour]);
     state.apply({ seq: 3, summarised: [[hour, 30]] });
     expect(state.changedHours()).toEqual([]);

@@ -1,136 +1,132 @@
 import { readFileSync } from 'node:fs';
-import { readdir, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { createSegmentNames } from '../disk/segment-names.ts';
+import { type EncodedEntry, encodeEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
+import type { DataFile, DataFiles } from './data-files.ts';
 
 /*
- * The commit journal: what is committed is what it says.
+ * The commit journal. A batch is committed when the journal says so.
  *
- *   <stateDir>/journal-<number>.log          counting up; one, or two while the older is being retired
+ *   <stateDir>/journal-<number>.log          counting up; two while the older one is being retired, otherwise one
  *
  *   segment = "LFJRNL1\n" entry*             the first entry is a snapshot of the state
- *   entry   = length u32 | crc32(payload) u32 | payload              little endian; a length of 0 ends the segment
- *   payload = length of meta u32 | meta, JSON | inline data
+ *   entry                                    as disk/write-ahead-log.ts draws it, with seed 0:
+ *     meta  = EntryMeta below, as JSON       a data file stands in it by its name (data-files.ts)
+ *     data  = inline data                    the bytes of the files in `files`, one after the other
  *
- * An entry either names what was written to the hour files and synced there (`inline` 0), or carries the bytes itself:
- * small commits are then one sync instead of two rounds, and the hour files are synced when the segment is retired.
- * An entry that is cut off or fails its checksum was never answered for; it and what follows do not count.
+ * An entry either names what was written to the data files and synced there (`inline` 0), or carries the bytes itself.
+ * A small commit then takes one sync instead of two rounds, and its data files are synced later.
+ * An entry that is cut off or fails its checksum was never acknowledged. It and the entries after it do not count.
  *
- * Zeros are written ahead of small entries: a sync that does not have to make the file longer takes half the time
- * (bench/sync.ts).
+ * Zeros are written ahead of small entries: a sync takes half the time when the file does not grow (bench/sync.ts).
  */
 const MAGIC = Buffer.from('LFJRNL1\n');
-const ENTRY_HEAD = 12;
+const NAMES = createSegmentNames({ prefix: 'journal-', digits: 8, suffix: '.log' });
 
-/** Written behind an entry of up to SMALL_ENTRY bytes that ends beyond what was written ahead before. */
+/** Written after an entry of up to SMALL_ENTRY bytes that ends beyond the zeros written before. */
 const AHEAD = Buffer.alloc(512 * 1024);
 const SMALL_ENTRY = 64 * 1024;
 
-/** A file as of this entry: its new committed length, and how many of the last bytes stand in the entry's inline data. */
-export type FileNote = readonly [name: string, length: number, inline: number];
+/** A file as of this entry: its new committed length, and how many of the last bytes are the entry's inline data. */
+export type FileNote = readonly [file: DataFile, length: number, inline: number];
 
+/** Its keys are those of the JSON. */
 export interface EntryMeta {
-  /** Counts entries. In a segment, those from the next segment's first `seq` on were given up and do not count. */
+  /** Counts entries. In a segment, the entries from the next segment's first `seq` on were given up and do not count. */
   readonly seq: number;
   readonly files?: readonly FileNote[];
   readonly keys?: readonly IdempotencyNote[];
   readonly offsets?: readonly OffsetNote[];
   readonly batchIds?: readonly string[];
-  /** Hours summarised up to a length. */
+  /** The aggregator's cursors that advanced: the length up to which the summary of an hour has read its file. */
   readonly summarised?: readonly (readonly [hour: Hour, bytes: number])[];
-  /** In a snapshot: hours that wait for the aggregator. */
+  /** In a snapshot: hours whose file is longer than the aggregator's cursor. */
   readonly changed?: readonly Hour[];
 }
+
+type StoredMeta = Omit<EntryMeta, 'files'> & {
+  readonly files?: readonly (readonly [name: string, length: number, inline: number])[];
+};
 
 export interface Entry {
   readonly meta: EntryMeta;
   readonly data: Buffer;
 }
 
-/** The entry as it stands in the file, and its length in bytes. */
-export function encodeEntry(meta: EntryMeta, data: readonly Buffer[]): { buffers: readonly Buffer[]; bytes: number } {
-  const json = Buffer.from(JSON.stringify(meta));
-  const head = Buffer.allocUnsafe(ENTRY_HEAD);
-  head.writeUInt32LE(json.length, 8);
-  let length = 4 + json.length;
-  let checksum = crc32(json, crc32(head.subarray(8)));
-  for (const part of data) {
-    length += part.length;
-    checksum = crc32(part, checksum);
-  }
-  head.writeUInt32LE(length, 0);
-  head.writeUInt32LE(checksum, 4);
-  return { buffers: [head, json, ...data], bytes: 8 + length };
+/** The entry as it stands in the file. */
+function encode(meta: EntryMeta, data: readonly Buffer[]): EncodedEntry {
+  const { files, ...rest } = meta;
+  const stored: StoredMeta =
+    files === undefined
+      ? rest
+      : { ...meta, files: files.map(([{ name }, length, inline]) => [name, length, inline] as const) };
+  const entry = encodeEntry(stored, data);
+  sealEntry(entry);
+  return entry;
 }
 
-/** The whole entries from `start` on; stops, without an error, at the first that is not. */
-export function* decodeEntries(bytes: Buffer, start: number): Generator<Entry & { readonly end: number }> {
-  let at = start;
-  while (at + ENTRY_HEAD <= bytes.length) {
-    const length = bytes.readUInt32LE(at);
-    const end = at + 8 + length;
-    if (length < 4 || end > bytes.length) return;
-    const payload = bytes.subarray(at + 8, end);
-    if (crc32(payload) !== bytes.readUInt32LE(at + 4)) return;
-    const dataStart = 4 + payload.readUInt32LE(0);
-    // The checksum holds, so this is what encodeEntry wrote.
-    const meta = JSON.parse(payload.toString('utf8', 4, dataStart)) as EntryMeta;
-    yield { meta, data: payload.subarray(dataStart), end };
-    at = end;
-  }
+/** The checksum of the entry holds, so `meta` is what `encode` wrote. */
+function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
+  const { files, ...rest } = meta as StoredMeta;
+  if (files === undefined) return rest;
+  return { ...rest, files: files.map(([name, length, inline]) => [dataFiles.named(name), length, inline] as const) };
 }
 
 export interface Segment {
   readonly number: number;
   readonly path: string;
   readonly entries: readonly Entry[];
-  /** Bytes behind the last whole entry, but for zeros: a commit that was under way when the process ended. */
+  /** Bytes after the last whole entry, without trailing zeros: a commit that was running when the process ended. */
   readonly tornBytes: number;
 }
 
 /** The segments of a state folder, oldest first. One whose snapshot cannot be read has no entries. */
-export async function readSegments(stateDir: string): Promise<Segment[]> {
-  const numbers = (await readdir(stateDir))
-    .map((name) => /^journal-(\d+)\.log$/.exec(name)?.[1])
-    .filter((text) => text !== undefined)
-    .map(Number)
-    .sort((a, b) => a - b);
-  return numbers.map((number) => readSegment(number, segmentPath(stateDir, number)));
+export async function readSegments(stateDir: string, dataFiles: DataFiles): Promise<Segment[]> {
+  const numbers = await NAMES.list(stateDir);
+  return numbers.map((number) => {
+    const path = segmentPath(stateDir, number);
+    try {
+      return readSegment(number, path, dataFiles);
+    } catch (error) {
+      throw new Error(`cannot read the commit journal file=${path}`, { cause: error });
+    }
+  });
 }
 
-function readSegment(number: number, path: string): Segment {
+function readSegment(number: number, path: string, dataFiles: DataFiles): Segment {
   const bytes = readFileSync(path);
   const entries: Entry[] = [];
   let end = 0;
   if (bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
-    for (const entry of decodeEntries(bytes, MAGIC.length)) {
-      entries.push(entry);
-      end = entry.end;
+    for (const { meta, data, end: next } of wholeEntries(bytes, MAGIC.length)) {
+      entries.push({ meta: decodeMeta(meta, dataFiles), data });
+      end = next;
     }
   }
   return { number, path, entries, tornBytes: lengthWithoutZeros(bytes, end) - end };
 }
 
-/** The length up to the last byte behind `start` that is not zero. */
+/** The length up to the last byte after `start` that is not zero. */
 function lengthWithoutZeros(bytes: Buffer, start: number): number {
   let length = bytes.length;
   while (length > start && bytes[length - 1] === 0) length--;
   return length;
 }
 
-/** Deletes retired segments, oldest first, so that what a crash leaves is always the newest ones. */
+/** Deletes retired segments, oldest first, so that a crash always leaves the newest ones. */
 export async function removeSegments(segments: readonly { readonly path: string }[]): Promise<void> {
   for (const segment of segments) await unlink(segment.path);
 }
 
-export function segmentPath(stateDir: string, number: number): string {
-  return join(stateDir, `journal-${String(number).padStart(8, '0')}.log`);
+function segmentPath(stateDir: string, number: number): string {
+  return join(stateDir, NAMES.of(number));
 }
 
-/** The segment being written. One append at a time; the caller sees to that. */
+/** The segment that is being written. The caller makes one append at a time. */
 export class JournalWriter {
   readonly number: number;
   readonly path: string;
@@ -138,7 +134,7 @@ export class JournalWriter {
   readonly #durable: boolean;
   readonly #fd: number;
   #length: number;
-  /** Up to where the file was written, be it with zeros. */
+  /** Length in bytes up to which the file was written, zeros included. */
   #ahead: number;
 
   private constructor(options: { files: FileSystem; durable: boolean; number: number; path: string; fd: number }) {
@@ -151,7 +147,7 @@ export class JournalWriter {
     this.#ahead = 0;
   }
 
-  /** Starts a segment with a snapshot. When it rejects, no such segment counts: its first entry is not whole. */
+  /** Starts a segment with a snapshot. When it rejects, the segment does not count: its first entry is not whole. */
   static async create(options: {
     readonly files: FileSystem;
     readonly stateDir: string;
@@ -165,7 +161,7 @@ export class JournalWriter {
     const journal = new JournalWriter({ files, durable, number, path, fd });
     try {
       await files.truncate(path, 0);
-      const { buffers, bytes } = encodeEntry(snapshot, []);
+      const { buffers, bytes } = encode(snapshot, []);
       await writeFully(files, fd, [MAGIC, ...buffers], 0);
       if (durable) {
         await files.sync(fd);
@@ -186,11 +182,11 @@ export class JournalWriter {
   }
 
   /**
-   * Resolves once the entry is as durable as configured. When it rejects, the entry does not count as long as the next
-   * thing that happens is a new segment: the caller must not append here again.
+   * Resolves once the entry is as durable as configured. When it rejects, the caller must not append here again, but
+   * start a new segment: then the entry does not count.
    */
   async append(meta: EntryMeta, data: readonly Buffer[], options: { readonly sync: boolean }): Promise<void> {
-    const { buffers, bytes } = encodeEntry(meta, data);
+    const { buffers, bytes } = encode(meta, data);
     try {
       await writeFully(this.#files, this.#fd, buffers, this.#length);
       await this.#writeAhead(this.#length + bytes, bytes);
@@ -202,7 +198,7 @@ export class JournalWriter {
     this.#length += bytes;
   }
 
-  /** Becomes durable with the entry. Without it all is as well, but slower. */
+  /** The zeros become durable with the entry. They only make later syncs faster. */
   async #writeAhead(end: number, entryBytes: number): Promise<void> {
     if (!this.#durable || end <= this.#ahead) return;
     this.#ahead = end;

@@ -1,6 +1,6 @@
 import type { Batch } from '../model/chunk.ts';
 import type { CommitNote, IdempotencyNote } from '../model/deliver.ts';
-import { nameOfDeadLetters, nameOfHour } from './data-files.ts';
+import type { DataFile, DataFiles } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
 
 /** A batch that waits to be committed. */
@@ -16,19 +16,19 @@ export interface Append {
 }
 
 /** What each file gets, in the order of the group. */
-export function collectAppends(group: readonly Pending[]): Map<string, Append> {
-  const appends = new Map<string, Append>();
-  const add = (name: string, lines: Buffer): void => {
-    const append = appends.get(name);
-    if (append === undefined) appends.set(name, { buffers: [lines], bytes: lines.length });
+export function collectAppends(group: readonly Pending[], dataFiles: DataFiles): Map<DataFile, Append> {
+  const appends = new Map<DataFile, Append>();
+  const add = (file: DataFile, lines: Buffer): void => {
+    const append = appends.get(file);
+    if (append === undefined) appends.set(file, { buffers: [lines], bytes: lines.length });
     else {
       append.buffers.push(lines);
       append.bytes += lines.length;
     }
   };
   for (const { batch, note } of group) {
-    for (const chunk of batch) add(nameOfHour(chunk.hour), chunk.lines);
-    for (const letter of note.deadLetters ?? []) add(nameOfDeadLetters(letter.time), encodeDeadLetter(letter));
+    for (const chunk of batch) add(dataFiles.ofHour(chunk.hour), chunk.lines);
+    for (const letter of note.deadLetters ?? []) add(dataFiles.ofDeadLetters(letter.time), encodeDeadLetter(letter));
   }
   return appends;
 }
@@ -39,6 +39,6 @@ export function keysOf(note: CommitNote): readonly IdempotencyNote[] {
 }
 
 /** The bytes of all files in the order of the journal entry's `files`. */
-export function inlineData(appends: ReadonlyMap<string, Append>): Buffer[] {
+export function inlineData(appends: ReadonlyMap<DataFile, Append>): Buffer[] {
   return [...appends.values()].flatMap((append) => append.buffers);
 }

@@ -1,12 +1,13 @@
 import { dirname } from 'node:path';
-import { type FileSystem, makeFolder, writeFully } from '../disk/file-system.ts';
+import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { makeFolder } from '../disk/folders.ts';
 import type { Log } from '../log.ts';
-import { type DataFolders, pathOfName } from './data-files.ts';
+import type { DataFile, DataFiles } from './data-files.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { type Entry, readSegments, type Segment } from './journal.ts';
 import { CommittedState } from './state.ts';
 
-/** What a start finds: the state as committed, and the segments it came from, which the caller retires. */
+/** What a start finds: the committed state, and the segments that it came from, which the caller retires. */
 export interface Recovered {
   readonly state: CommittedState;
   readonly segments: readonly Segment[];
@@ -14,26 +15,27 @@ export interface Recovered {
 }
 
 /**
- * Brings the data files to what the journal says: bytes that stand only in the journal are written again, what lies
- * beyond a committed length is cut off, and a file that is shorter than committed is reported. Costs the files that the
- * last segments name, however much history there is. Running it twice changes nothing.
+ * Makes the data files as the journal says: writes bytes again that only the journal has, cuts a file off at its
+ * committed length, and reports a file that is shorter. The cost depends on the files that the last segments name, not
+ * on history. To run it twice changes nothing.
  */
 export async function recover(options: {
   readonly files: FileSystem;
   readonly stateDir: string;
-  readonly folders: DataFolders;
+  readonly dataFiles: DataFiles;
   readonly keys: IdempotencyKeys;
   readonly durable: boolean;
   readonly log: Log;
 }): Promise<Recovered> {
-  const { files, stateDir, folders, keys, durable, log } = options;
-  const segments = await readSegments(stateDir);
+  const { files, stateDir, dataFiles, keys, durable, log } = options;
+  const segments = await readSegments(stateDir, dataFiles);
   const entries = liveEntries(segments);
   if (segments.length > 0 && entries.length === 0) {
-    log.error('the commit journal cannot be read; files are taken as they stand', { stateDir });
+    log.error('cannot read the commit journal; data files are taken as they are', { stateDir });
   }
   const torn = segments.reduce((bytes, segment) => bytes + segment.tornBytes, 0);
-  if (torn > 0) log.info('commit journal ends in an unfinished entry, which never counted', { bytes: torn });
+  if (torn > 0)
+    log.info('the commit journal ends in an unfinished entry, which was never acknowledged', { stateDir, bytes: torn });
 
   const state = new CommittedState();
   for (const { meta } of entries) {
@@ -41,21 +43,25 @@ export async function recover(options: {
     for (const note of meta.keys ?? []) keys.remember(note);
   }
   const inline = inlineWrites(entries);
-  for (const [name, committed] of [...state.files()]) {
-    const path = pathOfName(folders, name);
-    const size = await restore({ files, path, writes: inline.get(name) ?? [], committed, durable });
+  for (const [file, committed] of [...state.files()]) {
+    const { path } = file;
+    const size = await restore({ files, path, writes: inline.get(file) ?? [], committed, durable });
     if (size > committed) {
       await files.truncate(path, committed);
-      log.info('cut off what was not committed', { file: path, committed, bytes: size - committed });
+      log.info('cut off bytes that were not committed', { file: path, committed, bytes: size - committed });
     } else if (size < committed) {
-      log.error('file is shorter than committed: somebody shortened or deleted it', { file: path, committed, size });
-      state.forget(name);
+      log.error('a data file is shorter than committed: somebody shortened or deleted it', {
+        file: path,
+        committed,
+        size,
+      });
+      state.forget(file);
     }
   }
   return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1 };
 }
 
-/** The entries that count, in order: those that a later segment starts behind were given up. */
+/** The entries that count, in order. An entry whose `seq` a later segment starts with, or goes beyond, was given up. */
 function liveEntries(segments: readonly Segment[]): Entry[] {
   const readable = segments.filter((segment) => segment.entries.length > 0);
   return readable.flatMap((segment, i) => {
@@ -70,24 +76,24 @@ interface InlineWrite {
   readonly bytes: Buffer;
 }
 
-/** The bytes that stand in the journal, by file and in order of writing. */
-function inlineWrites(entries: readonly Entry[]): Map<string, InlineWrite[]> {
-  const writes = new Map<string, InlineWrite[]>();
+/** The inline data of the entries, by file and in order of writing. */
+function inlineWrites(entries: readonly Entry[]): Map<DataFile, InlineWrite[]> {
+  const writes = new Map<DataFile, InlineWrite[]>();
   for (const { meta, data } of entries) {
     let at = 0;
-    for (const [name, length, inline] of meta.files ?? []) {
-      const ofFile = writes.get(name)?.filter((write) => write.end <= length - inline) ?? [];
+    for (const [file, length, inline] of meta.files ?? []) {
+      const ofFile = writes.get(file)?.filter((write) => write.end <= length - inline) ?? [];
       if (inline > 0) {
         ofFile.push({ start: length - inline, end: length, bytes: data.subarray(at, at + inline) });
         at += inline;
       }
-      writes.set(name, ofFile);
+      writes.set(file, ofFile);
     }
   }
   return writes;
 }
 
-/** Writes what the journal holds of a file, and gives the file's length; 0 when there is none. */
+/** Writes the inline data of a file again, and gives the file's length; 0 when there is no file. */
 async function restore(options: {
   readonly files: FileSystem;
   readonly path: string;
@@ -103,7 +109,7 @@ async function restore(options: {
   let size = found ?? 0;
   try {
     for (const { start, end, bytes } of writes) {
-      // A gap cannot be filled: the file was shortened by hand, and that is reported.
+      // The file was shortened by hand, and the gap cannot be filled. The caller reports it.
       if (start > size) break;
       await writeFully(files, fd, [bytes], start);
       size = Math.max(size, end);
@@ -116,17 +122,16 @@ async function restore(options: {
   return size;
 }
 
-/** Writes again, on a new descriptor, what a failed sync may have lost of these files; their journal entries are durable. */
+/** Writes the bytes of these files again that a failed sync may have lost. Their journal entries are durable. */
 export async function restoreFromJournal(options: {
   readonly files: FileSystem;
   readonly stateDir: string;
-  readonly folders: DataFolders;
-  readonly committed: ReadonlyMap<string, number>;
+  readonly dataFiles: DataFiles;
+  readonly committed: ReadonlyMap<DataFile, number>;
 }): Promise<void> {
-  const { files, stateDir, folders, committed } = options;
-  const writes = inlineWrites(liveEntries(await readSegments(stateDir)));
-  for (const [name, length] of committed) {
-    const path = pathOfName(folders, name);
-    await restore({ files, path, writes: writes.get(name) ?? [], committed: length, durable: true });
+  const { files, stateDir, dataFiles, committed } = options;
+  const writes = inlineWrites(liveEntries(await readSegments(stateDir, dataFiles)));
+  for (const [file, length] of committed) {
+    await restore({ files, path: file.path, writes: writes.get(file) ?? [], committed: length, durable: true });
   }
 }

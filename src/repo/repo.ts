@@ -11,16 +11,17 @@ export interface CommittedHour {
 }
 
 /**
- * Our own disk: hourly files behind one commit journal. One process owns it, and in that process one thread.
+ * Our own disk: hourly files and the commit journal that says how long they are. One process owns it, and in that
+ * process one thread.
  *
- * What `append` takes is atomic (whole batch with its note, or nothing), durable as configured when it resolves, and
+ * An `append` is atomic (the whole batch with its note, or nothing), durable as configured when it resolves, and
  * ordered: batches are stored in the order of the calls. Any number of calls may run at once; they share commits.
  */
 export interface Repo {
-  /** Stores a batch. UnavailableError when it cannot (disk full, I/O error, closing): then nothing of it is there. */
+  /** Stores a batch. UnavailableError when it cannot (disk full, I/O error, closing): then nothing of it is stored. */
   readonly append: Deliver;
 
-  /** The idempotency keys in force. */
+  /** The valid idempotency keys. */
   readonly idempotency: {
     find(key: string): IdempotencyNote | undefined;
     /** Keys remembered now. */
@@ -35,11 +36,14 @@ export interface Repo {
   /** Whether a queue message with this batch-id is already stored, however long ago (see batch-id-set.ts). */
   hasBatchId(batchId: string): boolean;
 
-  /** Hours whose committed length grew since they were last marked as summarised. Costs what is listed, not history. */
+  /** Hours that are longer than the aggregator's cursor. The cost depends on how many are listed, not on history. */
   changedHours(): readonly CommittedHour[];
 
-  /** The aggregator's word that an hour is summarised up to `bytes`. Not synced: at worst the hour is looked at again. */
-  markSummarised(hour: Hour, bytes: number): void;
+  /**
+   * Moves the aggregator's cursor: the summary of `hour` has read its file up to `bytes`. Has no effect when the file is
+   * longer by now. Stored with the next commit: after a crash before it, the hour is listed once more.
+   */
+  advanceSummaryCursor(hour: Hour, bytes: number): void;
 
   /** The committed part of one hour, undefined where there is none. */
   committedHour(hour: Hour): Promise<CommittedHour | undefined>;
@@ -47,6 +51,6 @@ export interface Repo {
   /** Rejects with the reason when storage cannot be written now. Creates no file. */
   checkWritable(): Promise<void>;
 
-  /** Finishes what was accepted, syncs, gives up the lock. Later appends are refused with UnavailableError. */
+  /** Commits all batches that wait, syncs, releases the lock. Later appends are refused with UnavailableError. */
   close(): Promise<void>;
 }

@@ -8,22 +8,22 @@ export interface SegmentedJournalOptions {
   readonly stateDir: string;
   readonly durable: boolean;
   readonly keys: IdempotencyKeys;
-  /** A segment is due to be followed by another when it grew beyond this. */
+  /** A segment is due to be followed by another when it has grown beyond this. */
   readonly segmentBytes: number;
   readonly log: Log;
 }
 
-/** How a new segment begins, and what must be done before the older ones may go. */
+/** How a new segment begins, and what must happen before the older ones are deleted. */
 interface Rotation {
   readonly snapshot: EntryMeta;
   readonly durable: boolean;
-  /** Makes safe elsewhere what stands only in the older segments. Runs beside later commits. */
+  /** Makes what only the older segments hold durable elsewhere. Runs while later commits go on. */
   readonly release: () => Promise<void>;
 }
 
 /**
- * The journal as a row of segments: one is written, and when it is long enough the next begins with a snapshot and the
- * older ones are retired in the background. A crash at any point leaves segments that tell the same story.
+ * The journal as a row of segments. One is written. When it is long enough, the next begins with a snapshot, and the
+ * older ones are retired in the background. After a crash at any point, the segments add up to the same state.
  */
 export class SegmentedJournal {
   readonly #options: SegmentedJournalOptions;
@@ -41,7 +41,7 @@ export class SegmentedJournal {
     this.#old = [...parts.old];
   }
 
-  /** Begins segment `number` behind those that a start has read, and retires them: the files are as they say. */
+  /** Begins segment `number` after those that a start has read, and retires them: the data files are as they say. */
   static async open(
     options: SegmentedJournalOptions,
     start: {
@@ -63,7 +63,7 @@ export class SegmentedJournal {
     return this.#current.length;
   }
 
-  /** Whether a new segment must come before the next entry, or should. */
+  /** Whether a new segment must, or should, begin before the next entry. */
   get isRotationDue(): boolean {
     return this.#failed || (this.length > this.#options.segmentBytes && this.#retirement === undefined);
   }
@@ -78,9 +78,9 @@ export class SegmentedJournal {
     }
   }
 
-  /** Resolves when the new segment is there; the retirement of the older ones goes on. Rejects with all as it was. */
+  /** Resolves when the new segment has begun; the older ones are still being retired. Rejects with all as it was. */
   async rotate({ snapshot, durable, release }: Rotation): Promise<void> {
-    await this.#retirement;
+    await this.settled();
     const { files, stateDir } = this.#options;
     const number = this.#current.number + 1;
     const next = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
@@ -94,12 +94,17 @@ export class SegmentedJournal {
     this.#retirement = done;
   }
 
+  /** Resolves when no segment is being retired. */
+  async settled(): Promise<void> {
+    await this.#retirement;
+  }
+
   async close(): Promise<void> {
     await this.#retirement;
     await this.#current.close();
   }
 
-  /** Never rejects: what cannot be retired stays, and goes with the next round. */
+  /** Never rejects: segments that cannot be retired stay until the next rotation. */
   async #retire(last: number, release: () => Promise<void>): Promise<void> {
     const { files, stateDir, durable, keys, log } = this.#options;
     const segments = this.#old;
@@ -110,7 +115,8 @@ export class SegmentedJournal {
       await keys.save({ files, stateDir, segment: last, notes, durable });
       await removeSegments(segments);
     } catch (err) {
-      log.error('cannot retire the old journal segments; they stay until the next round', { err });
+      const paths = segments.map(({ path }) => path);
+      log.error('cannot retire old journal segments; they stay until the next rotation', { files: paths, err });
       this.#old = [...segments, ...this.#old];
       for (const note of notes) keys.remember(note);
     }

@@ -1,19 +1,20 @@
 import type { OffsetNote } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
 import { BatchIdSet } from './batch-id-set.ts';
-import { hourOfName } from './data-files.ts';
+import type { DataFile } from './data-files.ts';
 import type { EntryMeta, FileNote } from './journal.ts';
 
 /**
- * What the journal adds up to. The running service and the start after a crash use the same `apply`, so they cannot
+ * The sum of all journal entries. The running service and the start after a crash use the same `apply`, so they cannot
  * disagree. Idempotency keys are kept apart (idempotency-keys.ts): there may be a million of them.
  */
 export class CommittedState {
   #seq = 0;
-  /** Committed length by file, for each file written since the last snapshot but one. */
-  readonly #lengths = new Map<string, number>();
+  /** Committed length of each file that was written since the snapshot before the last. */
+  readonly #lengths = new Map<DataFile, number>();
   readonly #offsets = new Map<string, OffsetNote>();
   readonly #batchIds = new BatchIdSet();
+  /** Hours whose file is longer than the aggregator's cursor. */
   readonly #changed = new Set<Hour>();
 
   /** The number that the next entry takes. */
@@ -23,52 +24,51 @@ export class CommittedState {
 
   apply(meta: EntryMeta): void {
     this.#seq = meta.seq + 1;
-    // Before the files: an hour that was summarised and grew in the same entry has grown since.
+    // Before the files: an hour that grew in this entry has grown after the aggregator read it.
     for (const [hour] of meta.summarised ?? []) this.#changed.delete(hour);
-    for (const [name, length] of meta.files ?? []) {
-      const before = this.#lengths.get(name);
-      this.#lengths.set(name, length);
-      const hour = hourOfName(name);
-      if (hour !== undefined && before !== undefined && before !== length) this.#changed.add(hour);
+    for (const [file, length] of meta.files ?? []) {
+      const before = this.#lengths.get(file);
+      this.#lengths.set(file, length);
+      if (file.kind === 'hour' && before !== undefined && before !== length) this.#changed.add(file.hour);
     }
     for (const note of meta.offsets ?? []) this.#offsets.set(`${note.topic}/${note.partition}`, note);
     for (const id of meta.batchIds ?? []) this.#batchIds.add(id);
     for (const hour of meta.changed ?? []) this.#changed.add(hour);
   }
 
-  /** Where a new segment starts from. `keep` says which files are still worth knowing. */
-  snapshot(keep: (name: string) => boolean): EntryMeta {
-    for (const name of [...this.#lengths.keys()]) if (!keep(name)) this.#lengths.delete(name);
+  /** The first entry of a new segment. Forgets the files that `keep` does not want. */
+  snapshot(keep: (file: DataFile) => boolean): EntryMeta {
+    for (const file of [...this.#lengths.keys()]) if (!keep(file)) this.#lengths.delete(file);
     return {
       seq: this.#seq,
-      files: [...this.#lengths].map(([name, length]): FileNote => [name, length, 0]),
+      files: [...this.#lengths].map(([file, length]): FileNote => [file, length, 0]),
       offsets: [...this.#offsets.values()],
       batchIds: this.#batchIds.toTexts(),
       changed: [...this.#changed],
     };
   }
 
-  length(name: string): number | undefined {
-    return this.#lengths.get(name);
+  /** Committed length in bytes; undefined for a file that the journal does not know. */
+  length(file: DataFile): number | undefined {
+    return this.#lengths.get(file);
   }
 
-  files(): IterableIterator<[string, number]> {
+  files(): IterableIterator<[DataFile, number]> {
     return this.#lengths.entries();
   }
 
-  /** A file is no longer what the journal says: gone, or shortened by hand. What is left is taken as it stands. */
-  forget(name: string): void {
-    this.#lengths.delete(name);
-    const hour = hourOfName(name);
-    if (hour !== undefined) this.#changed.add(hour);
+  /** The file was deleted or shortened by hand: its length in the journal is wrong. The rest of it stays as it is. */
+  forget(file: DataFile): void {
+    this.#lengths.delete(file);
+    if (file.kind === 'hour') this.#changed.add(file.hour);
   }
 
   isChanged(hour: Hour): boolean {
     return this.#changed.has(hour);
   }
 
-  /** An hour needs no look until it grows again. */
-  markSummarised(hour: Hour): void {
+  /** The aggregator has read the hour to its committed end. */
+  advanceSummaryCursor(hour: Hour): void {
     this.#changed.delete(hour);
   }
 

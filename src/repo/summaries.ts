@@ -1,5 +1,8 @@
 import * as fs from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
+import { makeFolderSync, syncPathSync } from '../disk/folders.ts';
+import { isMissing } from '../disk/missing.ts';
+import { replaceFileSync } from '../disk/replace-file.ts';
 import { type Hour, hourToIso, hourToPath } from '../model/hour.ts';
 import { type OwnedSummary, type Summary, SummaryFormatError } from '../model/summary.ts';
 
@@ -22,10 +25,10 @@ import { type OwnedSummary, type Summary, SummaryFormatError } from '../model/su
  *     }
  *   }
  *
- * The maps are written and read key by key: an object would put `123` first.
+ * The maps are written and read key by key, because an object would put a key like `123` first.
  */
 
-/** The summary files of one folder. `read` and `write` are synchronous: for the aggregator's thread, not for the event loop. */
+/** The summary files of one folder. All calls but `readBytes` block, so they are for threads that serve no requests. */
 export interface SummaryFiles {
   /** The file byte for byte; undefined where there is none. */
   readBytes(hour: Hour): Promise<Buffer | undefined>;
@@ -45,23 +48,23 @@ export interface SummaryFilesOptions {
   readonly durability: 'disk' | 'later' | 'os';
 }
 
+const FILE_MODE = 0o640;
+
 export function summaryPath(analyticsDir: string, hour: Hour): string {
   const { day, hh } = hourToPath(hour);
   return join(analyticsDir, day, `summary_${hh}.json`);
 }
 
 export function createSummaryFiles({ analyticsDir, durability }: SummaryFilesOptions): SummaryFiles {
-  const durable = durability === 'disk';
   return {
     sync(hour) {
       const path = summaryPath(analyticsDir, hour);
-      const fd = fs.openSync(path, 'r');
       try {
-        fs.fsyncSync(fd);
-      } finally {
-        fs.closeSync(fd);
+        syncPathSync(path);
+        syncPathSync(dirname(path));
+      } catch (error) {
+        throw new Error(`cannot sync summary path=${path}`, { cause: error });
       }
-      syncFolder(dirname(path));
     },
 
     async readBytes(hour) {
@@ -86,14 +89,10 @@ export function createSummaryFiles({ analyticsDir, durability }: SummaryFilesOpt
 
     write(summary) {
       const path = summaryPath(analyticsDir, summary.hour);
-      const temporary = `${path}.tmp`;
       try {
-        makeFolder(dirname(path), durability !== 'os');
-        writeFile(temporary, encodeSummary(summary), durable);
-        fs.renameSync(temporary, path);
-        if (durable) syncFolder(dirname(path));
+        makeFolderSync(dirname(path), durability !== 'os');
+        replaceFileSync(path, encodeSummary(summary), { durable: durability === 'disk', mode: FILE_MODE });
       } catch (error) {
-        fs.rmSync(temporary, { force: true, recursive: true });
         throw new Error(`cannot write summary path=${path}`, { cause: error });
       }
     },
@@ -131,7 +130,7 @@ export function parseSummary(text: string, hour: Hour): OwnedSummary {
 
 const PIECE_CHARS = 64 * 1024;
 
-/** The file's text, in pieces that are written one after the other. */
+/** The text of the file, in pieces. */
 export function* encodeSummary(summary: Summary): Generator<string, void, undefined> {
   const { bytes, records, skippedLines } = summary.source;
   yield `{\n  "hour": "${hourToIso(summary.hour)}",\n  "totalRequests": ${summary.totalRequests},\n  "requestsPerPath": `;
@@ -155,7 +154,7 @@ function* encodeMap(counts: ReadonlyMap<string, number>): Generator<string, void
   yield counts.size === 0 ? '{}' : `${piece}\n  }`;
 }
 
-/** Largest first, then by key: the same counts make the same file, whichever way they were come by. */
+/** Largest first, then by key. So the same counts always make the same file. */
 function byCount([key1, count1]: readonly [string, number], [key2, count2]: readonly [string, number]): number {
   if (count1 !== count2) return count2 - count1;
   return key1 < key2 ? -1 : 1;
@@ -196,33 +195,6 @@ function readIfThere(path: string): string | undefined {
 }
 
 function absentOrThrow(error: unknown, path: string): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  if (isMissing(error)) return undefined;
   throw new Error(`cannot read summary path=${path}`, { cause: error });
-}
-
-function writeFile(path: string, pieces: Iterable<string>, durable: boolean): void {
-  const fd = fs.openSync(path, 'w', 0o640);
-  try {
-    for (const piece of pieces) fs.writeFileSync(fd, piece);
-    if (durable) fs.fdatasyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-/** Creates a folder with its parents and makes each new entry durable. */
-function makeFolder(path: string, durable: boolean): void {
-  const whole = resolve(path);
-  const first = fs.mkdirSync(whole, { recursive: true, mode: 0o750 });
-  if (first === undefined || !durable) return;
-  for (let made = whole; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
-}
-
-function syncFolder(path: string): void {
-  const fd = fs.openSync(path, 'r');
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
 }

@@ -1,16 +1,17 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAbsent } from '../disk/missing.ts';
 import { type Hour, parseHour } from '../model/hour.ts';
 import { summaryPath } from './summaries.ts';
 
-/** The total stands in the second member of a summary, whose first is the hour. */
+/** Contains the total: it is the second member of a summary, after the hour. */
 const HEAD_BYTES = 256;
 const AT_ONCE = 32;
 
 /** Reads how many records hours have from the first bytes of their summaries. */
 export function createSummaryTotals({ analyticsDir }: { readonly analyticsDir: string }) {
   return {
-    /** Of the hours in [from, to); null where there is no summary, or none of ours. */
+    /** Of the hours in [from, to). Null where there is no summary, or one without a total at its start. */
     async totals(from: Hour, to: Hour): Promise<(number | null)[]> {
       const totals: (number | null)[] = [];
       for (let first = from; first < to; first += AT_ONCE) {
@@ -60,9 +61,4 @@ async function list(path: string): Promise<string[]> {
     if (isAbsent(error)) return [];
     throw new Error(`cannot list path=${path}`, { cause: error });
   }
-}
-
-function isAbsent(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ENOENT' || code === 'ENOTDIR';
 }

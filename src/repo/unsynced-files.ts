@@ -1,31 +1,30 @@
 import type { FileSystem } from '../disk/file-system.ts';
 import { inParallel } from '../disk/in-parallel.ts';
 import type { Log } from '../log.ts';
-import { type DataFolders, pathOfName } from './data-files.ts';
+import type { DataFile } from './data-files.ts';
 
 /**
- * Little at a time: commits wait for the disk behind such a sync. Only when a segment was retired, every 64 MiB, it took
- * 30 to 60 ms, and was the p99 of POST /logs at a steady 100,000 records a second.
+ * Few bytes at a time, because commits wait while the disk works on such a sync. One sync of all 64 MiB when a segment
+ * was retired took 30 to 60 ms, which was the p99 of POST /logs at a steady 100,000 records a second.
  */
 export const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
-/** At least so many for each file: a sync costs something whatever there is to sync. */
+/** At least this much for each file: a sync has a cost of its own, however few bytes there are. */
 const SYNC_BYTES_PER_FILE = 512 * 1024;
 
 export interface UnsyncedFilesOptions {
   readonly files: FileSystem;
-  readonly folders: DataFolders;
-  /** After so many bytes their files are synced in the background. */
+  /** After this many bytes their files are synced in the background. */
   readonly syncEveryBytes: number;
   readonly log: Log;
 }
 
-/** The data files of which the newest bytes stand safe only in the journal, by name, and their syncs beside the commits. */
+/** The data files whose newest bytes are durable only in the journal, and their syncs in the background. */
 export class UnsyncedFiles {
-  /** A sync failed: what the files hold is not known until they were written again from the journal. */
+  /** A sync failed. The content of the files is not known until it was written again from the journal. */
   needsRestore = false;
   readonly #options: UnsyncedFilesOptions;
-  readonly #names = new Set<string>();
-  /** Since the background last began to sync. */
+  readonly #list = new Set<DataFile>();
+  /** Bytes added since the last sync in the background began. */
   #bytes = 0;
   #background: Promise<void> | undefined;
 
@@ -33,36 +32,36 @@ export class UnsyncedFiles {
     this.#options = options;
   }
 
-  get names(): readonly string[] {
-    return [...this.#names];
+  get list(): readonly DataFile[] {
+    return [...this.#list];
   }
 
-  has(name: string): boolean {
-    return this.#names.has(name);
+  has(file: DataFile): boolean {
+    return this.#list.has(file);
   }
 
-  add(name: string): void {
-    this.#names.add(name);
+  add(file: DataFile): void {
+    this.#list.add(file);
   }
 
-  delete(name: string): void {
-    this.#names.delete(name);
+  delete(file: DataFile): void {
+    this.#list.delete(file);
   }
 
   clear(): void {
-    this.#names.clear();
+    this.#list.clear();
   }
 
-  /** So many bytes more. The files stay on the list, for they grow meanwhile; what is left of them to sync is little. */
+  /** The files on the list grew by this much. They stay on it after a sync in the background: they may grow meanwhile. */
   grew(bytes: number): void {
     this.#bytes += bytes;
     const { syncEveryBytes, log } = this.#options;
-    const enough = syncEveryBytes + (this.#names.size - 1) * Math.min(SYNC_BYTES_PER_FILE, syncEveryBytes);
+    const enough = syncEveryBytes + (this.#list.size - 1) * Math.min(SYNC_BYTES_PER_FILE, syncEveryBytes);
     if (this.#bytes < enough || this.#background !== undefined) return;
     this.#bytes = 0;
-    this.#background = this.sync(this.names)
+    this.#background = this.sync(this.list)
       .catch((err: unknown) => {
-        log.error('cannot sync files in the background; they are written again from the journal', { err });
+        log.error('cannot sync files in the background; the next commit writes them again from the journal', { err });
       })
       .finally(() => {
         this.#background = undefined;
@@ -74,25 +73,26 @@ export class UnsyncedFiles {
     await this.#background;
   }
 
-  /** Rejects when one cannot be synced: then all are on the list again. */
-  async sync(names: readonly string[]): Promise<void> {
+  /** Rejects when one of the files cannot be synced. Then all of them are on the list again. */
+  async sync(list: readonly DataFile[]): Promise<void> {
     try {
-      await inParallel(names, (name) => this.#syncByPath(name));
+      await inParallel(list, (file) => this.#syncOne(file));
     } catch (error) {
-      for (const name of names) this.#names.add(name);
+      for (const file of list) this.#list.add(file);
       this.needsRestore = true;
       throw error;
     }
   }
 
-  /** By a descriptor of its own: the one in use belongs to the commits that go on meanwhile. */
-  async #syncByPath(name: string): Promise<void> {
-    const { files, folders } = this.#options;
-    const path = pathOfName(folders, name);
+  /** Uses a descriptor of its own: commits go on and may close theirs. */
+  async #syncOne({ path }: DataFile): Promise<void> {
+    const { files } = this.#options;
     if ((await files.size(path)) === undefined) return;
     const fd = await files.open(path);
     try {
       await files.sync(fd);
+    } catch (error) {
+      throw new Error(`cannot sync file=${path}`, { cause: error });
     } finally {
       await files.close(fd);
     }

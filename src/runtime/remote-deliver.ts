@@ -1,4 +1,5 @@
 import type { Transferable } from 'node:worker_threads';
+import { GroupCommit, nextTurn } from '../disk/group-commit.ts';
 import type { Log } from '../log.ts';
 import type { Batch } from '../model/chunk.ts';
 import {
@@ -52,11 +53,7 @@ export function createRemoteDeliver(
   log: Pick<Log, 'error'>,
   reuse: (memory: ArrayBuffer) => void,
 ): Deliver {
-  let waiting: Waiting[] = [];
-
-  const send = async (): Promise<void> => {
-    const group = waiting;
-    waiting = [];
+  const send = async (group: readonly Waiting[]): Promise<void> => {
     try {
       const packed = packBatches(group.map(({ batch }) => batch));
       const call: DeliverCall = { packed, notes: group.map(({ note }) => note) };
@@ -71,11 +68,14 @@ export function createRemoteDeliver(
     }
   };
 
+  const commits = new GroupCommit<Waiting>({
+    gather: nextTurn,
+    // The next message does not wait for the reply to this one.
+    commit: async (group) => void send(group),
+  });
+
   return function deliverRemotely(batch, note) {
-    return new Promise((resolve, reject) => {
-      if (waiting.length === 0) setImmediate(() => void send());
-      waiting.push({ batch, note, resolve, reject });
-    });
+    return new Promise((resolve, reject) => commits.add({ batch, note, resolve, reject }));
   };
 }
 

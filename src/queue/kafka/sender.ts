@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { GroupCommit } from '../../disk/group-commit.ts';
 import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import { type BatchId, parseBatchId } from '../../model/batch-id.ts';
@@ -128,45 +129,44 @@ export function partitionOf({ id, idempotency }: QueuedBatch, partitions: number
 class Lane {
   readonly #partition: number;
   readonly #options: SenderOptions;
-  readonly #waiting: Waiting[] = [];
+  readonly #commits: GroupCommit<Waiting>;
+  /** Of the batches that wait. */
   #bytes = 0;
   #maxBytes = 0;
-  #running: Promise<void> | undefined;
   #wake: (() => void) | undefined;
   #lastOffset: bigint | undefined;
 
   constructor(partition: number, options: SenderOptions) {
     this.#partition = partition;
     this.#options = options;
+    this.#commits = new GroupCommit({
+      gather: () => this.#linger(),
+      limits: [
+        { weigh: ({ bytes }) => bytes, max: () => this.#maxBytes },
+        { weigh: ({ records }) => records, max: () => MAX_RECORDS_PER_SEND },
+      ],
+      commit: (group) => this.#sendGroup(group),
+    });
   }
 
   add(entry: Pick<Waiting, 'batch' | 'bytes' | 'records'>, topic: TopicState): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...entry, since: performance.now(), resolve, reject });
       this.#bytes += entry.bytes;
       this.#maxBytes = Math.min(topic.maxMessageBytes, MAX_JOINED_BYTES);
       this.#options.metrics.queueWaiting.inc();
+      this.#commits.add({ ...entry, since: performance.now(), resolve, reject });
       if (this.#bytes >= this.#options.targetBytes) this.#wake?.();
-      this.#running ??= this.#run();
     });
   }
 
   async idle(): Promise<void> {
     this.#wake?.();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await this.#linger();
-      await this.#send(this.#take());
-    }
-    this.#running = undefined;
+    await this.#commits.idle();
   }
 
   /** Gives a lone batch company; what already waited behind a send does not wait again. */
   async #linger(): Promise<void> {
-    const [first] = this.#waiting;
+    const first = this.#commits.oldest;
     const { lingerMs, targetBytes } = this.#options;
     if (first === undefined || this.#bytes >= targetBytes) return;
     const rest = lingerMs - (performance.now() - first.since);
@@ -179,21 +179,10 @@ class Lane {
     this.#wake = undefined;
   }
 
-  /** The first that waits, and as many behind it as fit into one send. */
-  #take(): Waiting[] {
-    let bytes = 0;
-    let records = 0;
-    let count = 0;
-    for (const waiting of this.#waiting) {
-      bytes += waiting.bytes;
-      records += waiting.records;
-      if (count > 0 && (bytes > this.#maxBytes || records > MAX_RECORDS_PER_SEND)) break;
-      count++;
-    }
-    const group = this.#waiting.splice(0, count);
+  #sendGroup(group: readonly Waiting[]): Promise<void> {
     for (const waiting of group) this.#bytes -= waiting.bytes;
     this.#options.metrics.queueWaiting.dec(group.length);
-    return group;
+    return this.#send(group);
   }
 
   async #send(group: readonly Waiting[]): Promise<void> {
@@ -234,7 +223,7 @@ class Lane {
       return;
     }
     this.#lastOffset = undefined;
-    const behind = this.#waiting.splice(0);
+    const behind = this.#commits.withdraw();
     this.#options.metrics.queueWaiting.dec(behind.length);
     this.#bytes = 0;
     const { log } = this.#options;

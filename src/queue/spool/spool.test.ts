@@ -1,15 +1,15 @@
-import type { FileHandle } from 'node:fs/promises';
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestLog } from '../../../test/support/queues.ts';
+import { diskFileSystem, type FileSystem } from '../../disk/file-system.ts';
 import { createMetrics } from '../../metrics/metrics.ts';
 import { UnavailableError } from '../../model/deliver.ts';
 import { createCollector, until, whileConsuming } from '../collect.case.ts';
 import { batchOf } from '../queue-contract.case.ts';
 import { openSpool, type Spool, type SpoolOptions } from './spool.ts';
-import { type SpoolDisk, spoolDisk } from './spool-segments.ts';
 
 let dir: string;
 const opened: Spool[] = [];
@@ -47,15 +47,15 @@ const segments = async () => (await readdir(join(dir, 'spool'))).filter((name) =
 describe('the disk spool', () => {
   it('acknowledges many with one sync', async () => {
     let syncs = 0;
-    const disk = watchedDisk({ sync: () => void syncs++ });
-    const spool = await open({ disk });
+    const files = watchedDisk({ sync: () => void syncs++ });
+    const spool = await open({ files });
     await put(spool, 0);
     await Promise.all(ids(1, 100).map((_, index) => put(spool, index + 1)));
     expect(syncs).toBeLessThan(10);
     expect(await drained(spool, 100)).toEqual(ids(0, 100));
   });
 
-  it('is found again, in order, whatever segments it takes', async () => {
+  it('delivers everything, in order, after a restart and over several segments', async () => {
     const first = await open({ maxBytes: 80_000 });
     for (let index = 0; index < 60; index++) await put(first, index, 1_000);
     expect((await segments()).length).toBeGreaterThan(4);
@@ -68,7 +68,7 @@ describe('the disk spool', () => {
     expect(second.bytes()).toBe(0);
   });
 
-  it('is full at its bound, and takes batches again when it was drained', async () => {
+  it('is full at its limit, and takes batches again when it was drained', async () => {
     const spool = await open({ maxBytes: 20_000 });
     const results = await Promise.allSettled(ids(0, 40).map((_, index) => put(spool, index, 1_000)));
     const taken = results.flatMap((result, index) => (result.status === 'fulfilled' ? [`p:${index}`] : []));
@@ -82,7 +82,7 @@ describe('the disk spool', () => {
     expect(await drained(spool, 1)).toEqual(['p:50']);
   });
 
-  it('goes on behind what it gave out, and gives out nothing twice after an orderly stop', async () => {
+  it('continues after what it delivered, and delivers nothing twice after an orderly stop', async () => {
     const first = await open();
     for (let index = 0; index < 10; index++) await put(first, index);
     expect(await drained(first, 10)).toEqual(ids(0, 10));
@@ -116,7 +116,7 @@ describe('the disk spool', () => {
     }
   });
 
-  it('takes rubbish behind the last whole batch for what was not finished', async () => {
+  it('cuts off rubbish after the last whole batch', async () => {
     const spool = await open();
     await put(spool, 0);
     await spool.close();
@@ -132,7 +132,7 @@ describe('the disk spool', () => {
     }
   });
 
-  it('says what is lost where the disk damaged a batch in the middle, and goes on behind it', async () => {
+  it('logs which batches are lost where the disk damaged one in the middle, and continues after them', async () => {
     const first = await open({ maxBytes: 80_000 });
     for (let index = 0; index < 60; index++) await put(first, index, 1_000);
     await first.close();
@@ -148,14 +148,14 @@ describe('the disk spool', () => {
     expect(second.log.entries).toContain('error the spool is damaged; batches are lost');
   });
 
-  it('refuses what the disk does not take, keeps the rest, and goes on when there is room', async () => {
+  it('refuses what a full disk does not take, keeps the rest, and continues when there is room', async () => {
     let full = false;
-    const disk = watchedDisk({
+    const files = watchedDisk({
       write: () => {
         if (full) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
       },
     });
-    const spool = await open({ disk });
+    const spool = await open({ files });
     await put(spool, 0);
     full = true;
     await expect(put(spool, 1)).rejects.toThrow(/no space left/);
@@ -165,9 +165,9 @@ describe('the disk spool', () => {
     expect(await drained(await open(), 2)).toEqual(['p:0', 'p:2']);
   });
 
-  it('does not give out what was refused because its sync failed', async () => {
+  it('does not deliver what was refused because its sync failed', async () => {
     let failing = false;
-    const disk = watchedDisk({
+    const files = watchedDisk({
       sync: () => {
         if (failing) throw new Error('EIO: i/o error');
       },
@@ -175,7 +175,7 @@ describe('the disk spool', () => {
         if (failing) throw new Error('EIO: i/o error');
       },
     });
-    const spool = await open({ disk });
+    const spool = await open({ files });
     await put(spool, 0);
     failing = true;
     await expect(put(spool, 1)).rejects.toThrow(UnavailableError);
@@ -186,7 +186,7 @@ describe('the disk spool', () => {
     expect(await drained(await open(), 3)).toEqual(['p:0', 'p:2', 'p:3']);
   });
 
-  it('shows what it holds, and how old', async () => {
+  it('shows how much waits in it, and how old it is', async () => {
     let now = 1_000_000;
     const spool = await open({ clock: () => now });
     const read = async () => {
@@ -204,7 +204,64 @@ describe('the disk spool', () => {
     expect(await read()).toEqual([0, 0, 0]);
   });
 
-  it('goes on taking batches while it is drained', async () => {
+  it('has the form on disk that earlier versions read and write', async () => {
+    const spool = await open({ clock: () => 1_234 });
+    await put(spool, 0);
+    await spool.enqueue(batchOf([1, 'a'], [2, 'b', 'c']), {
+      batchIds: ['p:1'],
+      idempotency: { key: 'k', bodyHash: 'h', answer: '{}', time: 5 },
+    });
+    await spool.close();
+    const entry = (sequence: bigint, json: string, data: string): Buffer => {
+      const body = Buffer.concat([Buffer.alloc(4), Buffer.from(json + data)]);
+      body.writeUInt32LE(json.length);
+      const place = Buffer.alloc(8);
+      place.writeBigUInt64LE(sequence);
+      const head = Buffer.alloc(8);
+      head.writeUInt32LE(body.length);
+      head.writeUInt32LE(crc32(Buffer.concat([place, body])), 4);
+      return Buffer.concat([head, body]);
+    };
+    expect(await readFile(join(dir, 'spool/0000000000000000.spool'))).toEqual(
+      Buffer.concat([
+        entry(0n, '{"id":"p:0","time":1234,"chunks":[[1,1,16]]}', '{"n":0,"x":"y"}\n'),
+        entry(
+          1n,
+          '{"id":"p:1","time":1234,"chunks":[[1,1,2],[2,2,4]],"idempotency":{"key":"k","bodyHash":"h","answer":"{}","time":5}}',
+          'a\nb\nc\n',
+        ),
+      ]),
+    );
+    expect(await readFile(join(dir, 'spool/head'), 'utf8')).toBe('0\n');
+  });
+
+  it.each([
+    ['is lost', () => rm(join(dir, 'spool/head'))],
+    ['is half written', () => writeFile(join(dir, 'spool/head'), '1')],
+    ['is from before', () => writeFile(join(dir, 'spool/head'), '2\n')],
+  ])('delivers from the first segment there is when its head file %s', async (_, damage) => {
+    const first = await open({ maxBytes: 8_000 });
+    for (let index = 0; index < 6; index++) await put(first, index, 1_000);
+    expect(await segments()).toEqual([0, 1, 2, 3, 4, 5].map((n) => `${String(n).padStart(16, '0')}.spool`));
+    await first.close();
+    for (const name of (await segments()).slice(0, 4)) await rm(join(dir, 'spool', name));
+    await damage();
+    const second = await open({ maxBytes: 8_000 });
+    expect(second.waiting()).toBe(2);
+    expect(await drained(second, 2)).toEqual(ids(4, 6));
+  });
+
+  it('counts on from its head file when all was delivered', async () => {
+    const first = await open();
+    for (let index = 0; index < 3; index++) await put(first, index);
+    expect(await drained(first, 3)).toEqual(ids(0, 3));
+    await first.close();
+    expect(await segments()).toEqual([]);
+    const second = await open();
+    expect([second.waiting(), second.end()]).toEqual([0, 3n]);
+  });
+
+  it('takes batches while it is drained', async () => {
     const spool = await open();
     const collector = createCollector();
     await whileConsuming(spool, collector, async () => {
@@ -215,32 +272,21 @@ describe('the disk spool', () => {
   });
 });
 
-/** The real disk, with something in between. */
-function watchedDisk(hooks: { write?: () => void; sync?: () => void; truncate?: () => void }): SpoolDisk {
+/** The real disk, with a hook before each operation that a test watches or makes fail. */
+function watchedDisk(hooks: { write?: () => void; sync?: () => void; truncate?: () => void }): FileSystem {
   return {
-    open: async (path, flags) => {
-      const file = await spoolDisk.open(path, flags);
-      const watched: Partial<FileHandle> = {
-        write: (async (...args: Parameters<FileHandle['write']>) => {
-          hooks.write?.();
-          return file.write(...args);
-        }) as FileHandle['write'],
-        datasync: async () => {
-          hooks.sync?.();
-          await file.datasync();
-        },
-        truncate: async (length) => {
-          hooks.truncate?.();
-          await file.truncate(length);
-        },
-      };
-      return new Proxy(file, {
-        get: (target, name) => {
-          const own = Reflect.get(watched, name);
-          const value = own ?? Reflect.get(target, name, target);
-          return typeof value === 'function' && own === undefined ? value.bind(target) : value;
-        },
-      });
+    ...diskFileSystem,
+    write: async (...args) => {
+      hooks.write?.();
+      return diskFileSystem.write(...args);
+    },
+    sync: async (fd) => {
+      hooks.sync?.();
+      await diskFileSystem.sync(fd);
+    },
+    truncate: async (...args) => {
+      hooks.truncate?.();
+      await diskFileSystem.truncate(...args);
     },
   };
 }

@@ -1,0 +1,41 @@
+import * as fs from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { FileSystem } from './file-system.ts';
+
+/*
+ * A new folder survives a power cut once its name is synced, and the name stands in the folder above it. The functions
+ * whose names end in `Sync` block the thread, as Node's own do: they are for threads that serve no requests.
+ */
+
+const FOLDER_MODE = 0o750;
+
+/** Creates a folder with its parents. When `durable`, syncs the name of each new one. Returns at once when it exists. */
+export async function makeFolder(files: FileSystem, path: string, durable: boolean): Promise<void> {
+  const target = resolve(path);
+  const first = await fs.promises.mkdir(target, { recursive: true, mode: FOLDER_MODE });
+  if (first === undefined || !durable) return;
+  for (const parent of parentsOfNew(target, first)) await files.syncFolder(parent);
+}
+
+/** `makeFolder`, blocking. */
+export function makeFolderSync(path: string, durable: boolean): void {
+  const target = resolve(path);
+  const first = fs.mkdirSync(target, { recursive: true, mode: FOLDER_MODE });
+  if (first === undefined || !durable) return;
+  for (const parent of parentsOfNew(target, first)) syncPathSync(parent);
+}
+
+/** The folders that hold a new name, when all from `first` down to `target` are new. */
+function* parentsOfNew(target: string, first: string): Generator<string> {
+  for (let made = target; made.length >= first.length; made = dirname(made)) yield dirname(made);
+}
+
+/** Makes one file with its length, or the names in one folder, durable. Blocks the thread. */
+export function syncPathSync(path: string): void {
+  const fd = fs.openSync(path, 'r');
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

@@ -1,0 +1,42 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isMissing } from '../../disk/missing.ts';
+import type { Log } from '../../log.ts';
+
+/*
+ * The head of the spool: the sequence of the first batch that is still needed.
+ *
+ *   <dir>/head    sequence, decimal, 1 to 15 digits | "\n"
+ *
+ * It is overwritten after each delivery and not synced. A power cut may leave an older number, or half a one, which
+ * reads as 0. Some batches are then sent again, and recognised by their ids where they are stored.
+ */
+
+export interface HeadFile {
+  /** The saved sequence; 0 when there is no file, or one that was damaged. */
+  read(): Promise<number>;
+  /** Saves in the order of the calls. Never rejects: a head that cannot be saved is logged. */
+  save(sequence: number): Promise<void>;
+}
+
+export function createHeadFile({ dir, log }: { readonly dir: string; readonly log: Log }): HeadFile {
+  const path = join(dir, 'head');
+  let saved: Promise<void> = Promise.resolve();
+  return {
+    async read() {
+      try {
+        const text = await readFile(path, 'utf8');
+        return /^\d{1,15}\n$/.test(text) ? Number(text) : 0;
+      } catch (err) {
+        if (!isMissing(err)) log.warn('cannot read the head of the spool; batches are sent again', { file: path, err });
+        return 0;
+      }
+    },
+    save(sequence) {
+      saved = saved
+        .then(() => writeFile(path, `${sequence}\n`))
+        .catch((err: unknown) => log.warn('cannot write the head of the spool', { file: path, err, fold: 'head' }));
+      return saved;
+    },
+  };
+}
