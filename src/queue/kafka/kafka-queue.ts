@@ -5,11 +5,11 @@ import { createBatchIds } from '../../model/batch-id.ts';
 import { type Clock, systemClock } from '../../model/clock.ts';
 import type { Consumption, PartitionLag, Queue, QueueHandler } from '../queue.ts';
 import type { Driver, DriverConsumption, DriverOptions, PartitionEnds, RecordReceiver } from './driver.ts';
-import { createKafkaJsDriver } from './kafkajs/kafkajs-driver.ts';
+import { createKafkaJsDriver } from './kafkajs/driver.ts';
 import { createLagWatch } from './lag-watch.ts';
 import type { MessageFormat } from './message.ts';
 import { decodeRecords } from './message-reader.ts';
-import { createPlatformaticDriver } from './platformatic/platformatic-driver.ts';
+import { createPlatformaticDriver } from './platformatic/driver.ts';
 import { Sender } from './sender.ts';
 
 export const KAFKA_CLIENTS = ['kafkajs', 'platformatic'] as const;

@@ -1,6 +1,6 @@
 import type { Admin } from '@platformatic/kafka';
 import { DEFAULT_MAX_MESSAGE_BYTES, type DriverOptions, type PartitionEnds, untilSeen } from '../driver.ts';
-import { hasApiId, type PlatformaticOptions } from './platformatic-client.ts';
+import { hasApiId, type PlatformaticOptions } from './client.ts';
 
 const TOPIC_CONFIG = 2;
 const EARLIEST = -2n;

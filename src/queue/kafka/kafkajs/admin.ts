@@ -1,7 +1,7 @@
 import type { Admin } from 'kafkajs';
 import { DEFAULT_MAX_MESSAGE_BYTES, type PartitionEnds, untilSeen } from '../driver.ts';
-import { ConfigResourceTypes } from './kafkajs.ts';
-import type { KafkaJsOptions } from './kafkajs-client.ts';
+import type { KafkaJsOptions } from './client.ts';
+import { ConfigResourceTypes } from './library.ts';
 
 export async function readEnds(
   admin: Admin,

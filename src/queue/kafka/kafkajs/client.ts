@@ -1,8 +1,8 @@
 import type { Kafka as Client, logCreator, RetryOptions, SASLOptions } from 'kafkajs';
 import type { Log } from '../../../log.ts';
 import type { DriverOptions } from '../driver.ts';
-import { Kafka, logLevel } from './kafkajs.ts';
-import { registerCodecs } from './kafkajs-codecs.ts';
+import { registerCodecs } from './codecs.ts';
+import { Kafka, logLevel } from './library.ts';
 
 export type KafkaJsOptions = DriverOptions & { readonly log: Log };
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin, type ClusterMetadata, Consumer, type RecordsBatch } from '@platformatic/kafka';
 import type { DriverConsumption, InRecord, RecordReceiver, RecordSink } from '../driver.ts';
-import { readEnds } from './platformatic-admin.ts';
-import { clientOptions, hasApiId, type PlatformaticOptions } from './platformatic-client.ts';
+import { readEnds } from './admin.ts';
+import { clientOptions, hasApiId, type PlatformaticOptions } from './client.ts';
 
 /*
  * A member of the group by @platformatic/kafka, below its streams: one consumer joins, beats and commits, another, which

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import type { DriverConsumption, InRecord, RecordReceiver, RecordSink } from '../driver.ts';
-import { readEnds, typeOf } from './kafkajs-admin.ts';
-import { createKafkaJs, type KafkaJsOptions } from './kafkajs-client.ts';
+import { readEnds, typeOf } from './admin.ts';
+import { createKafkaJs, type KafkaJsOptions } from './client.ts';
 
 /*
  * A member of the group by kafkajs. On GROUP_JOIN, which it emits before it fetches anything, all partitions are paused,

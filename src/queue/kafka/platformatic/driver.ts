@@ -2,9 +2,9 @@ import { Admin, ProduceAcks, Producer } from '@platformatic/kafka';
 import { BatchTooLargeError } from '../../../model/deliver.ts';
 import { type Driver, type OutRecord, type Produced, retryNotTaken, type TopicState } from '../driver.ts';
 import { createReplaceable } from '../replaceable.ts';
-import { createTopic, maxMessageBytesOf, partitionsOf, readEnds } from './platformatic-admin.ts';
-import { clientOptions, hasApiId, type PlatformaticOptions } from './platformatic-client.ts';
-import { consumeByPlatformatic } from './platformatic-consumer.ts';
+import { createTopic, maxMessageBytesOf, partitionsOf, readEnds } from './admin.ts';
+import { clientOptions, hasApiId, type PlatformaticOptions } from './client.ts';
+import { consumeByPlatformatic } from './consumer.ts';
 
 type Text = string;
 type TextProducer = Producer<Text, Buffer, Text, Text>;

@@ -9,10 +9,10 @@ import {
   type TopicState,
 } from '../driver.ts';
 import { createReplaceable } from '../replaceable.ts';
-import { CompressionTypes } from './kafkajs.ts';
-import { createTopic, maxMessageBytesOf, partitionsOf, readEnds, typeOf } from './kafkajs-admin.ts';
-import { createKafkaJs, type KafkaJsOptions } from './kafkajs-client.ts';
-import { consumeByKafkaJs } from './kafkajs-consumer.ts';
+import { createTopic, maxMessageBytesOf, partitionsOf, readEnds, typeOf } from './admin.ts';
+import { createKafkaJs, type KafkaJsOptions } from './client.ts';
+import { consumeByKafkaJs } from './consumer.ts';
+import { CompressionTypes } from './library.ts';
 
 /*
  * kafkajs 2.2.4 is no longer maintained. What keeps its known defects away here: one partition a send, named in every
