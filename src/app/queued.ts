@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import { fetchLimits } from '../queue/kafka/driver.ts';
 import { createKafkaQueue } from '../queue/kafka/kafka-queue.ts';
 import type { Queue } from '../queue/queue.ts';
 import { openSpool, type Spool } from '../queue/spool/spool.ts';
@@ -138,12 +139,8 @@ function kafkaOptions(config: Config, metrics: Metrics, log: Log): Parameters<ty
     sendTimeoutMs: Math.max(server.requestTimeout, MIN_SEND_TIMEOUT_MS),
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     watchMs: WATCH_MS,
-    fetch: {
-      minBytes: 1,
-      maxWaitMs: consumer.flushInterval,
-      maxBytesPerPartition: consumer.flushBytes,
-      maxBytes: consumer.flushBytes * Math.max(1, kafka.partitions),
-    },
+    fetch: fetchLimits(kafka.partitions),
+    flush: { bytes: consumer.flushBytes, intervalMs: consumer.flushInterval },
     ssl: kafka.ssl.enabled ? readTls(kafka.ssl) : undefined,
     sasl: kafka.sasl.mechanism === 'none' ? undefined : { ...kafka.sasl, mechanism: kafka.sasl.mechanism },
   };

@@ -195,10 +195,23 @@ const queue = section('What happens while the broker is away. Version 2 only.', 
   }),
 });
 
-const consumer = section('How consumed messages are stored. Version 2 only.', {
-  flushBytes: size('4MiB', '1KiB', '1GiB', 'Bytes in hand at which they are stored.'),
-  flushInterval: duration('500ms', '1ms', '1m', 'Time in hand at which they are stored.'),
-});
+const consumer = section(
+  'When consumed messages are stored. Each partition collects what it has consumed and stores it in one commit: at once when the partition has nothing more to read, at a stop and before a rebalance, else by these two limits. Version 2 only.',
+  {
+    flushBytes: size(
+      '4MiB',
+      '1KiB',
+      '1GiB',
+      'Bytes of messages of one partition that are stored as soon as they are collected. Each partition holds at most this and one fetch (4 MiB, or one larger batch) in memory.',
+    ),
+    flushInterval: duration(
+      '500ms',
+      '1ms',
+      '1m',
+      'Longest time that a consumed message waits for more of its partition; then what is collected is stored with the next fetch.',
+    ),
+  },
+);
 
 /** The whole configuration. Values go in as written in YAML and come out read: durations in ms, sizes in bytes. */
 export const configSchema = section('', {

@@ -59,7 +59,7 @@ export interface InRecord {
   readonly problem?: string;
 }
 
-/** The raw form of QueueHandler: the same obligations, records for items. */
+/** Takes what a driver reads: QueueHandler with records in place of items. */
 export interface RecordSink {
   assign(ends: PartitionEnds): Promise<RecordReceiver>;
   /** Something failed on the way and is tried again: to be counted and logged. */
@@ -67,11 +67,30 @@ export interface RecordSink {
   fatal(error: Error): void;
 }
 
+/** What one fetch brought of one partition. */
+export interface Fetched {
+  /** At least one. */
+  readonly records: readonly InRecord[];
+  /** The offset to read after these; past the last record where offsets are skipped. */
+  readonly next: bigint;
+  /** Whether the partition has more to read now: then these may wait for it, to be stored together. */
+  readonly hasMore: boolean;
+}
+
+/** The receiver of one assigned partition. One call at a time. */
 export interface RecordReceiver {
   /** The offset to read first. The driver commits it to the group at once, so that a group without one tells something. */
   readonly offset: bigint;
-  /** `next`: the offset to read after these; past the last record where offsets are skipped. */
-  receive(records: readonly InRecord[], next: bigint, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves with the offset up to which everything is stored: the driver commits it to the group. Resolves with
+   * undefined when the records only wait for more: the driver reads on, and commits nothing. When it rejects, nothing
+   * that waited is stored: the driver reads again from `rewind`.
+   */
+  receive(fetched: Fetched, signal: AbortSignal): Promise<bigint | undefined>;
+  /** Stores what waits, for a driver that stops or gives the partition up. Undefined when nothing waits. */
+  flush(signal: AbortSignal): Promise<bigint | undefined>;
+  /** Forgets what waits, and returns the offset from which the driver must read again. */
+  rewind(): bigint;
 }
 
 export interface DriverConsumption {
@@ -141,6 +160,22 @@ export interface FetchOptions {
   readonly maxBytesPerPartition: number;
   readonly maxBytes: number;
 }
+
+/**
+ * The limits of one fetch. They say how the broker answers; when records are stored is for FlushLimits to say.
+ *
+ * minBytes: a fetch is answered as soon as there is one record, so that none waits at the broker.
+ * maxWaitMs: how long the broker keeps a fetch that has nothing to answer. Its own default; a stop waits for it.
+ * maxBytesPerPartition: the largest record batch that the sender joins (MAX_JOINED_BYTES), so that it comes in one fetch.
+ * maxBytes: every partition may fill its share, so that none waits for another, up to what a process can hold.
+ */
+export function fetchLimits(partitions: number): FetchOptions {
+  const maxBytesPerPartition = 4 * MIB;
+  const maxBytes = Math.min(maxBytesPerPartition * Math.max(1, partitions), 64 * MIB);
+  return { minBytes: 1, maxWaitMs: 500, maxBytesPerPartition, maxBytes };
+}
+
+const MIB = 1024 * 1024;
 
 export interface TlsOptions {
   readonly ca?: string | undefined;

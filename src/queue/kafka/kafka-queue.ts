@@ -4,12 +4,12 @@ import type { Metrics } from '../../metrics/metrics.ts';
 import { createBatchIds } from '../../model/batch-id.ts';
 import { type Clock, systemClock } from '../../model/clock.ts';
 import type { Consumption, PartitionLag, Queue, QueueHandler } from '../queue.ts';
-import type { Driver, DriverConsumption, DriverOptions, PartitionEnds, RecordReceiver } from './driver.ts';
+import type { Driver, DriverConsumption, DriverOptions, PartitionEnds } from './driver.ts';
 import { createKafkaJsDriver } from './kafkajs/driver.ts';
 import { createLagWatch } from './lag-watch.ts';
 import type { MessageFormat } from './message.ts';
-import { decodeRecords } from './message-reader.ts';
 import { createPlatformaticDriver } from './platformatic/driver.ts';
+import { createReceiver, type FlushLimits } from './receiver.ts';
 import { Sender } from './sender.ts';
 
 export const KAFKA_CLIENTS = ['kafkajs', 'platformatic'] as const;
@@ -32,6 +32,8 @@ export interface QueueTuning {
   readonly batchTimeoutMs: number;
   /** Bytes that may wait for the broker in all; beyond, batches are refused. */
   readonly maxWaitingBytes: number;
+  /** When consumed messages are stored. */
+  readonly flush: FlushLimits;
   /** How often the group's lag and the broker's health are looked at, ms. */
   readonly watchMs: number;
   readonly metrics: Metrics;
@@ -50,6 +52,7 @@ export function createDrivenQueue(
   options: QueueTuning & { readonly driver: Driver; readonly topic: string; readonly compressed: boolean },
 ): Queue {
   const { driver, topic, metrics, log, clock = systemClock } = options;
+  const now = () => performance.now();
   const sender = new Sender({
     ...{ driver, metrics, log, format: options.format, targetBytes: options.batchBytes },
     ...{ compressed: options.compressed, lingerMs: options.batchTimeoutMs, maxWaitingBytes: options.maxWaitingBytes },
@@ -61,7 +64,10 @@ export function createDrivenQueue(
 
   function consume(handler: QueueHandler): Consumption {
     const consumption = driver.consume({
-      assign: async (ends) => toReceiver(topic, ends, await handler.assign({ ...ends, topic })),
+      assign: async (ends) => {
+        const assignment = await handler.assign({ ...ends, topic });
+        return createReceiver({ topic, partition: ends.partition, assignment, flush: options.flush, now });
+      },
       failed: (what, err) => {
         metrics.kafkaConsumerErrors.inc();
         log.warn(what, { err, fold: what });
@@ -109,18 +115,6 @@ export function createDrivenQueue(
       closing ??= close();
       return closing;
     },
-  };
-}
-
-function toReceiver(
-  topic: string,
-  { partition }: PartitionEnds,
-  assignment: Awaited<ReturnType<QueueHandler['assign']>>,
-): RecordReceiver {
-  return {
-    offset: assignment.offset,
-    receive: (records, next, signal) =>
-      assignment.receive({ topic, partition, items: decodeRecords(records), next }, signal),
   };
 }
 
