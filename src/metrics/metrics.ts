@@ -119,7 +119,7 @@ export function createMetrics(options: { readonly defaultMetrics: boolean }) {
       'logforge_kafka_offset_gaps_total',
       'Offsets that were skipped because the broker no longer has them, or never showed them (transaction markers)',
     ),
-    consumerHeld: gauge('logforge_kafka_partitions_held', 'Partitions that wait because storage fails'),
+    consumerBlocked: gauge('logforge_kafka_partitions_held', 'Partitions that wait because storage fails'),
     consumerLag: gauge<'partition'>('logforge_kafka_consumer_lag', 'Messages that the group has not stored yet', [
       'partition',
     ]),

@@ -241,7 +241,7 @@ describe('a consumer', () => {
     await receive(assignment, [ours(0, one(0)), theirs(1, 'rubbish')]);
     expect(pauses).toEqual([1, 2, 4, 8, 8]);
     expect(texts()).toEqual([[[HOUR, 1, '{"n":0}\n']]]);
-    expect((await metrics.consumerHeld.get()).values[0]?.value).toBe(0);
+    expect((await metrics.consumerBlocked.get()).values[0]?.value).toBe(0);
     expect((await metrics.kafkaConsumerErrors.get()).values[0]?.value).toBe(5);
     expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 1, unaccounted: 0 });
   });
@@ -278,7 +278,7 @@ describe('a consumer', () => {
     hold.resolve();
     await Promise.all([work, next]);
     expect(steps).toEqual(['append begins', 'append ends', 'assigned']);
-    await expect(receive(older, [ours(1, one(1))])).rejects.toThrow('assigned anew');
+    await expect(receive(older, [ours(1, one(1))])).rejects.toThrow('was assigned again');
   });
 });
 
