@@ -30,7 +30,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
         config,
         version: options.version,
         log: createTestLog(),
-        back: {
+        core: {
           deliver: async (batch, note) => {
             const body = Buffer.concat(batch.map(({ lines }) => lines));
             const idempotencyKey = note?.idempotency?.key;

@@ -81,7 +81,7 @@ export async function startService(options: {
     const pipeline = config.version === 1 ? createDirectPipeline(parts) : await startQueuedPipeline(parts);
     const checkReadiness = () => checkAll({ storage: () => repo.checkWritable(), ...pipeline.checks });
     const readHealth = createGauges({ config, metrics, checkReadiness });
-    const back: Core = {
+    const core: Core = {
       deliver: tails.tap(pipeline.deliver),
       live: { ...live, tail: tails.tail },
       hourTotals: createSummaryTotals(summaries),
@@ -95,7 +95,7 @@ export async function startService(options: {
       },
     };
     const version = { ...build, pipeline: config.version };
-    const { address, port, close } = await startFronts({ config, version, back, metrics, log, fronts });
+    const { address, port, close } = await startFronts({ config, version, core, metrics, log, fronts });
     lifecycle.started('http', (graceMs) => close({ graceMs }));
 
     const addr = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
@@ -118,7 +118,7 @@ interface Fronts {
 async function startFronts(parts: {
   readonly config: Config;
   readonly version: VersionInfo;
-  readonly back: Core;
+  readonly core: Core;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly fronts: Fronts;
@@ -127,12 +127,12 @@ async function startFronts(parts: {
   if (config.server.threads > 1) {
     const threads = await startHttpWorkers(parts);
     fronts.counts = threads.metrics;
-    fronts.look = async () => [await lookAt(parts.metrics), ...(await threads.looks())];
+    fronts.look = async () => [await lookAt(parts.metrics), ...(await threads.samples())];
     return threads;
   }
-  const { server, accounting, look } = createHttpWorker({ ...parts, reusePort: false });
+  const { server, accounting, sample } = createHttpWorker({ ...parts, reusePort: false });
   fronts.accountings = [accounting];
-  fronts.look = async () => [await look()];
+  fronts.look = async () => [await sample()];
   return { ...(await server.listen()), close: server.close };
 }
 

@@ -17,7 +17,7 @@ import type { Log } from '../log.ts';
  */
 
 export interface Profiler {
-  /** `main` first, then the threads that run now: `front-1`, `aggregator`. */
+  /** `main` first, then the threads that run now: `http-worker`, `http-worker-2`, `aggregator`. */
   threads(): readonly string[];
   /** Samples one thread for `ms` milliseconds, less when `signal` aborts. */
   cpu(options: { readonly thread: string; readonly ms: number; readonly signal: AbortSignal }): Promise<string>;
