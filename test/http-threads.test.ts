@@ -1,5 +1,5 @@
 import { afterAll, describe } from 'vitest';
-import { type HttpWorkers, startHttpWorkers } from '../src/app/http-workers.ts';
+import { createHttpWorkers, type HttpWorkers } from '../src/app/http-workers.ts';
 import { loadConfig } from '../src/config/config.ts';
 import type { CreateServer } from '../src/http/contract/contract-fixture.case.ts';
 import { describeClose } from '../src/http/contract/contract-stop.case.ts';
@@ -10,7 +10,7 @@ import { createTestLog } from './support/queues.ts';
 
 const { config: defaults } = loadConfig({ env: { LOGFORGE_LOGGING_LEVEL: 'fatal' } });
 
-/** The same front in two threads, with the real ingest in them: what the fake one would have said, the store says. */
+/** HTTP workers as the service has them, with the real ingest in them: what the fake one would have said, the store says. */
 const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...options }) => {
   let threads: HttpWorkers | undefined;
   const { headersTimeoutMs, bodyTimeoutMs, keepAliveTimeoutMs, rateLimit, ...sizes } = limits;
@@ -26,31 +26,27 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
   const config = { ...defaults, server, auth: { ...defaults.auth, ...auth } };
   return {
     async listen() {
-      threads = await startHttpWorkers({
-        config,
-        version: options.version,
-        log: createTestLog(),
-        core: {
-          deliver: async (batch, note) => {
-            const body = Buffer.concat(batch.map(({ lines }) => lines));
-            const idempotencyKey = note?.idempotency?.key;
-            const result = await options.ingest({
-              format: 'ndjson',
-              body,
-              source: '',
-              ...(idempotencyKey !== undefined && { idempotencyKey }),
-            });
-            if (result.kind === 'invalid') throw new Error('the store cannot find a record invalid');
-            return { durability: result.durability, ...(result.replayed && { replay: result.answer }) };
-          },
-          checkReadiness: options.checkReadiness,
-          analytics: options.analytics,
-          aggregate: options.aggregate,
-          ...options.dashboard,
-          metricsText: async () => writeExposition(options.metrics, (await threads?.metrics()) ?? []),
+      const workers = createHttpWorkers({ config, version: options.version, log: createTestLog() });
+      threads = workers;
+      return workers.start({
+        deliver: async (batch, note) => {
+          const body = Buffer.concat(batch.map(({ lines }) => lines));
+          const idempotencyKey = note?.idempotency?.key;
+          const result = await options.ingest({
+            format: 'ndjson',
+            body,
+            source: '',
+            ...(idempotencyKey !== undefined && { idempotencyKey }),
+          });
+          if (result.kind === 'invalid') throw new Error('the store cannot find a record invalid');
+          return { durability: result.durability, ...(result.replayed && { replay: result.answer }) };
         },
+        checkReadiness: options.checkReadiness,
+        analytics: options.analytics,
+        aggregate: options.aggregate,
+        ...options.dashboard,
+        metricsText: async () => writeExposition(options.metrics, await workers.metrics()),
       });
-      return threads;
     },
     drain: () => {
       throw new Error('threads drain when they close, and not before');
@@ -61,7 +57,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
 
 /*
  * The contract of src/http on two threads. What the servers answer is asked of servers in threads that serve all these tests,
- * with the fakes of the tests behind them; how they end, of the real front, whose threads begin and end with it.
+ * with the fakes of the tests behind them; how they end, of the real HTTP workers, whose threads begin and end with them.
  *
  * Not asked of threads: draining before the end (they drain when they close), sharing a port (they do), and the bounds on
  * connections and event streams, of which each thread has its part: test/e2e/thread-limits.test.ts has those.

@@ -90,7 +90,7 @@ function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accoun
     decoders,
     decode: { maxRecordBytes, extraFields, invalid: invalidRecords },
     deliver: core.deliver,
-    delivered: config.version === 1 ? 'stored' : 'handed_over',
+    delivered: config.pipeline === 'direct' ? 'stored' : 'handed_over',
     accounting,
     metrics,
     clock: systemClock,

@@ -15,8 +15,8 @@ import type { HttpWorkerCalls, HttpWorkerData } from './http-worker-entry.ts';
 import { type CoreCalls, serveCore } from './remote-core.ts';
 
 export interface HttpWorkers {
-  readonly address: string;
-  readonly port: number;
+  /** Starts all threads. Rejects, with those that run ended, when one cannot listen. */
+  start(core: Core): Promise<Listening>;
   /** What each thread counts. A thread that ended keeps what it had counted when it was last asked: no counter goes down. */
   metrics(): Promise<readonly MetricCounts[]>;
   /** The live figures of each thread. */
@@ -24,10 +24,14 @@ export interface HttpWorkers {
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
+interface Listening {
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface HttpWorkersOptions {
   readonly config: Config;
   readonly version: VersionInfo;
-  readonly core: Core;
   readonly log: Log;
 }
 
@@ -44,25 +48,31 @@ interface Thread {
 
 /**
  * Several threads that read requests on one port; the kernel spreads the connections among them (SO_REUSEPORT). A thread
- * that dies is replaced. What it had in flight was not acknowledged. Rejects when one cannot listen.
+ * that dies is replaced. What it had in flight was not acknowledged.
  */
-export async function startHttpWorkers(options: HttpWorkersOptions): Promise<HttpWorkers> {
+export function createHttpWorkers(options: HttpWorkersOptions): HttpWorkers {
   const { server } = options.config;
-  const { start, close, metrics, samples } = createThreads(options);
-  try {
-    const wanted = toListenAddress(server.addr);
-    await checkPortIsFree(wanted);
-    const { address, port } = await start(0, wanted.port);
-    await Promise.all(Array.from({ length: server.threads - 1 }, (_, index) => start(index + 1, port)));
-    return { address, port, close, metrics, samples };
-  } catch (error) {
-    await close({ graceMs: 0 });
-    throw error;
+  const { startOne, close, metrics, samples } = createThreads(options);
+
+  async function start(core: Core): Promise<Listening> {
+    try {
+      const wanted = toListenAddress(server.addr);
+      await checkPortIsFree(wanted);
+      const first = await startOne(core, 0, wanted.port);
+      const others = Array.from({ length: server.threads - 1 }, (_, index) => startOne(core, index + 1, first.port));
+      await Promise.all(others);
+      return first;
+    } catch (error) {
+      await close({ graceMs: 0 });
+      throw error;
+    }
   }
+
+  return { start, close, metrics, samples };
 }
 
 /** The threads that run, each with its place among them, and what replaces those that end. */
-function createThreads({ config, version, core, log }: HttpWorkersOptions) {
+function createThreads({ config, version, log }: HttpWorkersOptions) {
   const threads = new Set<Thread>();
   const shared = createSharedLimits(config.server.threads);
   /** What the threads that ended had counted. */
@@ -70,7 +80,7 @@ function createThreads({ config, version, core, log }: HttpWorkersOptions) {
   let closing = false;
 
   /** Resolves once the thread listens. */
-  async function start(place: number, port: number): Promise<{ port: number; address: string }> {
+  async function startOne(core: Core, place: number, port: number): Promise<Listening> {
     const begun = performance.now();
     const thread = startThread({ config, version, port, shared: { ...shared, thread: place } }, core);
     threads.add(thread);
@@ -82,17 +92,17 @@ function createThreads({ config, version, core, log }: HttpWorkersOptions) {
       if (closing) return;
       log.error('an HTTP worker ended unexpectedly; starting another', { thread: place, left: threads.size });
       const early = performance.now() - begun < LEAST_LIFE_MS;
-      setTimeout(() => void restart(place, taken), early ? LEAST_LIFE_MS : 0);
+      setTimeout(() => void restart(core, place, taken), early ? LEAST_LIFE_MS : 0);
     });
     const listening = await thread.remote.listen();
     taken = listening.port;
     return listening;
   }
 
-  async function restart(place: number, port: number): Promise<void> {
+  async function restart(core: Core, place: number, port: number): Promise<void> {
     if (closing) return;
     // A start that fails ends its thread, and its end brings us here again.
-    await start(place, port).catch((err: unknown) =>
+    await startOne(core, place, port).catch((err: unknown) =>
       log.error('cannot start an HTTP worker', { thread: place, port, err }),
     );
   }
@@ -117,7 +127,7 @@ function createThreads({ config, version, core, log }: HttpWorkersOptions) {
     return [past, ...Array.from(threads, ({ counts }) => counts)];
   }
 
-  return { start, close, metrics, samples };
+  return { startOne, close, metrics, samples };
 }
 
 /** Threads that share a port would share it with any other process too, without a message. */

@@ -27,6 +27,13 @@ function problemsIn(text: string, env: Record<string, string> = {}): string[] {
   return problemsOf({ file: 'c.yaml', text, env });
 }
 
+test.each([
+  [1, 'direct'],
+  [2, 'queued'],
+] as const)('version %d is the %s pipeline', (version, pipeline) => {
+  expect(loadConfig({ flags: { version: String(version) } }).config).toMatchObject({ version, pipeline });
+});
+
 describe('defaults', () => {
   test.each(['', '# nothing\n', '---\n', 'server:\nstorage: {}\n'])('hold for %j', (text) => {
     expect(loadConfig({ text }).config).toEqual(loadConfig().config);
@@ -336,7 +343,8 @@ describe('secrets', () => {
     expect(JSON.stringify(masked)).not.toMatch(/first-key|second-key|hush/);
     expect(masked.auth.keys).toEqual(['********', '********']);
     expect(masked.server).toEqual(config.server);
-    expect(maskSecrets(loadConfig().config)).toEqual(loadConfig().config);
+    const { pipeline: _, ...values } = loadConfig().config;
+    expect(maskSecrets(loadConfig().config)).toEqual(values);
   });
 
   test('are not shown in problems', () => {

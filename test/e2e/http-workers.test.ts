@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { startService } from '../../src/app/app.ts';
 import type { Core } from '../../src/app/http-worker.ts';
-import { startHttpWorkers } from '../../src/app/http-workers.ts';
+import { createHttpWorkers } from '../../src/app/http-workers.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Receipt } from '../../src/model/deliver.ts';
 import { createClient, openSocket } from '../support/client.ts';
@@ -75,9 +75,10 @@ async function startBefore(deliver: Core['deliver']) {
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
     metricsText: async () => '',
   };
-  const workers = await startHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, core, log });
+  const workers = createHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, log });
+  const listening = await workers.start(core);
   onTestFinished(() => workers.close({ graceMs: 0 }));
-  return { log, ...workers };
+  return { log, ...workers, ...listening };
 }
 
 describe('an HTTP worker', () => {
