@@ -240,7 +240,7 @@ describe('formats', () => {
 
   it('numbers the elements of a JSON array and the rows of CSV in what it cannot read', async () => {
     const json = await run([await write('a.json', `[${jsonRecord(0)},{"path":1},\n${jsonRecord(1)},{"a":]`)]);
-    expect(json.error).toMatchObject({ message: expect.stringContaining('the array does not end') });
+    expect(json.error).toMatchObject({ message: expect.stringContaining('the JSON array does not end') });
     const whole = await run([await write('b.json', `[${jsonRecord(0)},{"path":1},\n{"a":},${jsonRecord(1)}]`)]);
     expect(whole.stdout).toContain('replayed 2 records in 1 batch, 2 records unreadable (2, 3)');
     const csv = await run([await write('a.csv', 'timestamp,path,userAgent\nx,/,a\n2015-05-17T10:00:00Z,/,b\n1,2\n')]);

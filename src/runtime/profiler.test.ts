@@ -80,7 +80,7 @@ describe('a CPU profile', () => {
   });
 
   it('of a thread that is not there is refused', async () => {
-    await expect(profiler.cpu({ thread: 'gone', ms: 1, signal })).rejects.toThrow('there is no thread "gone"');
+    await expect(profiler.cpu({ thread: 'gone', ms: 1, signal })).rejects.toThrow('no such thread: "gone"');
   });
 });
 

@@ -68,7 +68,7 @@ export function startSpooling(options: SpoolingOptions): Spooling {
 
 /** Sends what is in the spool, in order. */
 function startDrain(options: SpoolingOptions) {
-  const { redeliver, spool, log } = options;
+  const { spool, log } = options;
   /** Everything in the spool before this offset is sent or on its way. */
   let handedOn = spool.end();
   let hasFailed = false;
@@ -80,6 +80,10 @@ function startDrain(options: SpoolingOptions) {
     fatal: (err) => log.error('cannot drain the spool; what is in it waits for the next start', { err }),
   });
 
+  const noteFailure = (): void => {
+    hasFailed = true;
+  };
+
   /** Sends all at once, so that they share sends. What was not taken is sent again, in order, until it is taken. */
   async function drainDelivery({ items, next }: Delivery, signal: AbortSignal): Promise<void> {
     const pauses = createBackoff(options.backoff);
@@ -88,39 +92,11 @@ function startDrain(options: SpoolingOptions) {
       signal.throwIfAborted();
       hasFailed = false;
       handedOn = next;
-      const results = await Promise.all(left.map((batch) => drainBatch(batch)));
-      const failed = left.filter((_, index) => results[index] === false);
+      const isDone = await Promise.all(left.map((batch) => sendOn(batch, options, noteFailure)));
+      const failed = left.filter((_, index) => !isDone[index]);
       if (failed.length === left.length) await pauses.pause(signal);
       else pauses.reset();
       left = failed;
-    }
-  }
-
-  /** False when the batch must be sent again. */
-  async function drainBatch(queued: QueuedBatch): Promise<boolean> {
-    const { id, batch, idempotency, deadLetters } = queued;
-    try {
-      await redeliver(batch, {
-        batchIds: [id],
-        ...(idempotency !== undefined && { idempotency }),
-        ...(deadLetters !== undefined && { deadLetters }),
-      });
-      return true;
-    } catch (error) {
-      if (error instanceof PermanentError) return putAside(queued, error);
-      hasFailed = true;
-      return false;
-    }
-  }
-
-  async function putAside(queued: QueuedBatch, cause: PermanentError): Promise<boolean> {
-    try {
-      await options.undeliverable(queued, cause.message);
-      return true;
-    } catch (err) {
-      const message = 'cannot write a batch that the broker refuses permanently to the dead letters; will retry';
-      log.error(message, { batch: queued.id, reason: cause.message, err, fold: 'undeliverable' });
-      return false;
     }
   }
 
@@ -129,6 +105,40 @@ function startDrain(options: SpoolingOptions) {
     isBehind: () => hasFailed || spool.end() > handedOn,
     stop: () => consumption.stop(),
   };
+}
+
+/**
+ * Sends a batch of the spool, or puts it aside. Resolves with false when that must be done again. `noteFailure` is called
+ * when the broker did not take it.
+ */
+async function sendOn(
+  queued: QueuedBatch,
+  { redeliver, undeliverable, log }: SpoolingOptions,
+  noteFailure: () => void,
+): Promise<boolean> {
+  const { id, batch, idempotency, deadLetters } = queued;
+  try {
+    await redeliver(batch, {
+      batchIds: [id],
+      ...(idempotency !== undefined && { idempotency }),
+      ...(deadLetters !== undefined && { deadLetters }),
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof PermanentError)) {
+      noteFailure();
+      return false;
+    }
+    const reason = error.message;
+    try {
+      await undeliverable(queued, reason);
+      return true;
+    } catch (err) {
+      const message = 'cannot write a batch that the broker refuses permanently to the dead letters; will retry';
+      log.error(message, { batch: id, reason, err, fold: 'undeliverable' });
+      return false;
+    }
+  }
 }
 
 async function showNowAndThen(spool: SpoolQueue, signal: AbortSignal): Promise<void> {

@@ -1,18 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BatchTooLargeError } from '../../model/deliver.ts';
 
 /**
- * What a client library must bring. All that is ours (message format, joining, partitions, batch-ids, checks) stands
- * above it, once, in kafka-queue.ts; a driver only moves records.
+ * What a client library must provide. A driver only moves records. The rest (message format, joining, partitions,
+ * batch-ids, checks) stands above it, once, in kafka-queue.ts.
  */
 export interface Driver {
   /**
    * Sends records as one record batch to one partition: all of them arrive, in this order, or none. At most one call
-   * at a time for a partition. BatchTooLargeError when the broker says so; any other rejection leaves it open whether
+   * at a time for a partition. BatchTooLargeError when the broker says so; after any other rejection it is unknown whether
    * they arrived.
    */
   produce(partition: number, records: readonly OutRecord[]): Promise<Produced>;
 
-  /** The topic as it is; created when it is missing. Asks the broker every time. */
+  /** The topic's state. Creates the topic when it is missing. Asks the broker every time. */
   topic(): Promise<TopicState>;
 
   /** Where the group and the log stand, for every partition of the topic. */
@@ -62,7 +63,7 @@ export interface InRecord {
 /** Takes what a driver reads: QueueHandler with records in place of items. */
 export interface RecordSink {
   assign(ends: PartitionEnds): Promise<RecordReceiver>;
-  /** Something failed on the way and is tried again: to be counted and logged. */
+  /** Something failed and is tried again: to be counted and logged. */
   failed(what: string, error: unknown): void;
   fatal(error: Error): void;
 }
@@ -97,14 +98,14 @@ export interface DriverConsumption {
   stop(): Promise<void>;
 }
 
-/** max.message.bytes of a broker that was not told otherwise. */
+/** max.message.bytes of a broker that is not configured otherwise. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
 
 const NOT_TAKEN_RETRIES_MS = [50, 100, 200, 400];
 
 /**
- * Sends again, for a moment, what the broker said it did not take because the partition has no leader yet or another
- * one: so a topic that was just made, or a leader that just moved, fails nothing. Any other failure passes through.
+ * Sends again, for a moment, what the broker refused because the partition has no leader yet or a new one. So a topic that
+ * was just created, or a leader that just moved, fails no send. Any other failure passes through.
  */
 export async function retryNotTaken<T>(send: () => Promise<T>, isNotTaken: (error: unknown) => boolean): Promise<T> {
   for (const pauseMs of NOT_TAKEN_RETRIES_MS) {
@@ -118,15 +119,26 @@ export async function retryNotTaken<T>(send: () => Promise<T>, isNotTaken: (erro
   return send();
 }
 
+/** The error for a record batch that the broker refused as too large. The broker does not say its limit. */
+export function recordBatchTooLarge(
+  { topic }: Pick<DriverOptions, 'topic'>,
+  records: readonly OutRecord[],
+  cause: unknown,
+): BatchTooLargeError {
+  const bytes = records.reduce((sum, record) => sum + record.value.length, 0);
+  const message = `a record batch of ${bytes} bytes is larger than topic=${topic} allows`;
+  return new BatchTooLargeError(message, { bytes, limit: 0, cause });
+}
+
 const TOPIC_SEEN_MS = 2_000;
 const TOPIC_PAUSE_MS = 50;
 
-/** Looks again, for a moment, for a topic that was just made: brokers hear of it one after the other. */
-export async function untilSeen(topic: string, look: () => Promise<number | undefined>): Promise<number> {
+/** Waits for a moment until a topic that was just created is seen: brokers learn of it one after the other. */
+export async function untilSeen(topic: string, countPartitions: () => Promise<number | undefined>): Promise<number> {
   for (const end = performance.now() + TOPIC_SEEN_MS; ; await sleep(TOPIC_PAUSE_MS)) {
-    const partitions = await look();
+    const partitions = await countPartitions();
     if (partitions !== undefined) return partitions;
-    if (performance.now() > end) throw new Error(`topic=${topic} was created and is not there yet`);
+    if (performance.now() > end) throw new Error(`topic=${topic} was created and is not visible yet`);
   }
 }
 
@@ -139,13 +151,13 @@ export interface DriverOptions {
   /** For a topic that we create. */
   readonly partitions: number;
   readonly replication: number;
-  /** The record batch that a topic we create takes, in bytes. */
+  /** The largest record batch of a topic that we create, in bytes. */
   readonly maxMessageBytes: number;
   readonly compression: Compression;
   readonly requireAllAcks: boolean;
   /** A send that the broker has not acknowledged by then has failed, ms. */
   readonly sendTimeoutMs: number;
-  /** A member that was not heard of for so long is taken for dead by the group, ms. */
+  /** The group takes a member for dead when it has heard nothing of it for so long, ms. */
   readonly sessionTimeoutMs: number;
   readonly fetch: FetchOptions;
   readonly ssl?: TlsOptions | undefined;
@@ -156,7 +168,7 @@ export interface FetchOptions {
   /** A fetch is answered when there is so much, or after `maxWaitMs`. */
   readonly minBytes: number;
   readonly maxWaitMs: number;
-  /** At most so much of one partition, and in all; the first record batch comes whatever its size. */
+  /** At most so much of one partition, and in all. The first record batch comes whatever its size. */
   readonly maxBytesPerPartition: number;
   readonly maxBytes: number;
 }

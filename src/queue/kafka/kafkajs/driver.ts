@@ -1,10 +1,10 @@
 import type { Admin, Producer } from 'kafkajs';
-import { BatchTooLargeError } from '../../../model/deliver.ts';
 import {
   type Compression,
   type Driver,
   type OutRecord,
   type Produced,
+  recordBatchTooLarge,
   retryNotTaken,
   type TopicState,
 } from '../driver.ts';
@@ -15,9 +15,9 @@ import { consumeByKafkaJs } from './consumer.ts';
 import { CompressionTypes } from './library.ts';
 
 /*
- * kafkajs 2.2.4 is no longer maintained. What keeps its known defects away here: one partition a send, named in every
- * message, and the answer checked (by the sender); no retries of its own, which would resend behind our back; a client
- * of its own for each use; a producer that failed is put away, with its connections, for a new one.
+ * kafkajs 2.2.4 is no longer maintained. These rules keep its known defects away: one partition a send, named in every
+ * message, and the answer checked (by the sender); no retries of its own, which would resend without our knowing; a client
+ * of its own for each use; a producer that failed is replaced, with its connections.
  */
 
 const COMPRESSION: Record<Compression, number> = {
@@ -29,48 +29,23 @@ const COMPRESSION: Record<Compression, number> = {
 };
 
 export function createKafkaJsDriver(options: KafkaJsOptions): Driver {
-  const { topic, sendTimeoutMs } = options;
+  const { topic } = options;
   const producers = createReplaceable<Producer>({
-    open: async () => {
-      const producer = createKafkaJs(options, sendTimeoutMs, { retries: 0 }).producer({
-        allowAutoTopicCreation: false,
-        createPartitioner: () => (args) => args.message.partition ?? 0,
-      });
-      await producer.connect();
-      return producer;
-    },
+    open: () => openProducer(options),
     close: (producer) => producer.disconnect(),
   });
   const admins = createReplaceable<Admin>({
-    open: async () => {
-      const admin = createKafkaJs(options, sendTimeoutMs, { retries: 0 }).admin();
-      await admin.connect();
-      return admin;
-    },
+    open: () => openAdmin(options),
     close: (admin) => admin.disconnect(),
   });
 
   async function produce(partition: number, records: readonly OutRecord[]): Promise<Produced> {
+    const send = () => producers.use((producer) => sendRecords(producer, partition, records, options));
     try {
-      return await retryNotTaken(() => producers.use((producer) => send(producer, partition, records)), isNotTaken);
+      return await retryNotTaken(send, isNotTaken);
     } catch (error) {
-      throw isTooLarge(error) ? tooLarge(records, error) : error;
+      throw isTooLarge(error) ? recordBatchTooLarge(options, records, error) : error;
     }
-  }
-
-  async function send(producer: Producer, partition: number, records: readonly OutRecord[]): Promise<Produced> {
-    const answers = await producer.send({
-      topic,
-      acks: options.requireAllAcks ? -1 : 1,
-      timeout: sendTimeoutMs,
-      compression: COMPRESSION[options.compression],
-      messages: records.map(({ headers, value }) => ({ partition, value, headers })),
-    });
-    const [answer] = answers;
-    if (answer === undefined || answers.length !== 1 || answer.topicName !== topic || answer.errorCode !== 0) {
-      throw new Error(`a send to topic=${topic} partition=${partition} was answered ${JSON.stringify(answers)}`);
-    }
-    return { partition: answer.partition, baseOffset: BigInt(answer.baseOffset ?? -1) };
   }
 
   async function topicState(): Promise<TopicState> {
@@ -91,9 +66,39 @@ export function createKafkaJsDriver(options: KafkaJsOptions): Driver {
   };
 }
 
-function tooLarge(records: readonly OutRecord[], cause: unknown): BatchTooLargeError {
-  const bytes = records.reduce((sum, record) => sum + record.value.length, 0);
-  return new BatchTooLargeError('the record batch is larger than the topic takes', { bytes, limit: 0, cause });
+async function openProducer(options: KafkaJsOptions): Promise<Producer> {
+  const producer = createKafkaJs(options, options.sendTimeoutMs, { retries: 0 }).producer({
+    allowAutoTopicCreation: false,
+    createPartitioner: () => (args) => args.message.partition ?? 0,
+  });
+  await producer.connect();
+  return producer;
+}
+
+async function openAdmin(options: KafkaJsOptions): Promise<Admin> {
+  const admin = createKafkaJs(options, options.sendTimeoutMs, { retries: 0 }).admin();
+  await admin.connect();
+  return admin;
+}
+
+async function sendRecords(
+  producer: Producer,
+  partition: number,
+  records: readonly OutRecord[],
+  { topic, requireAllAcks, sendTimeoutMs, compression }: KafkaJsOptions,
+): Promise<Produced> {
+  const answers = await producer.send({
+    topic,
+    acks: requireAllAcks ? -1 : 1,
+    timeout: sendTimeoutMs,
+    compression: COMPRESSION[compression],
+    messages: records.map(({ headers, value }) => ({ partition, value, headers })),
+  });
+  const [answer] = answers;
+  if (answer === undefined || answers.length !== 1 || answer.topicName !== topic || answer.errorCode !== 0) {
+    throw new Error(`a send to topic=${topic} partition=${partition} was answered ${JSON.stringify(answers)}`);
+  }
+  return { partition: answer.partition, baseOffset: BigInt(answer.baseOffset ?? -1) };
 }
 
 function isNotTaken(error: unknown): boolean {

@@ -1,6 +1,12 @@
 import { Admin, ProduceAcks, Producer } from '@platformatic/kafka';
-import { BatchTooLargeError } from '../../../model/deliver.ts';
-import { type Driver, type OutRecord, type Produced, retryNotTaken, type TopicState } from '../driver.ts';
+import {
+  type Driver,
+  type OutRecord,
+  type Produced,
+  recordBatchTooLarge,
+  retryNotTaken,
+  type TopicState,
+} from '../driver.ts';
 import { createReplaceable } from '../replaceable.ts';
 import { createTopic, maxMessageBytesOf, partitionsOf, readEnds } from './admin.ts';
 import { clientOptions, hasApiId, type PlatformaticOptions } from './client.ts';
@@ -32,10 +38,7 @@ export function createPlatformaticDriver(options: PlatformaticOptions): Driver {
     try {
       return await retryNotTaken(() => producers.use((producer) => send(producer, partition, records)), isNotTaken);
     } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      const bytes = records.reduce((sum, record) => sum + record.value.length, 0);
-      const message = 'the record batch is larger than the topic takes';
-      throw new BatchTooLargeError(message, { bytes, limit: 0, cause: error });
+      throw isTooLarge(error) ? recordBatchTooLarge(options, records, error) : error;
     }
   }
 
