@@ -162,7 +162,7 @@ describe('validate', () => {
   test('a file that is not there is a problem', async () => {
     const { code, stderr } = await run(['validate', '/nowhere.yaml']);
     expect(code).toBe(78);
-    expect(stderr).toContain('/nowhere.yaml: cannot read file: ENOENT');
+    expect(stderr).toContain('/nowhere.yaml: cannot read the file: ENOENT');
     expect(stderr).toContain('logforge validate: 1 problem in the configuration');
   });
 });

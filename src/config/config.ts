@@ -84,7 +84,7 @@ function readFile(file: string | undefined, text: string | undefined, env: NonNu
     const cause = error instanceof Error ? error.message : String(error);
     return {
       settings: [],
-      problems: [{ key: '', source: { kind: 'file', name }, message: `cannot read file: ${cause}` }],
+      problems: [{ key: '', source: { kind: 'file', name }, message: `cannot read the file: ${cause}` }],
     };
   }
 }
@@ -134,9 +134,9 @@ export function maskSecrets({ pipeline: _, ...values }: Config): ConfigValues {
   return mask(values, '') as ConfigValues;
 }
 
-/** What `server.addr` means to a listening socket. */
+/** Host and port of `server.addr`. */
 export function toListenAddress(addr: string): ListenAddress {
   const address = parseAddress(addr);
-  if (address === undefined) throw new Error(`cannot read address=${JSON.stringify(addr)}: expected host:port`);
+  if (address === undefined) throw new Error(`cannot read server.addr=${JSON.stringify(addr)}: expected host:port`);
   return address;
 }
