@@ -8,7 +8,7 @@ type Words = Readonly<Record<string, string | undefined>>;
 /** Variables with the prefix LOGFORGE_ that are not keys of the configuration. */
 export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   LOGFORGE_CONFIG: 'The configuration file, when `--config` is not given.',
-  LOGFORGE_API_KEY: 'The key that `logforge replay` sends.',
+  LOGFORGE_API_KEY: 'The API key that `logforge replay`, `tail`, `top` and `dlq replay` send.',
 };
 
 /** Kubernetes sets variables such as `<SERVICE>_SERVICE_HOST` and `<SERVICE>_PORT_8082_TCP_ADDR` in every pod. */
