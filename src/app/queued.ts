@@ -40,7 +40,8 @@ export interface QueuedPipelineParts {
 export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<Pipeline> {
   const { config, repo, metrics, log, lifecycle } = parts;
   const accounting = createAccounting({ records: metrics.records });
-  const queue = createKafkaQueue(kafkaOptions(config, metrics, log));
+  const brokers = config.kafka.brokers.join(',');
+  const queue = createKafkaQueue(kafkaOptions(config, metrics, log.child({ brokers })));
   lifecycle.started('queue', () => queue.close());
   startConsumers({ ...parts, accounting, queue });
   const send = await createSend(parts, queue);

@@ -36,19 +36,15 @@ interface Tally {
   readonly nouns: Set<string>;
 }
 
+function emptyTally(): Tally {
+  return { records: 0, batches: 0, duplicates: 0, unreadable: 0, refused: 0, listed: [], nouns: new Set() };
+}
+
 /** Progress on stderr if that is a terminal, problems on stderr, one line on stdout at the end. */
 export function createReport({ io, files, now }: ReportOptions): ReplayReport {
   const start = now();
   const progress = createProgress(io.stderr, now);
-  const tally: Tally = {
-    records: 0,
-    batches: 0,
-    duplicates: 0,
-    unreadable: 0,
-    refused: 0,
-    listed: [],
-    nouns: new Set(),
-  };
+  const tally = emptyTally();
   let current = { noun: 'line', bytes: undefined as number | undefined };
   let reasons = 0;
 

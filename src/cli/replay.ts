@@ -44,7 +44,7 @@ export const replay: Command = {
     description: [
       'Reads log files, or standard input for -, and sends their records to POST /logs in batches. A file may be of any size; a file whose name ends in .gz is decompressed. Lines that cannot be read are counted, listed by number and left out.',
       'Every batch is sent with an Idempotency-Key made from the content of the file up to its end. So a replay may be run again with the same --batch, for example after an interruption: no batch is stored twice, as long as the service remembers the keys (ingestion.idempotencyWindow, 24h). With --checkpoint, batches that the service accepted are not sent again, and a file that has grown is read on from its old end.',
-      'While the service is busy or away (429, 5xx, no connection), a batch is tried again, later and later, and not before the time that the service asks for.',
+      'While the service is busy or unavailable (429, 5xx, no connection), a batch is sent again after longer and longer pauses, and never before the time that the service asks for.',
       'Prints one line on standard output at the end: what was sent, what could not be read, and how long it took.',
     ],
     examples: [

@@ -172,7 +172,7 @@ class PartitionSender {
     this.#running = undefined;
   }
 
-  /** Gives a lone batch company; what already waited behind a send does not wait again. */
+  /** Lets a single batch wait for others. Batches that already waited for a send do not wait again. */
   async #linger(): Promise<void> {
     const [first] = this.#waiting;
     const { lingerMs, targetBytes } = this.#options;
@@ -187,7 +187,7 @@ class PartitionSender {
     this.#wake = undefined;
   }
 
-  /** The first that waits, and as many behind it as fit into one send. */
+  /** The first batch that waits, and as many after it as fit into one send. */
   #take(): Waiting[] {
     let bytes = 0;
     let records = 0;
@@ -242,15 +242,15 @@ class PartitionSender {
       return;
     }
     this.#lastOffset = undefined;
-    const behind = this.#waiting.splice(0);
-    this.#options.metrics.queueWaiting.dec(behind.length);
+    const later = this.#waiting.splice(0);
+    this.#options.metrics.queueWaiting.dec(later.length);
     this.#bytes = 0;
     const { log, topic } = this.#options;
     const partition = this.#partition;
     log.warn('cannot send to the broker', { topic, partition, err: error, fold: partition });
     const message = `the broker did not take the batch (topic=${topic} partition=${partition}): ${messageOf(error)}`;
     const failure = unavailable(message, error);
-    for (const waiting of [...group, ...behind]) waiting.reject(failure);
+    for (const waiting of [...group, ...later]) waiting.reject(failure);
   }
 }
 

@@ -26,7 +26,7 @@ async function assignAll(member: Member, partitions: readonly number[], generati
       await Promise.all(
         partitions.map(async (partition) => {
           const state = ends.find((end) => end.partition === partition);
-          if (state === undefined) throw new Error(`the broker does not know partition=${partition}`);
+          if (state === undefined) throw new Error(`the broker does not know topic=${topic} partition=${partition}`);
           const receiver = await sink.assign(state);
           if (member.generation !== generation) return;
           member.readers.set(partition, { receiver, stall: undefined });

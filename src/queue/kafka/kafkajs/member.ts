@@ -66,7 +66,7 @@ export function createMember({
     },
   });
   const { promise: crashed, resolve } = Promise.withResolvers<Crash>();
-  consumer.on(consumer.events.CRASH, ({ payload: { error } }) => resolve({ error, retriable: !isHopeless(error) }));
+  consumer.on(consumer.events.CRASH, ({ payload: { error } }) => resolve({ error, retriable: !isPermanent(error) }));
   const admin = createKafkaJs(options, options.sendTimeoutMs, { retries: 2, initialRetryTime: 100 }).admin();
   return {
     options,
@@ -83,15 +83,15 @@ export function createMember({
   };
 }
 
-const HOPELESS = [
+const PERMANENT = [
   ...['GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'],
   ...['SASL_AUTHENTICATION_FAILED', 'UNSUPPORTED_SASL_MECHANISM', 'ILLEGAL_SASL_STATE'],
   ...['INCONSISTENT_GROUP_PROTOCOL', 'INVALID_SESSION_TIMEOUT'],
 ];
 
 /** kafkajs also gives up for failures that an outage brings and that pass, such as a coordinator not found. These stay. */
-function isHopeless(error: Error): boolean {
-  return HOPELESS.includes(typeOf(error) ?? '') || error.name === 'KafkaJSSASLAuthenticationError';
+function isPermanent(error: Error): boolean {
+  return PERMANENT.includes(typeOf(error) ?? '') || error.name === 'KafkaJSSASLAuthenticationError';
 }
 
 /** Ends what the member does with its partitions. Returns the number of the next generation. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin, type ClusterMetadata, Consumer } from '@platformatic/kafka';
 import type { DriverConsumption, RecordReceiver, RecordSink } from '../driver.ts';
 import { readEnds } from './admin.ts';
-import { clientOptions, hasApiId, type PlatformaticOptions } from './client.ts';
+import { clientOptions, isPermanent, type PlatformaticOptions } from './client.ts';
 import { toInRecords } from './records.ts';
 
 /*
@@ -131,7 +131,7 @@ class Member {
         await this.#consumer.joinGroup({});
         return;
       } catch (error) {
-        if (isHopeless(error)) {
+        if (isPermanent(error)) {
           this.#sink.fatal(error instanceof Error ? error : new Error(String(error)));
           return;
         }
@@ -179,7 +179,8 @@ class Member {
     return Promise.all(
       partitions.map(async (partition) => {
         const state = ends.find((end) => end.partition === partition);
-        if (state === undefined) throw new Error(`the broker does not know partition=${partition}`);
+        if (state === undefined)
+          throw new Error(`the broker does not know topic=${this.#options.topic} partition=${partition}`);
         const receiver = await this.#sink.assign(state);
         if (state.committed !== receiver.offset) await this.#commit(partition, receiver.offset);
         return { partition, receiver, position: receiver.offset };
@@ -291,10 +292,4 @@ class Member {
   async #pause(lost: AbortSignal = this.#stopping.signal): Promise<void> {
     await sleep(RETRY_MS, undefined, { signal: lost }).catch(() => undefined);
   }
-}
-
-/** Errors that stay whatever is tried: the process should end and say so. */
-function isHopeless(error: unknown): boolean {
-  const ids = ['GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'SASL_AUTHENTICATION_FAILED'];
-  return ids.some((id) => hasApiId(error, id)) || hasApiId(error, 'INCONSISTENT_GROUP_PROTOCOL');
 }

@@ -24,7 +24,7 @@ const serializers = {
 
 export function createPlatformaticDriver(options: PlatformaticOptions): Driver {
   const { topic, sendTimeoutMs } = options;
-  // After a request timed out, a connection of this library no longer finds its answers: it must be replaced.
+  // After a request has timed out, a connection of this library no longer matches answers to requests: it must be replaced.
   const producers = createReplaceable<TextProducer>({
     open: async () => new Producer<Text, Buffer, Text, Text>({ ...clientOptions(options, sendTimeoutMs), serializers }),
     close: (producer) => producer.close(true),
