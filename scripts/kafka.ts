@@ -51,7 +51,13 @@ async function topic(): Promise<string> {
     ...{ partitions: Number(values.partitions), replication: 1, maxMessageBytes: 49 * 1024 * 1024 },
     ...{ compression: 'none', requireAllAcks: true, sendTimeoutMs: 5_000, sessionTimeoutMs: 10_000, watchMs: 5_000 },
     fetch: { minBytes: 1, maxWaitMs: 500, maxBytesPerPartition: 1024, maxBytes: 1024 },
-    ...{ format: 'ndjson', batchBytes: 1024, batchTimeoutMs: 0, maxWaitingBytes: 1024 },
+    ...{
+      format: 'ndjson',
+      batchBytes: 1024,
+      batchTimeoutMs: 0,
+      maxWaitingBytes: 1024,
+      flush: { bytes: 1024, intervalMs: 1 },
+    },
     metrics: createMetrics({ defaultMetrics: false }),
   });
   try {

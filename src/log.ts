@@ -2,13 +2,13 @@ import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
 import { type Clock, systemClock } from './model/clock.ts';
 
-/** What stands beside the message. An Error goes under `err`, with its causes. */
+/** The fields of an entry, beside its message. An Error goes under `err`, with its causes. */
 export interface LogFields {
   readonly [name: string]: unknown;
   readonly err?: unknown;
   /**
-   * Entries of the same level, message and `fold` are repeats of each other: beyond a few in an interval they are
-   * counted, not written. `false`: never folded. Not written itself.
+   * Entries of the same level, message and `fold` are repeats of each other: after the first few in an interval they are
+   * counted, not written. `false`: never folded. This field is not written itself.
    */
   readonly fold?: string | number | false;
 }
@@ -27,9 +27,9 @@ export interface Log {
   child(fields: LogFields): Log;
 }
 
-/** The log and the duty to end it. */
+/** A log with the duty to close it. */
 export interface OwnedLog extends Log {
-  /** Writes the counts of what is folded and stops the timer. Entries after it are still written. */
+  /** Writes the counts of folded entries and stops the timer. Later entries are still written. */
   close(): void;
 }
 
@@ -37,7 +37,7 @@ const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 type Level = (typeof LEVELS)[number];
 export type LogLevel = Level | 'silent';
 
-/** Takes whole lines, at once: what was written is out when `write` returns, also if the process ends right after. */
+/** Takes whole lines, synchronously: a line is out when `write` returns, even if the process ends right after. */
 export interface LogStream {
   write(line: string): unknown;
   readonly isTTY?: boolean;
@@ -56,8 +56,8 @@ export interface LogOptions {
   readonly foldInterval?: number;
 }
 
-/** Different entries whose repeats are watched at once; the longest watched goes first. */
-const MAX_WATCHED = 1_000;
+/** Different entries whose repeats are counted at once. Beyond that the oldest is no longer counted. */
+const MAX_COUNTED = 1_000;
 
 /** Starts the log. The caller closes it. */
 export function createLog(options: LogOptions): OwnedLog {
@@ -107,22 +107,22 @@ function wrap(logger: Logger, folding: Folding): Log {
 }
 
 interface Folding {
-  /** Writes the entry now, or counts it; the last one counted is written with `repeated` when the interval is over. */
+  /** Writes the entry now, or counts it. The last counted one is written with `repeated` when the interval is over. */
   pass(identity: string, write: (repeats?: LogFields) => void): void;
   close(): void;
 }
 
 function createFolding({ clock, limit, interval }: { clock: Clock; limit: number; interval: number }): Folding {
-  interface Watched {
+  interface Repeats {
     readonly since: number;
     written: number;
     folded: number;
     write: (repeats?: LogFields) => void;
   }
-  const watched = new Map<string, Watched>();
+  const watched = new Map<string, Repeats>();
   let timer: NodeJS.Timeout | undefined;
 
-  const settle = (identity: string, entry: Watched) => {
+  const settle = (identity: string, entry: Repeats) => {
     watched.delete(identity);
     if (entry.folded > 0) entry.write({ repeated: entry.folded });
   };
@@ -131,7 +131,7 @@ function createFolding({ clock, limit, interval }: { clock: Clock; limit: number
     for (const [identity, entry] of watched) if (isOver(entry)) settle(identity, entry);
     if (watched.size > 0) watch();
   };
-  const isOver = (entry: Watched) => clock() - entry.since >= interval;
+  const isOver = (entry: Repeats) => clock() - entry.since >= interval;
   const watch = () => {
     timer ??= setTimeout(sweep, interval).unref();
   };
@@ -145,7 +145,7 @@ function createFolding({ clock, limit, interval }: { clock: Clock; limit: number
       }
       if (entry === undefined) {
         const [oldest] = watched;
-        if (oldest !== undefined && watched.size >= MAX_WATCHED) settle(...oldest);
+        if (oldest !== undefined && watched.size >= MAX_COUNTED) settle(...oldest);
         watched.set(identity, { since: clock(), written: 1, folded: 0, write });
         watch();
         write();
@@ -165,7 +165,7 @@ function createFolding({ clock, limit, interval }: { clock: Clock; limit: number
   };
 }
 
-/** An error as fields: the messages of its causes behind its own, where that does not say them already. */
+/** An error as fields. The messages of its causes follow its own, unless that contains them. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code = 'code' in error ? { code: error.code } : {};
@@ -180,8 +180,7 @@ function messageWithCauses(error: Error, depth = 0): string {
 }
 
 /**
- * Descriptor 2, written synchronously. A reader that went away must not take the service with it, so errors of the
- * descriptor end here.
+ * Descriptor 2, written synchronously. Its errors are ignored: the service must not end because the reader of its log does.
  */
 function standardError(): LogStream {
   const destination = pino.destination({ dest: 2, sync: true });
@@ -219,7 +218,7 @@ function quote(value: unknown): string {
   return plain(isBare ? text : JSON.stringify(text));
 }
 
-/** Fields may hold what a client sent: nothing in them may steer a terminal. */
+/** Escapes control characters: fields may hold what a client sent, and must not control the terminal. */
 function plain(text: unknown): string {
   return String(text).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => {
     return `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;

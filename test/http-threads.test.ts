@@ -1,5 +1,5 @@
 import { afterAll, describe } from 'vitest';
-import { type HttpWorkers, startHttpWorkers } from '../src/app/http-workers.ts';
+import { createHttpWorkers, type HttpWorkers } from '../src/app/http-workers.ts';
 import { loadConfig } from '../src/config/config.ts';
 import type { CreateServer } from '../src/http/contract/contract-fixture.case.ts';
 import { describeClose } from '../src/http/contract/contract-stop.case.ts';
@@ -31,31 +31,27 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
   const config = { ...defaults, server, auth: { ...defaults.auth, ...auth } };
   return {
     async listen() {
-      threads = await startHttpWorkers({
-        config,
-        version: options.version,
-        log: createTestLog(),
-        back: {
-          deliver: async (batch, note) => {
-            const body = Buffer.concat(batch.map(({ lines }) => lines));
-            const idempotencyKey = note?.idempotency?.key;
-            const result = await options.ingest({
-              format: 'ndjson',
-              body,
-              source: '',
-              ...(idempotencyKey !== undefined && { idempotencyKey }),
-            });
-            if (result.kind === 'invalid') throw new Error('the store cannot find a record invalid');
-            return { durability: result.durability, ...(result.replayed && { replay: result.answer }) };
-          },
-          checkReadiness: options.checkReadiness,
-          analytics: options.analytics,
-          aggregate: options.aggregate,
-          ...options.dashboard,
-          metricsText: async () => writeExposition(options.metrics, (await threads?.metrics()) ?? []),
+      const workers = createHttpWorkers({ config, version: options.version, log: createTestLog() });
+      threads = workers;
+      return workers.start({
+        deliver: async (batch, note) => {
+          const body = Buffer.concat(batch.map(({ lines }) => lines));
+          const idempotencyKey = note?.idempotency?.key;
+          const result = await options.ingest({
+            format: 'ndjson',
+            body,
+            source: '',
+            ...(idempotencyKey !== undefined && { idempotencyKey }),
+          });
+          if (result.kind === 'invalid') throw new Error('the store cannot find a record invalid');
+          return { durability: result.durability, ...(result.replayed && { replay: result.answer }) };
         },
+        checkReadiness: options.checkReadiness,
+        analytics: options.analytics,
+        aggregate: options.aggregate,
+        ...options.dashboard,
+        metricsText: async () => writeExposition(options.metrics, await workers.metrics()),
       });
-      return threads;
     },
     drain: () => {
       throw new Error('threads drain when they close, and not before');

@@ -1,5 +1,6 @@
 import type { Log } from '../log.ts';
 import { type Hour, hourToIso } from '../model/hour.ts';
+import type { Handlers } from '../runtime/channel.ts';
 import { createThread, withCauses } from '../runtime/thread.ts';
 import type { Analytics } from './analytics.ts';
 import type { HourSum, SumQuestion } from './sum-hours.ts';
@@ -23,15 +24,14 @@ export function createAnalytics(options: {
   readonly log: Pick<Log, 'warn'>;
 }): OwnedAnalytics {
   const { readBytes, entry, workerData, log } = options;
-  const thread = createThread({ entry, workerData, name: 'analytics' });
+  const thread = createThread<SumCalls>({ entry, workerData, name: 'analytics' });
 
   let nextId = 0;
 
   async function fetchMap(id: number, map: MapName): Promise<ReadonlyMap<string, number>> {
     const entries = new Map<string, number>();
     for (;;) {
-      const question: PartQuestion = { id, map };
-      const part = (await thread.call('part', question)) as Part;
+      const part = await thread.remote.part({ id, map });
       if (part.length === 0) return entries;
       for (const [key, count] of part) entries.set(key, count);
     }
@@ -40,12 +40,12 @@ export function createAnalytics(options: {
   async function fetchSum(question: SumQuestion): Promise<HourSum> {
     const id = nextId++;
     try {
-      const head = (await thread.call('sum', { id, question })) as SumHead;
+      const head = await thread.remote.sum({ id, question });
       const requestsPerPath = await fetchMap(id, 'requestsPerPath');
       const requestsPerUserAgent = await fetchMap(id, 'requestsPerUserAgent');
       return { ...head, requestsPerPath, requestsPerUserAgent };
     } finally {
-      await thread.call('release', id).catch(() => undefined);
+      await thread.remote.release(id).catch(() => undefined);
     }
   }
 
@@ -65,6 +65,13 @@ export function createAnalytics(options: {
   };
 }
 
+/** The calls that the analytics thread answers: the sum first, then its maps in parts. */
+export interface SumCalls {
+  sum(call: { readonly id: number; readonly question: SumQuestion }): SumHead;
+  part(question: PartQuestion): Part;
+  release(id: number): void;
+}
+
 type MapName = 'requestsPerPath' | 'requestsPerUserAgent';
 
 type SumHead = Omit<HourSum, MapName>;
@@ -77,11 +84,11 @@ interface PartQuestion {
 
 type Part = readonly (readonly [string, number])[];
 
-/** The calls that createAnalytics makes, for the channel at the other end: the sum first, then its maps in parts. */
-export function serveSums(sumHours: (question: SumQuestion) => HourSum) {
+/** The other end: answers the calls of createAnalytics. */
+export function serveSums(sumHours: (question: SumQuestion) => HourSum): Handlers<SumCalls> {
   const sums = new Map<number, Record<MapName, Iterator<readonly [string, number], undefined>>>();
   return {
-    async sum({ id, question }: { readonly id: number; readonly question: SumQuestion }): Promise<SumHead> {
+    async sum({ id, question }) {
       try {
         const { requestsPerPath, requestsPerUserAgent, ...head } = sumHours(question);
         sums.set(id, {
@@ -94,7 +101,7 @@ export function serveSums(sumHours: (question: SumQuestion) => HourSum) {
       }
     },
 
-    async part({ id, map }: PartQuestion): Promise<Part> {
+    async part({ id, map }) {
       const entries = sums.get(id)?.[map];
       if (entries === undefined) throw new Error('the analytics thread died');
       const part: (readonly [string, number])[] = [];
@@ -106,7 +113,7 @@ export function serveSums(sumHours: (question: SumQuestion) => HourSum) {
       return part;
     },
 
-    async release(id: number): Promise<void> {
+    async release(id) {
       sums.delete(id);
     },
   };

@@ -1,5 +1,6 @@
 import type { Hour } from '../model/hour.ts';
 import type { CommittedHour } from '../repo/repo.ts';
+import type { Handlers } from '../runtime/channel.ts';
 import { createThread, withCauses } from '../runtime/thread.ts';
 import type { HourReport, SummariseHour } from './summarise-hour.ts';
 
@@ -11,6 +12,12 @@ export interface SummariserThread {
   readonly settle?: (hour: Hour) => Promise<void>;
   /** Ends the thread, at the latest when its current read or write returns. A half-written summary is never seen. */
   stop(): Promise<void>;
+}
+
+/** The calls that the aggregator thread answers. */
+export interface SummariserCalls {
+  summarise(question: Question): HourReport;
+  settle(hour: Hour): void;
 }
 
 interface Question {
@@ -25,23 +32,23 @@ export function createSummariserThread(options: {
   /** Whether what it writes has to be settled. */
   readonly settles: boolean;
 }): SummariserThread {
-  const thread = createThread({ ...options, name: 'aggregator' });
-  const settle = (hour: Hour) => thread.call('settle', hour) as Promise<void>;
+  const thread = createThread<SummariserCalls>({ ...options, name: 'aggregator' });
+  const settle = (hour: Hour) => thread.remote.settle(hour);
   return {
-    summarise(committed, { rebuild = false } = {}) {
-      const question: Question = { committed, rebuild };
-      return thread.call('summarise', question) as Promise<HourReport>;
-    },
+    summarise: (committed, { rebuild = false } = {}) => thread.remote.summarise({ committed, rebuild }),
     ...(options.settles && { settle }),
     stop: () => thread.stop(),
   };
 }
 
-/** The calls that a SummariserThread makes, for the channel at its other end. */
-export function serveSummariser(summariseHour: SummariseHour, syncSummary: (hour: Hour) => void) {
+/** The other end: answers the calls of a SummariserThread. */
+export function serveSummariser(
+  summariseHour: SummariseHour,
+  syncSummary: (hour: Hour) => void,
+): Handlers<SummariserCalls> {
   return {
-    settle: async (hour: Hour): Promise<void> => syncSummary(hour),
-    async summarise({ committed, rebuild }: Question): Promise<HourReport> {
+    settle: async (hour) => syncSummary(hour),
+    async summarise({ committed, rebuild }) {
       try {
         return summariseHour(committed, { rebuild });
       } catch (error) {

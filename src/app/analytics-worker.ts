@@ -1,34 +1,35 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { serveSums } from '../analytics/analytics-thread.ts';
+import { type SumCalls, serveSums } from '../analytics/analytics-thread.ts';
 import { rememberSums } from '../analytics/sum-answers.ts';
 import { createHourSummer } from '../analytics/sum-hours.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
-import { serveSummariser } from '../analytics/summarise-thread.ts';
+import { type SummariserCalls, serveSummariser } from '../analytics/summarise-thread.ts';
 import { openHourFile } from '../repo/hour-file.ts';
 import { createSummaryFiles, type SummaryFilesOptions } from '../repo/summaries.ts';
 import { createChannel } from '../runtime/channel.ts';
 
 // A thread that works on hours and their summaries, put together. The aggregator has one and analytics has one, so that
-// no question waits for a large hour. Started by service/thread.ts with SummaryFilesOptions.
-if (parentPort === null) throw new Error('analytics-worker is started as a worker thread');
+// no question waits for a large hour. Started by runtime/thread.ts with SummaryFilesOptions.
+if (parentPort === null) throw new Error('analytics-worker must be started as a worker thread');
 yieldToOthers();
 const summaries = createSummaryFiles(workerData as SummaryFilesOptions);
-createChannel(parentPort, {
+const channel = createChannel<object>(parentPort);
+channel.answer<SummariserCalls & SumCalls>({
   ...serveSummariser(createHourSummariser({ openHour: openHourFile, summaries }), summaries.sync),
   ...serveSums(rememberSums(createHourSummer(summaries), summaries.version)),
 });
 
 /**
- * Where all cores are busy, the threads that take requests in go first. 10 leaves this one about a tenth of a core that
- * it shares with one of them: no batch waits for a summary (bench/summarise-p99.ts), and a summary does come. On Linux 0
- * names the calling thread alone; elsewhere it would be the whole process.
+ * Where all cores are busy, the threads that read requests go first. Priority 10 leaves this thread about a tenth of a
+ * core that it shares with one of them: no batch waits for a summary (bench/summarise-p99.ts), and summaries are still
+ * written. On Linux 0 names the calling thread alone; elsewhere it would be the whole process.
  */
 function yieldToOthers(): void {
   if (process.platform !== 'linux') return;
   try {
     setPriority(0, 10);
   } catch {
-    // Forbidden here: then the threads share as equals, and nothing else is lost.
+    // Not permitted: then the threads share the cores as equals.
   }
 }

@@ -1,43 +1,41 @@
 import { extname } from 'node:path';
-import { type Aggregator, createAggregator } from '../analytics/aggregate.ts';
+import { createAggregator } from '../analytics/aggregate.ts';
 import { createAnalytics } from '../analytics/analytics-thread.ts';
 import { createSummariserThread } from '../analytics/summarise-thread.ts';
 import type { Config } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
-import { readLiveCounts } from '../live/live-counts.ts';
-import { createTails } from '../live/tail.ts';
-import { createLive, type LiveSample } from '../live/watch.ts';
+import { createTails, type Tails } from '../live/tail.ts';
+import { createLive, type LiveWatch } from '../live/watch.ts';
 import type { Log } from '../log.ts';
-import { createMetrics, type MetricCounts, type Metrics, writeExposition } from '../metrics/metrics.ts';
+import { createMetrics, type Metrics, writeExposition } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import { openRepo } from '../repo/file-repo.ts';
 import type { Repo } from '../repo/repo.ts';
 import { createSummaryFiles, type SummaryFilesOptions } from '../repo/summaries.ts';
 import { createSummaryTotals } from '../repo/summary-totals.ts';
-import { createLifecycle } from '../runtime/lifecycle.ts';
+import { createLifecycle, type Lifecycle } from '../runtime/lifecycle.ts';
 import type { Accounting } from '../service/accounting.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createGauges } from './gauges.ts';
-import { type Core, createHttpWorker } from './http-worker.ts';
-import { type HttpWorkers, startHttpWorkers } from './http-workers.ts';
+import { createHttpReaders, type HttpReaders } from './http-readers.ts';
 import type { QueuedPipelineParts } from './queued.ts';
 
 /** The same ending as this file: .ts from source, .js when built. */
-const aggregateWorker = new URL(`./analytics-worker${extname(import.meta.url)}`, import.meta.url);
+const analyticsWorker = new URL(`./analytics-worker${extname(import.meta.url)}`, import.meta.url);
 
 export interface Service {
   /** `127.0.0.1:8082` */
   readonly addr: string;
-  /** Resolves when a part is over for good, so that the service should be stopped and started anew. */
+  /** Resolves when a part failed permanently: the service should be stopped and started again. */
   readonly failed: Promise<Error>;
   /** Drains within the budget, in milliseconds. Resolves true when everything came to rest in time. */
   stop(budgetMs: number): Promise<boolean>;
 }
 
 /**
- * Puts the service together, in the order in which the data flows backwards: storage first, the front that takes
- * requests last, so that nothing is taken before there is someone to hand it to. The stop goes the other way.
- * Rejects, with everything stopped again, when a part cannot start.
+ * Puts the service together, in the order in which the data flows backwards: storage first, HTTP last, so that nothing is
+ * accepted before the next stage can take it. The stop goes the other way. Rejects, with everything stopped again, when a
+ * part cannot start.
  */
 export async function startService(options: {
   readonly config: Config;
@@ -48,102 +46,58 @@ export async function startService(options: {
   const metrics = createMetrics({ defaultMetrics: true });
   metrics.buildInfo.labels(build.version, build.commit, build.node).set(1);
   const lifecycle = createLifecycle(log);
-  const started = performance.now();
   try {
-    const repo = await openStorage(config, metrics, log);
-    lifecycle.started('storage', () => repo.close());
-
-    const { analyticsDir, durability } = config.storage;
-    const summaries = { analyticsDir, durability: durability === 'disk' ? 'later' : durability } as const;
-    const aggregator = createAggregation({ config, summaries, repo, metrics, log });
-    if (config.aggregation.enabled) aggregator.start();
-    lifecycle.started('aggregator', () => aggregator.stop());
-
-    const { readBytes } = createSummaryFiles(summaries);
-    const analytics = createAnalytics({ readBytes, entry: aggregateWorker, workerData: summaries, log });
-    lifecycle.started('analytics', () => analytics.stop());
-
-    const fronts: Fronts = { accountings: [], counts: async () => [], look: async () => [await lookAt(metrics)] };
-    const tails = createTails();
-    const live = createLive({
-      look: () => fronts.look(),
-      pipeline: config.version,
-      clock: systemClock,
-      now: () => performance.now(),
-    });
-    live.start();
-    lifecycle.started('live', async () => {
-      live.stop();
-      tails.stop();
-    });
-    const failure = Promise.withResolvers<Error>();
-    const parts = { config, repo, metrics, log, lifecycle, onFatal: failure.resolve };
-    const pipeline = config.version === 1 ? createDirectPipeline(parts) : await startQueuedPipeline(parts);
-    const checkReadiness = () => checkAll({ storage: () => repo.checkWritable(), ...pipeline.checks });
-    const readHealth = createGauges({ config, metrics, checkReadiness });
-    const back: Core = {
-      deliver: tails.tap(pipeline.deliver),
-      live: { ...live, tail: tails.tail },
-      hourTotals: createSummaryTotals(summaries),
-      checkReadiness,
-      analytics,
-      aggregate: () => aggregator.run(),
-      metricsText: async () => {
-        readGauges(metrics, repo, [...fronts.accountings, ...pipeline.accountings]);
-        await readHealth();
-        return writeExposition(metrics, await fronts.counts());
-      },
-    };
-    const version = { ...build, pipeline: config.version };
-    const { address, port, close } = await startFronts({ config, version, back, metrics, log, fronts });
-    lifecycle.started('http', (graceMs) => close({ graceMs }));
-
-    const addr = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-    log.info('listening', { addr, pipeline: config.version, startMs: Math.round(performance.now() - started) });
-    return { addr, failed: failure.promise, stop: (budgetMs) => lifecycle.stop(budgetMs) };
+    return await startParts({ config, metrics, log, lifecycle }, { ...build, pipeline: config.version });
   } catch (error) {
     await lifecycle.stop(config.server.shutdownTimeout);
     throw error;
   }
 }
 
-/** What is counted where requests are read: here, or in threads of their own. */
-interface Fronts {
-  accountings: Accounting[];
-  counts: () => Promise<readonly MetricCounts[]>;
-  look: () => Promise<readonly [LiveSample, ...LiveSample[]]>;
-}
-
-/** With one thread requests are read here; with more, each in a thread of its own, and this one stores. */
-async function startFronts(parts: {
+/** What every part is made with. */
+interface Common {
   readonly config: Config;
-  readonly version: VersionInfo;
-  readonly back: Core;
   readonly metrics: Metrics;
   readonly log: Log;
-  readonly fronts: Fronts;
-}): Promise<Pick<HttpWorkers, 'address' | 'port' | 'close'>> {
-  const { config, fronts } = parts;
-  if (config.server.threads > 1) {
-    const threads = await startHttpWorkers(parts);
-    fronts.counts = threads.metrics;
-    fronts.look = async () => [await lookAt(parts.metrics), ...(await threads.looks())];
-    return threads;
-  }
-  const { server, accounting, look } = createHttpWorker({ ...parts, reusePort: false });
-  fronts.accountings = [accounting];
-  fronts.look = async () => [await look()];
-  return { ...(await server.listen()), close: server.close };
+  readonly lifecycle: Lifecycle;
 }
 
-/** What this thread has counted beside those that read requests. */
-async function lookAt(metrics: Metrics): Promise<LiveSample> {
-  return { counts: await readLiveCounts(metrics, 0), refusals: [] };
+async function startParts(common: Common, version: VersionInfo): Promise<Service> {
+  const { config, metrics, log, lifecycle } = common;
+  const started = performance.now();
+  const repo = await openStorage(common);
+  const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
+  const http = createHttpReaders({ config, version, metrics, log });
+  const tails = createTails();
+  const live = startLive(common, http, tails);
+  const failure = Promise.withResolvers<Error>();
+  const pipeline = await startPipeline({ ...common, repo, onFatal: failure.resolve });
+  const checkReadiness = () => checkAll({ storage: () => repo.checkWritable(), ...pipeline.checks });
+  const readHealth = createGauges({ config, metrics, checkReadiness });
+
+  const { address, port } = await http.start({
+    deliver: tails.tap(pipeline.deliver),
+    live: { ...live, tail: tails.tail },
+    hourTotals,
+    checkReadiness,
+    analytics,
+    aggregate: () => aggregator.run(),
+    metricsText: async () => {
+      readGauges(metrics, repo, [...http.accountings(), ...pipeline.accountings]);
+      await readHealth();
+      return writeExposition(metrics, await http.counts());
+    },
+  });
+  lifecycle.started('http', (graceMs) => http.close({ graceMs }));
+
+  const addr = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  log.info('listening', { addr, pipeline: config.version, startMs: Math.round(performance.now() - started) });
+  return { addr, failed: failure.promise, stop: (budgetMs) => lifecycle.stop(budgetMs) };
 }
 
-function openStorage(config: Config, metrics: Metrics, log: Log): Promise<Repo> {
+async function openStorage({ config, metrics, log, lifecycle }: Common): Promise<Repo> {
   const { storage, ingestion, server } = config;
-  return openRepo({
+  const repo = await openRepo({
     logsDir: storage.logsDir,
     dlqDir: storage.dlqDir,
     stateDir: storage.stateDir,
@@ -153,25 +107,47 @@ function openStorage(config: Config, metrics: Metrics, log: Log): Promise<Repo> 
     metrics,
     log,
   });
+  lifecycle.started('storage', () => repo.close());
+  return repo;
 }
 
-function createAggregation(parts: {
-  readonly config: Config;
-  readonly summaries: SummaryFilesOptions;
-  readonly repo: Repo;
-  readonly metrics: Metrics;
-  readonly log: Log;
-}): Aggregator {
-  const { config, summaries, repo, metrics, log } = parts;
-  const settles = summaries.durability === 'later';
-  const thread = createSummariserThread({ entry: aggregateWorker, workerData: summaries, settles });
-  return createAggregator({ repo, thread, interval: config.aggregation.interval, metrics, log });
+/** The aggregator that writes summaries, and analytics that reads them, each with a thread of its own. */
+function startAnalytics({ config, metrics, log, lifecycle }: Common, repo: Repo) {
+  const { analyticsDir, durability } = config.storage;
+  const settles = durability === 'disk';
+  const summaries: SummaryFilesOptions = { analyticsDir, durability: settles ? 'later' : durability };
+  const entry = analyticsWorker;
+  const thread = createSummariserThread({ entry, workerData: summaries, settles });
+  const aggregator = createAggregator({ repo, thread, interval: config.aggregation.interval, metrics, log });
+  if (config.aggregation.enabled) aggregator.start();
+  lifecycle.started('aggregator', () => aggregator.stop());
+
+  const { readBytes } = createSummaryFiles(summaries);
+  const analytics = createAnalytics({ readBytes, entry, workerData: summaries, log });
+  lifecycle.started('analytics', () => analytics.stop());
+  return { aggregator, analytics, hourTotals: createSummaryTotals(summaries) };
 }
 
-/** Loaded when it is wanted: a Kafka client doubles the time of a start that has no use for it. */
-async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<Pipeline> {
-  const queued = await import('./queued.ts');
-  return queued.startQueuedPipeline(parts);
+function startLive({ config, lifecycle }: Common, http: HttpReaders, tails: Tails): LiveWatch {
+  const live = createLive({
+    look: http.samples,
+    pipeline: config.pipeline,
+    clock: systemClock,
+    now: () => performance.now(),
+  });
+  live.start();
+  lifecycle.started('live', async () => {
+    live.stop();
+    tails.stop();
+  });
+  return live;
+}
+
+async function startPipeline(parts: QueuedPipelineParts): Promise<Pipeline> {
+  if (parts.config.pipeline === 'direct') return createDirectPipeline(parts);
+  // Loaded when it is wanted: a Kafka client doubles the time of a start that has no use for it.
+  const { startQueuedPipeline } = await import('./queued.ts');
+  return startQueuedPipeline(parts);
 }
 
 async function checkAll(
@@ -188,7 +164,7 @@ async function checkAll(
   return Object.fromEntries(await Promise.all(checks));
 }
 
-/** What is looked up when asked for, not counted as it happens. */
+/** Sets the gauges that are read when a scrape asks, not counted as things happen. */
 function readGauges(metrics: Metrics, repo: Repo, accountings: readonly Accounting[]): void {
   const sum = (read: (accounting: Accounting) => number): number =>
     accountings.reduce((total, accounting) => total + read(accounting), 0);

@@ -4,16 +4,16 @@ import type { Repo } from '../repo/repo.ts';
 import type { Accounting } from '../service/accounting.ts';
 import { withIdempotency } from '../service/idempotency.ts';
 
-/** What stands between the front, which has decoded a batch, and the files: the difference between version 1 and 2. */
+/** The way of a decoded batch to the files: the difference between the direct and the queued pipeline. */
 export interface Pipeline {
   readonly deliver: Deliver;
-  /** What must hold for the service to be ready, beside its storage. */
+  /** Further readiness checks, beside that of the storage. */
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
-  /** The books of the stages behind the front. */
+  /** The accounting of the stages after ingest. */
   readonly accountings: readonly Accounting[];
 }
 
-/** Version 1: what the front hands over is stored. Version 2 is in queued-pipeline.ts. */
+/** Version 1: a batch is stored before it is acknowledged. Version 2 is in queued.ts. */
 export function createDirectPipeline({ config, repo }: { readonly config: Config; readonly repo: Repo }): Pipeline {
   const find = repo.idempotency.find.bind(repo.idempotency);
   const deliver = withIdempotency({ deliver: repo.append, find, durability: config.storage.durability });

@@ -48,7 +48,7 @@ describe('at a scrape', () => {
   });
 
   it('the service is ready when every check passes', async () => {
-    const bad = async () => ({ ...(await good()), kafka: { ok: false, detail: 'away' } });
+    const bad = async () => ({ ...(await good()), kafka: { ok: false, detail: 'unavailable' } });
     await createGauges({ config: configure(1), metrics, checkReadiness: good })();
     expect(await read('logforge_ready')).toEqual({ '': 1 });
     await createGauges({ config: configure(1), metrics, checkReadiness: bad })();

@@ -3,19 +3,19 @@ import type { Config } from '../config/config.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { CheckReadiness } from '../service/service.ts';
 
-/** A check that takes longer has not passed for a scrape, whose own time is short: milliseconds. */
+/** A check that takes longer counts as failed: a scrape has little time itself. Milliseconds. */
 const CHECK_TIMEOUT_MS = 2_000;
 
-/** Sets what stays as it is, and gives what looks up at each scrape whether the service is ready and its disks have room. */
+/** Sets the gauges that never change. Returns what a scrape calls: it reads whether the service is ready and its disks have room. */
 export function createGauges(options: {
-  readonly config: Pick<Config, 'version' | 'storage' | 'queue'>;
+  readonly config: Pick<Config, 'version' | 'pipeline' | 'storage' | 'queue'>;
   readonly metrics: Metrics;
   readonly checkReadiness: CheckReadiness;
 }): () => Promise<void> {
   const { config, metrics, checkReadiness } = options;
   const { spool } = config.queue;
   metrics.pipeline.set(config.version);
-  metrics.spoolLimitBytes.set(config.version === 2 && spool.enabled ? spool.maxBytes : 0);
+  metrics.spoolLimitBytes.set(config.pipeline === 'queued' && spool.enabled ? spool.maxBytes : 0);
   const { logsDir, analyticsDir, stateDir, dlqDir } = config.storage;
   const folders = { logs: logsDir, analytics: analyticsDir, state: stateDir, dlq: dlqDir };
 
@@ -26,7 +26,7 @@ export function createGauges(options: {
   };
 }
 
-/** A folder that is not there, as analytics before the first summary, has no figures. */
+/** A folder that does not exist, as analytics before the first summary, has no figures. */
 async function readRoom(metrics: Metrics, folder: string, path: string): Promise<void> {
   try {
     const { bavail, blocks, bsize } = await statfs(path);

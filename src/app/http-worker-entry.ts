@@ -2,14 +2,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { HttpServerOptions, VersionInfo } from '../http/http.ts';
 import { createBodyBuffers } from '../http/logs/body-buffers.ts';
-import { createRemoteLive } from '../live/remote-live.ts';
+import { createRemoteLive, type LiveListenerCalls } from '../live/remote-live.ts';
+import type { LiveSample } from '../live/watch.ts';
 import { createLog } from '../log.ts';
-import { createMetrics, readCounts } from '../metrics/metrics.ts';
-import { type Channel, createChannel } from '../runtime/channel.ts';
-import { createHttpWorker, type HttpWorker } from './http-worker.ts';
-import { createRemoteCore } from './remote-core.ts';
+import { createMetrics, type MetricCounts, readCounts } from '../metrics/metrics.ts';
+import { createChannel } from '../runtime/channel.ts';
+import { createHttpWorker } from './http-worker.ts';
+import { type CoreCalls, createRemoteCore } from './remote-core.ts';
 
-/** What a thread that reads requests is started with. */
+/** What an HTTP worker is started with. */
 export interface HttpWorkerData {
   readonly config: Config;
   readonly version: VersionInfo;
@@ -18,37 +19,33 @@ export interface HttpWorkerData {
   readonly shared: NonNullable<HttpServerOptions['shared']>;
 }
 
-/** How long a thread in which something broke still answers, in milliseconds, before it makes room for its successor. */
+/** The calls that an HTTP worker answers to the main thread. */
+export interface HttpWorkerCalls extends LiveListenerCalls {
+  listen(): { readonly port: number; readonly address: string };
+  /** Drains, for at most so many milliseconds. */
+  close(graceMs: number): void;
+  sample(): LiveSample;
+  metrics(): MetricCounts;
+}
+
+/** How long a thread with an uncaught error still answers, in milliseconds, before it makes room for its successor. */
 const LAST_ANSWERS_MS = 5_000;
 
-// One of several threads that read requests, put together: HTTP and decoding here, everything else at the other end of
-// the channel. Started by http-workers.ts.
+// An HTTP worker, put together: HTTP and decoding here, everything else at the other end of the channel. Started by
+// http-workers.ts.
 function run(data: HttpWorkerData): void {
-  if (parentPort === null) throw new Error('http-worker-entry is started as a worker thread');
+  if (parentPort === null) throw new Error('http-worker-entry must be started as a worker thread');
   const { config, version, port, shared } = data;
   const log = createLog({ level: config.logging.level, format: config.logging.format });
   const metrics = createMetrics({ defaultMetrics: false });
   const bodyBuffers = createBodyBuffers();
-  // The calls of each need the other: none is made before this function is done.
-  const remoteLive = createRemoteLive({ call: (method, argument) => channel.call(method, argument) });
-  const channel: Channel = createChannel(parentPort, {
-    ...remoteLive.handlers,
-    look: () => front.look(),
-    listen: () => front.server.listen(),
-    close: async (graceMs: number) => {
-      await front.server.close({ graceMs });
-      log.close();
-    },
-    metrics: async () => {
-      metrics.inFlightRecords.set(front.accounting.inFlightRecords());
-      metrics.unaccounted.set(front.accounting.unaccounted());
-      return readCounts(metrics);
-    },
-  });
-  const front: HttpWorker = createHttpWorker({
+  const channel = createChannel<CoreCalls>(parentPort);
+  const remoteLive = createRemoteLive(channel.remote);
+  const core = createRemoteCore({ remote: channel.remote, live: remoteLive.live, log, reuse: bodyBuffers.adopt });
+  const worker = createHttpWorker({
     config,
     version,
-    back: createRemoteCore({ channel, live: remoteLive.live, log, reuse: bodyBuffers.adopt }),
+    core,
     bodyBuffers,
     metrics,
     log,
@@ -56,10 +53,24 @@ function run(data: HttpWorkerData): void {
     reusePort: true,
     shared,
   });
+  channel.answer<HttpWorkerCalls>({
+    ...remoteLive.handlers,
+    listen: () => worker.server.listen(),
+    close: async (graceMs) => {
+      await worker.server.close({ graceMs });
+      log.close();
+    },
+    sample: () => worker.sample(),
+    metrics: async () => {
+      metrics.inFlightRecords.set(worker.accounting.inFlightRecords());
+      metrics.unaccounted.set(worker.accounting.unaccounted());
+      return readCounts(metrics);
+    },
+  });
 
   process.on('uncaughtException', (err) => {
-    log.fatal('a thread that reads requests broke and is replaced', { err });
-    void front.server.close({ graceMs: LAST_ANSWERS_MS }).then(() => process.exit(1));
+    log.fatal('an HTTP worker failed; it answers what it has and is replaced', { err });
+    void worker.server.close({ graceMs: LAST_ANSWERS_MS }).then(() => process.exit(1));
   });
 }
 

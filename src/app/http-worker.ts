@@ -14,9 +14,9 @@ import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createIngest } from '../service/ingest.ts';
-import type { CheckReadiness } from '../service/service.ts';
+import type { CheckReadiness, Ingest } from '../service/service.ts';
 
-/** What the front needs of the thread that owns the data. */
+/** What an HTTP worker needs of the thread that owns the data. */
 export interface Core {
   readonly deliver: Deliver;
   readonly checkReadiness: CheckReadiness;
@@ -30,15 +30,14 @@ export interface Core {
 export interface HttpWorker {
   readonly server: HttpServer;
   readonly accounting: Accounting;
-  /** What it has seen, for those who watch. */
-  look(): Promise<LiveSample>;
+  /** The live figures of this thread. */
+  sample(): Promise<LiveSample>;
 }
 
-/** HTTP and decoding: the part of the service that runs once in each thread that reads requests. */
-export function createHttpWorker(options: {
+export interface HttpWorkerOptions {
   readonly config: Config;
   readonly version: VersionInfo;
-  readonly back: Core;
+  readonly core: Core;
   readonly metrics: Metrics;
   readonly log: Log;
   /** The port that the first thread got, where the configuration says 0. */
@@ -46,62 +45,68 @@ export function createHttpWorker(options: {
   readonly reusePort: boolean;
   readonly shared?: HttpServerOptions['shared'];
   readonly bodyBuffers?: HttpServerOptions['bodyBuffers'];
-}): HttpWorker {
-  const { config, version, back, metrics, log, reusePort, shared, bodyBuffers } = options;
-  const { ingestion, server, auth } = config;
+}
+
+/** HTTP and decoding: the part of the service that runs once in each thread that reads requests. */
+export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
+  const { config, version, core, metrics, log, reusePort, shared, bodyBuffers } = options;
   const accounting = createAccounting(metrics);
   const refusals = createRefusals();
-  const ingest = createIngest({
-    decoders,
-    decode: {
-      maxRecordBytes: ingestion.maxRecordBytes,
-      extraFields: ingestion.extraFields,
-      invalid: ingestion.invalidRecords,
-    },
-    deliver: back.deliver,
-    delivered: config.version === 1 ? 'stored' : 'handed_over',
-    accounting,
-    metrics,
-    clock: systemClock,
-  });
-  const address = toListenAddress(server.addr);
-  const httpServer = createHttpServer({
+  const address = toListenAddress(config.server.addr);
+  const server = createHttpServer({
     ...(address.host !== undefined && { host: address.host }),
     port: options.port ?? address.port,
     reusePort,
     ...(shared !== undefined && { shared }),
     ...(bodyBuffers !== undefined && { bodyBuffers }),
-    limits: {
-      maxBodyBytes: server.maxBodyBytes,
-      maxInFlightBytes: server.maxInFlightBytes,
-      headersTimeoutMs: server.headersTimeout,
-      bodyTimeoutMs: server.bodyTimeout,
-      requestTimeoutMs: server.requestTimeout,
-      keepAliveTimeoutMs: server.keepAliveTimeout,
-      // Each thread knows its own; the kernel spreads them evenly, but not exactly so.
-      maxConnections: Math.ceil(server.maxConnections / server.threads),
-      ...(server.rateLimit !== 'off' && { rateLimit: server.rateLimit }),
-    },
-    auth,
+    limits: toLimits(config.server),
+    auth: config.auth,
     version,
-    ingest,
-    checkReadiness: back.checkReadiness,
-    analytics: back.analytics,
-    aggregate: back.aggregate,
-    dashboard: { live: back.live, hourTotals: back.hourTotals, settings: maskSecrets(config) },
+    ingest: createWorkerIngest(options, accounting),
+    checkReadiness: core.checkReadiness,
+    analytics: core.analytics,
+    aggregate: core.aggregate,
+    dashboard: { live: core.live, hourTotals: core.hourTotals, settings: maskSecrets(config) },
     noteRefusal: refusals.add,
     ...(config.logging.access && { logAccess: (entry) => log.info('request', { ...entry, fold: false }) }),
     metrics,
-    metricsText: back.metricsText,
+    metricsText: core.metricsText,
     clock: systemClock,
     log,
   });
   return {
-    server: httpServer,
+    server,
     accounting,
-    look: async () => ({
+    sample: async () => ({
       counts: await readLiveCounts(metrics, accounting.inFlightRecords()),
       refusals: refusals.drain(),
     }),
+  };
+}
+
+function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accounting: Accounting): Ingest {
+  const { maxRecordBytes, extraFields, invalidRecords } = config.ingestion;
+  return createIngest({
+    decoders,
+    decode: { maxRecordBytes, extraFields, invalid: invalidRecords },
+    deliver: core.deliver,
+    delivered: config.pipeline === 'direct' ? 'stored' : 'handed_over',
+    accounting,
+    metrics,
+    clock: systemClock,
+  });
+}
+
+function toLimits(server: Config['server']): HttpServerOptions['limits'] {
+  return {
+    maxBodyBytes: server.maxBodyBytes,
+    maxInFlightBytes: server.maxInFlightBytes,
+    headersTimeoutMs: server.headersTimeout,
+    bodyTimeoutMs: server.bodyTimeout,
+    requestTimeoutMs: server.requestTimeout,
+    keepAliveTimeoutMs: server.keepAliveTimeout,
+    // Each thread counts its own connections; the kernel spreads them evenly, but not exactly.
+    maxConnections: Math.ceil(server.maxConnections / server.threads),
+    ...(server.rateLimit !== 'off' && { rateLimit: server.rateLimit }),
   };
 }

@@ -9,102 +9,128 @@ import { serveLive } from '../live/remote-live.ts';
 import type { LiveSample } from '../live/watch.ts';
 import type { Log } from '../log.ts';
 import { addCounters, type MetricCounts } from '../metrics/metrics.ts';
-import { type Channel, createChannel } from '../runtime/channel.ts';
+import { createChannel, type Remote } from '../runtime/channel.ts';
 import type { Core } from './http-worker.ts';
-import type { HttpWorkerData } from './http-worker-entry.ts';
-import { serveCore } from './remote-core.ts';
+import type { HttpWorkerCalls, HttpWorkerData } from './http-worker-entry.ts';
+import { type CoreCalls, serveCore } from './remote-core.ts';
 
 export interface HttpWorkers {
-  readonly address: string;
-  readonly port: number;
-  /** What each thread counts, and what those that are gone had counted when they were last asked: no counter goes down. */
+  /** Starts all threads. Rejects, with those that run ended, when one cannot listen. */
+  start(core: Core): Promise<Listening>;
+  /** What each thread counts. A thread that ended keeps what it had counted when it was last asked: no counter goes down. */
   metrics(): Promise<readonly MetricCounts[]>;
-  /** What each thread has seen. */
-  looks(): Promise<readonly LiveSample[]>;
+  /** The live figures of each thread. */
+  samples(): Promise<readonly LiveSample[]>;
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
-/** A thread that dies sooner than this after its start is not replaced at once, but after this long: milliseconds. */
+interface Listening {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface HttpWorkersOptions {
+  readonly config: Config;
+  readonly version: VersionInfo;
+  readonly log: Log;
+}
+
+/** A thread that ends sooner than this after its start is not replaced at once, but after this long: milliseconds. */
 const LEAST_LIFE_MS = 1_000;
 
 interface Thread {
   readonly worker: Worker;
-  readonly channel: Channel;
-  readonly gone: Promise<void>;
+  readonly remote: Remote<HttpWorkerCalls>;
+  readonly ended: Promise<void>;
   /** What it counted when it was last asked. */
   counts: MetricCounts;
 }
 
 /**
- * Several threads that read requests on one port, the kernel spreading the connections among them (SO_REUSEPORT). A
- * thread that dies is replaced; what it had in hand was not acknowledged. Rejects when one cannot listen.
+ * Several threads that read requests on one port; the kernel spreads the connections among them (SO_REUSEPORT). A thread
+ * that dies is replaced. What it had in flight was not acknowledged.
  */
-export async function startHttpWorkers(options: {
-  readonly config: Config;
-  readonly version: VersionInfo;
-  readonly back: Core;
-  readonly log: Log;
-}): Promise<HttpWorkers> {
-  const { config, version, back, log } = options;
-  const threads = new Set<Thread>();
-  let ofTheGone: MetricCounts = [];
-  let closing = false;
-  let { port } = toListenAddress(config.server.addr);
+export function createHttpWorkers(options: HttpWorkersOptions): HttpWorkers {
+  const { server } = options.config;
+  const { startOne, close, metrics, samples } = createThreads(options);
 
-  const shared = createSharedLimits(config.server.threads);
-
-  const start = async (place: number): Promise<{ port: number; address: string }> => {
-    const begun = performance.now();
-    const thread = startThread({ config, version, port, shared: { ...shared, thread: place } }, back);
-    threads.add(thread);
-    void thread.gone.then(() => {
-      threads.delete(thread);
-      ofTheGone = addCounters(ofTheGone, thread.counts);
-      forgetThread(shared, place);
-      if (closing) return;
-      const early = performance.now() - begun < LEAST_LIFE_MS;
-      log.error('a thread that reads requests is gone; starting another', { threads: threads.size });
-      setTimeout(() => void restart(place), early ? LEAST_LIFE_MS : 0);
-    });
-    return (await thread.channel.call('listen')) as { port: number; address: string };
-  };
-  const restart = async (place: number): Promise<void> => {
-    if (closing) return;
-    // A start that fails ends its thread, and its end brings us here again.
-    await start(place).catch((err: unknown) => log.error('cannot start a thread that reads requests', { err }));
-  };
-  const close = async ({ graceMs }: { readonly graceMs: number }): Promise<void> => {
-    closing = true;
-    await Promise.allSettled([...threads].map(({ channel }) => channel.call('close', graceMs)));
-    await Promise.all([...threads].map(({ worker }) => worker.terminate()));
-  };
-
-  // A thread that dies while it is asked has nothing more to say.
-  const looks = async (): Promise<LiveSample[]> => {
-    const answers = await Promise.allSettled([...threads].map(({ channel }) => channel.call('look')));
-    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value as LiveSample] : []));
-  };
-  const metrics = async (): Promise<MetricCounts[]> => {
-    const ask = async (thread: Thread): Promise<void> => {
-      thread.counts = (await thread.channel.call('metrics')) as MetricCounts;
-    };
-    await Promise.allSettled([...threads].map(ask));
-    return [ofTheGone, ...[...threads].map(({ counts }) => counts)];
-  };
-
-  try {
-    await checkPortIsFree(toListenAddress(config.server.addr));
-    const { address, port: taken } = await start(0);
-    port = taken;
-    await Promise.all(Array.from({ length: config.server.threads - 1 }, (_, i) => start(i + 1)));
-    return { address, port, close, metrics, looks };
-  } catch (error) {
-    await close({ graceMs: 0 });
-    throw error;
+  async function start(core: Core): Promise<Listening> {
+    try {
+      const wanted = toListenAddress(server.addr);
+      await checkPortIsFree(wanted);
+      const first = await startOne(core, 0, wanted.port);
+      const others = Array.from({ length: server.threads - 1 }, (_, index) => startOne(core, index + 1, first.port));
+      await Promise.all(others);
+      return first;
+    } catch (error) {
+      await close({ graceMs: 0 });
+      throw error;
+    }
   }
+
+  return { start, close, metrics, samples };
 }
 
-/** Threads that share a port would share it with any other process too, without a word. */
+/** The threads that run, each with its place among them, and what replaces those that end. */
+function createThreads({ config, version, log }: HttpWorkersOptions) {
+  const threads = new Set<Thread>();
+  const shared = createSharedLimits(config.server.threads);
+  /** What the threads that ended had counted. */
+  let past: MetricCounts = [];
+  let closing = false;
+
+  /** Resolves once the thread listens. */
+  async function startOne(core: Core, place: number, port: number): Promise<Listening> {
+    const begun = performance.now();
+    const thread = startThread({ config, version, port, shared: { ...shared, thread: place } }, core);
+    threads.add(thread);
+    let taken = port;
+    void thread.ended.then(() => {
+      threads.delete(thread);
+      past = addCounters(past, thread.counts);
+      forgetThread(shared, place);
+      if (closing) return;
+      log.error('an HTTP worker ended unexpectedly; starting another', { thread: place, left: threads.size });
+      const early = performance.now() - begun < LEAST_LIFE_MS;
+      setTimeout(() => void restart(core, place, taken), early ? LEAST_LIFE_MS : 0);
+    });
+    const listening = await thread.remote.listen();
+    taken = listening.port;
+    return listening;
+  }
+
+  async function restart(core: Core, place: number, port: number): Promise<void> {
+    if (closing) return;
+    // A start that fails ends its thread, and its end brings us here again.
+    await startOne(core, place, port).catch((err: unknown) =>
+      log.error('cannot start an HTTP worker', { thread: place, port, err }),
+    );
+  }
+
+  async function close({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    closing = true;
+    await Promise.allSettled(Array.from(threads, ({ remote }) => remote.close(graceMs)));
+    await Promise.all(Array.from(threads, ({ worker }) => worker.terminate()));
+  }
+
+  /** A thread that dies while it is asked is left out. */
+  async function samples(): Promise<LiveSample[]> {
+    const answers = await Promise.allSettled(Array.from(threads, ({ remote }) => remote.sample()));
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+
+  async function metrics(): Promise<MetricCounts[]> {
+    const ask = async (thread: Thread): Promise<void> => {
+      thread.counts = await thread.remote.metrics();
+    };
+    await Promise.allSettled(Array.from(threads, ask));
+    return [past, ...Array.from(threads, ({ counts }) => counts)];
+  }
+
+  return { startOne, close, metrics, samples };
+}
+
+/** Threads that share a port would share it with any other process too, without a message. */
 async function checkPortIsFree({ host, port }: ReturnType<typeof toListenAddress>): Promise<void> {
   if (port === 0) return;
   const probe = createServer();
@@ -112,20 +138,21 @@ async function checkPortIsFree({ host, port }: ReturnType<typeof toListenAddress
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
 
-function startThread(data: HttpWorkerData, back: Core): Thread {
+function startThread(data: HttpWorkerData, core: Core): Thread {
   // The same ending as this file: .ts from source, .js when built.
   const entry = new URL(`./http-worker-entry${extname(import.meta.url)}`, import.meta.url);
-  const worker = new Worker(entry, { workerData: data, name: 'front' });
-  const served = serveLive(back.live, (method, argument) => channel.call(method, argument));
-  const channel: Channel = createChannel(worker, { ...serveCore(back), ...served.handlers });
-  const gone = new Promise<void>((resolve) => {
+  const worker = new Worker(entry, { workerData: data, name: 'http-worker' });
+  const channel = createChannel<HttpWorkerCalls>(worker);
+  const served = serveLive(core.live, channel.remote);
+  channel.answer<CoreCalls>({ ...serveCore(core), ...served.handlers });
+  const ended = new Promise<void>((resolve) => {
     // Without a listener an error of the thread would be ours; the exit that follows tells all that matters.
-    worker.on('error', (error) => channel.end(`the thread failed: ${String(error)}`));
+    worker.on('error', (error) => channel.end(`the HTTP worker failed: ${String(error)}`));
     worker.on('exit', (code) => {
-      channel.end(`the thread ended with code=${code}`);
+      channel.end(`the HTTP worker ended with code=${code}`);
       served.close();
       resolve();
     });
   });
-  return { worker, channel, gone, counts: [] };
+  return { worker, remote: channel.remote, ended, counts: [] };
 }

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import { fetchLimits } from '../queue/kafka/driver.ts';
 import { createKafkaQueue } from '../queue/kafka/kafka-queue.ts';
 import type { Queue } from '../queue/queue.ts';
 import { openSpool, type Spool } from '../queue/spool/spool.ts';
@@ -28,34 +29,27 @@ export interface QueuedPipelineParts {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly lifecycle: Lifecycle;
-  /** A part is over for good and the process should end. */
+  /** A part failed permanently: the process should end. */
   readonly onFatal: (error: Error) => void;
 }
 
 /**
- * Version 2: what the front hands over goes to the broker, or to the spool in front of it while it is away; consumers of
- * the same process store what comes back.
+ * Version 2: a batch goes to the broker, or to the spool while the broker is unavailable, and is then acknowledged.
+ * Consumers of the same process store what the broker gives out.
  */
 export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<Pipeline> {
   const { config, repo, metrics, log, lifecycle } = parts;
   const accounting = createAccounting({ records: metrics.records });
-  const queue = createKafkaQueue(kafkaOptions(config, metrics, log));
+  const brokers = config.kafka.brokers.join(',');
+  const queue = createKafkaQueue(kafkaOptions(config, metrics, log.child({ brokers })));
   lifecycle.started('queue', () => queue.close());
   startConsumers({ ...parts, accounting, queue });
-
-  const { failures, cooldown } = config.queue.circuit;
-  const onChange = (state: string): void => log.warn('circuit breaker', { state });
-  const breaker = createBreaker({ failures, cooldownMs: cooldown, clock: systemClock, metrics, onChange });
-  const resend = breaker.wrap(queue.enqueue);
-  const { enabled } = config.queue.spool;
-  // A request must be answered in time, by the spool if not by the broker.
-  const send = enabled ? breaker.wrap(withDeadline(queue.enqueue, config.server.requestTimeout / 2)) : resend;
-  const hand = enabled ? await spoolInFront({ ...parts, send, resend }) : withRetry(send, backoffOf(config));
+  const send = await createSend(parts, queue);
 
   const { idempotencyWindow: windowMs, idempotencyMaxKeys: maxKeys } = config.ingestion;
   const memory = createKeyMemory({ windowMs, maxKeys, clock: systemClock });
   const deliver = withIdempotency({
-    deliver: memory.wrap(withBatchId(hand, randomUUID())),
+    deliver: memory.wrap(withBatchId(send, randomUUID())),
     find: (key) => memory.find(key) ?? repo.idempotency.find(key),
     durability: 'broker',
   });
@@ -66,7 +60,12 @@ function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; re
   const { config, repo, metrics, log, queue, accounting, onFatal } = parts;
   const { maxRecordBytes, extraFields } = config.ingestion;
   const handler = createConsumer({
-    ...{ repo, metrics, log, accounting, onFatal, decoders },
+    repo,
+    metrics,
+    log,
+    accounting,
+    onFatal,
+    decoders,
     decode: { maxRecordBytes, extraFields },
     backoff: backoffOf(config),
     clock: systemClock,
@@ -75,19 +74,37 @@ function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; re
   for (let i = 0; i < config.kafka.consumers; i++) queue.consume(handler);
 }
 
-/** With the spool there is nothing for a request to wait for: what fails once goes there, and its drain tries again. */
+/** How a batch goes to the broker: through the circuit breaker, and with the spool or with retries for when that fails. */
+async function createSend(parts: QueuedPipelineParts, queue: Queue): Promise<Deliver> {
+  const { config, metrics, log } = parts;
+  const { spool, circuit } = config.queue;
+  const breaker = createBreaker({
+    failures: circuit.failures,
+    cooldownMs: circuit.cooldown,
+    clock: systemClock,
+    metrics,
+    onChange: (state) => log.warn('circuit breaker', { state, brokers: config.kafka.brokers.join(',') }),
+  });
+  const resend = breaker.wrap(queue.enqueue);
+  if (!spool.enabled) return withRetry(resend, backoffOf(config));
+  // A request must be answered in time, by the spool if not by the broker.
+  const send = breaker.wrap(withDeadline(queue.enqueue, config.server.requestTimeout / 2));
+  return spoolInFront({ ...parts, send, resend });
+}
+
+/** With the spool a request waits for no retry: what fails once goes to the spool, and its drain tries again. */
 async function spoolInFront(
   parts: QueuedPipelineParts & { readonly send: Deliver; readonly resend: Deliver },
 ): Promise<Deliver> {
   const { config, repo, metrics, log, lifecycle, send, resend } = parts;
-  const spool: Spool = await openSpool({
-    dir: config.storage.stateDir,
-    maxBytes: config.queue.spool.maxBytes,
-    ...{ metrics, log },
-  });
+  const { maxBytes } = config.queue.spool;
+  const spool: Spool = await openSpool({ dir: config.storage.stateDir, maxBytes, metrics, log });
   lifecycle.started('spool', () => spool.close());
   const spooling = startSpooling({
-    ...{ spool, log, deliver: send, redeliver: resend },
+    spool,
+    log,
+    deliver: send,
+    redeliver: resend,
     backoff: backoffOf(config),
     undeliverable: async ({ id, batch, deadLetters = [] }, reason) => {
       const about = { time: Date.now(), stage: 'consume', reason, source: `spool:${id}` } as const;
@@ -98,7 +115,7 @@ async function spoolInFront(
   return spooling.deliver;
 }
 
-/** The longest pause between two tries, in milliseconds. */
+/** The longest pause between two attempts, in milliseconds. */
 const MAX_BACKOFF_MS = 10_000;
 
 function backoffOf({ queue }: Config) {
@@ -106,13 +123,13 @@ function backoffOf({ queue }: Config) {
 }
 
 /**
- * A CSV body can grow threefold when its rows become lines; and a request of 100 MiB is the most a broker takes unless
- * it is told otherwise (socket.request.max.bytes).
+ * A CSV body can grow threefold when its rows become lines. A broker takes requests of up to 100 MiB unless it is
+ * configured otherwise (socket.request.max.bytes).
  */
 const LARGEST_MESSAGE_BYTES = 96 * 1024 * 1024;
 const BODY_GROWTH = 3;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-/** For a send of many megabytes to a broker far away. */
+/** Long enough for a send of many megabytes to a distant broker. */
 const MIN_SEND_TIMEOUT_MS = 10_000;
 const SESSION_TIMEOUT_MS = 10_000;
 const WATCH_MS = 5_000;
@@ -121,7 +138,9 @@ function kafkaOptions(config: Config, metrics: Metrics, log: Log): Parameters<ty
   const { kafka, server, consumer } = config;
   const { maxBodyBytes } = server;
   return {
-    ...{ metrics, log, clientId: 'logforge' },
+    metrics,
+    log,
+    clientId: 'logforge',
     client: kafka.client,
     brokers: kafka.brokers,
     topic: kafka.topic,
@@ -138,12 +157,8 @@ function kafkaOptions(config: Config, metrics: Metrics, log: Log): Parameters<ty
     sendTimeoutMs: Math.max(server.requestTimeout, MIN_SEND_TIMEOUT_MS),
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     watchMs: WATCH_MS,
-    fetch: {
-      minBytes: 1,
-      maxWaitMs: consumer.flushInterval,
-      maxBytesPerPartition: consumer.flushBytes,
-      maxBytes: consumer.flushBytes * Math.max(1, kafka.partitions),
-    },
+    fetch: fetchLimits(kafka.partitions),
+    flush: { bytes: consumer.flushBytes, intervalMs: consumer.flushInterval },
     ssl: kafka.ssl.enabled ? readTls(kafka.ssl) : undefined,
     sasl: kafka.sasl.mechanism === 'none' ? undefined : { ...kafka.sasl, mechanism: kafka.sasl.mechanism },
   };

@@ -1,54 +1,70 @@
-import type { RangeOptions } from '../analytics/analytics.ts';
+import type { Aggregate, Analytics, HourTotals, RangeOptions } from '../analytics/analytics.ts';
 import type { Live } from '../live/live.ts';
+import type { LiveCalls } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import type { Hour } from '../model/hour.ts';
-import type { Channel } from '../runtime/channel.ts';
-import { createRemoteDeliver, serveDeliver } from '../runtime/remote-deliver.ts';
+import type { Handlers, Remote } from '../runtime/channel.ts';
+import { createRemoteDeliver, type DeliverCalls, serveDeliver } from '../runtime/remote-deliver.ts';
+import type { CheckReadiness } from '../service/service.ts';
 import type { Core } from './http-worker.ts';
+
+/** The calls that the main thread answers to its HTTP workers. */
+export interface CoreCalls extends DeliverCalls, LiveCalls {
+  readiness(): ReturnType<CheckReadiness>;
+  metricsText(): string;
+  aggregate(): ReturnType<Aggregate>;
+  hourTotals(range: { readonly from: Hour; readonly to: Hour }): ReturnType<HourTotals['totals']>;
+  latestHour(): ReturnType<HourTotals['latest']>;
+  analyticsHour(hour: Hour): Uint8Array | undefined;
+  analyticsRange(question: RangeQuestion): ReturnType<Analytics['range']>;
+}
+
+interface RangeQuestion {
+  readonly from: Hour;
+  readonly to: Hour;
+  readonly options: RangeOptions | undefined;
+}
 
 /** A Core whose work is done by the thread at the other end of the channel; `live` comes from createRemoteLive. */
 export function createRemoteCore(parts: {
-  readonly channel: Channel;
+  readonly remote: Remote<CoreCalls>;
   readonly live: Live;
   readonly log: Log;
   /** Given memory of batches that comes back. */
   readonly reuse: (memory: ArrayBuffer) => void;
 }): Core {
-  const { channel, live, log, reuse } = parts;
-  // What comes back is what serveCore gave, cloned; a Buffer arrives as a plain Uint8Array.
+  const { remote, live, log, reuse } = parts;
   return {
-    deliver: createRemoteDeliver(channel, log, reuse),
-    checkReadiness: () => channel.call('readiness') as ReturnType<Core['checkReadiness']>,
-    metricsText: () => channel.call('metricsText') as Promise<string>,
-    aggregate: () => channel.call('aggregate') as ReturnType<Core['aggregate']>,
+    deliver: createRemoteDeliver(remote, log, reuse),
+    checkReadiness: () => remote.readiness(),
+    metricsText: () => remote.metricsText(),
+    aggregate: () => remote.aggregate(),
     live,
     hourTotals: {
-      totals: (from, to) => channel.call('hourTotals', { from, to }) as ReturnType<Core['hourTotals']['totals']>,
-      latest: () => channel.call('latestHour') as ReturnType<Core['hourTotals']['latest']>,
+      totals: (from, to) => remote.hourTotals({ from, to }),
+      latest: () => remote.latestHour(),
     },
     analytics: {
-      async hour(hour: Hour) {
-        const bytes = (await channel.call('analyticsHour', hour)) as Uint8Array | undefined;
+      async hour(hour) {
+        const bytes = await remote.analyticsHour(hour);
         return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       },
-      range: (from, to, options) =>
-        channel.call('analyticsRange', { from, to, options }) as ReturnType<Core['analytics']['range']>,
+      range: (from, to, options) => remote.analyticsRange({ from, to, options }),
     },
   };
 }
 
-/** The other end: answers the calls of a remote Core. */
-export function serveCore(back: Omit<Core, 'live'>) {
-  const { deliver, checkReadiness, metricsText, analytics, aggregate, hourTotals } = back;
+/** The other end: answers the calls of a remote Core, but for those of its `live` (serveLive). */
+export function serveCore(core: Omit<Core, 'live'>): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
+  const { deliver, checkReadiness, metricsText, analytics, aggregate, hourTotals } = core;
   return {
     deliver: serveDeliver(deliver),
     readiness: checkReadiness,
     metricsText,
     aggregate,
-    hourTotals: ({ from, to }: { from: Hour; to: Hour }) => hourTotals.totals(from, to),
+    hourTotals: ({ from, to }) => hourTotals.totals(from, to),
     latestHour: () => hourTotals.latest(),
-    analyticsHour: (hour: Hour) => analytics.hour(hour),
-    analyticsRange: ({ from, to, options }: { from: Hour; to: Hour; options?: RangeOptions }) =>
-      analytics.range(from, to, options),
+    analyticsHour: (hour) => analytics.hour(hour),
+    analyticsRange: ({ from, to, options }) => analytics.range(from, to, options),
   };
 }

@@ -91,7 +91,9 @@ describe('logforge aggregate', () => {
     await store([HOUR, '/a']);
     const repo = await open();
     try {
-      await expect(run()).rejects.toThrow(/another logforge process owns .*: it keeps the summaries itself/);
+      await expect(run()).rejects.toThrow(
+        /another logforge process owns .*: a running service writes the summaries itself; stop it first/,
+      );
     } finally {
       await repo.close();
     }
@@ -99,7 +101,7 @@ describe('logforge aggregate', () => {
   });
 
   it('makes no folders where there is no data', async () => {
-    await expect(run()).rejects.toThrow(/^cannot find logsDir=/);
+    await expect(run()).rejects.toThrow(/^cannot find the folder storage.logsDir=/);
     expect(fs.readdirSync(folder)).toEqual([]);
   });
 

@@ -33,10 +33,13 @@ const keyOptions = {
 const options = {
   ...configFileOption,
   ...keyOptions,
-  from: { value: 'HOUR', help: 'Every hour from this one on, such as 2015-05-17T10 (UTC), whether it grew or not.' },
+  from: {
+    value: 'HOUR',
+    help: 'Every hour from this one on, such as 2015-05-17T10 (UTC), even if its file did not grow.',
+  },
   to: { value: 'HOUR', help: 'Every hour before this one.' },
   all: { help: 'Every hour that has a file.' },
-  rebuild: { help: 'Count from the start of each file, whatever its summary says. With --all, --from or --to.' },
+  rebuild: { help: 'Count from the start of each file and ignore its summary. With --all, --from or --to.' },
 } satisfies Options;
 
 export const aggregate: Command = {
@@ -49,16 +52,19 @@ export const aggregate: Command = {
       'aggregate [--from HOUR] [--to HOUR] [--rebuild] [OPTION]...',
     ],
     description: [
-      'Summarises what was appended since the last run, as the service does every aggregation.interval. With --all, --from or --to it looks at every hour in question, also at files that were put there by hand; a summary that is damaged, or does not fit its file, is counted anew.',
-      'A service that runs on the same folders owns them: then this command says so and changes nothing.',
+      'Summarises what was appended since the last run, as the service does every aggregation.interval. With --all, --from or --to it checks every hour in the range, including files that were put there by hand. A summary that is damaged, or does not match its file, is counted again from the start of the file.',
+      'A service that runs on the same folders owns them: then this command prints an error and changes nothing.',
     ],
     examples: [
-      { text: 'What the last run of the service left:', command: 'logforge aggregate --config /etc/logforge.yaml' },
+      {
+        text: 'What the service had not summarised when it stopped:',
+        command: 'logforge aggregate --config /etc/logforge.yaml',
+      },
       { text: 'After a restore from a backup:', command: 'logforge aggregate --all --rebuild' },
       { text: 'One day:', command: 'logforge aggregate --from 2015-05-17T00 --to 2015-05-18T00 --rebuild' },
     ],
     exitCodes: {
-      1: 'A service owns the folders, there are none, or an hour could not be summarised (the others are).',
+      1: 'A service owns the folders, a folder does not exist, or an hour could not be summarised (the others are).',
       ...CONFIG_EXIT_CODE,
     },
     environment: CONFIG_ENVIRONMENT,
@@ -70,7 +76,8 @@ export const aggregate: Command = {
     const { config: file, 'logs-dir': logs, 'analytics-dir': analytics, 'state-dir': state, 'dlq-dir': dlq } = values;
     const flags = { 'logs-dir': logs, 'analytics-dir': analytics, 'state-dir': state, 'dlq-dir': dlq };
     const { config } = loadCliConfig({ config: file, ...flags }, io);
-    if (!existsSync(config.storage.logsDir)) throw new Error(`cannot find logsDir=${config.storage.logsDir}`);
+    if (!existsSync(config.storage.logsDir))
+      throw new Error(`cannot find the folder storage.logsDir=${config.storage.logsDir}`);
     const log = createLog({ level: config.logging.level, format: config.logging.format, stream: io.stderr });
     try {
       const run = await aggregateOffline(config, choice, log);
@@ -82,7 +89,7 @@ export const aggregate: Command = {
   },
 };
 
-/** Which hours: those that grew, or those in [from, to). */
+/** The hours to summarise: those that grew, or those in [from, to). */
 interface Choice {
   readonly range: { readonly from: Hour; readonly to: Hour } | undefined;
   readonly rebuild: boolean;
@@ -101,7 +108,7 @@ function readHour(flag: string, text: string | undefined): Hour | undefined {
   if (text === undefined) return undefined;
   const hour = parseHour(text);
   if (hour !== undefined) return hour;
-  throw new UsageError(`--${flag} is an hour such as 2015-05-17T10, not ${JSON.stringify(text)}`);
+  throw new UsageError(`--${flag} must be an hour such as 2015-05-17T10, got ${JSON.stringify(text)}`);
 }
 
 async function aggregateOffline(config: Config, choice: Choice, log: Log): Promise<AggregationRun> {
@@ -132,7 +139,7 @@ async function openStorage(config: Config, metrics: ReturnType<typeof createMetr
     return await openRepo({ logsDir, dlqDir, stateDir, durability, idempotency, maxWaitMs, metrics, log });
   } catch (error) {
     if (!(error instanceof DirectoryInUseError)) throw error;
-    throw new Error(`${error.message}: it keeps the summaries itself, or stop it first`, { cause: error });
+    throw new Error(`${error.message}: a running service writes the summaries itself; stop it first`, { cause: error });
   }
 }
 

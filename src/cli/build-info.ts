@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** What GET /version and `logforge version` say of the build. */
+/** The build, as GET /version and `logforge version` show it. */
 export interface BuildInfo {
   readonly version: string;
   /** Full commit id, or `unknown`. */
@@ -11,10 +11,10 @@ export interface BuildInfo {
   readonly node: string;
 }
 
-/** Two folders up from here lies the package, in a checkout (src/cli) and when built (dist/cli). */
+/** The package's folder: two folders up, both in a checkout (src/cli) and in a build (dist/cli). */
 const ROOT = new URL('../../', import.meta.url);
 
-/** Reads package.json and, when built, dist/build-info.json; a checkout asks .git for the commit. */
+/** Reads package.json and, in a build, dist/build-info.json. In a checkout the commit comes from .git. */
 export function readBuildInfo(root: URL = ROOT): BuildInfo {
   const built = readJson(new URL('dist/build-info.json', root));
   const isBuilt = import.meta.url.endsWith('.js') && built !== undefined;
@@ -26,7 +26,7 @@ export function readBuildInfo(root: URL = ROOT): BuildInfo {
   };
 }
 
-/** The commit that is checked out, by what git keeps in files; undefined where there is no repository. */
+/** The commit that is checked out, read from git's files; undefined without a repository. */
 export function readGitCommit(root: URL): string | undefined {
   const head = readText(new URL('.git/HEAD', root))?.trim();
   const ref = /^ref: (.+)$/.exec(head ?? '')?.[1];

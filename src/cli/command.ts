@@ -1,10 +1,10 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** What a command may touch of the process: handed in, so that a test can drive it. */
+/** The parts of the process that a command uses. They are passed in, so that a test can replace them. */
 export interface Io {
   /** The command's result, and nothing else. */
   readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
-  /** Progress, logs and complaints. */
+  /** Progress, logs and errors. */
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stdin: Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -18,11 +18,11 @@ export interface Option {
   /** Name of the value in the help, such as `ADDR`; makes the flag take one. */
   readonly value?: string;
   readonly short?: string;
-  /** One or two sentences; defaults and units are said here. */
+  /** One or two sentences, with default and unit. */
   readonly help: string;
-  /** The values that are taken; anything else is a usage error. */
+  /** The allowed values; any other is a usage error. */
   readonly choices?: readonly string[];
-  /** What the value names, for shell completion. */
+  /** The kind of the value, for shell completion. */
   readonly completes?: 'file' | 'directory';
 }
 
@@ -43,7 +43,7 @@ export interface Help {
 }
 
 /**
- * One command, in one file. `run` gets the words behind the command's name, reads them with parseFlags, and resolves to
+ * One command, in one file. `run` gets the words after the command's name, reads them with parseFlags, and resolves to
  * the exit status. It may throw: UsageError ends in status 2, ConfigError in 78, anything else in 1, each with its
  * message on stderr. `--help` is answered before `run` is called.
  */
@@ -55,12 +55,12 @@ export interface Command {
   readonly options: Options;
   /** `logforge dlq list`: then `run` is called only when none of them is named. */
   readonly subcommands?: readonly Command[];
-  /** What the positional arguments are, for shell completion: files, or words of a list. */
+  /** The kind of the positional arguments, for shell completion: files, or words of a list. */
   readonly completes?: 'file' | readonly string[];
   run(args: readonly string[], io: Io): Promise<number>;
 }
 
-/** The command line was wrong. `message` says how, without a newline. */
+/** The command line is wrong. `message` says why, without a newline. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -8,7 +8,7 @@ function isShell(name: string): name is Shell {
   return Object.hasOwn(SHELLS, name);
 }
 
-/** Made from the table of commands, which it is itself in; hence a function. */
+/** `commands` is a function because this command is itself in the table that it returns. */
 export function createCompletion(commands: () => readonly Command[]): Command {
   return {
     name: 'completion',
@@ -26,14 +26,14 @@ export function createCompletion(commands: () => readonly Command[]): Command {
     completes: Object.keys(SHELLS),
     async run(args, io) {
       const [shell = ''] = parseFlags(args, {}, { maxPositionals: 1 }).positionals;
-      if (!isShell(shell)) throw new UsageError(`which shell: ${Object.keys(SHELLS).join(', ')}?`);
+      if (!isShell(shell)) throw new UsageError(`expected a shell: ${Object.keys(SHELLS).join(', ')}`);
       io.stdout.write(SHELLS[shell](flatten(commands())));
       return EXIT.ok;
     },
   };
 }
 
-/** A command with its whole path, `dlq list`, for a script that knows no tree. */
+/** A command with its whole path, such as `dlq list`: the scripts have no tree of commands. */
 interface Entry {
   readonly path: string;
   readonly command: Command;

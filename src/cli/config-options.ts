@@ -8,20 +8,20 @@ export const configFileOption = {
     value: 'FILE',
     short: 'c',
     completes: 'file',
-    help: 'Configuration file (YAML). Without one: $LOGFORGE_CONFIG, or else the defaults.',
+    help: 'Configuration file (YAML). Without it: $LOGFORGE_CONFIG, or else the defaults.',
   },
 } satisfies Options;
 
-/** The flags that set a key of the configuration; a command offers those that concern it. */
+/** The flags that set a key of the configuration. A command offers those that it needs. */
 export const configKeyOptions = {
   version: {
     value: '1|2',
     choices: ['1', '2'],
-    help: 'The pipeline: 1 stores directly (default), 2 puts Kafka between. Sets version.',
+    help: 'The pipeline: 1 stores directly (default), 2 puts Kafka in between. Sets version.',
   },
   addr: {
     value: 'ADDR',
-    help: 'Where to listen, such as :8082 (default), 127.0.0.1:0 or [::1]:8082. Sets server.addr.',
+    help: 'Address to listen on, such as :8082 (default), 127.0.0.1:0 or [::1]:8082. Sets server.addr.',
   },
   'logs-dir': { value: 'DIR', completes: 'directory', help: 'Hourly files of records (logs). Sets storage.logsDir.' },
   'analytics-dir': {
@@ -41,19 +41,19 @@ export const configKeyOptions = {
   },
 } satisfies Options;
 
-/** What every command that reads the configuration may end with. */
+/** The exit code of every command that reads the configuration. */
 export const CONFIG_EXIT_CODE = {
   78: 'The configuration is wrong; every problem is listed on standard error.',
 } as const;
 
-/** The environment that such a command reads. */
+/** The environment variables that such a command reads. */
 export const CONFIG_ENVIRONMENT = {
-  LOGFORGE_CONFIG: 'The configuration file, where --config is not given.',
+  LOGFORGE_CONFIG: 'The configuration file, when --config is not given.',
   'LOGFORGE_<SECTION>_<KEY>':
-    'Any key of the configuration, such as LOGFORGE_SERVER_ADDR for server.addr. Goes before the file; a flag goes before both.',
+    'Any key of the configuration, such as LOGFORGE_SERVER_ADDR for server.addr. It overrides the file; a flag overrides both.',
 } as const;
 
-/** Loads what the command line and the environment say. Throws ConfigError. */
+/** Loads the configuration that the command line and the environment name. Throws ConfigError. */
 export function loadCliConfig(values: ConfigFlags & { readonly config?: string | undefined }, io: Io): LoadedConfig {
   const { config, ...flags } = values;
   return loadConfig({ file: config ?? (io.env.LOGFORGE_CONFIG || undefined), env: io.env, flags });

@@ -11,7 +11,7 @@ export interface DeadLetterLine {
   readonly stage: string;
   readonly reason: string;
   readonly source: string;
-  /** The record as it came, as text; JSON text when it was a JSON object. */
+  /** The record as it was received, as text; JSON text when it was a JSON object. */
   readonly content: string;
   /** The stored line itself. */
   readonly line: string;
@@ -25,7 +25,7 @@ export interface DeadLetterFilter {
   readonly day?: string | undefined;
   /** The first day. */
   readonly from?: string | undefined;
-  /** The day behind the last. */
+  /** The day after the last. */
   readonly to?: string | undefined;
   readonly stage?: string | undefined;
   /** The reason contains it. */
@@ -36,7 +36,7 @@ export interface DeadLetterFilter {
 export async function listDays(directory: string, filter: DeadLetterFilter = {}): Promise<readonly string[]> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (isMissing(error)) return [];
-    throw new Error(`cannot read directory=${directory}: ${error.message}`, { cause: error });
+    throw new Error(`cannot read the folder storage.dlqDir=${directory}: ${error.message}`, { cause: error });
   });
   const days = names.flatMap((name) => /^(\d{4}-\d\d-\d\d)\.ndjson$/.exec(name)?.[1] ?? []);
   const { day, from = '', to } = filter;
@@ -62,7 +62,7 @@ export async function* readDay(
 
 const NEWLINE = 10;
 
-/** Not by node:readline, to which a U+2028 within a record ends a line. */
+/** Without node:readline: for that, a U+2028 within a record ends a line. */
 async function* readLines(path: string): AsyncGenerator<{ readonly line: string; readonly number: number }> {
   let begun: Buffer[] = [];
   let number = 0;
@@ -93,7 +93,7 @@ function parseLine(line: string): Omit<DeadLetterLine, 'line' | 'file' | 'number
   return { time, stage, reason, source: typeof source === 'string' ? source : '', content };
 }
 
-/** The record's own text, where the line has the order in which we write it, so that no number in it is bent. */
+/** The record's own text, if the line has the order in which logforge writes it: so no number in it changes. */
 function sliceRecord(line: string, record: unknown): string {
   const start = line.indexOf('"record":');
   const end = line.lastIndexOf(',"source":');

@@ -10,13 +10,13 @@ import { count, createProgress } from './replay-report.ts';
 import { createSender, RefusedError, type Send } from './replay-sender.ts';
 import { readService, SERVICE_ENVIRONMENT, serviceOptions } from './service-options.ts';
 
-/** Requests under way at once: their commits are shared, so that a letter costs no sync of its own. */
+/** Requests at once: they share commits, so that not every letter costs a sync. */
 const CONNECTIONS = 16;
 
 const options = {
   ...letterOptions,
   ...serviceOptions,
-  retries: { value: 'N', help: 'Attempts to send a letter again, in a row, before giving up. Default 10.' },
+  retries: { value: 'N', help: 'How often a letter is sent again, in a row, before the command gives up. Default 10.' },
   'dry-run': { help: 'Count the letters that would be sent, and send none.' },
 } satisfies Options;
 
@@ -26,19 +26,19 @@ export const dlqReplay: Command = {
   help: {
     synopsis: ['dlq replay [OPTION]...', 'dlq replay --dry-run [OPTION]...'],
     description: [
-      'Sends each letter to POST /logs by itself: once the cause is gone (a limit raised, a defect mended, the file edited), what was refused is stored. A letter that is still invalid is listed by file and line with the reason, and does not become a dead letter a second time.',
-      'Every letter has an Idempotency-Key made of its file, its line and its content. So a replay may be run again, be it after an interruption, with other filters or beside another: nothing is stored twice, as long as the service remembers the keys (ingestion.idempotencyWindow, 24h).',
-      'The letters stay where they are. When nothing of a day is wanted any more, move its file YYYY-MM-DD.ndjson out of the folder; the file of the present day is being written.',
+      'Sends each letter to POST /logs by itself. When the cause is removed (a limit is raised, a defect is fixed, the file is edited), the record is stored. A letter that is still invalid is listed by file and line with its reason; it does not become a second dead letter.',
+      'Every letter is sent with an Idempotency-Key made of its file, its line and its content. So a replay may be run again, after an interruption or with other filters, and several may run at once: nothing is stored twice, as long as the service remembers the keys (ingestion.idempotencyWindow, 24h).',
+      'The letters stay where they are. When the letters of a day are no longer needed, move the file YYYY-MM-DD.ndjson out of the folder, but not that of today: the service writes to it.',
     ],
     examples: [
-      { text: 'What would be sent:', command: 'logforge dlq replay --day 2025-11-22 --dry-run' },
+      { text: 'Count the letters that would be sent:', command: 'logforge dlq replay --day 2025-11-22 --dry-run' },
       {
         text: 'Records that were too long, now that ingestion.maxRecordBytes is higher:',
         command: 'logforge dlq replay --stage ingest --reason exceeds',
       },
     ],
     exitCodes: {
-      1: 'Some letters are not stored: still invalid, unreadable, or the service stayed away or let nobody in.',
+      1: 'Some letters were not stored: they are still invalid or unreadable, or the service was unavailable or refused the key.',
       ...CONFIG_EXIT_CODE,
     },
     environment: { ...SERVICE_ENVIRONMENT, ...CONFIG_ENVIRONMENT },
@@ -84,7 +84,7 @@ async function countLetters(letters: Letters, io: Io): Promise<number> {
   return EXIT.ok;
 }
 
-/** Rejects at the first letter that fails for another reason than its own, when all that are under way are settled. */
+/** Rejects when a letter fails for a reason that is not its own, after all requests that are running have ended. */
 async function sendAll(letters: Letters, send: Send, report: LetterReport): Promise<void> {
   let failure: unknown;
   const work = async (): Promise<void> => {
@@ -105,7 +105,7 @@ async function sendAll(letters: Letters, send: Send, report: LetterReport): Prom
 
 async function sendLetter(letter: DeadLetterLine, send: Send, report: LetterReport): Promise<void> {
   const { body, contentType } = toBody(letter.content);
-  if (body.length === 0) return report.invalid(letter, 'there is nothing in it');
+  if (body.length === 0) return report.invalid(letter, 'the letter is empty');
   try {
     const { accepted, duplicate, rejections } = await send(body, keyOf(letter), contentType);
     if (accepted === 0) report.invalid(letter, rejections[0]?.reason ?? 'no reason given');
@@ -116,12 +116,12 @@ async function sendLetter(letter: DeadLetterLine, send: Send, report: LetterRepo
   }
 }
 
-/** Not understood, too large, can never be stored. Anything else concerns every letter: a key, a wrong URL. */
+/** Malformed, too large, or never to be stored. Any other status concerns every letter: a wrong key, a wrong URL. */
 const LETTERS_OWN_FAULT: ReadonlySet<number> = new Set([400, 413, 422]);
 
 const BASE64_MARK = 'base64:';
 
-/** What came, as the service takes it: one record or several lines as NDJSON, an array as JSON. */
+/** The content as the service accepts it: one record or several lines as NDJSON, an array as JSON. */
 function toBody(content: string): { readonly body: Buffer; readonly contentType: string } {
   const isPacked = content.startsWith(BASE64_MARK);
   const body = isPacked ? Buffer.from(content.slice(BASE64_MARK.length), 'base64') : Buffer.from(content.trim());
@@ -135,7 +135,7 @@ function keyOf({ file, number, line }: DeadLetterLine): string {
 
 type LetterReport = ReturnType<typeof createReport>;
 
-/** Told of every letter's fate: progress on a terminal, what is not stored on stderr, one line on stdout at the end. */
+/** Reports the outcome of every letter: progress on a terminal, letters that are not stored on stderr, one line on stdout at the end. */
 function createReport(io: Io) {
   const begun = performance.now();
   const progress = createProgress(io.stderr, () => performance.now());
@@ -158,10 +158,10 @@ function createReport(io: Io) {
     unreadable(): void {
       tally.unreadable++;
     },
-    /** Sent, and no answer: running it again tells. */
+    /** Sent without an answer: running the command again finds out. */
     unknown(letter: DeadLetterLine): void {
       tally.unknown++;
-      notify(`${place(letter)}: not known whether it is stored`);
+      notify(`${place(letter)}: unknown whether it is stored`);
     },
     allStored: () => tally.invalid + tally.unreadable + tally.unknown === 0,
     async end(): Promise<void> {
@@ -171,11 +171,11 @@ function createReport(io: Io) {
         `${count(stored, 'letter')} stored`,
         count(duplicate, 'duplicate'),
         `${invalid} still invalid`,
-        ...(unknown > 0 ? [`${unknown} not known, run it again`] : []),
+        ...(unknown > 0 ? [`${unknown} unknown, run the command again`] : []),
         ...(unreadable > 0 ? [`${count(unreadable, 'line')} unreadable`] : []),
         `${((performance.now() - begun) / 1000).toFixed(1)} s`,
       ];
-      await print(io.stdout, `${parts.join(', ')}; the letters are kept: move a day's file away to be rid of them\n`);
+      await print(io.stdout, `${parts.join(', ')}; the letters stay in their files\n`);
     },
   };
 }

@@ -74,7 +74,7 @@ describe('list', () => {
   test('a directory that cannot be read is a failure', async () => {
     const { code, stderr } = await dlq(['list'], join(directory, 'notes.txt'));
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^logforge dlq list: cannot read directory=.*notes\.txt: ENOTDIR/);
+    expect(stderr).toMatch(/^logforge dlq list: cannot read the folder storage.dlqDir=.*notes\.txt: ENOTDIR/);
   });
 });
 

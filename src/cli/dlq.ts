@@ -6,7 +6,7 @@ import { dlqReplay } from './dlq-replay.ts';
 import { parseFlags, toCount } from './parse-flags.ts';
 import { print, printable, table } from './print.ts';
 
-/** Different reasons counted apart; beyond, they are counted together. */
+/** Different reasons that are counted apart. Further ones are counted together. */
 const MAX_REASONS = 1_000;
 
 const listOptions = { ...letterOptions, json: { help: 'Print one JSON object a line.' } } satisfies Options;
@@ -17,11 +17,14 @@ const list: Command = {
   help: {
     synopsis: ['dlq list [OPTION]...'],
     description: [
-      'Counts what is in the dead letters. What differs from record to record in a reason (its number, the value in quotes) is left out, so that like reasons count together.',
+      'Counts the dead letters by day, stage and reason. The record number and quoted values are left out of a reason, so that equal reasons are counted together.',
     ],
     examples: [
-      { text: 'All of it:', command: 'logforge dlq list' },
-      { text: "One day's refusals at the door:", command: 'logforge dlq list --day 2025-11-22 --stage ingest' },
+      { text: 'All days:', command: 'logforge dlq list' },
+      {
+        text: 'The records of one day that requests brought:',
+        command: 'logforge dlq list --day 2025-11-22 --stage ingest',
+      },
     ],
     exitCodes,
     environment: CONFIG_ENVIRONMENT,
@@ -95,7 +98,7 @@ const show: Command = {
   help: {
     synopsis: ['dlq show [OPTION]...'],
     description: [
-      'Prints when, where and why each was refused, and below it what came. Control characters are shown as escapes; --json prints the stored lines as they are.',
+      'Prints when, where and why each record was refused, and below it the record as it was received. Control characters are shown as escapes; --json prints the stored lines as they are.',
     ],
     examples: [
       { text: 'The last 20:', command: 'logforge dlq show' },
@@ -123,7 +126,7 @@ const show: Command = {
   },
 };
 
-/** Reads dead letters in the order of time, and counts the lines that are none. */
+/** Reads dead letters in the order of time, and counts the lines that it cannot read. */
 function createReader(directory: string, filter: DeadLetterFilter) {
   let unreadable = 0;
   async function* day(name: string): AsyncGenerator<DeadLetterLine> {
@@ -164,21 +167,21 @@ function formatLetter({ time, stage, source, reason, content }: DeadLetterLine):
 
 export const dlq: Command = {
   name: 'dlq',
-  summary: 'look into the dead letters, and send them again',
+  summary: 'list the dead letters, show them and send them again',
   help: {
     synopsis: ['dlq list [OPTION]...', 'dlq show [OPTION]...', 'dlq replay [OPTION]...'],
     description: [
-      'Records that were refused one by one while the rest of their batch was stored, and messages that could not be decoded, are kept with the reason, one file a day.',
+      'Dead letters are records that were refused while the rest of their batch was stored, and Kafka messages that could not be decoded. Each is kept with its reason, in one file a day.',
     ],
     examples: [
-      { text: 'What was refused, and how often:', command: 'logforge dlq list' },
-      { text: 'The last five of them:', command: 'logforge dlq show --limit 5' },
+      { text: 'The reasons, and how often each occurred:', command: 'logforge dlq list' },
+      { text: 'The last five:', command: 'logforge dlq show --limit 5' },
     ],
     exitCodes,
   },
   options: {},
   subcommands: [list, show, dlqReplay],
   async run() {
-    throw new UsageError('which one: list, show or replay?');
+    throw new UsageError('a subcommand is missing: list, show or replay');
   },
 };

@@ -12,21 +12,21 @@ export interface SentEvent {
 export interface EventSourceOptions {
   readonly url: URL;
   readonly apiKey?: string | undefined;
-  /** Told when the stream is lost, and again when it is back. */
+  /** Is called when the stream is lost, and when it is connected again. */
   readonly notify: (message: string) => void;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds between two attempts to connect. */
   readonly retryMs?: number;
 }
 
-/** A stream that says nothing for so long, heartbeats included, is dead. */
+/** A stream that sends nothing for so long, not even a heartbeat, is lost. */
 const SILENCE_MS = 45_000;
 const RETRY_MS = 2_000;
 const MAX_EVENT_CHARS = 16 * 1024 * 1024;
 
 /**
- * Reads the service's event stream for as long as there is someone to read it. A lost stream is taken up again; one that
- * cannot be had at all, or is refused, throws `cannot read events of url=…`.
+ * Reads the service's event stream until its reader stops. A lost stream is connected again. A stream that cannot be
+ * connected at all, or is refused, throws `cannot read events of url=…`.
  */
 export async function* readEvents(options: EventSourceOptions): AsyncGenerator<SentEvent> {
   const { url, notify, signal, retryMs = RETRY_MS } = options;
@@ -67,7 +67,7 @@ function connect({ url, apiKey, signal }: EventSourceOptions): Promise<IncomingM
     agent: false,
     ...(signal !== undefined && { signal }),
   });
-  request.on('timeout', () => request.destroy(new Error(`nothing heard for ${SILENCE_MS / 1_000} s`)));
+  request.on('timeout', () => request.destroy(new Error(`no data for ${SILENCE_MS / 1_000} s`)));
   request.on('error', (error) => reject(firstCause(error)));
   request.on('response', (response) => {
     if (response.statusCode === 200) resolve(response);
@@ -77,7 +77,7 @@ function connect({ url, apiKey, signal }: EventSourceOptions): Promise<IncomingM
   return promise;
 }
 
-/** 503 may pass; what else is not 200 will not be better the next time. */
+/** 503 may pass. Any other status than 200 will be the same the next time. */
 async function refusal(response: IncomingMessage): Promise<Error> {
   let text = '';
   for await (const part of response.setEncoding('utf8')) {
@@ -88,7 +88,7 @@ async function refusal(response: IncomingMessage): Promise<Error> {
   return response.statusCode === 503 ? new Error(message) : new RefusedError(message);
 }
 
-/** `: ` and what the problem says, for a body that is one. */
+/** `: ` and the detail of a problem document; empty for another body. */
 function readDetail(text: string): string {
   try {
     const { detail } = JSON.parse(text) as { readonly detail?: unknown };
@@ -98,7 +98,7 @@ function readDetail(text: string): string {
   }
 }
 
-/** A refused connection is an AggregateError without a message where a name has several addresses. */
+/** A refused connection is an AggregateError without a message when a name has several addresses. */
 function firstCause(error: Error): Error {
   if (error instanceof AggregateError && error.message === '' && error.errors[0] instanceof Error) {
     return error.errors[0];
@@ -106,7 +106,7 @@ function firstCause(error: Error): Error {
   return error;
 }
 
-/** Splits a stream into events (WHATWG HTML, 9.2.6), as far as our service makes use of the format. */
+/** Splits a stream into events (WHATWG HTML, 9.2.6), as far as logforge uses the format. */
 export async function* parseEvents(stream: AsyncIterable<unknown> & { setEncoding?(name: 'utf8'): unknown }) {
   stream.setEncoding?.('utf8');
   let rest = '';
@@ -119,11 +119,11 @@ export async function* parseEvents(stream: AsyncIterable<unknown> & { setEncodin
       if (event !== undefined) yield event;
     }
     rest = rest.slice(start);
-    if (rest.length > MAX_EVENT_CHARS) throw new Error('an event is too long');
+    if (rest.length > MAX_EVENT_CHARS) throw new Error(`an event is longer than ${MAX_EVENT_CHARS} characters`);
   }
 }
 
-/** undefined for a comment or what else has no data. */
+/** undefined for a comment, and for anything else without data. */
 function parseEvent(block: string): SentEvent | undefined {
   const data: string[] = [];
   let event = 'message';

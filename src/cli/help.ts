@@ -22,7 +22,7 @@ export function renderHelp(command: Command, name: string, columns?: number): st
 /** The page `logforge --help` prints. */
 export function renderOverview(commands: readonly Command[], columns?: number): string {
   return page(columns, [
-    ['NAME', [{ text: 'logforge - take in batches of access records, keep them in hourly files and count them' }]],
+    ['NAME', [{ text: 'logforge - accept batches of access records, store them in hourly files and count them' }]],
     ['SYNOPSIS', synopsis(['COMMAND [OPTION]...', 'COMMAND --help', '--version'])],
     ['COMMANDS', columnsOf(commands.map((command) => [command.name, command.summary]))],
     [
@@ -47,7 +47,7 @@ export function renderOverview(commands: readonly Command[], columns?: number): 
 interface Line {
   readonly text: string;
   readonly indent?: number;
-  /** Further indentation of what does not fit on the first line. */
+  /** Further indentation of the lines after the first. */
   readonly hang?: number;
   /** Never broken, so that it can be copied. */
   readonly isWhole?: boolean;
@@ -61,7 +61,7 @@ function example({ text, command }: { readonly text: string; readonly command: s
   return [{ text }, { text: `$ ${command}`, indent: 2, isWhole: true }];
 }
 
-/** A name on its own line, what it means below. */
+/** A name on its own line, its meaning below. */
 function entries(rows: readonly (readonly [name: string, text: string])[]): readonly Line[] {
   return rows.flatMap(([name, text]) => [
     { text: name, isWhole: true },
@@ -69,7 +69,7 @@ function entries(rows: readonly (readonly [name: string, text: string])[]): read
   ]);
 }
 
-/** Short names on the left, what they mean on the right. */
+/** Short names on the left, their meaning on the right. */
 function columnsOf(rows: readonly (readonly [name: string, text: string])[]): readonly Line[] {
   const width = Math.max(0, ...rows.map(([name]) => name.length)) + 2;
   return rows.map(([name, text]) => ({ text: name.padEnd(width) + text, hang: width }));

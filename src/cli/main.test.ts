@@ -68,14 +68,14 @@ describe('usage errors have status 2 and the nearest known word', () => {
       ['version', '--jsn'],
       "logforge version: unknown flag --jsn, did you mean --json?\nSee 'logforge version --help'.\n",
     ],
-    [['dlq'], "logforge dlq: which one: list, show or replay?\nSee 'logforge dlq --help'.\n"],
+    [['dlq'], "logforge dlq: a subcommand is missing: list, show or replay\nSee 'logforge dlq --help'.\n"],
     [['dlq', 'lst'], "logforge dlq: unknown command lst, did you mean list?\nSee 'logforge dlq --help'.\n"],
-    [['dlq', 'list', '--stage', 'x'], '--stage is one of ingest, consume, not "x"'],
-    [['dlq', 'show', '--day', 'today'], '--day is a day such as 2025-11-22, not "today"'],
+    [['dlq', 'list', '--stage', 'x'], '--stage must be one of ingest, consume, got "x"'],
+    [['dlq', 'show', '--day', 'today'], '--day must be a day such as 2025-11-22, got "today"'],
     [['dlq', 'show', '--limit', '-1'], '--limit needs a value'],
-    [['dlq', 'show', '--limit=many'], '--limit is a whole number from 0 to 1000000, not "many"'],
-    [['completion'], 'which shell: bash, zsh, fish?'],
-    [['completion', 'tcsh'], 'which shell: bash, zsh, fish?'],
+    [['dlq', 'show', '--limit=many'], '--limit must be a whole number from 0 to 1000000, got "many"'],
+    [['completion'], 'expected a shell: bash, zsh, fish'],
+    [['completion', 'tcsh'], 'expected a shell: bash, zsh, fish'],
     [['validate', 'a', 'b'], 'unexpected argument "b"'],
     [['validate', 'a', '--config', 'b'], 'give either FILE or --config'],
   ])('%j', async (args, message) => {
@@ -162,7 +162,7 @@ describe('validate', () => {
   test('a file that is not there is a problem', async () => {
     const { code, stderr } = await run(['validate', '/nowhere.yaml']);
     expect(code).toBe(78);
-    expect(stderr).toContain('/nowhere.yaml: cannot read file: ENOENT');
+    expect(stderr).toContain('/nowhere.yaml: cannot read the file: ENOENT');
     expect(stderr).toContain('logforge validate: 1 problem in the configuration');
   });
 });

@@ -89,7 +89,7 @@ function complain(error: unknown, name: string, io: Io): number {
   return EXIT.failure;
 }
 
-/** A reader that has seen enough (`| head`) is no failure; output that cannot be written is. */
+/** A reader that stops reading (`| head`) is not a failure. Output that cannot be written is one. */
 function onOutputError(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(EXIT.ok);
   process.stderr.write(`logforge: cannot write output: ${error.message}\n`);

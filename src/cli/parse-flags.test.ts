@@ -43,7 +43,7 @@ describe('refuses', () => {
     [['--addr', '--quiet'], '--addr needs a value: --addr ADDR'],
     [['-a'], '-a needs a value: -a ADDR'],
     [['--quiet=yes'], '--quiet takes no value'],
-    [['--mode', 'three'], '--mode is one of one, two, not "three"'],
+    [['--mode', 'three'], '--mode must be one of one, two, got "three"'],
     [['file'], 'unexpected argument "file"'],
     [['--', '--addr'], 'unexpected argument "--addr"'],
   ])('%j', (args, message) => expect(() => parseFlags(args, options)).toThrow(new UsageError(message)));
@@ -54,7 +54,7 @@ test('counts are whole numbers within their bounds', () => {
   expect([toCount('n', '0', bounds), toCount('n', '10', bounds)]).toEqual([0, 10]);
   for (const text of ['11', '-1', '1.5', '', 'x', '1e1', '0x1', '99999999999999999999']) {
     expect(() => toCount('n', text, bounds)).toThrow(
-      new UsageError(`--n is a whole number from 0 to 10, not ${JSON.stringify(text)}`),
+      new UsageError(`--n must be a whole number from 0 to 10, got ${JSON.stringify(text)}`),
     );
   }
 });

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { type Option, type Options, UsageError } from './command.ts';
 
-/** A flag that takes a value gives text, or undefined where it is not on the line; a switch gives whether it is there. */
+/** A flag with a value gives text, or undefined when it is not given. A switch gives whether it is given. */
 export type FlagValues<O extends Options> = {
   readonly [N in keyof O]: O[N] extends { readonly value: string } ? string | undefined : boolean;
 };
@@ -13,9 +13,9 @@ export interface Flags<O extends Options> {
 }
 
 /**
- * Reads the words behind a command. A flag given twice counts as given last; everything behind `--` is positional.
- * Throws UsageError for an unknown flag (with the nearest known one), a missing or a superfluous value, a value that is
- * no choice, and more positionals than `maxPositionals` (0).
+ * Reads the words after a command. Of a flag given twice the last one counts; everything after `--` is positional. Throws
+ * UsageError for an unknown flag (with the nearest known one), a missing or a superfluous value, a value that is not
+ * allowed, and more positionals than `maxPositionals` (0).
  */
 export function parseFlags<O extends Options>(
   args: readonly string[],
@@ -57,7 +57,7 @@ function readValue(flag: string, option: Option, value: string | undefined, isIn
     throw new UsageError(`${flag} needs a value: ${flag} ${option.value}`);
   }
   if (option.choices !== undefined && !option.choices.includes(value)) {
-    throw new UsageError(`${flag} is one of ${option.choices.join(', ')}, not ${JSON.stringify(value)}`);
+    throw new UsageError(`${flag} must be one of ${option.choices.join(', ')}, got ${JSON.stringify(value)}`);
   }
   return value;
 }
@@ -75,5 +75,5 @@ export function toCount(
 ): number {
   const count = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (count >= min && count <= max) return count;
-  throw new UsageError(`--${flag} is a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
+  throw new UsageError(`--${flag} must be a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`);
 }

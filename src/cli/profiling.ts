@@ -17,11 +17,11 @@ export interface ProfileSettings {
   readonly live: { readonly host: string; readonly port: number } | undefined;
 }
 
-/** What is profiled while a service runs. */
+/** The profiles of a running service. */
 export interface Profiling {
-  /** Before the service stops, and its threads with it. */
+  /** Call it before the service stops, because its threads end then. */
   beforeStop(): Promise<void>;
-  /** When everything is at rest. */
+  /** Call it when everything has stopped. */
   close(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export function readProfileSettings(env: Io['env'], pipeline: 1 | 2): ProfileSet
   return settings;
 }
 
-/** A port without a host is one of this machine alone. */
+/** A port without a host is on the loopback address. */
 function readAddress(text: string): { host: string; port: number } | undefined {
   try {
     const { host = '127.0.0.1', port } = toListenAddress(text);
@@ -59,7 +59,7 @@ function readAddress(text: string): { host: string; port: number } | undefined {
   }
 }
 
-/** Begins before the service does, so that its start and all its threads are seen. */
+/** Starts before the service, so that the service's start and all its threads are profiled. */
 export async function startProfiling(settings: ProfileSettings, log: Log): Promise<Profiling | undefined> {
   const { capture, live } = settings;
   if (capture === undefined && live === undefined) return undefined;
@@ -85,7 +85,7 @@ export async function startProfiling(settings: ProfileSettings, log: Log): Promi
   };
 }
 
-/** Also when the process ends in haste: by a second signal, or by an error that nobody caught. */
+/** Writes the profiles also when the process ends early: by a second signal, or by an uncaught error. */
 function startCapture(capture: Capture) {
   const onExit = (): void => capture.writeMain();
   process.once('exit', onExit);

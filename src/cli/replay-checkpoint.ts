@@ -3,7 +3,7 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { isMissing } from '../disk/missing.ts';
 import { replaceFileSync } from '../disk/replace-file.ts';
 
-/** How far one file has been taken by the service: everything before `offset`, in whole batches. */
+/** How far the service has accepted a file: everything before `offset`, in whole batches. */
 export interface Position {
   /** Offset in bytes, in the unpacked file. */
   readonly offset: number;
@@ -18,10 +18,10 @@ export const START: Position = { offset: 0, number: 0, key: '' };
 /**
  * A small JSON file: `{"version":1,"files":{"<absolute path>":{"head","headBytes","offset","number","key"}}}`.
  * `head` is the SHA-256 of the file's first `headBytes` bytes, as they lie on disk: a file that was replaced or
- * rotated since is not the same file, and starts from its beginning.
+ * rotated since is not the same file, and is read from its start.
  */
 export interface Checkpoint {
-  /** Where to go on; START for a file that is not known, not the same or shorter than it was. */
+  /** Where to read on; START for a file that is unknown, another one, or shorter than before. */
   find(path: string): Promise<Position>;
   save(path: string, position: Position): Promise<void>;
 }
@@ -38,7 +38,7 @@ export const noCheckpoint: Checkpoint = {
   save: () => Promise.resolve(),
 };
 
-/** Reads the checkpoint file, or begins a new one. A file that is there and is not a checkpoint is an error. */
+/** Reads the checkpoint file, or starts a new one. Rejects when the file exists and is not a checkpoint. */
 export async function openCheckpoint(checkpointPath: string): Promise<Checkpoint> {
   const entries = await readEntries(checkpointPath);
   const heads = new Map<string, { head: string; headBytes: number }>();
@@ -76,9 +76,9 @@ async function readEntries(path: string): Promise<Map<string, Entry>> {
     const entries = Object.entries(files);
     if (version === 1 && entries.every(([, entry]) => isEntry(entry))) return new Map(entries);
   } catch {
-    // Not JSON, or of another shape: said below, as for a version that is not ours.
+    // Not JSON, or of another shape: the error below says so, as for another version.
   }
-  throw new Error(`cannot read checkpoint path=${path}: it was not written by logforge replay`);
+  throw new Error(`cannot read the checkpoint path=${path}: it was not written by logforge replay`);
 }
 
 function isEntry(entry: Entry): boolean {

@@ -11,33 +11,33 @@ import type { Send, Sent } from './replay-sender.ts';
 
 export interface FileOptions {
   readonly stdin: Readable;
-  /** Guessed for each file when absent. */
+  /** Recognised for each file when absent. */
   readonly format?: FileFormat | undefined;
   /** Records in a request, at most. */
   readonly batch: number;
-  /** Requests under way at once. */
+  /** Requests at once. */
   readonly concurrency: number;
   readonly checkpoint: Checkpoint;
   readonly send: Send;
-  /** Resolves when so many more records may be sent. */
+  /** Resolves when that many more records may be sent. */
   readonly pace: (records: number) => Promise<void>;
   readonly report: Report;
 }
 
-/** Told of everything as it happens, in the order of the file. */
+/** Is called as things happen, in the order of the file. */
 export interface Report {
   begin(file: { name: string; noun: string; bytes: number | undefined; position: Position }): void;
   unreadable(name: string, lines: readonly Unreadable[]): void;
   batch(name: string, sent: Sent, position: Position): void;
 }
 
-/** A batch is cut here, however few records it has, so that its body fits the 16 MiB that a service takes by default. */
+/** The size at which a batch ends, however few records it has: its body must fit the 16 MiB that a service allows by default. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 const HEAD_BYTES = 64 * 1024;
 
 /**
- * Sends one file, `-` for stdin, batch by batch, holding no more than `concurrency` + 1 batches. Rejects at the first
- * batch that the service will not take; whatever was under way is waited for.
+ * Sends one file, `-` for stdin, batch by batch. Holds at most `concurrency` + 1 batches. Rejects at the first batch that
+ * the service refuses, after the requests that are running have ended.
  */
 export async function replayFile(name: string, options: FileOptions): Promise<void> {
   const { checkpoint, report, batch: batchRecords } = options;
@@ -69,7 +69,7 @@ export async function replayFile(name: string, options: FileOptions): Promise<vo
     bytes = 0;
   }
 
-  async function take(cut: readonly Frame[]): Promise<void> {
+  async function add(cut: readonly Frame[]): Promise<void> {
     for (const frame of cut) {
       if (frame.number === header?.number) continue;
       if (bytes + frame.bytes.length > BATCH_BYTES) await flush();
@@ -80,8 +80,8 @@ export async function replayFile(name: string, options: FileOptions): Promise<vo
   }
 
   try {
-    for await (const piece of pieces) await take(framer.push(piece));
-    await take(framer.end());
+    for await (const piece of pieces) await add(framer.push(piece));
+    await add(framer.end());
     await flush();
   } finally {
     await window.drain();
@@ -89,49 +89,49 @@ export async function replayFile(name: string, options: FileOptions): Promise<vo
 }
 
 /**
- * Each batch's key is made of the one before it and the batch's own bytes, so it stands for the whole file up to there:
- * the same file has the same keys, whatever it is called, and two files share keys only as far as they are the same.
+ * The key of a batch is made of the key before it and the batch's own bytes, so it stands for the whole file up to there.
+ * The same file has the same keys under any name, and two files share keys only as far as their bytes are the same.
  */
 function chainKey(previous: string, body: Buffer): string {
   return `replay-${createHash('sha256').update(previous).update(body).digest('base64url')}`;
 }
 
-/** The batches under way. They are settled in the order of the file, so a position means everything before it. */
+/** The batches that are being sent. They are settled in the order of the file, so a position means everything before it. */
 function createWindow(name: string, { concurrency, send, checkpoint, report }: FileOptions) {
-  let underWay: { readonly sent: Promise<Sent>; readonly position: Position }[] = [];
+  let inFlight: { readonly sent: Promise<Sent>; readonly position: Position }[] = [];
 
   async function settleOldest(): Promise<void> {
-    const [oldest, ...rest] = underWay;
+    const [oldest, ...rest] = inFlight;
     if (oldest === undefined) return;
     let sent: Sent;
     try {
       sent = await oldest.sent;
     } catch (error) {
-      // Whatever comes behind a batch that failed does not move the position, though it may well be stored.
-      underWay = [];
+      // A batch after one that failed does not move the position, though it may be stored.
+      inFlight = [];
       await Promise.allSettled(rest.map((later) => later.sent));
       throw error;
     }
-    underWay = rest;
+    inFlight = rest;
     if (name !== '-') await checkpoint.save(resolve(name), oldest.position);
     report.batch(name, sent, oldest.position);
   }
 
   return {
     async push(body: Buffer, key: string, position: Position): Promise<void> {
-      if (underWay.length >= concurrency) await settleOldest();
+      if (inFlight.length >= concurrency) await settleOldest();
       const sent = send(body, key);
-      // Awaited when its turn comes; until then its failure is not an unhandled one.
+      // Awaited when its turn comes; until then its failure must not count as unhandled.
       sent.catch(() => {});
-      underWay.push({ sent, position });
+      inFlight.push({ sent, position });
     },
     async drain(): Promise<void> {
-      while (underWay.length > 0) await settleOldest();
+      while (inFlight.length > 0) await settleOldest();
     },
   };
 }
 
-/** The first bytes, and everything from `offset` on, unpacked where the name ends in `.gz`. */
+/** The first bytes, and everything from `offset` on, decompressed if the name ends in `.gz`. */
 async function openFile(
   name: string,
   stdin: Readable,

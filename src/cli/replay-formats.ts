@@ -8,7 +8,7 @@ import { decodeNdjson } from '../decode/ndjson.ts';
 export const FILE_FORMATS = ['combined', 'ndjson', 'json', 'csv'] as const;
 export type FileFormat = (typeof FILE_FORMATS)[number];
 
-/** How a file is cut into records, and what one is called. */
+/** How a file is cut into records, and the word for one record. */
 export const FRAMING: Record<FileFormat, { readonly framing: Framing; readonly noun: string }> = {
   combined: { framing: 'lines', noun: 'line' },
   ndjson: { framing: 'lines', noun: 'line' },
@@ -16,7 +16,7 @@ export const FRAMING: Record<FileFormat, { readonly framing: Framing; readonly n
   csv: { framing: 'rows', noun: 'row' },
 };
 
-/** The readable records of some frames as a body of NDJSON, and what is wrong with the others. */
+/** The readable records of some frames as a body of NDJSON, and the reasons why others are not readable. */
 export interface Encoded {
   readonly body: Buffer;
   readonly records: number;
@@ -28,7 +28,7 @@ export interface Unreadable {
   readonly reason: string;
 }
 
-/** Turns frames into lines by the same rules that the service has for a record. No state: any batch by itself. */
+/** Turns frames into lines, by the service's own rules for a record. It has no state: each batch stands alone. */
 export type Encode = (frames: readonly Frame[]) => Encoded;
 
 /** `header`: the first row of a CSV file, if it names the columns. */
@@ -59,8 +59,8 @@ function describeDamage({ bytes, tooLong }: Frame): string | undefined {
 }
 
 /**
- * By the first byte if it can only be JSON, else by the name, else by a first row that names `timestamp`; a line that is
- * none of these is taken for an access log's.
+ * By the first byte if that can only be JSON, else by the name, else by a first row that names `timestamp`. Anything else
+ * is an access log in the combined format.
  */
 export function guessFormat(name: string, head: Buffer): FileFormat {
   const text = head.toString('utf8').trimStart();
@@ -95,7 +95,7 @@ function encodeCombined(frames: readonly Frame[]): Encoded {
   return { body: Buffer.from(lines.join('')), records: lines.length, unreadable };
 }
 
-/** A line of NDJSON each. An element's line ends can only be white space; as returns they are that and end no line. */
+/** One line of NDJSON for each frame. Newlines within a JSON element are white space; as returns they end no line. */
 function encodeJson(frames: readonly Frame[]): Encoded {
   const bodies = frames.map(({ bytes }) => (bytes.includes(NEWLINE) ? replaceNewlines(bytes) : bytes));
   const body = Buffer.concat(bodies.flatMap((bytes) => [bytes, NEWLINE]));
@@ -108,7 +108,7 @@ function replaceNewlines(bytes: Buffer): Buffer {
   return copy;
 }
 
-/** A quote out of place makes a whole body unreadable: then each row is tried by itself. */
+/** A misplaced quote makes a whole body unreadable: then each row is decoded by itself. */
 function encodeRows(frames: readonly Frame[], header: Buffer | undefined): Encoded {
   const rows = frames.flatMap(({ bytes }) => [bytes, NEWLINE]);
   const headerRows = header === undefined ? 0 : 1;
@@ -133,7 +133,7 @@ function joinEncoded(parts: readonly Encoded[]): Encoded {
   };
 }
 
-/** `firstIndex`: what the decoder calls the first frame. Its words for a record's place mean nothing to the reader of the file. */
+/** `firstIndex`: the decoder's number of the first frame. Its record numbers are removed from reasons: they are not those of the file. */
 function readDecoded({ batch, accepted, rejections }: Decoded, frames: readonly Frame[], firstIndex: number): Encoded {
   return {
     body: Buffer.concat(batch.map(({ lines }) => lines)),

@@ -3,17 +3,17 @@ import { printable } from './print.ts';
 import type { Report } from './replay-file.ts';
 
 export interface ReplayReport extends Report {
-  /** Something that the person at the terminal should know now. */
+  /** Prints a message at once. */
   notify(message: string): void;
-  /** Takes the progress away and prints the summary line. */
+  /** Removes the progress and prints the summary line. */
   end(): void;
-  /** There was something in the files, and none of it was a record. */
+  /** The files were not empty, and no record was read. */
   readNothing(): boolean;
 }
 
 export interface ReportOptions {
   readonly io: Io;
-  /** How many files there are: with one, its name is not said with every line. */
+  /** With one file, its name is not repeated for every line. */
   readonly files: number;
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
@@ -23,7 +23,7 @@ const LISTED_NUMBERS = 20;
 const LISTED_REASONS = 20;
 const PROGRESS_INTERVAL_MS = 200;
 
-/** What has come to pass so far. */
+/** The counts so far. */
 interface Tally {
   records: number;
   batches: number;
@@ -32,23 +32,19 @@ interface Tally {
   refused: number;
   /** The first of the unreadable. */
   readonly listed: string[];
-  /** What the files call a record; with several, it is called a record. */
+  /** The words for a record in the files; when there are several, the word is record. */
   readonly nouns: Set<string>;
 }
 
-/** Progress on a terminal's stderr, complaints on stderr, one line on stdout at the end. */
+function emptyTally(): Tally {
+  return { records: 0, batches: 0, duplicates: 0, unreadable: 0, refused: 0, listed: [], nouns: new Set() };
+}
+
+/** Progress on stderr if that is a terminal, problems on stderr, one line on stdout at the end. */
 export function createReport({ io, files, now }: ReportOptions): ReplayReport {
   const start = now();
   const progress = createProgress(io.stderr, now);
-  const tally: Tally = {
-    records: 0,
-    batches: 0,
-    duplicates: 0,
-    unreadable: 0,
-    refused: 0,
-    listed: [],
-    nouns: new Set(),
-  };
+  const tally = emptyTally();
   let current = { noun: 'line', bytes: undefined as number | undefined };
   let reasons = 0;
 
@@ -60,7 +56,7 @@ export function createReport({ io, files, now }: ReportOptions): ReplayReport {
   function explain(message: string): void {
     reasons++;
     if (reasons <= LISTED_REASONS) notify(message);
-    else if (reasons === LISTED_REASONS + 1) notify('… and more, counted at the end');
+    else if (reasons === LISTED_REASONS + 1) notify('… further problems are only counted, see the last line');
   }
 
   return {
@@ -68,7 +64,7 @@ export function createReport({ io, files, now }: ReportOptions): ReplayReport {
     begin({ name, noun, bytes, position }) {
       current = { noun, bytes };
       tally.nouns.add(noun);
-      if (position.number > 0) notify(`${name}: going on behind ${noun} ${position.number}`);
+      if (position.number > 0) notify(`${name}: continuing after ${noun} ${position.number}`);
     },
     unreadable(name, lines) {
       tally.unreadable += lines.length;
@@ -84,7 +80,9 @@ export function createReport({ io, files, now }: ReportOptions): ReplayReport {
       tally.refused += sent.rejected;
       if (sent.duplicate) tally.duplicates += sent.accepted;
       for (const { reason } of sent.rejections) {
-        explain(`${name}: refused in the batch that ends with ${current.noun} ${position.number}: ${reason}`);
+        explain(
+          `${name}: a record was refused in the batch that ends with ${current.noun} ${position.number}: ${reason}`,
+        );
       }
       const share = current.bytes ? ` ${Math.floor((position.offset / current.bytes) * 100)} %,` : '';
       const counted = `${count(tally.records, 'record')}, ${perSecond(tally.records, now() - start)}`;
@@ -98,7 +96,7 @@ export function createReport({ io, files, now }: ReportOptions): ReplayReport {
   };
 }
 
-/** One line that is written over and over, on a terminal only. */
+/** One line that is overwritten again and again, on a terminal only. */
 export function createProgress(stderr: Io['stderr'], now: () => number) {
   let last = now();
   let length = 0;

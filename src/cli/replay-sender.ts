@@ -1,7 +1,7 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
-/** What became of one batch that the service took. */
+/** The outcome of one batch that the service accepted. */
 export interface Sent {
   /** Records stored by this request, or by the first one with its key. */
   readonly accepted: number;
@@ -12,11 +12,11 @@ export interface Sent {
   readonly rejected: number;
 }
 
-/** `body`: NDJSON if no other type is said. Rejects with RefusedError, or with what stood in the way at the last attempt. */
+/** `body`: NDJSON unless another type is given. Rejects with RefusedError, or with the failure of the last attempt. */
 export type Send = (body: Buffer, idempotencyKey: string, contentType?: string) => Promise<Sent>;
 
 export interface SenderOptions {
-  /** Where the service listens; `/logs` is put behind its path. */
+  /** The service's address; `/logs` is appended to its path. */
   readonly url: URL;
   readonly apiKey?: string | undefined;
   readonly connections: number;
@@ -29,7 +29,7 @@ export interface SenderOptions {
   readonly random?: () => number;
 }
 
-/** The service refused the batch for its own sake: sending it again will not help. */
+/** The service refused the batch permanently: sending it again does not help. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
   /** HTTP status of the answer, and the reason that it gave. */
@@ -54,7 +54,7 @@ interface Answer {
   readonly text: string;
 }
 
-/** Sends batches to POST /logs, again and again while the trouble may pass: 408, 429, 5xx, a lost connection. */
+/** Sends batches to POST /logs, and sends them again after a failure that may pass: 408, 429, 5xx, a lost connection. */
 export function createSender(options: SenderOptions): { readonly send: Send; close(): void } {
   const { url, apiKey, connections, invalid = 'skip', retries, notify, wait, random = Math.random } = options;
   const target = logsUrl(url, invalid);
@@ -85,13 +85,13 @@ export function createSender(options: SenderOptions): { readonly send: Send; clo
   async function send(body: Buffer, idempotencyKey: string, contentType = 'application/x-ndjson'): Promise<Sent> {
     for (let attempt = 0; ; attempt++) {
       const outcome = await post(body, idempotencyKey, contentType).catch((error: unknown) => asError(error));
-      if (!(outcome instanceof Error) && !isPassing(outcome.status)) return readOutcome(outcome);
-      const trouble = describeTrouble(outcome, target);
-      if (attempt >= retries) throw new Error(`${trouble}; given up after ${attempt + 1} attempts`);
+      if (!(outcome instanceof Error) && !mayPass(outcome.status)) return readOutcome(outcome);
+      const failure = describeFailure(outcome, target);
+      if (attempt >= retries) throw new Error(`${failure}; gave up after ${attempt + 1} attempts`);
       const backoff = Math.min(FIRST_BACKOFF_MS * 2 ** attempt, LONGEST_BACKOFF_MS) * (0.75 + random() / 2);
       const asked = outcome instanceof Error ? undefined : parseRetryAfter(outcome.retryAfter);
       const ms = Math.round(Math.max(asked ?? 0, backoff));
-      notify(`${trouble}; next attempt in ${(ms / 1000).toFixed(1)} s`);
+      notify(`${failure}; next attempt in ${(ms / 1000).toFixed(1)} s`);
       await wait(ms);
     }
   }
@@ -121,7 +121,7 @@ async function readAnswer(response: IncomingMessage): Promise<Answer> {
   };
 }
 
-function isPassing(status: number): boolean {
+function mayPass(status: number): boolean {
   return status === 408 || status === 429 || status >= 500;
 }
 
@@ -161,7 +161,7 @@ function parseObject(text: string): Record<string, unknown> {
   }
 }
 
-function describeTrouble(outcome: Answer | Error, target: URL): string {
+function describeFailure(outcome: Answer | Error, target: URL): string {
   if (outcome instanceof Error) return `cannot reach url=${target.origin}: ${outcome.message || String(outcome)}`;
   const detail = parseObject(outcome.text).detail;
   return `the service answered ${outcome.status}${typeof detail === 'string' ? `: ${detail}` : ''}`;

@@ -240,7 +240,7 @@ describe('formats', () => {
 
   it('numbers the elements of a JSON array and the rows of CSV in what it cannot read', async () => {
     const json = await run([await write('a.json', `[${jsonRecord(0)},{"path":1},\n${jsonRecord(1)},{"a":]`)]);
-    expect(json.error).toMatchObject({ message: expect.stringContaining('the array does not end') });
+    expect(json.error).toMatchObject({ message: expect.stringContaining('the JSON array does not end') });
     const whole = await run([await write('b.json', `[${jsonRecord(0)},{"path":1},\n{"a":},${jsonRecord(1)}]`)]);
     expect(whole.stdout).toContain('replayed 2 records in 1 batch, 2 records unreadable (2, 3)');
     const csv = await run([await write('a.csv', 'timestamp,path,userAgent\nx,/,a\n2015-05-17T10:00:00Z,/,b\n1,2\n')]);
@@ -296,7 +296,7 @@ describe('sending again', () => {
     expect(first.stdout).toContain('replayed 10 records in 1 batch');
 
     const second = await run(['--batch', '10', '--checkpoint', checkpoint, log]);
-    expect(second.stderr).toContain('going on behind line 10');
+    expect(second.stderr).toContain('continuing after line 10');
     expect(second.stdout).toContain('replayed 15 records in 2 batches');
     await appendFile(log, accessLog(5, 25));
     const third = await run(['--batch', '10', '--checkpoint', checkpoint, log]);
@@ -385,7 +385,7 @@ describe('trouble', () => {
     const busy: Answer = (_request, response) => response.writeHead(429).end();
     service.answerNext(busy, busy);
     const { error } = await run(['--retries', '1', log]);
-    expect(error).toMatchObject({ message: 'the service answered 429; given up after 2 attempts' });
+    expect(error).toMatchObject({ message: 'the service answered 429; gave up after 2 attempts' });
     expect(service.requests.length).toBe(2);
   });
 
@@ -439,13 +439,13 @@ describe('trouble', () => {
 
 describe('the command line', () => {
   it.each([
-    [[], 'name a file'],
+    [[], 'a file is missing'],
     [['-', '-'], 'only once'],
-    [['--checkpoint', 'x', '-'], 'no place to go on from'],
-    [['--batch', '0', 'x'], '--batch is a whole number'],
+    [['--checkpoint', 'x', '-'], 'cannot be continued'],
+    [['--batch', '0', 'x'], '--batch must be a whole number'],
     [['--rate', '-1', 'x'], '--rate'],
-    [['--url', 'localhost:8082', 'x'], '--url is like'],
-    [['--format', 'xml', 'x'], '--format is one of'],
+    [['--url', 'localhost:8082', 'x'], '--url must be an address such as'],
+    [['--format', 'xml', 'x'], '--format must be one of'],
   ])('refuses %j', async (args, message) => {
     const { error } = await run(args);
     expect(error).toBeInstanceOf(UsageError);

@@ -16,23 +16,23 @@ const options = {
   format: {
     value: 'FORMAT',
     choices: FILE_FORMATS,
-    help: 'What the files hold: combined, ndjson, json (one array) or csv. Guessed for each file from its first bytes and its name when not given.',
+    help: 'Format of the files: combined, ndjson, json (one array) or csv. By default it is recognised for each file by its first bytes and its name.',
   },
   batch: { value: 'N', help: 'Records in a request. Default 1000.' },
-  rate: { value: 'N', help: 'Records a second, at most. Default: as fast as the service takes them.' },
+  rate: { value: 'N', help: 'Records a second, at most. Default: as fast as the service accepts them.' },
   concurrency: {
     value: 'N',
-    help: 'Requests under way at once. Default 1, which keeps the order of the file; more are faster.',
+    help: 'Requests at once. Default 1, which keeps the order of the file; more are faster.',
   },
   checkpoint: {
     value: 'PATH',
     completes: 'file',
-    help: 'Remember in this file how far each FILE has come, and go on from there the next time.',
+    help: 'Remember the position in each FILE in this file, and continue from there the next time.',
   },
-  retries: { value: 'N', help: 'Attempts to send a batch again, in a row, before giving up. Default 10.' },
+  retries: { value: 'N', help: 'How often a batch is sent again, in a row, before the command gives up. Default 10.' },
   'api-key': {
     value: 'KEY',
-    help: 'The key to send, where the service asks for one. Better put into the environment.',
+    help: 'The API key, if the service needs one. Better set $LOGFORGE_API_KEY.',
   },
 } as const satisfies Options;
 
@@ -42,15 +42,15 @@ export const replay: Command = {
   help: {
     synopsis: ['replay [OPTION]... FILE...', 'replay [OPTION]... -'],
     description: [
-      'Reads log files, or standard input for -, and sends their records to POST /logs in batches. A file is read as it goes, however large; a name that ends in .gz is unpacked. Lines that cannot be read are counted, listed by number and left out.',
-      'Every batch carries an Idempotency-Key made from the content of the file up to there. So a replay that was interrupted, or run twice, may simply be run again with the same --batch: what the service has is not stored again, as long as it remembers the keys (ingestion.idempotencyWindow, 24h). With --checkpoint, what was taken is not even sent again, and a file that has grown since is taken up where it ended.',
-      'While the service is busy or away (429, 5xx, no connection), a batch is tried again, later and later, and not before the time that the service asks for.',
-      'Ends with one line on standard output: what was sent, what could not be read, how long it took.',
+      'Reads log files, or standard input for -, and sends their records to POST /logs in batches. A file may be of any size; a file whose name ends in .gz is decompressed. Lines that cannot be read are counted, listed by number and left out.',
+      'Every batch is sent with an Idempotency-Key made from the content of the file up to its end. So a replay may be run again with the same --batch, for example after an interruption: no batch is stored twice, as long as the service remembers the keys (ingestion.idempotencyWindow, 24h). With --checkpoint, batches that the service accepted are not sent again, and a file that has grown is read on from its old end.',
+      'While the service is busy or unavailable (429, 5xx, no connection), a batch is sent again after longer and longer pauses, and never before the time that the service asks for.',
+      'Prints one line on standard output at the end: what was sent, what could not be read, and how long it took.',
     ],
     examples: [
       { text: 'An access log of Apache or nginx:', command: 'logforge replay /var/log/nginx/access.log' },
       {
-        text: 'A year of them, to be taken up again if interrupted:',
+        text: 'Many files; an interrupted run can be continued:',
         command: 'logforge replay --checkpoint replay.json access.log.*.gz',
       },
       {
@@ -59,9 +59,9 @@ export const replay: Command = {
       },
     ],
     exitCodes: {
-      1: 'A file could not be read, nothing in the files could, or the service refused a batch or stayed away. What was counted up to there was stored.',
+      1: 'A file could not be read, no record could be read, or the service refused a batch or was unavailable. What was counted up to then is stored.',
     },
-    environment: { LOGFORGE_API_KEY: 'The key to send, when --api-key is not given.' },
+    environment: { LOGFORGE_API_KEY: 'The API key, when --api-key is not given.' },
   },
   options,
   completes: 'file',
@@ -92,10 +92,10 @@ export const replay: Command = {
 
 function readArguments(args: readonly string[], io: Io) {
   const { values, positionals: files } = parseFlags(args, options, { maxPositionals: MAX_FILES });
-  if (files.length === 0) throw new UsageError('name a file to replay, or - for standard input');
+  if (files.length === 0) throw new UsageError('a file is missing; - is standard input');
   if (files.filter((file) => file === '-').length > 1) throw new UsageError('standard input can be read only once');
   if (files.includes('-') && values.checkpoint !== undefined) {
-    throw new UsageError('--checkpoint needs files: standard input has no place to go on from');
+    throw new UsageError('--checkpoint needs files: a replay of standard input cannot be continued');
   }
   const count = (flag: 'batch' | 'concurrency' | 'retries' | 'rate', byDefault: number, max: number, min = 1) => {
     const text = values[flag];
@@ -104,7 +104,7 @@ function readArguments(args: readonly string[], io: Io) {
   const concurrency = count('concurrency', 1, 64);
   const settings = {
     url: readUrl(values.url ?? DEFAULT_URL),
-    // One of FILE_FORMATS: parseFlags takes no other.
+    // One of FILE_FORMATS: parseFlags accepts no other.
     format: values.format as FileFormat | undefined,
     batch: count('batch', 1000, 100_000),
     rate: values.rate === undefined ? Number.POSITIVE_INFINITY : count('rate', 0, 1_000_000_000),
@@ -120,10 +120,10 @@ function readArguments(args: readonly string[], io: Io) {
 function readUrl(text: string): URL {
   const url = URL.parse(text);
   if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
-  throw new UsageError(`--url is like ${DEFAULT_URL}, not ${JSON.stringify(text)}`);
+  throw new UsageError(`--url must be an address such as ${DEFAULT_URL}, got ${JSON.stringify(text)}`);
 }
 
-/** Spreads batches so that no more than `rate` records a second go out, counted from the first. */
+/** Delays batches so that at most `rate` records a second are sent, counted from the first. */
 function createPace(rate: number): (records: number) => Promise<void> {
   let due: number | undefined;
   return async (records) => {

@@ -16,12 +16,12 @@ const options = { ...configFileOption, ...configKeyOptions };
 
 export const serve: Command = {
   name: 'serve',
-  summary: 'take logs in over HTTP, store and summarise them',
+  summary: 'accept logs over HTTP, store and summarise them',
   help: {
     synopsis: ['serve [OPTION]...'],
     description: [
-      'Serves POST /logs until it is told to stop. Version 1 (the default) stores batches in hourly files; version 2 hands them to Kafka, and its consumers store them in the same files. Without a configuration file version 1 runs on defaults: port 8082, folders logs, analytics, state and dlq in the working directory.',
-      'SIGTERM or SIGINT stops it in order: no new requests, those accepted are answered, everything is synced, all within server.shutdownTimeout. A second signal ends it at once; nothing that was answered is lost by that either.',
+      'Serves POST /logs until it is stopped. Version 1 (the default) stores batches in hourly files. Version 2 sends them to Kafka, and its consumers store them in the same files. Without a configuration file version 1 runs on defaults: port 8082, folders logs, analytics, state and dlq in the working directory.',
+      'SIGTERM or SIGINT stops it in order: it accepts no new requests, answers those it has, and syncs everything, all within server.shutdownTimeout. A second signal ends it at once. Nothing that was answered is lost, not even then.',
     ],
     examples: [
       { text: 'On defaults:', command: 'logforge serve' },
@@ -29,7 +29,7 @@ export const serve: Command = {
       { text: 'With a configuration:', command: 'logforge serve --config /etc/logforge.yaml' },
     ],
     exitCodes: {
-      1: 'The service could not start (port taken, folder in use by another process) or did not stop in order.',
+      1: 'The service could not start (the port is taken, a folder is in use by another process), a part of it failed permanently, or it did not stop in time.',
       ...CONFIG_EXIT_CODE,
     },
     environment: { ...CONFIG_ENVIRONMENT, ...PROFILE_ENVIRONMENT },
@@ -47,7 +47,7 @@ export const serve: Command = {
         const service = await startService({ config, build: readBuildInfo(), log });
         const failure = service.failed.then((err) => ({ signal: undefined, err }));
         const { signal, err } = await Promise.race([stopped, failure]);
-        if (err !== undefined) log.fatal('a part of the service is over for good', { err });
+        if (err !== undefined) log.fatal('the Kafka consumer failed permanently', { err });
         log.info('stopping', { signal, budgetMs: config.server.shutdownTimeout });
         await profiling?.beforeStop();
         const clean = await service.stop(config.server.shutdownTimeout);
@@ -58,18 +58,18 @@ export const serve: Command = {
       }
     } finally {
       log.close();
-      // All of ours is at rest. A library that still tries to reach a broker is not waited for.
+      // Everything of the service has stopped. A library that still tries to reach a broker is not waited for.
       setTimeout(() => process.exit(), LINGER_MS).unref();
     }
   },
 };
 
-/** What is left of the event loop after a stop gets so long to come to its end, in milliseconds. */
+/** How long the process may live on after a stop, in milliseconds. */
 const LINGER_MS = 500;
 
-/** Resolves with the first signal to stop; the second ends the process as if nobody had listened. */
+/** Resolves with the first signal to stop. The second ends the process, as by default. */
 function signalled(): Promise<{ readonly signal: string; readonly err?: undefined }> {
-  // A file that reaches RLIMIT_FSIZE is then an error of the write, answered 503, and not the end of the process.
+  // With a listener, a file that reaches RLIMIT_FSIZE is an error of the write, answered 503. Without one it ends the process.
   process.on('SIGXFSZ', () => undefined);
   return new Promise((resolve) => {
     const signals = ['SIGTERM', 'SIGINT'] as const;

@@ -10,9 +10,9 @@ const options = {
   'user-agent': { value: 'TEXT', help: 'Only records whose user agent contains TEXT.' },
   match: {
     value: 'TEXT',
-    help: 'Only records whose field has a value, for FIELD=VALUE; or whose stored line contains TEXT, without =.',
+    help: 'FIELD=VALUE: only records whose field has this value. Without =: only records whose stored line contains TEXT.',
   },
-  count: { value: 'N', short: 'n', help: 'End after N records. Default: go on until interrupted.' },
+  count: { value: 'N', short: 'n', help: 'End after N records. Default: run until interrupted.' },
 } as const satisfies Options;
 
 export const tail: Command = {
@@ -21,16 +21,16 @@ export const tail: Command = {
   help: {
     synopsis: ['tail [OPTION]...'],
     description: [
-      'Prints every record that the service accepts from now on, one JSON line each, as it is stored. Filters are applied by the service; all that are given must fit.',
-      'Watching must not slow the service down: when more comes in than it is willing to look at for this (about 5 MB a second), or than this terminal reads, records are left out, and their number is said on standard error. They are stored nevertheless.',
-      'When the service goes away it is waited for.',
+      'Prints every record that the service accepts from now on, one JSON line each, as it is stored. The service applies the filters; a record must pass all that are given.',
+      'Watching does not slow the service down: above about 5 MB a second, or when this terminal reads too slowly, records are left out of the output and their number is printed on standard error. They are stored all the same.',
+      'When the connection is lost, the command connects again.',
     ],
     examples: [
       { text: 'Everything:', command: 'logforge tail' },
-      { text: 'What a crawler looks for:', command: 'logforge tail --user-agent bot --path /product/' },
+      { text: 'The product pages that crawlers request:', command: 'logforge tail --user-agent bot --path /product/' },
       { text: 'By another field, just ten, for jq:', command: 'logforge tail --match status=500 -n 10 | jq .path' },
     ],
-    exitCodes: { 1: 'The service could not be reached in the first place, or refused.' },
+    exitCodes: { 1: 'The service could not be reached at the start, or refused the request.' },
     environment: SERVICE_ENVIRONMENT,
   },
   options,

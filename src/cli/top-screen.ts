@@ -1,6 +1,6 @@
 import type { LiveQueue, LiveStats, Quantiles } from '../live/live.ts';
 
-/** One second as it came; undefined for what this version of the program does not understand. */
+/** The figures of one second; undefined for a form that this version does not support. */
 export function readStats(data: string): LiveStats | undefined {
   try {
     const stats = JSON.parse(data) as LiveStats;
@@ -12,7 +12,7 @@ export function readStats(data: string): LiveStats | undefined {
 
 const LABEL_WIDTH = 12;
 
-/** The picture for a terminal, line by line; one that has few rows gets no empty lines, and as many others as it has room for. */
+/** The screen for a terminal, line by line. With few rows it has no empty lines, and only the lines that fit. */
 export function screen(
   stats: LiveStats,
   about: {
@@ -48,7 +48,7 @@ export function screen(
     ...(queue === null ? [] : ['', ...queueRows(queue, row)]),
     ...(about.refusals.length === 0 ? [] : ['', '  last refusals (UTC)', ...about.refusals.map((text) => `  ${text}`)]),
   ];
-  // The last row is the cursor's: a picture that scrolls cannot be redrawn in place.
+  // The last row is for the cursor: a screen that scrolls cannot be redrawn in place.
   const room = Math.max(about.rows - 1, 1);
   const fitting = lines.length <= room ? lines : lines.filter((line) => line !== '').slice(0, room);
   return fitting.map((line) => line.slice(0, Math.max(about.columns - 1, 1)));
@@ -56,7 +56,7 @@ export function screen(
 
 function queueRows(queue: LiveQueue, row: (label: string, ...cells: readonly string[]) => string): string[] {
   return [
-    row('broker', queue.up ? 'up' : 'away', `breaker ${queue.breaker}`),
+    row('broker', queue.up ? 'up' : 'unavailable', `breaker ${queue.breaker}`),
     row('lag', `${count(queue.lagMessages)} msg`, `${queue.lagSeconds.toFixed(1)} s`),
     row('spool', `${count(queue.spoolBatches)} batches`, bytes(queue.spoolBytes)),
   ];
@@ -87,7 +87,7 @@ function columnsFor({ queue }: LiveStats): readonly Column[] {
   return queue === null ? COLUMNS : [...COLUMNS, ...QUEUE_COLUMNS];
 }
 
-/** What stands above the lines of plainLine. */
+/** The heading of the lines of plainLine. */
 export function plainHeader(stats: LiveStats): string {
   return `${columnsFor(stats)
     .map(([title, width]) => title.padStart(width))

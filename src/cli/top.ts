@@ -7,7 +7,7 @@ import { plainHeader, plainLine, readStats, screen } from './top-screen.ts';
 
 const options = {
   ...serviceOptions,
-  count: { value: 'N', short: 'n', help: 'End after N seconds. Default: go on until interrupted.' },
+  count: { value: 'N', short: 'n', help: 'End after N seconds. Default: run until interrupted.' },
 } as const satisfies Options;
 
 const SHOWN_REFUSALS = 5;
@@ -19,9 +19,9 @@ export const top: Command = {
   help: {
     synopsis: ['top [OPTION]...'],
     description: [
-      'Shows, once a second, what a running service takes in: records, batches and bytes a second, what became of them, how long answers and syncs take (p50 and p99 over the last ten seconds), and for version 2 the lag, the circuit breaker and the spool; below, the last refusals with their reasons.',
-      'On a terminal the picture is redrawn in place; otherwise each second is one line.',
-      'When the service goes away it is waited for.',
+      'Shows, once a second, the load of a running service: records, batches and bytes a second, records by outcome, the times of answers and syncs (p50 and p99 over the last ten seconds), and for version 2 the lag, the circuit breaker and the spool; below, the last refusals with their reasons.',
+      'On a terminal the screen is redrawn in place; elsewhere each second is one line.',
+      'When the connection is lost, the command connects again.',
     ],
     examples: [
       { text: 'The service on this machine:', command: 'logforge top' },
@@ -30,7 +30,7 @@ export const top: Command = {
         command: 'logforge top --url http://logs:8082 -n 60 > minute.txt',
       },
     ],
-    exitCodes: { 1: 'The service could not be reached in the first place, or refused.' },
+    exitCodes: { 1: 'The service could not be reached at the start, or refused the request.' },
     environment: SERVICE_ENVIRONMENT,
   },
   options,
@@ -54,7 +54,7 @@ export const top: Command = {
       if (isTerminal) {
         const { columns, rows } = io.stdout;
         const lines = screen(stats, { origin: url.host, refusals, columns: columns || 80, rows: rows || 24 });
-        // Up to the first line of the last picture, and away with it.
+        // Moves the cursor to the first line of the last screen, and clears from there.
         const back = height === 0 ? '' : `\u001b[${height}A\u001b[0J`;
         await print(io.stdout, `${back}${lines.join('\n')}\n`);
         height = lines.length;

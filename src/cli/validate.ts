@@ -13,7 +13,9 @@ import { printable, table } from './print.ts';
 const options = {
   ...configFileOption,
   ...configKeyOptions,
-  show: { help: 'Print every key in force and where it comes from, secrets masked, instead of ok.' },
+  show: {
+    help: 'Print the effective configuration and where each key comes from, with secrets masked, instead of ok.',
+  },
 };
 
 export const validate: Command = {
@@ -22,11 +24,14 @@ export const validate: Command = {
   help: {
     synopsis: ['validate [OPTION]... [FILE]'],
     description: [
-      'Reads the configuration as serve would, from FILE (or --config), the environment and the flags, and starts nothing. Prints ok, or every problem with its file, line and key, and the nearest known key where one is misspelt.',
+      'Reads the configuration as serve does, from FILE (or --config), the environment and the flags, and starts nothing. Prints ok, or every problem with its file, line and key, and the nearest known key when a key is misspelt.',
     ],
     examples: [
       { text: 'Before a deployment:', command: 'logforge validate config.yaml && systemctl restart logforge' },
-      { text: 'What would be in force, and why:', command: 'logforge validate --show config.yaml' },
+      {
+        text: 'The effective configuration, and where it comes from:',
+        command: 'logforge validate --show config.yaml',
+      },
       { text: 'With the environment of a container:', command: 'docker run --rm --env-file app.env logforge validate' },
     ],
     exitCodes: CONFIG_EXIT_CODE,

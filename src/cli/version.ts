@@ -9,7 +9,7 @@ export const version: Command = {
   summary: 'print the version, the commit and the runtime',
   help: {
     synopsis: ['version [--json]', '--version'],
-    description: ['Prints what was built, from which commit, when, and the Node.js that runs it.'],
+    description: ['Prints the version, its commit and build date, and the version of Node.js that runs it.'],
     examples: [{ text: 'For a bug report:', command: 'logforge version' }],
   },
   options,

@@ -78,7 +78,7 @@ describe('top', () => {
     expect(lines[0]).toMatch(/ 12,346 +2 +12 +3 +0 +1\.5 MiB +4\.20 ms +1\.50 s +- +7$/);
   });
 
-  test('redraws its picture on a terminal, no wider than that', async () => {
+  test('redraws its screen on a terminal, no wider than that', async () => {
     const refusal = {
       time: STATS.time,
       status: 400,
@@ -97,7 +97,7 @@ describe('top', () => {
     const height = first.split('\n').length - 1;
     expect(first.endsWith(`\u001b[${height}A`)).toBe(true);
     expect(second).toMatch(/lag +4,321 msg +2\.0 s\n/);
-    expect(second).toMatch(/broker +away +breaker open\n/);
+    expect(second).toMatch(/broker +unavailable +breaker open\n/);
     expect(second).toContain('400  record 0 \\u001b[31mmissing path (5 records)');
     for (const line of second.split('\n')) expect(line.length).toBeLessThan(70);
   });
@@ -207,9 +207,9 @@ describe('both', () => {
   });
 
   test.each([
-    [['top', '--url', 'ftp://x'], '--url is like http://127.0.0.1:8082, not "ftp://x"'],
-    [['tail', '--url', 'nonsense'], '--url is like'],
-    [['top', '-n', '0'], '--count is a whole number from 1'],
+    [['top', '--url', 'ftp://x'], '--url must be an address such as http://127.0.0.1:8082, got "ftp://x"'],
+    [['tail', '--url', 'nonsense'], '--url must be an address'],
+    [['top', '-n', '0'], '--count must be a whole number from 1'],
     [['tail', 'extra'], 'unexpected argument "extra"'],
   ])('%j is a usage error', async (args, message) => {
     const { code, stderr } = await run(args);

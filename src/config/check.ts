@@ -4,7 +4,7 @@ import type { configSchema } from './schema.ts';
 
 type Values = z.output<typeof configSchema>;
 
-/** What no key can say by itself. `keys`: those involved; the first is where the problem is reported. */
+/** A rule that several keys must keep together. `keys`: those involved; the problem is reported at the first. */
 interface Rule {
   readonly keys: readonly [string, ...string[]];
   readonly broken: (values: Values) => boolean;
@@ -25,12 +25,12 @@ export const RULES: readonly Rule[] = [
   {
     keys: ['server.maxInFlightBytes', 'server.maxBodyBytes'],
     broken: ({ server }) => server.maxInFlightBytes < server.maxBodyBytes,
-    message: 'must be at least server.maxBodyBytes, or the largest bodies are never let in',
+    message: 'must be at least server.maxBodyBytes, or the largest bodies would always be refused',
   },
   {
     keys: ['auth.enabled', 'auth.keys', 'auth.keysFile'],
     broken: ({ auth }) => auth.enabled && auth.keys.length === 0 && auth.keysFile === '',
-    message: 'needs auth.keys or auth.keysFile, or nobody is let in',
+    message: 'needs auth.keys or auth.keysFile, or every request would be refused',
   },
   {
     keys: ['kafka.brokers'],
@@ -40,7 +40,7 @@ export const RULES: readonly Rule[] = [
   {
     keys: ['kafka.ssl.certFile', 'kafka.ssl.keyFile'],
     broken: ({ kafka: { ssl } }) => (ssl.certFile === '') !== (ssl.keyFile === ''),
-    message: 'goes together with kafka.ssl.keyFile: give both or neither',
+    message: 'needs kafka.ssl.keyFile, and the other way round: set both or neither',
   },
   {
     keys: ['kafka.sasl.mechanism', 'kafka.sasl.username', 'kafka.sasl.password'],

@@ -27,6 +27,13 @@ function problemsIn(text: string, env: Record<string, string> = {}): string[] {
   return problemsOf({ file: 'c.yaml', text, env });
 }
 
+test.each([
+  [1, 'direct'],
+  [2, 'queued'],
+] as const)('version %d is the %s pipeline', (version, pipeline) => {
+  expect(loadConfig({ flags: { version: String(version) } }).config).toMatchObject({ version, pipeline });
+});
+
 describe('defaults', () => {
   test.each(['', '# nothing\n', '---\n', 'server:\nstorage: {}\n'])('hold for %j', (text) => {
     expect(loadConfig({ text }).config).toEqual(loadConfig().config);
@@ -278,8 +285,8 @@ describe('problems', () => {
   test('a file that cannot be read, or is not UTF-8', async () => {
     const file = join(directory, 'latin1.yaml');
     await writeFile(file, Buffer.from([0x61, 0x3a, 0x20, 0xe9]));
-    expect(problemsOf({ file })[0]).toMatch(/latin1\.yaml: cannot read file: /);
-    expect(problemsOf({ file: join(directory, 'none.yaml') })[0]).toMatch(/none\.yaml: cannot read file: ENOENT/);
+    expect(problemsOf({ file })[0]).toMatch(/latin1\.yaml: cannot read the file: /);
+    expect(problemsOf({ file: join(directory, 'none.yaml') })[0]).toMatch(/none\.yaml: cannot read the file: ENOENT/);
   });
 
   test('between keys', () => {
@@ -291,11 +298,11 @@ describe('problems', () => {
       'version: 2',
     ].join('\n');
     expect(problemsIn(text)).toEqual([
-      'c.yaml:1: server.maxInFlightBytes: must be at least server.maxBodyBytes, or the largest bodies are never let in',
-      'c.yaml:2: auth.enabled: needs auth.keys or auth.keysFile, or nobody is let in',
+      'c.yaml:1: server.maxInFlightBytes: must be at least server.maxBodyBytes, or the largest bodies would always be refused',
+      'c.yaml:2: auth.enabled: needs auth.keys or auth.keysFile, or every request would be refused',
       'c.yaml:3: storage.dlqDir: must not be the directory of storage.logsDir',
       'c.yaml:4: kafka.brokers: version 2 needs at least one broker',
-      'c.yaml:4: kafka.ssl.certFile: goes together with kafka.ssl.keyFile: give both or neither',
+      'c.yaml:4: kafka.ssl.certFile: needs kafka.ssl.keyFile, and the other way round: set both or neither',
       'c.yaml:4: kafka.sasl.mechanism: needs kafka.sasl.username and kafka.sasl.password',
     ]);
   });
@@ -336,7 +343,8 @@ describe('secrets', () => {
     expect(JSON.stringify(masked)).not.toMatch(/first-key|second-key|hush/);
     expect(masked.auth.keys).toEqual(['********', '********']);
     expect(masked.server).toEqual(config.server);
-    expect(maskSecrets(loadConfig().config)).toEqual(loadConfig().config);
+    const { pipeline: _, ...values } = loadConfig().config;
+    expect(maskSecrets(loadConfig().config)).toEqual(values);
   });
 
   test('are not shown in problems', () => {
@@ -363,12 +371,12 @@ describe('secrets', () => {
       `${file}: auth.keysFile: expected at least one key`,
     ]);
     expect(problemsOf({ text: `auth: {enabled: true, keysFile: ${file}-none}` })[0]).toMatch(
-      /cannot read file: ENOENT/,
+      /cannot read the file: ENOENT/,
     );
   });
 });
 
 test('an address is read for a listening socket', () => {
   expect(toListenAddress('[::1]:80')).toEqual({ host: '::1', port: 80 });
-  expect(() => toListenAddress('80')).toThrow('cannot read address="80": expected host:port');
+  expect(() => toListenAddress('80')).toThrow('cannot read server.addr="80": expected host:port');
 });

@@ -16,16 +16,24 @@ type DeepReadonly<T> = T extends readonly (infer I)[]
     ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
     : T;
 
+/** The value of every key: durations in milliseconds, sizes in bytes. */
+export type ConfigValues = DeepReadonly<z.output<typeof configSchema>>;
+
+/** `direct` stores what it accepts; `queued` puts Kafka between. */
+export type PipelineName = 'direct' | 'queued';
+
 /**
- * The configuration in force: every key present, durations in milliseconds, sizes in bytes. Keys, defaults and bounds
- * are declared in schema.ts. `auth.keys` holds those of `auth.keysFile` too.
+ * The effective configuration. Keys, defaults and limits are declared in schema.ts. `auth.keys` holds those of
+ * `auth.keysFile` too. `version` is what is shown outside; code asks `pipeline`.
  */
-export type Config = DeepReadonly<z.output<typeof configSchema>>;
+export type Config = ConfigValues & { readonly pipeline: PipelineName };
+
+const PIPELINES = { 1: 'direct', 2: 'queued' } as const;
 
 export interface ConfigInput {
   /** The YAML file. Without one, defaults. */
   readonly file?: string | undefined;
-  /** What is in the file, where it was read already; `file` then only names it. */
+  /** The content of the file, where it was read already; `file` then only names it. */
   readonly text?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly flags?: ConfigFlags;
@@ -41,14 +49,14 @@ export interface LoadedConfig {
 export function loadConfig({ file, text, env = {}, flags = {} }: ConfigInput = {}): LoadedConfig {
   const layers = [readFile(file, text, env), readEnv(env), readFlags(flags)];
   const problems = layers.flatMap((layer) => layer.problems);
-  const inForce = new Map<string, Setting>();
+  const effective = new Map<string, Setting>();
   for (const setting of layers.flatMap((layer) => layer.settings)) {
     const problem = checkSetting(setting);
     if (problem !== undefined) problems.push(problem);
-    else inForce.set(setting.key.path, setting);
+    else effective.set(setting.key.path, setting);
   }
-  const sourceOf = (key: string): Source => inForce.get(key)?.source ?? { kind: 'default', name: 'default' };
-  const config = configSchema.parse(nest(rootSection, inForce));
+  const sourceOf = (key: string): Source => effective.get(key)?.source ?? { kind: 'default', name: 'default' };
+  const config = configSchema.parse(nest(rootSection, effective));
 
   const suspects = new Set(problems.map((problem) => problem.key));
   for (const { keys, broken, message } of RULES) {
@@ -61,7 +69,8 @@ export function loadConfig({ file, text, env = {}, flags = {} }: ConfigInput = {
     config.auth.keys = [...new Set([...config.auth.keys, ...fromFile.keys])];
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return { config, sources: new Map([...keysByPath.keys()].map((key) => [key, sourceOf(key)])) };
+  const sources = new Map([...keysByPath.keys()].map((key) => [key, sourceOf(key)]));
+  return { config: { ...config, pipeline: PIPELINES[config.version] }, sources };
 }
 
 function readFile(file: string | undefined, text: string | undefined, env: NonNullable<ConfigInput['env']>): Layer {
@@ -75,7 +84,7 @@ function readFile(file: string | undefined, text: string | undefined, env: NonNu
     const cause = error instanceof Error ? error.message : String(error);
     return {
       settings: [],
-      problems: [{ key: '', source: { kind: 'file', name }, message: `cannot read file: ${cause}` }],
+      problems: [{ key: '', source: { kind: 'file', name }, message: `cannot read the file: ${cause}` }],
     };
   }
 }
@@ -90,7 +99,7 @@ function nest(section: Section, values: ReadonlyMap<string, Setting>): Record<st
   return tree;
 }
 
-/** One key in force, as text. */
+/** One key of the effective configuration, as text. */
 export interface ConfigRow {
   readonly key: string;
   /** As it would be written in YAML; a secret that is set is asterisks. */
@@ -99,7 +108,7 @@ export interface ConfigRow {
   readonly source: string;
 }
 
-/** Every key in force, to be shown. */
+/** Every key of the effective configuration, to be shown. */
 export function describeConfig({ config, sources }: LoadedConfig): readonly ConfigRow[] {
   const masked = maskSecrets(config);
   return [...keysByPath.values()].map(({ path, leaf }) => {
@@ -110,8 +119,8 @@ export function describeConfig({ config, sources }: LoadedConfig): readonly Conf
   });
 }
 
-/** The same configuration with every secret that is set replaced by asterisks. */
-export function maskSecrets(config: Config): Config {
+/** The value of every key, with each secret that is set replaced by asterisks. */
+export function maskSecrets({ pipeline: _, ...values }: Config): ConfigValues {
   const mask = (value: unknown, path: string): unknown => {
     if (keysByPath.get(path)?.leaf.secret) {
       return Array.isArray(value) ? value.map(() => '********') : value === '' ? '' : '********';
@@ -122,12 +131,12 @@ export function maskSecrets(config: Config): Config {
     );
   };
   // The same tree, leaf by leaf, so the same type.
-  return mask(config, '') as Config;
+  return mask(values, '') as ConfigValues;
 }
 
-/** What `server.addr` means to a listening socket. */
+/** Host and port of `server.addr`. */
 export function toListenAddress(addr: string): ListenAddress {
   const address = parseAddress(addr);
-  if (address === undefined) throw new Error(`cannot read address=${JSON.stringify(addr)}: expected host:port`);
+  if (address === undefined) throw new Error(`cannot read server.addr=${JSON.stringify(addr)}: expected host:port`);
   return address;
 }

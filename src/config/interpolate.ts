@@ -1,8 +1,8 @@
 export interface Interpolated {
   readonly text: string;
-  /** Whether anything was replaced: then a number, a switch or a list may be read from the text. */
+  /** Whether anything was replaced: then the text may be read as a number, a switch or a list. */
   readonly changed: boolean;
-  /** Variables that were not set and had no default: they became nothing. */
+  /** Variables that were not set and had no default: they are replaced by nothing. */
   readonly unset: readonly string[];
   readonly problems: readonly string[];
 }
@@ -11,7 +11,7 @@ const REFERENCE = /\$\$\{|\$\{([^}]*)(\}?)/g;
 
 /**
  * Replaces `${VAR}` (nothing when not set), `${VAR:-default}` and `${VAR:?message}` (both when not set or empty) in one
- * string value, after the file was parsed, so that what a variable holds cannot change the structure. `$${` is `${`.
+ * string value. The file is parsed before: so the value of a variable cannot change its structure. `$${` is `${`.
  */
 export function interpolate(text: string, env: Readonly<Record<string, string | undefined>>): Interpolated {
   const unset: string[] = [];

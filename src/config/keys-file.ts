@@ -23,7 +23,7 @@ export function readKeysFile(file: string): {
     }
     if (keys.length === 0 && problems.length === 0) complain('expected at least one key');
   } catch (error) {
-    complain(`cannot read file: ${error instanceof Error ? error.message : String(error)}`);
+    complain(`cannot read the file: ${error instanceof Error ? error.message : String(error)}`);
   }
   return { keys, problems };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { formatDuration, formatSize, parseAddress, parseDuration, parseSize } from './units.ts';
 
-/** What is said of one key, beside the schema that reads it: for messages and for the reference. */
+/** How one key is described in messages and in the reference. The schema reads it. */
 export interface Leaf {
   readonly kind: 'text' | 'number' | 'switch' | 'list' | 'quantity';
   /** Completes "expected …". */
@@ -10,14 +10,14 @@ export interface Leaf {
   readonly default: unknown;
   readonly doc: string;
   readonly secret: boolean;
-  /** Writes what was read as it would stand in YAML, where the two differ. */
+  /** Writes a value as it would stand in YAML, where the two differ. */
   readonly write?: (value: unknown) => string;
 }
 
-/** What is known of each leaf schema. */
+/** The description of each leaf schema. */
 export const leaves = z.registry<Leaf>();
 
-/** What is known of each section. */
+/** The description of each section. */
 export const sections = z.registry<{ readonly doc: string }>();
 
 export function section<S extends z.ZodRawShape>(doc: string, shape: S) {
@@ -111,7 +111,7 @@ export function quantity<T>(options: {
       default: byDefault,
       doc,
       secret: false,
-      // The registry knows no types; what is written is what `read` gave.
+      // The registry knows no types: the value is one that `read` returned.
       write: (value) => write(value as T),
     });
 }

@@ -17,8 +17,8 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * The known word that was probably meant, letter case aside: at most a third of the letters away, or one; or else the
- * only one that begins like that.
+ * The known word that was probably meant, in upper or lower case: at most a third of its letters differ, or one; or else
+ * the only one that begins with the word.
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > 100) return undefined;
@@ -27,10 +27,10 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   const longer: string[] = [];
   for (const candidate of known) {
-    const away = distance(lower, candidate.toLowerCase());
-    if (away < least) {
+    const edits = distance(lower, candidate.toLowerCase());
+    if (edits < least) {
       best = candidate;
-      least = away;
+      least = edits;
     }
     if (word.length >= 3 && candidate.toLowerCase().startsWith(lower)) longer.push(candidate);
   }

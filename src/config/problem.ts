@@ -21,7 +21,7 @@ function compare(a: Problem, b: Problem): number {
   return byKind !== 0 ? byKind : (a.source.line ?? 0) - (b.source.line ?? 0);
 }
 
-/** Carries every problem there is, the file's first, from top to bottom; the message lists them, one a line. */
+/** Holds every problem, those of the file first, from top to bottom. The message lists them, one a line. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly Problem[];

@@ -16,26 +16,26 @@ import {
 import { formatRateLimit, parseRateLimit } from './units.ts';
 
 /*
- * The single source of every key: type, default, bounds and description. The types, the names in the environment, the
- * messages and the reference in docs/configuration.md all come from here.
+ * Every key is declared here, once: its type, default, limits and description. The types, the names in the environment, the
+ * messages and the reference in docs/configuration.md are made from this.
  */
 
 const server = section('The HTTP server.', {
   addr: address(
     ':8082',
-    'Where to listen: `host:port`, an IPv6 host in brackets. Without a host on every address; port 0 lets the operating system choose.',
+    'Address to listen on: `host:port`, an IPv6 host in brackets. Without a host: every address. With port 0 the operating system chooses the port.',
   ),
   maxBodyBytes: size(
     '16MiB',
     '1KiB',
     '1GiB',
-    'Largest request body, as sent and, counted while it unpacks, as decoded. A larger one is answered 413.',
+    'Largest request body, both as sent and as decompressed. A larger one is answered 413.',
   ),
   maxInFlightBytes: size(
     '256MiB',
     '1KiB',
     '64GiB',
-    'Bytes of request bodies in hand at once. Beyond, a request is answered 503 with `Retry-After` before its body is read. At least `maxBodyBytes`.',
+    'Bytes of request bodies in flight at once. A request beyond that is answered 503 with `Retry-After` before its body is read. At least `maxBodyBytes`.',
   ),
   requestTimeout: duration(
     '5s',
@@ -55,67 +55,76 @@ const server = section('The HTTP server.', {
     10_000,
     1,
     1_000_000,
-    'Connections open at once, shared out evenly among `threads`; more are closed as they come.',
+    'Connections open at once, divided evenly among `threads`. Further ones are closed as soon as they are accepted.',
   ),
   shutdownTimeout: duration(
     '30s',
     '100ms',
     '1h',
-    'Time for all of a graceful stop: answering what was accepted, flushing, committing.',
+    'Time for a whole graceful stop: answer accepted requests, flush, commit.',
   ),
-  threads: count(1, 1, 64, 'Threads that read requests. With 1 everything runs on the main thread.'),
+  threads: count(1, 1, 64, 'Threads that read requests. With 1, the main thread reads them.'),
   rateLimit: quantity({
     byDefault: 'off',
     expects: '"off", "100/s" or "100/s burst 500"',
     read: inText(parseRateLimit),
     write: formatRateLimit,
-    doc: 'Requests a second for each API key, or client address (of IPv6, its /64) where there is none: `off`, `100/s` (a burst of as many), `100/s burst 500`. Beyond, 429 with `Retry-After`.',
+    doc: 'Requests a second for each API key, or for each client address without a key (of IPv6, its /64): `off`, `100/s` (a burst of 100), `100/s burst 500`. Further requests are answered 429 with `Retry-After`.',
   }),
 });
 
-const auth = section('Who may send logs.', {
+const auth = section('Authentication: who may send logs.', {
   enabled: toggle(false, 'Whether a request needs a key.'),
   headerName: matching(
     'X-API-Key',
     /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/,
     'the name of a header',
-    'Header that carries the key; `Authorization: Bearer` is always understood too.',
+    'Header that carries the key. `Authorization: Bearer` is always supported too.',
   ),
-  keys: list([], /^[!-~]+$/, 'keys of visible ASCII characters', 'The keys that are let in.', true),
+  keys: list([], /^[!-~]+$/, 'keys of visible ASCII characters', 'The accepted keys.', true),
   keysFile: text(
     '',
-    'A file with one key a line; blank lines and lines that begin with `#` are skipped. Its keys count beside `keys`.',
+    'A file with one key a line, in addition to `keys`. Blank lines and lines that begin with `#` are skipped.',
     {
       empty: true,
     },
   ),
 });
 
-const storage = section('Where things are kept. Relative paths start at the working directory.', {
+const storage = section('Folders and durability. Relative paths start at the working directory.', {
   logsDir: text('logs', 'Records: `YYYY-MM-DD/HH.log.json`.'),
   analyticsDir: text('analytics', 'Hourly summaries: `YYYY-MM-DD/summary_HH.json`.'),
   stateDir: text(
     'state',
-    'The commit journal and other private state, the spool of version 2 among it. Safe to back up, not to edit.',
+    'The commit journal and other private state, such as the spool of version 2. It may be backed up, not edited.',
   ),
   dlqDir: text('dlq', 'Dead letters: `YYYY-MM-DD.ndjson`.'),
   durability: choice(
     ['disk', 'os'],
     'disk',
-    '`disk`: synced before the answer, survives the death of the machine. `os`: survives the death of the process only.',
+    '`disk`: synced before the answer; survives a crash of the machine. `os`: survives only a crash of the process.',
   ),
 });
 
-const ingestion = section('What is taken in.', {
+const ingestion = section('Which records are accepted, and for how long keys are remembered.', {
   invalidRecords: choice(
     ['reject', 'skip'],
     'reject',
-    '`reject`: one invalid record refuses its batch with 400. `skip`: the valid ones are stored and the others go to the dead letters. `?invalid=skip` asks for it in one request.',
+    '`reject`: a batch with an invalid record is answered 400. `skip`: the valid records are stored and the others go to the dead letters. `?invalid=skip` asks for this in one request.',
   ),
-  extraFields: choice(['keep', 'drop'], 'keep', 'What becomes of fields beside `timestamp`, `path` and `userAgent`.'),
+  extraFields: choice(
+    ['keep', 'drop'],
+    'keep',
+    'Whether fields other than `timestamp`, `path` and `userAgent` are stored.',
+  ),
   maxRecordBytes: size('256KiB', '128B', '64MiB', 'Longest stored line, its newline included.'),
   idempotencyWindow: duration('24h', '1s', '8760h', 'How long an `Idempotency-Key` is remembered.'),
-  idempotencyMaxKeys: count(1_000_000, 1, 100_000_000, 'Idempotency keys remembered; the oldest go first.'),
+  idempotencyMaxKeys: count(
+    1_000_000,
+    1,
+    100_000_000,
+    'Idempotency keys that are remembered; beyond that the oldest are forgotten.',
+  ),
 });
 
 const aggregation = section('Hourly summaries.', {
@@ -127,24 +136,24 @@ const logging = section("The service's own log, on standard error.", {
   level: choice(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     'info',
-    'The least level that is written.',
+    'The lowest level that is written.',
   ),
-  format: choice(['auto', 'json', 'pretty'], 'auto', '`auto`: pretty on a terminal, otherwise JSON lines.'),
+  format: choice(['auto', 'json', 'pretty'], 'auto', '`auto`: pretty on a terminal, JSON lines elsewhere.'),
   access: toggle(false, 'Whether each request is logged: method, path without its query, status, time.'),
 });
 
 const ssl = section('TLS to the brokers.', {
   enabled: toggle(false, 'Whether to connect by TLS.'),
-  caFile: text('', 'PEM file of the authorities to trust; those of the system when empty.', { empty: true }),
+  caFile: text('', 'PEM file of the trusted certificate authorities; those of the system when empty.', { empty: true }),
   certFile: text('', 'PEM file of the client certificate; needs `keyFile`.', { empty: true }),
   keyFile: text('', 'PEM file of the client key; needs `certFile`.', { empty: true }),
-  rejectUnauthorized: toggle(true, 'Whether a broker certificate that cannot be verified is refused.'),
+  rejectUnauthorized: toggle(true, 'Whether a broker is refused when its certificate cannot be verified.'),
 });
 
-const sasl = section('Who we are to the brokers.', {
-  mechanism: choice(['none', 'plain', 'scram-sha-256', 'scram-sha-512'], 'none', 'How to authenticate.'),
+const sasl = section('SASL credentials for the brokers.', {
+  mechanism: choice(['none', 'plain', 'scram-sha-256', 'scram-sha-512'], 'none', 'SASL mechanism.'),
   username: text('', 'User name.', { empty: true }),
-  password: text('', 'Password; better given by the environment than written in the file.', {
+  password: text('', 'Password. Set it in the environment rather than in the file.', {
     empty: true,
     secret: true,
   }),
@@ -155,59 +164,72 @@ const kafka = section('The broker. Version 2 only.', {
     ['localhost:19092'],
     /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/,
     'host:port',
-    'Brokers to start from; in the environment separated by commas.',
+    'Brokers to connect to first; in the environment separated by commas.',
   ),
-  client: choice(['kafkajs', 'platformatic'], 'kafkajs', 'The driver.'),
+  client: choice(['kafkajs', 'platformatic'], 'kafkajs', 'The client library.'),
   topic: matching(
     'logs',
     /^[A-Za-z0-9._-]{1,249}$/,
     'a topic of letters, digits, ".", "_" and "-"',
-    'Topic; created if missing, never deleted.',
+    'Topic. It is created if missing, and never deleted.',
   ),
   groupID: text('logs-consumer-group', 'Consumer group.'),
-  partitions: count(4, 1, 10_000, 'Partitions of the topic when it is created.'),
-  replication: count(1, 1, 100, 'Replicas of each partition when the topic is created.'),
+  partitions: count(4, 1, 10_000, 'Partitions of the topic, when it is created.'),
+  replication: count(1, 1, 100, 'Replicas of each partition, when the topic is created.'),
   format: choice(
     ['ndjson', 'record'],
     'ndjson',
-    '`ndjson`: a message is the lines of one hour. `record`: one record a message, for the consumers of others. Both are read.',
+    '`ndjson`: a message holds lines of one hour. `record`: a message holds one record, for consumers of other programs. Both are read.',
   ),
-  compression: choice(['none', 'gzip', 'zstd', 'snappy', 'lz4'], 'none', 'Compression of what is sent.'),
+  compression: choice(['none', 'gzip', 'zstd', 'snappy', 'lz4'], 'none', 'Compression of the messages that are sent.'),
   requireAllAcks: toggle(
     true,
     'Whether every in-sync replica must have a batch before it is acknowledged (`acks=all`).',
   ),
-  batchBytes: size('900KiB', '1KiB', '64MiB', 'Largest message that waiting batches are joined to.'),
-  batchTimeout: duration('2ms', '0ms', '10s', 'How long a batch waits for others to join it.'),
-  consumers: count(1, 0, 64, 'Consumer workers of this process; 0 only sends.'),
+  batchBytes: size('900KiB', '1KiB', '64MiB', 'Largest message that waiting batches share.'),
+  batchTimeout: duration('2ms', '0ms', '10s', 'How long a batch waits for others that share its send.'),
+  consumers: count(1, 0, 64, 'Consumers of this process. With 0 it only sends.'),
   ssl,
   sasl,
 });
 
-const queue = section('What happens while the broker is away. Version 2 only.', {
+const queue = section('What happens while the broker is unavailable. Version 2 only.', {
   spool: section('The disk in front of the broker, under `storage.stateDir`.', {
     enabled: toggle(
       true,
-      'Whether batches are kept on disk while the broker is away; otherwise they are answered 503.',
+      'Whether batches are kept on disk while the broker is unavailable; otherwise they are answered 503.',
     ),
-    maxBytes: size('1GiB', '1MiB', '64GiB', 'Size of the spool; when it is full, batches are answered 503.'),
+    maxBytes: size('1GiB', '1MiB', '64GiB', 'Largest size of the spool. When it is full, batches are answered 503.'),
   }),
-  retries: count(5, 0, 100, 'How often a send is tried again.'),
-  retryBackoff: duration('100ms', '1ms', '1m', 'Pause before the first retry; doubles each time, with jitter.'),
+  retries: count(5, 0, 100, 'How often a failed send is tried again, when the spool is off.'),
+  retryBackoff: duration('100ms', '1ms', '1m', 'Pause before the first retry. It doubles each time, with jitter.'),
   circuit: section('The circuit breaker.', {
     failures: count(5, 1, 1_000, 'Failures in a row that open the breaker.'),
-    cooldown: duration('10s', '10ms', '1h', 'How long it stays open before one batch may probe.'),
+    cooldown: duration('10s', '10ms', '1h', 'How long it stays open before one batch is sent as a probe.'),
   }),
 });
 
-const consumer = section('How consumed messages are stored. Version 2 only.', {
-  flushBytes: size('4MiB', '1KiB', '1GiB', 'Bytes in hand at which they are stored.'),
-  flushInterval: duration('500ms', '1ms', '1m', 'Time in hand at which they are stored.'),
-});
+const consumer = section(
+  'When consumed messages are stored. Each partition collects what it has consumed and stores it in one commit: at once when the partition has nothing more to read, at a stop and before a rebalance, else by these two limits. Version 2 only.',
+  {
+    flushBytes: size(
+      '4MiB',
+      '1KiB',
+      '1GiB',
+      'Bytes of messages of one partition that are stored as soon as they are collected. Each partition holds at most this and one fetch (4 MiB, or one larger batch) in memory.',
+    ),
+    flushInterval: duration(
+      '500ms',
+      '1ms',
+      '1m',
+      'Longest time that a consumed message waits for more of its partition; then what is collected is stored with the next fetch.',
+    ),
+  },
+);
 
-/** The whole configuration. Values go in as written in YAML and come out read: durations in ms, sizes in bytes. */
+/** The whole configuration. Values go in as written in YAML; they come out as numbers: durations in ms, sizes in bytes. */
 export const configSchema = section('', {
-  version: pipeline(1, 'The pipeline: 1 stores directly, 2 puts Kafka between.'),
+  version: pipeline(1, 'The pipeline: 1 stores directly, 2 puts Kafka in between.'),
   server,
   auth,
   storage,

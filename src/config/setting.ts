@@ -1,7 +1,7 @@
 import type { Key } from './keys.ts';
 import type { Problem, Source } from './problem.ts';
 
-/** One value that somebody gave for one key, as it was written. */
+/** One value that was set for one key, as it was written. */
 export interface Setting {
   readonly key: Key;
   readonly value: unknown;
@@ -10,13 +10,13 @@ export interface Setting {
   readonly unset?: readonly string[];
 }
 
-/** What one place (the file, the environment, the flags) says. */
+/** The settings of one place: the file, the environment or the flags. */
 export interface Layer {
   readonly settings: readonly Setting[];
   readonly problems: readonly Problem[];
 }
 
-/** Reads a number, a switch or a list out of text, for places that have only text. Text that is none stays text. */
+/** Reads a number, a switch or a list from text, for places that have only text. Other text stays text. */
 export function fromText(key: Key, text: string): unknown {
   switch (key.leaf.kind) {
     case 'number':
@@ -33,7 +33,7 @@ export function fromText(key: Key, text: string): unknown {
   }
 }
 
-/** What is wrong with a value, if anything is. Never shows a secret. */
+/** The problem with a value, if there is one. Never shows a secret. */
 export function checkSetting({ key, value, source, unset = [] }: Setting): Problem | undefined {
   const result = key.schema.safeParse(value);
   if (result.success && value !== undefined) return undefined;

@@ -5,17 +5,17 @@ import { fromText, type Layer, type Setting } from './setting.ts';
 
 type Words = Readonly<Record<string, string | undefined>>;
 
-/** Variables with our prefix that are not keys of the configuration. */
+/** Variables with the prefix LOGFORGE_ that are not keys of the configuration. */
 export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
-  LOGFORGE_CONFIG: 'The configuration file, where `--config` is not given.',
-  LOGFORGE_API_KEY: 'The key that `logforge replay` sends.',
+  LOGFORGE_CONFIG: 'The configuration file, when `--config` is not given.',
+  LOGFORGE_API_KEY: 'The API key that `logforge replay`, `tail`, `top` and `dlq replay` send.',
 };
 
-/** Kubernetes puts `<SERVICE>_SERVICE_HOST`, `<SERVICE>_PORT_8082_TCP_ADDR` and their like into every pod. */
+/** Kubernetes sets variables such as `<SERVICE>_SERVICE_HOST` and `<SERVICE>_PORT_8082_TCP_ADDR` in every pod. */
 const KUBERNETES =
   /^LOGFORGE_(?:.+_)?(?:SERVICE_(?:HOST|PORT)(?:_.+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)?)$/;
 
-/** Reads `LOGFORGE_SERVER_ADDR` and its like. An empty variable counts as not set. */
+/** Reads variables such as `LOGFORGE_SERVER_ADDR`. An empty variable counts as not set. */
 export function readEnv(env: Words): Layer {
   const keys = new Map([...keysByPath.values()].map((key) => [key.env, key]));
   const settings: Setting[] = [];
@@ -48,7 +48,7 @@ export const CONFIG_FLAGS = {
 
 export type ConfigFlags = { readonly [F in keyof typeof CONFIG_FLAGS]?: string | undefined };
 
-/** Reads what was given on the command line. */
+/** Reads the flags of the command line. */
 export function readFlags(flags: ConfigFlags): Layer {
   const settings: Setting[] = [];
   const given: Words = flags;

@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLSeq } from 'yaml';
-import { interpolate } from './interpolate.ts';
+import { type Interpolated, interpolate } from './interpolate.ts';
 import { describeUnknownKey, isSection, type Key, rootSection, type Section } from './keys.ts';
 import type { Problem, Source } from './problem.ts';
 import { fromText, type Layer, type Setting } from './setting.ts';
@@ -8,73 +8,86 @@ import { fromText, type Layer, type Setting } from './setting.ts';
  * Reads a configuration file. The document is walked by the schema, not converted: so every value keeps its line, and an
  * alias is followed no deeper than the schema goes. Each problem is listed, those of the syntax first.
  */
-export function readYaml(options: {
+export function readYaml({ text, file, env }: YamlFile): Layer {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
+  const at = (offset = 0): Source => ({ kind: 'file', name: file, line: lines.linePos(offset).line });
+  const reader: Reader = {
+    env,
+    at,
+    follow: (node) => (isAlias(node) ? node.resolve(document) : node),
+    settings: [],
+    problems: [],
+  };
+  for (const error of document.errors) complain(reader, '', at(error.pos[0]), error.message);
+  if (document.errors.length === 0) readSection(reader, rootSection, document.contents, at());
+  return { settings: reader.settings, problems: reader.problems };
+}
+
+interface YamlFile {
   readonly text: string;
   readonly file: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-}): Layer {
-  const { text, file, env } = options;
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
-  const settings: Setting[] = [];
-  const problems: Problem[] = [];
+}
 
-  const at = (offset: number | undefined): Source => ({
-    kind: 'file',
-    name: file,
-    line: lines.linePos(offset ?? 0).line,
-  });
-  const complain = (key: string, source: Source, message: string) => problems.push({ key, source, message });
-  const follow = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
+/** One reading of a document. */
+interface Reader {
+  readonly env: YamlFile['env'];
+  /** The line at an offset. */
+  at(offset: number | undefined): Source;
+  /** The node that an alias means. */
+  follow(node: unknown): unknown;
+  readonly settings: Setting[];
+  readonly problems: Problem[];
+}
 
-  const expand = (key: Key, text: string, source: Source) => {
-    const result = interpolate(text, env);
-    for (const message of result.problems) complain(key.path, source, message);
-    return result;
-  };
+function complain({ problems }: Reader, key: string, source: Source, message: string): void {
+  problems.push({ key, source, message });
+}
 
-  const readLeaf = (key: Key, given: unknown, source: Source) => {
-    const node = follow(given);
-    const before = problems.length;
-    const setting = isSeq(node) ? readList(key, node, source) : readScalar(key, scalarValue(node), source);
-    if (problems.length === before) settings.push(setting);
-  };
+function readSection(reader: Reader, section: Section, given: unknown, source: Source): void {
+  const node = reader.follow(given);
+  if (isMap(node)) for (const pair of node.items) readPair(reader, section, pair);
+  else if (node !== null && scalarValue(node) !== null) {
+    complain(reader, section.path, source, `expected a section with ${[...section.entries.keys()].join(', ')}`);
+  }
+}
 
-  const readList = (key: Key, node: YAMLSeq, source: Source): Setting => {
-    const items = node.items.map((item) => scalarValue(follow(item)));
-    return {
-      key,
-      source,
-      value: items.map((item) => (typeof item === 'string' ? expand(key, item, source).text : item)),
-    };
-  };
+function readPair(reader: Reader, section: Section, { key: name, value }: Pair): void {
+  const word = isScalar(name) ? String(name.value) : '';
+  // The library types a key as unknown; with stringKeys it is a node.
+  const source = reader.at((name as Node | null)?.range?.[0]);
+  const entry = section.entries.get(word);
+  if (entry === undefined) complain(reader, join(section.path, word), source, describeUnknownKey(word, section));
+  else if (isSection(entry)) readSection(reader, entry, value, source);
+  else readLeaf(reader, entry, value, source);
+}
 
-  const readScalar = (key: Key, value: unknown, source: Source): Setting => {
-    if (typeof value !== 'string') return { key, source, value };
-    const { text, changed, unset } = expand(key, value, source);
-    return { key, source, value: changed ? fromText(key, text) : text, unset };
-  };
+function readLeaf(reader: Reader, key: Key, given: unknown, source: Source): void {
+  const node = reader.follow(given);
+  const before = reader.problems.length;
+  const setting = isSeq(node)
+    ? readList(reader, key, node, source)
+    : readScalar(reader, key, scalarValue(node), source);
+  if (reader.problems.length === before) reader.settings.push(setting);
+}
 
-  const readPair = (section: Section, { key: name, value }: Pair) => {
-    const word = isScalar(name) ? String(name.value) : '';
-    const source = at((name as Node | null)?.range?.[0]);
-    const entry = section.entries.get(word);
-    if (entry === undefined) complain(join(section.path, word), source, describeUnknownKey(word, section));
-    else if (isSection(entry)) readSection(entry, value, source);
-    else readLeaf(entry, value, source);
-  };
+function readList(reader: Reader, key: Key, node: YAMLSeq, source: Source): Setting {
+  const items = node.items.map((item) => scalarValue(reader.follow(item)));
+  const expanded = items.map((item) => (typeof item === 'string' ? expand(reader, key, item, source).text : item));
+  return { key, source, value: expanded };
+}
 
-  const readSection = (section: Section, given: unknown, source: Source) => {
-    const node = follow(given);
-    if (isMap(node)) for (const pair of node.items) readPair(section, pair);
-    else if (node !== null && scalarValue(node) !== null) {
-      complain(section.path, source, `expected a section with ${[...section.entries.keys()].join(', ')}`);
-    }
-  };
+function readScalar(reader: Reader, key: Key, value: unknown, source: Source): Setting {
+  if (typeof value !== 'string') return { key, source, value };
+  const { text, changed, unset } = expand(reader, key, value, source);
+  return { key, source, value: changed ? fromText(key, text) : text, unset };
+}
 
-  for (const error of document.errors) complain('', at(error.pos[0]), error.message);
-  if (document.errors.length === 0) readSection(rootSection, document.contents, at(0));
-  return { settings, problems };
+function expand(reader: Reader, key: Key, text: string, source: Source): Interpolated {
+  const result = interpolate(text, reader.env);
+  for (const message of result.problems) complain(reader, key.path, source, message);
+  return result;
 }
 
 function join(path: string, name: string): string {

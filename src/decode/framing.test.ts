@@ -98,11 +98,11 @@ describe('elements', () => {
 
   it('refuses what is not one array', () => {
     expect(() => cut('elements', '{"a":1}')).toThrow('not a JSON array');
-    expect(() => cut('elements', '[1] [2]')).toThrow('behind the end of the array');
+    expect(() => cut('elements', '[1] [2]')).toThrow('after the end of the JSON array');
   });
 
   it('refuses an array that is cut off', () => {
-    expect(() => cut('elements', '[{"a":1},{"b"')).toThrow('the array does not end');
+    expect(() => cut('elements', '[{"a":1},{"b"')).toThrow('the JSON array does not end');
   });
 
   it('goes on in the middle of an array', () => {

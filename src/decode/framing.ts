@@ -4,7 +4,7 @@ export interface Frame {
   readonly bytes: Buffer;
   /** 1-based number of the line, CSV row or JSON element. */
   readonly number: number;
-  /** Offset in the (unpacked) file of the byte behind the record's delimiter: where to go on reading. */
+  /** Offset in the (unpacked) file of the byte after the record's delimiter: where to read on. */
   readonly end: number;
   /** The record was longer than MAX_FRAME_BYTES; only its beginning is kept. */
   readonly tooLong: boolean;
@@ -17,12 +17,13 @@ export interface Framer {
   end(): Frame[];
 }
 
-/** How far to look: the index of the next delimiter at or after `from`, -1 when the piece has none. Keeps state between. */
+/** Finds the ends of records. Keeps its state from piece to piece. */
 interface Boundary {
+  /** The index of the next delimiter at or after `from`; -1 when the piece has none. */
   next(piece: Buffer, from: number): number;
-  /** Throws where the bytes may not end yet. */
+  /** Throws when the bytes must not end here. */
   end(): void;
-  /** Gives up the record it is in: the next line end is a delimiter again. */
+  /** Gives up the present record: the next line end is a delimiter again. */
   reset(): void;
 }
 
@@ -48,36 +49,20 @@ const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
-/** `offset` and `number`: what stands before the first byte pushed, for a file that is taken up in the middle. */
+/** `offset` and `number`: the bytes and records before the first byte pushed, for a file that is read from the middle. */
 export function createFramer(framing: Framing, options: { offset?: number; number?: number } = {}): Framer {
   let { offset = 0, number = 0 } = options;
   // The opening bracket is the first delimiter, and ends no element.
   if (framing === 'elements' && offset === 0) number--;
   const boundary = BOUNDARIES[framing](offset > 0);
-  const carried: Buffer[] = [];
-  let carriedBytes = 0;
-  let tooLong = false;
+  const unfinished = createUnfinished(() => boundary.reset());
 
-  function carry(bytes: Buffer): void {
-    const room = MAX_FRAME_BYTES - carriedBytes;
-    if (bytes.length > room) {
-      if (!tooLong) boundary.reset();
-      tooLong = true;
-    }
-    if (room <= 0 || bytes.length === 0) return;
-    const kept = bytes.subarray(0, room);
-    carried.push(kept);
-    carriedBytes += kept.length;
-  }
-
-  function finish(tail: Buffer): Frame {
-    const whole = carried.length === 0 ? tail : Buffer.concat([...carried, tail]);
-    const bytes = whole.subarray(0, MAX_FRAME_BYTES);
-    const frame = { bytes, number, end: offset, tooLong: tooLong || whole.length > MAX_FRAME_BYTES };
-    carried.length = 0;
-    carriedBytes = 0;
-    tooLong = false;
-    return frame;
+  /** Adds the record that ends here to the frames, unless it is blank. */
+  function finish(frames: Frame[], tail: Buffer): Frame[] {
+    number++;
+    const frame = unfinished.finish(tail, number, offset);
+    if (!isBlank(frame.bytes)) frames.push(frame);
+    return frames;
   }
 
   return {
@@ -88,25 +73,49 @@ export function createFramer(framing: Framing, options: { offset?: number; numbe
         from = 3;
         offset = 3;
       }
-      for (;;) {
-        const at = boundary.next(piece, from);
-        if (at < 0) break;
+      for (let at = boundary.next(piece, from); at >= 0; at = boundary.next(piece, from)) {
         offset += at + 1 - from;
-        number++;
-        const frame = finish(piece.subarray(from, at));
-        if (!isBlank(frame.bytes)) frames.push(frame);
+        finish(frames, piece.subarray(from, at));
         from = at + 1;
       }
       offset += piece.length - from;
-      carry(piece.subarray(from));
+      unfinished.add(piece.subarray(from));
       return frames;
     },
     end() {
       boundary.end();
-      if (carriedBytes === 0) return [];
-      number++;
-      const frame = finish(Buffer.alloc(0));
-      return isBlank(frame.bytes) ? [] : [frame];
+      return unfinished.isEmpty() ? [] : finish([], Buffer.alloc(0));
+    },
+  };
+}
+
+/** The beginning of a record whose end has not come yet. `onTooLong` is called once when it exceeds MAX_FRAME_BYTES. */
+function createUnfinished(onTooLong: () => void) {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  let tooLong = false;
+  return {
+    isEmpty: () => length === 0,
+    add(bytes: Buffer): void {
+      const room = MAX_FRAME_BYTES - length;
+      if (bytes.length > room) {
+        if (!tooLong) onTooLong();
+        tooLong = true;
+      }
+      if (room <= 0 || bytes.length === 0) return;
+      const kept = bytes.subarray(0, room);
+      pieces.push(kept);
+      length += kept.length;
+    },
+    /** The whole record, with its last bytes; nothing is unfinished after that. */
+    finish(tail: Buffer, number: number, end: number): Frame {
+      const whole = pieces.length === 0 ? tail : Buffer.concat([...pieces, tail]);
+      const bytes = whole.subarray(0, MAX_FRAME_BYTES);
+      const frame = { bytes, number, end, tooLong: tooLong || whole.length > MAX_FRAME_BYTES };
+      pieces.length = 0;
+      length = 0;
+      tooLong = false;
+      return frame;
     },
   };
 }
@@ -151,7 +160,7 @@ function rowBoundary(): Boundary {
 
 /**
  * The elements of one JSON array: its brackets and the commas directly in it are the delimiters. `within`: the bytes
- * begin behind one of them.
+ * begin after one of them.
  */
 function elementBoundary(within: boolean): Boundary {
   let depth = within ? 1 : 0;
@@ -164,7 +173,8 @@ function elementBoundary(within: boolean): Boundary {
       depth = 1;
       return true;
     }
-    if (!isWhite(byte)) throw new Error(ended ? 'something stands behind the end of the array' : 'not a JSON array');
+    if (!isWhite(byte))
+      throw new Error(ended ? 'there is something after the end of the JSON array' : 'not a JSON array');
     return false;
   }
 
@@ -192,10 +202,10 @@ function elementBoundary(within: boolean): Boundary {
       return -1;
     },
     end() {
-      if (depth > 0) throw new Error('the array does not end');
+      if (depth > 0) throw new Error('the JSON array does not end');
       if (!ended) throw new Error('not a JSON array');
     },
-    // An element is closed by its own brackets alone: there is no other place to take the array up again.
+    // Only its own brackets end an element: there is no other place where the array could be read on.
     reset() {},
   };
 }

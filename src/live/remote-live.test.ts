@@ -1,8 +1,8 @@
 import { MessageChannel } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Channel, createChannel } from '../runtime/channel.ts';
+import { createChannel } from '../runtime/channel.ts';
 import type { Live, LiveEvent, LiveSnapshot, TailFilter, TailPiece } from './live.ts';
-import { createRemoteLive, serveLive } from './remote-live.ts';
+import { createRemoteLive, type LiveCalls, type LiveListenerCalls, serveLive } from './remote-live.ts';
 
 const SNAPSHOT = { stats: { time: 1 }, history: [], refusals: [] } as unknown as LiveSnapshot;
 const EVENT: LiveEvent = { kind: 'refusals', refusals: [{ time: 1, status: 400, reason: 'r', requestId: 'x' }] };
@@ -24,10 +24,12 @@ function connect() {
   };
   const { port1, port2 } = new MessageChannel();
   onTestFinished(() => port1.close());
-  const served = serveLive(live, (method, argument) => owner.call(method, argument));
-  const owner: Channel = createChannel(port1, served.handlers);
-  const remote = createRemoteLive({ call: (method, argument) => front.call(method, argument) });
-  const front: Channel = createChannel(port2, remote.handlers);
+  const owner = createChannel<LiveListenerCalls>(port1);
+  const served = serveLive(live, owner.remote);
+  owner.answer<LiveCalls>(served.handlers);
+  const listener = createChannel<LiveCalls>(port2);
+  const remote = createRemoteLive(listener.remote);
+  listener.answer<LiveListenerCalls>(remote.handlers);
   return { live: remote.live, served, listeners, tails };
 }
 

@@ -12,7 +12,7 @@ function refusal(reason: string, time = START): Refusal {
 }
 
 /** A service whose seconds pass when the test says so. */
-function createService({ pipeline = 1 as 1 | 2 } = {}) {
+function createService({ pipeline = 'direct' as 'direct' | 'queued' } = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const refusals = createRefusals();
   const others: LiveSample[] = [];
@@ -172,7 +172,7 @@ describe('listeners', () => {
 test('the queue is shown in version 2 only', async () => {
   const one = createService();
   expect((await one.live.snapshot()).stats.queue).toBeNull();
-  const two = createService({ pipeline: 2 });
+  const two = createService({ pipeline: 'queued' });
   two.metrics.kafkaUp.set(1);
   two.metrics.consumerLag.labels('3').set(9);
   two.metrics.spoolBytes.set(77);

@@ -21,7 +21,7 @@ export interface LiveWatch extends Omit<Live, 'tail'> {
 export interface LiveOptions {
   /** Every thread, the one that stores among them. At least one. */
   readonly look: () => Promise<readonly [LiveSample, ...LiveSample[]]>;
-  readonly pipeline: 1 | 2;
+  readonly pipeline: 'direct' | 'queued';
   readonly clock: Clock;
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
@@ -64,7 +64,7 @@ export function createLive({ look, pipeline, clock, now }: LiveOptions): LiveWat
       inFlightRecords: values.inFlightRecords,
       inFlightBytes: values.inFlightBytes,
       openFiles: values.openFiles,
-      queue: pipeline === 2 ? queueOf(latest.counts) : null,
+      queue: pipeline === 'queued' ? queueOf(latest.counts) : null,
     };
   };
 

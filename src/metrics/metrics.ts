@@ -9,7 +9,7 @@ import {
   Registry,
 } from 'prom-client';
 
-/** What became of a record. */
+/** The outcome of a record. */
 export type Outcome = 'stored' | 'rejected' | 'dead_lettered' | 'duplicate';
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -17,40 +17,62 @@ const BATCH_RECORDS = [1, 10, 100, 1_000, 10_000, 100_000];
 
 /**
  * Every metric, declared once, on one registry. All are counted per batch, never per record, and no label carries what
- * a client sent. The first block has the names that existing dashboards use; the rest begin with `logforge_`.
+ * a client sent. The first group has the names that existing dashboards use; the others begin with `logforge_`.
  */
 export function createMetrics(options: { readonly defaultMetrics: boolean }) {
   const registry = new Registry();
-  const registers = [registry];
   if (options.defaultMetrics) collectDefaultMetrics({ register: registry });
-
-  const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Counter<L>({ name, help, labelNames, registers });
-  const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Gauge<L>({ name, help, labelNames, registers });
-  const histogram = <L extends string = never>(
-    name: string,
-    help: string,
-    buckets: number[],
-    labelNames: readonly L[] = [],
-  ) => new Histogram<L>({ name, help, buckets, labelNames, registers });
-
+  const make = metricsOn(registry);
   return {
     registry,
+    ...dashboardMetrics(make),
+    ...requestMetrics(make),
+    ...storageMetrics(make),
+    ...kafkaMetrics(make),
+    ...aggregationMetrics(make),
+    ...serviceMetrics(make),
+  };
+}
 
+/** Declares metrics on one registry. */
+function metricsOn(registry: Registry) {
+  const registers = [registry];
+  return {
+    counter: <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Counter<L>({ name, help, labelNames, registers }),
+    gauge: <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Gauge<L>({ name, help, labelNames, registers }),
+    histogram: <L extends string = never>(
+      name: string,
+      help: string,
+      buckets: number[],
+      labelNames: readonly L[] = [],
+    ) => new Histogram<L>({ name, help, buckets, labelNames, registers }),
+  };
+}
+
+type Make = ReturnType<typeof metricsOn>;
+
+/** The names that existing dashboards use. */
+function dashboardMetrics({ counter, gauge }: Make) {
+  return {
     batchesReceived: counter('log_batches_received_total', 'Batches received by POST /logs'),
     invalidRequests: counter('invalid_requests_total', 'Batches answered 4xx'),
     logsIngested: counter('logs_ingested_total', 'Records accepted'),
     ingestErrors: counter('ingest_errors_total', 'Batches that could not be stored (5xx)'),
     aggregationRuns: counter('aggregation_runs_total', 'Runs of the aggregator'),
     queueDepth: gauge('ingestion_work_queue_depth', 'Batches waiting to be stored or sent'),
+  };
+}
 
-    received: counter('logforge_records_received_total', 'Records that were in well-formed batches'),
-    records: counter<'outcome'>('logforge_records_total', 'Records by what became of them', ['outcome']),
+function requestMetrics({ counter, gauge, histogram }: Make) {
+  return {
+    received: counter('logforge_records_received_total', 'Records in well-formed batches'),
+    records: counter<'outcome'>('logforge_records_total', 'Records by their outcome', ['outcome']),
     inFlightRecords: gauge('logforge_records_in_flight', 'Records received whose outcome is not yet known'),
     unaccounted: gauge(
       'logforge_records_unaccounted',
-      'Records received, neither in flight nor stored, rejected, dead-lettered or duplicate; 0 when the books balance',
+      'Records received that are neither in flight nor stored, rejected, dead-lettered or duplicate; 0 unless the program has a defect',
     ),
     requestDuration: histogram<'route' | 'status'>(
       'logforge_http_request_duration_seconds',
@@ -58,18 +80,22 @@ export function createMetrics(options: { readonly defaultMetrics: boolean }) {
       SECONDS,
       ['route', 'status'],
     ),
-    inFlightBytes: gauge('logforge_http_in_flight_bytes', 'Bytes of request bodies in hand'),
+    inFlightBytes: gauge('logforge_http_in_flight_bytes', 'Bytes of request bodies in flight'),
     eventStreams: gauge<'kind'>('logforge_http_event_streams', 'Clients that read an event stream, by its kind', [
       'kind',
     ]),
     eventStreamsDropped: counter<'kind'>(
       'logforge_http_event_streams_dropped_total',
-      'Clients of an event stream that were cut because they stopped reading',
+      'Clients of an event stream that were disconnected because they stopped reading',
       ['kind'],
     ),
     batchRecords: histogram('logforge_batch_records', 'Records in a batch', BATCH_RECORDS),
     receivedBytes: counter('logforge_received_bytes_total', 'Bytes of decoded request bodies'),
+  };
+}
 
+function storageMetrics({ counter, gauge, histogram }: Make) {
+  return {
     commitDuration: histogram('logforge_commit_duration_seconds', 'Time of one group commit', SECONDS),
     syncDuration: histogram('logforge_sync_duration_seconds', 'Time of the syncs in one group commit', SECONDS),
     commitBatches: histogram(
@@ -83,8 +109,12 @@ export function createMetrics(options: { readonly defaultMetrics: boolean }) {
     journalBytes: gauge('logforge_journal_bytes', 'Length of the commit journal'),
     idempotencyKeys: gauge('logforge_idempotency_keys', 'Idempotency keys remembered'),
     idempotencyReach: gauge('logforge_idempotency_reach_seconds', 'Age of the oldest idempotency key remembered'),
+  };
+}
 
-    kafkaUp: gauge('kafka_up', 'Whether the broker answered when it was last needed or looked at'),
+function kafkaMetrics({ counter, gauge, histogram }: Make) {
+  return {
+    kafkaUp: gauge('kafka_up', 'Whether the broker answered when it was last asked'),
     kafkaConsumerErrors: counter(
       'kafka_consumer_errors_total',
       'Failures of consumers: fetches, joins, commits to the group',
@@ -103,7 +133,7 @@ export function createMetrics(options: { readonly defaultMetrics: boolean }) {
     ),
     consumeDuration: histogram(
       'logforge_kafka_consume_duration_seconds',
-      'Time from the hand-over of fetched records until they are stored',
+      'Time from the end of collecting messages until they are stored',
       SECONDS,
     ),
     consumeDelay: histogram(
@@ -113,36 +143,44 @@ export function createMetrics(options: { readonly defaultMetrics: boolean }) {
     ),
     consumedDuplicates: counter(
       'logforge_kafka_duplicate_batches_total',
-      'Batches met a second time and not stored again: resends and repeated Idempotency-Keys',
+      'Batches consumed a second time and not stored again: resends and repeated Idempotency-Keys',
     ),
     consumerGaps: counter(
       'logforge_kafka_offset_gaps_total',
       'Offsets that were skipped because the broker no longer has them, or never showed them (transaction markers)',
     ),
-    consumerHeld: gauge('logforge_kafka_partitions_held', 'Partitions that wait because storage fails'),
+    consumerBlocked: gauge('logforge_kafka_partitions_held', 'Partitions that are blocked because storage fails'),
     consumerLag: gauge<'partition'>('logforge_kafka_consumer_lag', 'Messages that the group has not stored yet', [
       'partition',
     ]),
     consumerLagSeconds: gauge<'partition'>(
       'logforge_kafka_consumer_lag_seconds',
-      'Age of the oldest message that the group has not stored yet, to the nearest look',
+      'Age of the oldest message that the group has not stored yet, as exact as the interval between two checks',
       ['partition'],
     ),
     spoolBytes: gauge('logforge_spool_bytes', 'Bytes in the disk spool'),
     spoolBatches: gauge('logforge_spool_batches', 'Batches in the disk spool'),
     spoolAge: gauge('logforge_spool_age_seconds', 'Age of the oldest batch in the disk spool'),
     breakerState: gauge<'state'>('logforge_breaker_state', '1 for the state that the circuit breaker is in', ['state']),
+  };
+}
 
+function aggregationMetrics({ counter, gauge, histogram }: Make) {
+  return {
     aggregationDuration: histogram('logforge_aggregation_duration_seconds', 'Time of one aggregation run', SECONDS),
     aggregationBytes: counter('logforge_aggregation_bytes_total', 'Bytes of hour files summarised'),
-    aggregationSkippedLines: counter('logforge_aggregation_skipped_lines_total', 'Corrupt lines met by the aggregator'),
+    aggregationSkippedLines: counter(
+      'logforge_aggregation_skipped_lines_total',
+      'Corrupt lines that the aggregator found',
+    ),
     aggregationErrors: counter('logforge_aggregation_errors_total', 'Hours that could not be summarised'),
     aggregationLag: gauge('logforge_aggregation_lag_bytes', 'Committed bytes not yet summarised'),
+  };
+}
 
-    ready: gauge(
-      'logforge_ready',
-      'Whether GET /ready would say so: 1 when storage, and in version 2 the broker, can be used',
-    ),
+function serviceMetrics({ gauge }: Make) {
+  return {
+    ready: gauge('logforge_ready', '1 when GET /ready answers 200: storage, and in version 2 the broker, can be used'),
     pipeline: gauge('logforge_pipeline', 'The pipeline that runs: 1 stores directly, 2 puts Kafka between'),
     storageFreeBytes: gauge<'folder'>(
       'logforge_storage_free_bytes',
@@ -161,21 +199,21 @@ export function createMetrics(options: { readonly defaultMetrics: boolean }) {
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** What one thread has counted, in a form that may be sent to another. */
+/** What one thread has counted, in a form that can be sent to another thread. */
 export type MetricCounts = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 export async function readCounts({ registry }: Metrics): Promise<MetricCounts> {
   return registry.getMetricsAsJSON();
 }
 
-/** The Prometheus text of what this thread and others have counted, added up. */
+/** Everything that this thread and others have counted, added up, as Prometheus text. */
 export async function writeExposition(metrics: Metrics, others: readonly MetricCounts[]): Promise<string> {
   if (others.length === 0) return metrics.registry.metrics();
   const counts = [await readCounts(metrics), ...others].map((one) => [...one]);
   return AggregatorRegistry.aggregate(counts).metrics();
 }
 
-/** What two threads counted that only ever grows, added up; what is so only at a moment is left out. */
+/** The sum of two threads' counters and histograms. Gauges are left out: they hold only for a moment. */
 export function addCounters(one: MetricCounts, other: MetricCounts): MetricCounts {
   const sums = new Map<string, MetricCounts[number]>();
   for (const metric of [...one, ...other]) {

@@ -3,18 +3,18 @@ import type { Batch } from '../model/chunk.ts';
 import type { DeadLetter, Deliver, IdempotencyNote } from '../model/deliver.ts';
 
 /**
- * The durable hand-off between taking a batch in and storing it. What is enqueued comes out at least once, whole, with
- * its id; exactly once is made of this by a handler that remembers, in the same commit as the data, the offset it has
- * read to and the ids it has seen (service/consume).
+ * The durable hand-off between accepting a batch and storing it. A batch comes out at least once, whole, with its id. To
+ * store it exactly once, the handler commits the offset it has read to and the ids it has seen together with the data
+ * (service/consume).
  *
  * A queue has partitions. Within one, batches come out in the order in which they were acknowledged; between two there
  * is no order. A batch with an Idempotency-Key goes to the partition that the key hashes to, any other to the one its
- * batch-id names, so a resend meets its first copy in the same partition as long as their number does not change.
+ * batch-id names, so a resend goes to the partition of its first copy as long as their number does not change.
  */
 export interface Queue {
   /**
    * Resolves once the batch is as safe as the receipt says: `broker` when every in-sync replica has it, `spool` when it
-   * is synced to the disk in front of the broker. `note.batchIds[0]` is the batch's id; without one it is given here.
+   * is synced to the spool on disk. `note.batchIds[0]` is the batch's id; without one it is given here.
    *
    * BatchTooLargeError: it will never fit. UnavailableError: it may or may not be in the queue; the same id may be sent
    * again without harm. Any number of calls may run at once, and they share sends.
@@ -27,7 +27,7 @@ export interface Queue {
    */
   consume(handler: QueueHandler): Consumption;
 
-  /** How far each partition is read by the group, as the broker knows it. */
+  /** How far the group has read each partition, as the broker knows it. */
   lag(): Promise<readonly PartitionLag[]>;
 
   /** Rejects with the reason when the queue cannot take batches now. Sends nothing that stays. */
@@ -38,19 +38,19 @@ export interface Queue {
 }
 
 export interface Consumption {
-  /** Lets the delivery in hand finish, gives the partitions back, disconnects. Idempotent. */
+  /** Finishes the delivery that is being stored, gives the partitions back, disconnects. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** Whoever stores what comes out. */
+/** Stores what comes out of the queue. */
 export interface QueueHandler {
   /**
-   * A partition is given to this process, or given again. Called before anything of it is delivered, and it must let
-   * whatever an earlier assignment of the same partition still does come to its end before it answers.
+   * A partition is assigned to this process, for the first time or again. Called before anything of it is delivered. It
+   * must wait until an earlier assignment of the same partition has ended all its work before it answers.
    */
   assign(state: PartitionState): Promise<Assignment>;
 
-  /** The consumption failed in a way that trying again does not mend, and is over. The process should end. */
+  /** The consumption failed permanently. The process should end. */
   fatal(error: Error): void;
 }
 
@@ -59,10 +59,10 @@ export interface Assignment {
   readonly offset: bigint;
 
   /**
-   * Takes what one fetch brought. Resolves when all of it is stored: only then is its end committed to the group and
-   * more fetched. One call at a time for an assignment. `signal` aborts when the partition is lost meanwhile: reject
-   * with its reason then, and what was not stored is delivered to the next owner. Values are views of the fetch's
-   * buffer: keep nothing after settling.
+   * Stores what was collected of the partition. Resolves when all of it is stored: only then is its end committed to the
+   * group. One call at a time for an assignment. `signal` aborts when the partition is lost meanwhile: then reject with
+   * its reason, and what was not stored is delivered to the next owner. Values are views of the fetches' buffers: keep
+   * nothing after settling.
    */
   receive(delivery: Delivery, signal: AbortSignal): Promise<void>;
 }
@@ -87,7 +87,7 @@ export interface Delivery {
   readonly next: bigint;
 }
 
-/** One record batch of ours, whole; or one record of somebody else's. */
+/** One record batch that logforge sent, whole; or one message of another producer. */
 export type QueueItem =
   | {
       readonly kind: 'batches';
@@ -105,7 +105,7 @@ export type QueueItem =
       readonly timestamp: number;
       /** Lower case, without parameters; empty when the record has none. */
       readonly contentType: string;
-      /** Null for a record without a value, and for records that could not be read: `problem` says why. */
+      /** Null for a message without a value, and for one that could not be read: `problem` says why. */
       readonly value: Buffer | null;
       readonly problem?: string;
     };

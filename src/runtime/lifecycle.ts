@@ -8,9 +8,9 @@ interface Part {
 }
 
 /**
- * What was started, to be stopped in reverse: parts are added downstream first, so that each, when it stops, still has
- * someone to hand to. All of a stop has one budget; a part that outlives it is named in the log and left behind, and
- * the parts below it still get their turn.
+ * The parts that run, to be stopped in reverse. They are added downstream first: so a part that stops can still hand over to
+ * the next. A whole stop has one budget. A part that takes longer is named in the log and not waited for; the parts
+ * downstream of it are still stopped.
  */
 export interface Lifecycle {
   started(name: string, stop: Part['stop']): void;
@@ -18,7 +18,7 @@ export interface Lifecycle {
   stop(budgetMs: number): Promise<boolean>;
 }
 
-/** What every part gets, however late it is: closing files takes no longer. */
+/** Every part gets this much, however late it is: closing files takes no longer. */
 const LEAST_BUDGET_MS = 2_000;
 
 export function createLifecycle(log: Log): Lifecycle {
@@ -28,13 +28,13 @@ export function createLifecycle(log: Log): Lifecycle {
   const stopPart = async ({ name, stop }: Part, budgetMs: number): Promise<boolean> => {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`not at rest after ${Math.round(budgetMs)} ms`)), budgetMs);
+      timer = setTimeout(() => reject(new Error(`still running after ${Math.round(budgetMs)} ms`)), budgetMs);
     });
     try {
       await Promise.race([stop(budgetMs), late]);
       return true;
     } catch (err) {
-      log.error('cannot stop a part in order', { part: name, err });
+      log.error('a part did not stop in time', { part: name, err });
       return false;
     } finally {
       clearTimeout(timer);

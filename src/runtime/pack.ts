@@ -5,7 +5,7 @@ import type { Hour } from '../model/hour.ts';
 /*
  * Batches on their way from one thread to another. Large memory changes hands, small pieces are copied together:
  *
- *   buffers[0]   the small pieces of all batches, one behind the other
+ *   buffers[0]   the small pieces of all batches, one after the other
  *   buffers[n]   memory that one batch has for itself, transferred as it is
  */
 export interface PackedChunk {
@@ -21,10 +21,10 @@ export interface PackedBatches {
   readonly buffers: readonly ArrayBuffer[];
 }
 
-/** Memory up to this size may be shared with strangers (one read of a socket), and copying it costs little. */
+/** Memory up to this size may be shared with other data (one read of a socket), and copying it costs little. */
 const COPY_BYTES = 64 * 1024;
 
-/** Packs batches for postMessage; the caller transfers all of `buffers`, and has no use of the batches after that. */
+/** Packs batches for postMessage. The caller transfers all of `buffers` and must not use the batches after that. */
 export function packBatches(batches: readonly Batch[]): PackedBatches {
   const own = new Map<ArrayBufferLike, number>();
   let copied = 0;
@@ -45,7 +45,7 @@ export function packBatches(batches: readonly Batch[]): PackedBatches {
   return { batches: packed, buffers: [arena.buffer, ...own.keys()].filter((buffer) => buffer instanceof ArrayBuffer) };
 }
 
-/** The memory that a batch fills by more than half, so that nobody else can have much in it. Never the pool of Buffer. */
+/** The memory that a batch fills by more than half, so that little else can be in it. Never the pool of Buffer. */
 function ownMemory(batch: Batch): ArrayBufferLike[] {
   const used = new Map<ArrayBufferLike, number>();
   for (const { lines } of batch) {
@@ -56,7 +56,7 @@ function ownMemory(batch: Batch): ArrayBufferLike[] {
     .map(([memory]) => memory);
 }
 
-/** The batches again, as views of the buffers that came. */
+/** The batches again, as views of the buffers that arrived. */
 export function unpackBatches({ batches, buffers }: PackedBatches): Batch[] {
   return batches.map((batch) =>
     batch.map(({ hour, count, buffer, start, length }) => {

@@ -67,9 +67,9 @@ describe('a CPU profile', () => {
   });
 
   it('of another thread names its function', async () => {
-    await startWorker('front');
-    expect(profiler.threads()).toEqual(['main', 'front']);
-    expect(functionsIn(await profiler.cpu({ thread: 'front', ms: 300, signal }))).toContain('work');
+    await startWorker('http-worker');
+    expect(profiler.threads()).toEqual(['main', 'http-worker']);
+    expect(functionsIn(await profiler.cpu({ thread: 'http-worker', ms: 300, signal }))).toContain('work');
   });
 
   it('ends early when it is aborted', async () => {
@@ -80,18 +80,18 @@ describe('a CPU profile', () => {
   });
 
   it('of a thread that is not there is refused', async () => {
-    await expect(profiler.cpu({ thread: 'gone', ms: 1, signal })).rejects.toThrow('there is no thread "gone"');
+    await expect(profiler.cpu({ thread: 'gone', ms: 1, signal })).rejects.toThrow('no such thread: "gone"');
   });
 });
 
 describe('threads', () => {
   it('of one name are told apart, and are forgotten when they end', async () => {
-    const first = await startWorker('front');
-    await startWorker('front');
+    const first = await startWorker('http-worker');
+    await startWorker('http-worker');
     await startWorker('main');
-    expect(profiler.threads()).toEqual(['main', 'front', 'front-2', 'main-2']);
+    expect(profiler.threads()).toEqual(['main', 'http-worker', 'http-worker-2', 'main-2']);
     await first.terminate();
-    expect(profiler.threads()).toEqual(['main', 'front-2', 'main-2']);
+    expect(profiler.threads()).toEqual(['main', 'http-worker-2', 'main-2']);
   });
 });
 
@@ -106,29 +106,29 @@ describe('a heap profile', () => {
   });
 
   it('of another thread can be read twice', async () => {
-    await startWorker('front');
-    await expect.poll(() => profiler.heap('front').catch(() => ''), { timeout: 10_000 }).toContain('"head"');
-    expect(await profiler.heap('front')).toContain('"head"');
+    await startWorker('http-worker');
+    await expect.poll(() => profiler.heap('http-worker').catch(() => ''), { timeout: 10_000 }).toContain('"head"');
+    expect(await profiler.heap('http-worker')).toContain('"head"');
   });
 });
 
 describe('a capture', () => {
   it('writes a CPU and a heap profile of every thread', async () => {
     const capture = profiler.capture({ dir: join(dir, 'made'), name: 'v1' });
-    await startWorker('front');
+    await startWorker('http-worker');
     busyUntil(performance.now() + 50);
     // The heap profile of a thread is the last thing to begin in it.
-    await expect.poll(() => profiler.heap('front').catch(() => ''), { timeout: 10_000 }).toContain('"head"');
+    await expect.poll(() => profiler.heap('http-worker').catch(() => ''), { timeout: 10_000 }).toContain('"head"');
     await capture.writeThreads();
     capture.writeMain();
     expect(readdirSync(join(dir, 'made')).sort()).toEqual([
       'cpu_v1.cpuprofile',
-      'cpu_v1.front.cpuprofile',
-      'heap_v1.front.heapprofile',
+      'cpu_v1.http-worker.cpuprofile',
       'heap_v1.heapprofile',
+      'heap_v1.http-worker.heapprofile',
     ]);
     expect(functionsIn(readFileSync(join(dir, 'made/cpu_v1.cpuprofile'), 'utf8'))).toContain('busyUntil');
-    expect(functionsIn(readFileSync(join(dir, 'made/cpu_v1.front.cpuprofile'), 'utf8'))).toContain('work');
+    expect(functionsIn(readFileSync(join(dir, 'made/cpu_v1.http-worker.cpuprofile'), 'utf8'))).toContain('work');
     expect(warnings).toEqual([]);
   });
 

@@ -12,12 +12,12 @@ import type { Log } from '../log.ts';
  *   .cpuprofile    https://chromedevtools.github.io/devtools-protocol/tot/Profiler/#type-Profile
  *   .heapprofile   https://chromedevtools.github.io/devtools-protocol/tot/HeapProfiler/#type-SamplingHeapProfile
  *
- * A heap profile shows where what is alive was allocated: of the main thread since the profiler was made, of another
- * thread since it was last looked at, because V8 can show that one only by ending it.
+ * A heap profile shows where the live objects were allocated: those of the main thread since the profiler was made, those
+ * of another thread since its profile was last read, because V8 gives out that one only by ending it.
  */
 
 export interface Profiler {
-  /** `main` first, then the threads that run now: `front-1`, `aggregator`. */
+  /** `main` first, then the threads that run now: `http-worker`, `http-worker-2`, `aggregator`. */
   threads(): readonly string[];
   /** Samples one thread for `ms` milliseconds, less when `signal` aborts. */
   cpu(options: { readonly thread: string; readonly ms: number; readonly signal: AbortSignal }): Promise<string>;
@@ -28,8 +28,8 @@ export interface Profiler {
 }
 
 /**
- * Writes `cpu_<name>.cpuprofile` and `heap_<name>.heapprofile`, those of other threads as `cpu_<name>.<thread>.…`; files
- * of an earlier capture of that name are replaced.
+ * Writes `cpu_<name>.cpuprofile` and `heap_<name>.heapprofile`, and for each other thread `cpu_<name>.<thread>.…`. Files of
+ * an earlier capture of that name are replaced.
  */
 export interface Capture {
   /** Writes the profiles of the other threads, which end before the main one does. Never rejects. */
@@ -38,9 +38,8 @@ export interface Capture {
   writeMain(): void;
 }
 
-/** One sample a millisecond. Of a capture's samples so many are kept in order, an hour's worth; all are counted. */
-const SAMPLE_MS = 1;
-const MAX_SAMPLES = 3_600_000;
+/** One sample a millisecond. So many samples are kept in order, an hour's worth; all are counted. */
+const CPU_OPTIONS = { sampleInterval: 1, maxBufferSize: 3_600_000 } as const;
 /** A thread that does not answer in this time, because it is busy or gone, has no profile. */
 const THREAD_TIMEOUT_MS = 3_000;
 
@@ -60,16 +59,16 @@ export function createProfiler({ log }: { readonly log: Pick<Log, 'info' | 'warn
   const watch = (worker: Worker): void => {
     const thread: Thread = { worker, heap: undefined, cpu: undefined };
     const name = freeName(worker.threadName || 'worker', workers);
+    const warn = (err: unknown) => log.warn('cannot profile a thread', { thread: name, err });
     workers.set(name, thread);
-    worker.once('online', () => void startThread(thread, capturing).catch(warn('cannot profile a thread', name)));
+    worker.once('online', () => void startThread(thread, capturing).catch(warn));
     worker.once('exit', () => workers.delete(name));
   };
-  const warn = (message: string, thread: string) => (err: unknown) => log.warn(message, { thread, err });
   process.on('worker', watch);
 
   const find = (name: string): Thread => {
     const thread = workers.get(name);
-    if (thread === undefined) throw new Error(`there is no thread ${JSON.stringify(name)}`);
+    if (thread === undefined) throw new Error(`no such thread: ${JSON.stringify(name)}`);
     return thread;
   };
 
@@ -77,8 +76,8 @@ export function createProfiler({ log }: { readonly log: Pick<Log, 'info' | 'warn
     threads: () => ['main', ...workers.keys()],
 
     async cpu({ thread, ms, signal }) {
-      const options = { sampleInterval: SAMPLE_MS, maxBufferSize: MAX_SAMPLES };
-      const running = thread === 'main' ? startCpuProfile(options) : await find(thread).worker.startCpuProfile(options);
+      const running =
+        thread === 'main' ? startCpuProfile(CPU_OPTIONS) : await find(thread).worker.startCpuProfile(CPU_OPTIONS);
       await sleep(ms, undefined, { signal }).catch(() => undefined);
       return mendNames(await running.stop());
     },
@@ -86,40 +85,12 @@ export function createProfiler({ log }: { readonly log: Pick<Log, 'info' | 'warn
     heap: async (name) => (name === 'main' ? mainHeap.read() : readThreadHeap(find(name))),
 
     capture({ dir, name }) {
-      mkdirSync(dir, { recursive: true });
-      const main = startCpuProfile({ sampleInterval: SAMPLE_MS, maxBufferSize: MAX_SAMPLES });
-      let written = false;
+      const onThreads = (): void => {
+        capturing = false;
+      };
+      const capture = startCapture({ dir, name, workers, mainHeap, log, onThreads });
       capturing = true;
-      const write = (file: string, text: string): void => {
-        const path = join(dir, file);
-        writeFileSync(path, text);
-        log.info('wrote a profile', { path });
-      };
-      const writeThread = async (label: string, thread: Thread): Promise<void> => {
-        const { cpu } = thread;
-        thread.cpu = undefined;
-        if (cpu !== undefined) write(`cpu_${name}.${label}.cpuprofile`, mendNames(await inTime(cpu.stop())));
-        write(`heap_${name}.${label}.heapprofile`, await inTime(readThreadHeap(thread)));
-      };
-      return {
-        async writeThreads() {
-          capturing = false;
-          const all = [...workers].map(([label, thread]) =>
-            writeThread(label, thread).catch(warn('cannot write the profile of a thread', label)),
-          );
-          await Promise.all(all);
-        },
-        writeMain() {
-          if (written) return;
-          written = true;
-          try {
-            write(`cpu_${name}.cpuprofile`, mendNames(main.stop()));
-            write(`heap_${name}.heapprofile`, mainHeap.read());
-          } catch (err) {
-            warn('cannot write a profile', 'main')(err);
-          }
-        },
-      };
+      return capture;
     },
 
     close() {
@@ -129,7 +100,56 @@ export function createProfiler({ log }: { readonly log: Pick<Log, 'info' | 'warn
   };
 }
 
-/** V8 writes names as they are, so that one of a regular expression, with a backslash or a quote in it, makes the profile no JSON. */
+function startCapture(parts: {
+  readonly dir: string;
+  readonly name: string;
+  readonly workers: ReadonlyMap<string, Thread>;
+  readonly mainHeap: MainHeap;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+  /** Threads that start from then on are not captured. */
+  readonly onThreads: () => void;
+}): Capture {
+  const { dir, name, workers, mainHeap, log, onThreads } = parts;
+  mkdirSync(dir, { recursive: true });
+  const main = startCpuProfile(CPU_OPTIONS);
+  let written = false;
+
+  const write = (file: string, text: string): void => {
+    const path = join(dir, file);
+    writeFileSync(path, text);
+    log.info('wrote a profile', { path });
+  };
+  const writeThread = async (label: string, thread: Thread): Promise<void> => {
+    const { cpu } = thread;
+    thread.cpu = undefined;
+    if (cpu !== undefined) write(`cpu_${name}.${label}.cpuprofile`, mendNames(await inTime(cpu.stop())));
+    write(`heap_${name}.${label}.heapprofile`, await inTime(readThreadHeap(thread)));
+  };
+
+  return {
+    async writeThreads() {
+      onThreads();
+      const all = Array.from(workers, ([label, thread]) =>
+        writeThread(label, thread).catch((err: unknown) =>
+          log.warn('cannot write the profile of a thread', { dir, thread: label, err }),
+        ),
+      );
+      await Promise.all(all);
+    },
+    writeMain() {
+      if (written) return;
+      written = true;
+      try {
+        write(`cpu_${name}.cpuprofile`, mendNames(main.stop()));
+        write(`heap_${name}.heapprofile`, mainHeap.read());
+      } catch (err) {
+        log.warn('cannot write a profile', { dir, thread: 'main', err });
+      }
+    },
+  };
+}
+
+/** V8 does not escape names: that of a regular expression with a backslash or a quote in it makes the profile invalid JSON. */
 export function mendNames(profile: string): string {
   try {
     JSON.parse(profile);
@@ -140,7 +160,7 @@ export function mendNames(profile: string): string {
   }
 }
 
-/** Two threads of one name are told apart by a number. */
+/** A number tells threads of one name apart. */
 function freeName(base: string, taken: ReadonlyMap<string, unknown>): string {
   if (base !== 'main' && !taken.has(base)) return base;
   let number = 2;
@@ -150,7 +170,7 @@ function freeName(base: string, taken: ReadonlyMap<string, unknown>): string {
 
 async function startThread(thread: Thread, capturing: boolean): Promise<void> {
   if (capturing) {
-    thread.cpu = await thread.worker.startCpuProfile({ sampleInterval: SAMPLE_MS, maxBufferSize: MAX_SAMPLES });
+    thread.cpu = await thread.worker.startCpuProfile(CPU_OPTIONS);
   }
   thread.heap = await thread.worker.startHeapProfile();
 }
@@ -158,7 +178,8 @@ async function startThread(thread: Thread, capturing: boolean): Promise<void> {
 async function readThreadHeap(thread: Thread): Promise<string> {
   const { heap } = thread;
   thread.heap = undefined;
-  if (heap === undefined) throw new Error('the heap of this thread is being looked at, or the thread only begins');
+  if (heap === undefined)
+    throw new Error('cannot read the heap of this thread: it is being read already, or the thread has only begun');
   const profile = await heap.stop();
   thread.heap = await thread.worker.startHeapProfile().catch(() => undefined);
   return profile;
@@ -177,8 +198,13 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Within one thread the inspector answers before `post` returns, and can look without ending the profile. */
-function startMainHeap(): { read(): string; close(): void } {
+interface MainHeap {
+  read(): string;
+  close(): void;
+}
+
+/** Within one thread the inspector answers before `post` returns, and can read a profile without ending it. */
+function startMainHeap(): MainHeap {
   const session = new Session();
   session.connect();
   session.post('HeapProfiler.startSampling');

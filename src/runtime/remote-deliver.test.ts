@@ -12,7 +12,7 @@ import {
 } from '../model/deliver.ts';
 import { createChannel } from './channel.ts';
 import { packBatches, unpackBatches } from './pack.ts';
-import { createRemoteDeliver, serveDeliver } from './remote-deliver.ts';
+import { createRemoteDeliver, type DeliverCalls, serveDeliver } from './remote-deliver.ts';
 
 const ports: MessageChannel[] = [];
 afterEach(() => {
@@ -24,18 +24,17 @@ function connect(deliver: Deliver) {
   ports.push(ends);
   let calls = 0;
   const serve = serveDeliver(deliver);
-  createChannel(ends.port2, {
-    deliver: (call: Parameters<typeof serve>[0]) => {
+  createChannel<object>(ends.port2).answer<DeliverCalls>({
+    deliver: (call) => {
       calls++;
       return serve(call);
     },
-    fail: () => Promise.reject(new Error('not today')),
   });
-  const channel = createChannel(ends.port1, {});
+  const channel = createChannel<DeliverCalls>(ends.port1);
   const logged: unknown[] = [];
   const log = { error: (message: string, fields?: LogFields) => void logged.push([message, fields]) };
   const reused: ArrayBuffer[] = [];
-  const remote = createRemoteDeliver(channel, log, (memory) => void reused.push(memory));
+  const remote = createRemoteDeliver(channel.remote, log, (memory) => void reused.push(memory));
   return { channel, deliver: remote, calls: () => calls, logged, reused };
 }
 
@@ -129,14 +128,6 @@ describe('a remote deliver', () => {
       ['cannot hand batches to the thread that stores', why],
       ['cannot hand batches to the thread that stores', why],
     ]);
-  });
-});
-
-describe('a channel', () => {
-  it('passes on that a handler failed, and that there is none', async () => {
-    const { channel } = connect(async () => ({ durability: 'disk' }));
-    await expect(channel.call('fail')).rejects.toThrow('not today');
-    await expect(channel.call('nothing')).rejects.toThrow('no such call: nothing');
   });
 });
 

@@ -1,4 +1,3 @@
-import type { Transferable } from 'node:worker_threads';
 import { GroupCommit, nextTurn } from '../disk/group-commit.ts';
 import type { Log } from '../log.ts';
 import type { Batch } from '../model/chunk.ts';
@@ -11,8 +10,13 @@ import {
   type Receipt,
   UnavailableError,
 } from '../model/deliver.ts';
-import { type Channel, HandedOver } from './channel.ts';
+import { HandedOver, type Handlers, type Remote } from './channel.ts';
 import { type PackedBatches, packBatches, unpackBatches } from './pack.ts';
+
+/** The one call that hands batches to the other thread. */
+export interface DeliverCalls {
+  deliver(call: DeliverCall): DeliverReply;
+}
 
 /** Batches that were ready in one turn of the event loop, in one message. */
 export interface DeliverCall {
@@ -49,7 +53,7 @@ const RETRY_AFTER_SECONDS = 1;
  * given what comes back of it.
  */
 export function createRemoteDeliver(
-  channel: Channel,
+  remote: Remote<DeliverCalls>,
   log: Pick<Log, 'error'>,
   reuse: (memory: ArrayBuffer) => void,
 ): Deliver {
@@ -57,8 +61,7 @@ export function createRemoteDeliver(
     try {
       const packed = packBatches(group.map(({ batch }) => batch));
       const call: DeliverCall = { packed, notes: group.map(({ note }) => note) };
-      const transfer: Transferable[] = [...packed.buffers];
-      const reply = (await channel.call('deliver', call, transfer)) as DeliverReply;
+      const reply = await remote.deliver(new HandedOver(call, packed.buffers));
       for (const memory of reply.memory) reuse(memory);
       settle(group, reply);
     } catch (cause) {
@@ -89,7 +92,7 @@ function settle(group: readonly Waiting[], { results }: DeliverReply): void {
 }
 
 /** The other end: answers the calls of a remote Deliver. */
-export function serveDeliver(deliver: Deliver): (call: DeliverCall) => Promise<HandedOver> {
+export function serveDeliver(deliver: Deliver): Handlers<DeliverCalls>['deliver'] {
   const deliverOne = async (batch: Batch, note: CommitNote | undefined): Promise<DeliverReply['results'][number]> => {
     try {
       return await deliver(batch, note);
@@ -102,7 +105,7 @@ export function serveDeliver(deliver: Deliver): (call: DeliverCall) => Promise<H
     // Not after a failure, nor from the spool: a send that was given up may still be reading.
     const isRead = results.every((result) => 'durability' in result && result.durability !== 'spool');
     const memory = isRead ? packed.buffers : [];
-    return new HandedOver({ results, memory } satisfies DeliverReply, memory);
+    return new HandedOver({ results, memory }, memory);
   };
 }
 

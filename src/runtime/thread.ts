@@ -1,28 +1,36 @@
 import { Worker } from 'node:worker_threads';
-import { type Channel, createChannel } from './channel.ts';
+import { type Channel, createChannel, type Remote, toRemote } from './channel.ts';
 
-/** A thread that answers calls, started with the first and replaced when it died. */
-export interface Thread {
-  /** Rejects with what the handler threw, and when the thread ends before it has answered. */
-  call(method: string, argument?: unknown): Promise<unknown>;
+/** A thread that answers calls. It starts with the first call and is replaced when it died. */
+export interface Thread<Calls> {
+  /** A call rejects with what the handler threw, and when the thread ends before it has answered. */
+  readonly remote: Remote<Calls>;
   /** Ends it, at the latest when its current read or write returns. */
   stop(): Promise<void>;
 }
 
+interface Running {
+  readonly worker: Worker;
+  readonly channel: Channel<AnyCalls>;
+}
+
+/** Calls by name: what they take and give is known to the interface of the thread's calls alone. */
+type AnyCalls = Record<string, (argument: unknown) => unknown>;
+
 /** Keeps the process alive only while a call is open. `entry` is a module that makes a channel on its parentPort. */
-export function createThread(options: {
+export function createThread<Calls>(options: {
   readonly entry: URL;
   readonly workerData: unknown;
   readonly name: string;
-}): Thread {
+}): Thread<Calls> {
   const { entry, workerData, name } = options;
-  let current: { readonly worker: Worker; readonly channel: Channel } | undefined;
+  let current: Running | undefined;
   let stopped = false;
   let open = 0;
 
-  function start() {
+  function start(): Running {
     const worker = new Worker(entry, { workerData, name });
-    const channel = createChannel(worker, {});
+    const channel = createChannel<AnyCalls>(worker);
     let cause = '';
     worker.on('error', (error) => {
       cause = `: ${error instanceof Error ? error.message : error}`;
@@ -34,18 +42,20 @@ export function createThread(options: {
     return { worker, channel };
   }
 
+  async function call(method: string, argument: unknown): Promise<unknown> {
+    if (stopped) throw new Error(`the ${name} thread is stopping`);
+    current ??= start();
+    const { worker, channel } = current;
+    if (open++ === 0) worker.ref();
+    try {
+      return await channel.remote[method]?.(argument);
+    } finally {
+      if (--open === 0) worker.unref();
+    }
+  }
+
   return {
-    async call(method, argument) {
-      if (stopped) throw new Error(`the ${name} thread is stopping`);
-      current ??= start();
-      const { worker, channel } = current;
-      if (open++ === 0) worker.ref();
-      try {
-        return await channel.call(method, argument);
-      } finally {
-        if (--open === 0) worker.unref();
-      }
-    },
+    remote: toRemote<Calls>(call),
     async stop() {
       stopped = true;
       await current?.worker.terminate();

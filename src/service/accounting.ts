@@ -1,24 +1,24 @@
 import type { Metrics, Outcome } from '../metrics/metrics.ts';
 
 /**
- * The books: what came in, what became of it, and what is still on its way. One a stage: version 1 has one; in version 2
- * the front hands over to the broker and the consumer takes over from there, each with a book of its own.
+ * The accounting of one stage: received = stored + rejected + dead-lettered + duplicate + in flight. Version 1 has one
+ * stage. Version 2 has two: ingest hands records over to the broker, and the consumer receives them from there.
  */
 export interface Accounting {
-  /** Records are in hand. */
+  /** Records were received; their outcome is not known yet. */
   receive(records: number): void;
-  /** Their fate is known. `handed_over`: the next stage accounts for them. */
+  /** Their outcome is known. `handed_over`: the next stage accounts for them. */
   settle(outcome: Outcome | 'handed_over', records: number): void;
-  /** Runs one batch's way; its records count as in flight meanwhile. */
-  inFlight<T>(records: number, way: () => Promise<T>): Promise<T>;
-  /** What nobody can account for: 0 unless we have a defect. */
+  /** Runs the work on some records, which count as in flight meanwhile. */
+  inFlight<T>(records: number, work: () => Promise<T>): Promise<T>;
+  /** Records that are neither settled nor in flight: 0 unless the program has a defect. */
   unaccounted(): number;
   inFlightRecords(): number;
 }
 
 export function createAccounting(
   metrics: Pick<Metrics, 'records'> & {
-    /** Absent behind the first stage, which has counted these records as received already. */
+    /** Absent after the first stage, which has counted these records as received already. */
     readonly received?: Metrics['received'];
   },
 ): Accounting {
@@ -30,7 +30,7 @@ export function createAccounting(
   };
   let received = 0;
   let settled = 0;
-  let flying = 0;
+  let inFlight = 0;
   return {
     receive(records) {
       received += records;
@@ -41,15 +41,15 @@ export function createAccounting(
       settled += records;
       if (outcome !== 'handed_over') byOutcome[outcome].inc(records);
     },
-    async inFlight(records, way) {
-      flying += records;
+    async inFlight(records, work) {
+      inFlight += records;
       try {
-        return await way();
+        return await work();
       } finally {
-        flying -= records;
+        inFlight -= records;
       }
     },
-    unaccounted: () => received - settled - flying,
-    inFlightRecords: () => flying,
+    unaccounted: () => received - settled - inFlight,
+    inFlightRecords: () => inFlight,
   };
 }

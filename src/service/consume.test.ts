@@ -53,9 +53,9 @@ function setUp(options: Options = {}) {
   });
   const outcomes = async () => {
     const { values } = await metrics.records.get();
-    const books: Record<string, number> = { unaccounted: accounting.unaccounted() };
-    for (const { labels, value } of values) if (value > 0) books[String(labels.outcome)] = value;
-    return books;
+    const counts: Record<string, number> = { unaccounted: accounting.unaccounted() };
+    for (const { labels, value } of values) if (value > 0) counts[String(labels.outcome)] = value;
+    return counts;
   };
   const texts = () => stored.map(({ batch }) => textOf(batch));
   return { consumer, stored, texts, outcomes, log, metrics, pauses };
@@ -120,8 +120,8 @@ describe('a consumer', () => {
     ['the group’s offset when another process was here before', { committed: 20n }, undefined, 20n],
     ['the journal’s when the group was not told in time', { committed: 20n }, '25', 25n],
     ['the group’s when the partition was elsewhere meanwhile', { committed: 30n }, '25', 30n],
-    ['the first there is when the topic was made anew', { high: 5n }, '25', 0n],
-    ['the first there is when the topic was made anew and has grown beyond', { high: 50n }, '25', 0n],
+    ['the first there is when the topic was created again', { high: 5n }, '25', 0n],
+    ['the first there is when the topic was created again and has grown beyond', { high: 50n }, '25', 0n],
     ['the first there is when the log ends before what the group says', { high: 10n, committed: 30n }, '25', 0n],
     ['the first there is when retention has passed', { low: 40n, committed: 30n }, '25', 40n],
   ])('begins at %s', async (_, state, journal, begin) => {
@@ -230,7 +230,7 @@ describe('a consumer', () => {
     expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 7, unaccounted: 0 });
   });
 
-  it('waits while storage fails, longer each time, and loses and skips nothing', async () => {
+  it('blocks the partition while storage fails, and tries again after longer and longer pauses, and loses and skips nothing', async () => {
     let failures = 5;
     const append: Deliver = async () => {
       if (failures-- > 0) throw new UnavailableError('disk full', 1);
@@ -241,7 +241,7 @@ describe('a consumer', () => {
     await receive(assignment, [ours(0, one(0)), theirs(1, 'rubbish')]);
     expect(pauses).toEqual([1, 2, 4, 8, 8]);
     expect(texts()).toEqual([[[HOUR, 1, '{"n":0}\n']]]);
-    expect((await metrics.consumerHeld.get()).values[0]?.value).toBe(0);
+    expect((await metrics.consumerBlocked.get()).values[0]?.value).toBe(0);
     expect((await metrics.kafkaConsumerErrors.get()).values[0]?.value).toBe(5);
     expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 1, unaccounted: 0 });
   });
@@ -278,7 +278,7 @@ describe('a consumer', () => {
     hold.resolve();
     await Promise.all([work, next]);
     expect(steps).toEqual(['append begins', 'append ends', 'assigned']);
-    await expect(receive(older, [ours(1, one(1))])).rejects.toThrow('assigned anew');
+    await expect(receive(older, [ours(1, one(1))])).rejects.toThrow('was assigned again');
   });
 });
 

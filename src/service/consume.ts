@@ -1,85 +1,68 @@
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { Batch, Chunk } from '../model/chunk.ts';
-import { countRecords } from '../model/chunk.ts';
 import type { Clock } from '../model/clock.ts';
-import type { CommitNote, DeadLetter, IdempotencyNote } from '../model/deliver.ts';
-import type { Hour } from '../model/hour.ts';
-import type { Assignment, Delivery, PartitionState, QueuedBatch, QueueHandler, QueueItem } from '../queue/queue.ts';
+import type { Assignment, Delivery, PartitionState, QueueHandler } from '../queue/queue.ts';
 import type { Repo } from '../repo/repo.ts';
 import type { Accounting } from './accounting.ts';
-import { batchAsDeadLetters } from './dead-letter.ts';
-import { createForeignReader, type ForeignOptions } from './foreign.ts';
-import { type Backoff, createBackoff } from './retry.ts';
+import { createPositions } from './consume-positions.ts';
+import { createDeliveryReader, type DeliveryContent } from './consume-read.ts';
+import { storeUntilDone } from './consume-store.ts';
+import type { ForeignOptions } from './foreign.ts';
+import type { Backoff } from './retry.ts';
 
 /*
- * Exactly once into the files of one data directory: the next offset, the batch-ids and the keys are committed in one
- * journal entry with the data, and reading begins where the journal says.
- *
- * Where to begin, by what the journal and the group say of the partition:
- *   journal   group     begin at
- *   none      none      the first offset there is
- *   none      offset    the group's: another process has stored what is before it
- *   offset    offset    the larger: the journal's after a crash between the two commits, the group's when the partition
- *                       was with another process meanwhile
- *   offset    none      the first offset there is: the topic was made anew, or the group forgotten. Batches stored
- *                       before are recognised by their ids
- * An offset beyond the end of the log (a topic made anew) also begins at the first there is; one before the first there
- * is (retention has passed) begins there and reports what is missing.
+ * Exactly once into the files of one data directory. The next offset, the batch-ids and the keys are committed in one
+ * journal entry with the data, and reading begins where the journal says (consume-positions.ts).
  *
  * Two processes, each with a data directory of its own, together hold every record. Each record is in exactly one of
  * the two as long as partitions move in order: on a join, a leave or a stop, the group is told what is stored before
- * the partition is given up. When a process dies, or is taken for dead while it stores, the records of at most one
- * fetch of each of its partitions may be in both; and a batch that was sent twice, because its acknowledgement was lost,
- * may be in both when its partition moved between the two copies. Never twice in the same directory.
+ * the partition is given up. There are two exceptions. When a process dies, or the group takes it for dead while it
+ * stores, the records of at most one commit of each of its partitions may be in both. And a batch that was sent twice,
+ * because its acknowledgement was lost, may be in both when its partition moved between the two copies. No record is
+ * ever twice in the same directory.
  */
 
 export interface ConsumerOptions extends ForeignOptions {
   readonly repo: Pick<Repo, 'append' | 'offsets' | 'hasBatchId' | 'idempotency'>;
-  /** Pauses between tries to store, while storage fails. */
+  /** Pauses between attempts to store, while storage fails. */
   readonly backoff: Backoff;
-  /** A book of the consumer's own. */
+  /** An accounting of the consumer's own. */
   readonly accounting: Accounting;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;
-  /** The consumption is over for good: the process should end. */
+  /** The consumer failed permanently: the process should end. */
   readonly onFatal: (error: Error) => void;
 }
 
-/** What one delivery comes to: one commit. */
-interface Draft {
-  readonly chunks: Map<Hour, { count: number; buffers: Buffer[] }>;
-  readonly batchIds: Set<string>;
-  readonly keys: Map<string, IdempotencyNote>;
-  readonly deadLetters: DeadLetter[];
-  stored: number;
-  duplicates: number;
-  duplicateBatches: number;
-  dead: number;
+/** One assignment of a partition. */
+interface Ongoing {
+  readonly superseded: AbortController;
+  /** Settles when the last delivery is stored, or cannot be. */
+  work: Promise<unknown>;
 }
 
 /** Stores what the queue brings. One handler for all consumptions of a process. */
 export function createConsumer(options: ConsumerOptions): QueueHandler {
-  const { repo, metrics, log, clock, accounting } = options;
-  const readForeign = createForeignReader(options);
-  /** What the newest assignment of each partition is doing: an older one must have ended before the next begins. */
-  const current = new Map<string, { readonly superseded: AbortController; work: Promise<unknown> }>();
+  const { metrics, clock, accounting } = options;
+  const positions = createPositions(options);
+  const readDelivery = createDeliveryReader(options);
+  /** The newest assignment of each partition. An older one must have ended before the next begins. */
+  const current = new Map<string, Ongoing>();
 
   async function assign(state: PartitionState): Promise<Assignment> {
     const name = `${state.topic}/${state.partition}`;
     const older = current.get(name);
-    const mine = { superseded: new AbortController(), work: Promise.resolve() as Promise<unknown> };
+    const mine: Ongoing = { superseded: new AbortController(), work: Promise.resolve() };
     current.set(name, mine);
-    older?.superseded.abort(new Error('the partition was assigned anew'));
+    older?.superseded.abort(new Error(`partition ${name} was assigned again`));
     await older?.work.catch(() => undefined);
-    const offset = whereToBegin(state, name);
+    const offset = positions.firstOffset(state);
     let position = offset;
     return {
       offset,
       receive: async (delivery, signal) => {
-        const either = AbortSignal.any([signal, mine.superseded.signal]);
-        const work = receive(delivery, position, either);
+        const work = receive(delivery, position, AbortSignal.any([signal, mine.superseded.signal]));
         mine.work = work;
         await work;
         position = delivery.next;
@@ -87,159 +70,35 @@ export function createConsumer(options: ConsumerOptions): QueueHandler {
     };
   }
 
-  function whereToBegin({ topic, partition, committed, low, high }: PartitionState, name: string): bigint {
-    const note = repo.offsets().find((offset) => offset.topic === topic && offset.partition === partition);
-    const journal = note === undefined ? undefined : BigInt(note.next);
-    if (journal !== undefined && committed === undefined) {
-      if (journal > low)
-        log.warn('the group has no offset for a partition that we have read', { partition: name, low });
-      return low;
-    }
-    const wanted = maxOf(journal, committed) ?? low;
-    if (wanted > high) {
-      log.error('the partition ends before what was read of it', { partition: name, read: String(wanted), high });
-      return low;
-    }
-    if (wanted >= low) return wanted;
-    report(name, wanted, low);
-    return low;
-  }
-
-  function report(partition: string, expected: bigint, found: bigint): void {
-    metrics.consumerGaps.inc(Number(found - expected));
-    log.warn('offsets are missing', { partition, expected: String(expected), found: String(found), fold: partition });
-  }
-
+  /** Stores one delivery in one commit. */
   async function receive(delivery: Delivery, position: bigint, signal: AbortSignal): Promise<void> {
     const started = performance.now();
-    const { topic, partition, next, items } = delivery;
-    const first = items[0]?.offset ?? next;
-    if (first > position) report(`${topic}/${partition}`, position, first);
-    const draft = newDraft();
-    for (const item of items) await draftItem(draft, item, delivery);
-    const batch = toBatch(draft);
-    const records = draft.stored + draft.duplicates + draft.dead;
-    accounting.receive(records);
-    await accounting.inFlight(records, async () => {
-      try {
-        await store(batch, noteOf(draft, delivery), signal);
-      } catch (error) {
-        // Not ours any more: the next owner receives these records and accounts for them.
-        accounting.settle('handed_over', records);
-        throw error;
-      }
-      accounting.settle('stored', draft.stored);
-      accounting.settle('duplicate', draft.duplicates);
-      accounting.settle('dead_lettered', draft.dead);
-    });
-    metrics.consumedDuplicates.inc(draft.duplicateBatches);
+    positions.checkGap(delivery, position);
+    const content = await readDelivery(delivery);
+    await storeAccounted(content, delivery, signal);
+    metrics.consumedDuplicates.inc(content.duplicateBatches);
     metrics.consumeDuration.observe((performance.now() - started) / 1000);
-    const oldest = items[0]?.timestamp;
+    const oldest = delivery.items[0]?.timestamp;
     if (oldest !== undefined) metrics.consumeDelay.observe(Math.max(0, clock() - oldest) / 1000);
   }
 
-  async function draftItem(draft: Draft, item: QueueItem, { topic, partition }: Delivery): Promise<void> {
-    const about = { source: `kafka:${topic}/${partition}@${item.offset}`, time: clock() };
-    if (item.kind === 'batches') {
-      for (const batch of item.batches) draftBatch(draft, batch, about);
-      return;
-    }
-    const { batch, accepted, deadLetters } = await readForeign(item, about);
-    addChunks(draft, batch);
-    draft.stored += accepted;
-    draft.deadLetters.push(...deadLetters);
-    draft.dead += deadLetters.length;
-  }
-
-  function draftBatch(
-    draft: Draft,
-    queued: QueuedBatch,
-    about: { readonly source: string; readonly time: number },
-  ): void {
-    const { id, batch, idempotency, deadLetters = [] } = queued;
-    const records = countRecords(batch);
-    if (draft.batchIds.has(id) || repo.hasBatchId(id)) {
-      draft.duplicates += records;
-      draft.duplicateBatches++;
-      return;
-    }
-    draft.batchIds.add(id);
-    const known = idempotency && (draft.keys.get(idempotency.key) ?? repo.idempotency.find(idempotency.key));
-    if (known === undefined) {
-      if (idempotency !== undefined) draft.keys.set(idempotency.key, idempotency);
-      addChunks(draft, batch);
-      draft.stored += records;
-      draft.deadLetters.push(...deadLetters);
-    } else if (known.bodyHash === idempotency?.bodyHash) {
-      draft.duplicates += records;
-      draft.duplicateBatches++;
-    } else {
-      // Two fronts took the key for two bodies, each before it could know of the other. It was accepted: keep it.
-      const reason = 'the Idempotency-Key was used before with a different body';
-      draft.deadLetters.push(...batchAsDeadLetters(batch, { ...about, stage: 'consume', reason }), ...deadLetters);
-      draft.dead += records;
-    }
-  }
-
-  /** Storage that fails is tried again for as long as the partition is ours. Nothing is skipped or given up for it. */
-  async function store(batch: Batch, note: CommitNote, signal: AbortSignal): Promise<void> {
-    const backoff = createBackoff(options.backoff);
-    let held = false;
-    try {
-      for (;;) {
-        signal.throwIfAborted();
-        try {
-          await repo.append(batch, note);
-          return;
-        } catch (err) {
-          log.error('cannot store what was consumed; the partition waits', { err, fold: 'held' });
-          metrics.kafkaConsumerErrors.inc();
-          if (!held) metrics.consumerHeld.inc();
-          held = true;
-        }
-        await backoff.pause(signal);
+  async function storeAccounted(content: DeliveryContent, delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const { stored, duplicates, deadLettered } = content;
+    const records = stored + duplicates + deadLettered;
+    accounting.receive(records);
+    await accounting.inFlight(records, async () => {
+      try {
+        await storeUntilDone(content, delivery, signal, options);
+      } catch (error) {
+        // The partition is lost. Its next owner receives these records and accounts for them.
+        accounting.settle('handed_over', records);
+        throw error;
       }
-    } finally {
-      if (held) metrics.consumerHeld.dec();
-    }
+      accounting.settle('stored', stored);
+      accounting.settle('duplicate', duplicates);
+      accounting.settle('dead_lettered', deadLettered);
+    });
   }
 
   return { assign, fatal: (error) => options.onFatal(error) };
-}
-
-function newDraft(): Draft {
-  const counts = { stored: 0, duplicates: 0, duplicateBatches: 0, dead: 0 };
-  return { chunks: new Map(), batchIds: new Set(), keys: new Map(), deadLetters: [], ...counts };
-}
-
-function addChunks(draft: Draft, batch: Batch): void {
-  for (const { hour, count, lines } of batch) {
-    const entry = draft.chunks.get(hour);
-    if (entry === undefined) draft.chunks.set(hour, { count, buffers: [lines] });
-    else {
-      entry.count += count;
-      entry.buffers.push(lines);
-    }
-  }
-}
-
-function toBatch({ chunks }: Draft): Batch {
-  return Array.from(chunks, ([hour, { count, buffers }]): Chunk => {
-    const [only] = buffers;
-    return { hour, count, lines: buffers.length === 1 && only !== undefined ? only : Buffer.concat(buffers) };
-  });
-}
-
-function noteOf(draft: Draft, { topic, partition, next }: Delivery): CommitNote {
-  return {
-    offsets: [{ topic, partition, next: String(next) }],
-    batchIds: [...draft.batchIds],
-    keys: [...draft.keys.values()],
-    deadLetters: draft.deadLetters,
-  };
-}
-
-function maxOf(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return a > b ? a : b;
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Batch } from '../model/chunk.ts';
 import type { DeadLetter } from '../model/deliver.ts';
 
-/** Bytes as a dead letter keeps them: as text where they are text, else in base64 behind a mark. */
+/** Bytes as a dead letter keeps them: as text if they are UTF-8, else `base64:` and the bytes in base64. */
 export function rawText(bytes: Buffer): string {
   return isUtf8(bytes) ? bytes.toString('utf8') : `base64:${bytes.toString('base64')}`;
 }

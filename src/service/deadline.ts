@@ -1,8 +1,8 @@
 import { type Deliver, UnavailableError } from '../model/deliver.ts';
 
 /**
- * Gives up on a delivery that takes too long. It goes on nevertheless, and may succeed: the batch must carry its id
- * (withBatchId), so that it can be sent again without being stored again.
+ * Rejects when a delivery takes too long. The delivery goes on and may still succeed: the batch must carry its id
+ * (withBatchId), so that it can be sent again and is stored once.
  */
 export function withDeadline(deliver: Deliver, deadlineMs: number): Deliver {
   return async function deliverInTime(batch, note) {
@@ -15,7 +15,7 @@ export function withDeadline(deliver: Deliver, deadlineMs: number): Deliver {
       return await Promise.race([delivery, late.promise]);
     } finally {
       clearTimeout(timer);
-      // Nobody waits for it any more when it was late: its end, whatever it is, is not an accident.
+      // When it was late nobody waits for it any more: its failure must not count as unhandled.
       delivery.catch(() => undefined);
     }
   };

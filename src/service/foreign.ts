@@ -15,7 +15,7 @@ export interface ForeignOptions {
   readonly decode: Omit<DecodeOptions, 'invalid'>;
 }
 
-/** What a message that is not ours comes to: records, or the reason why not. */
+/** What a message of another producer holds: records, and dead letters for what cannot be read. */
 export interface ForeignRecords {
   readonly batch: Batch;
   readonly accepted: number;
@@ -26,8 +26,8 @@ const OPEN_BRACKET = Buffer.from('[');
 const CLOSE_BRACKET = Buffer.from(']');
 
 /**
- * Reads messages that other producers put into the topic: one JSON record, an array of them, or NDJSON. What cannot be
- * read becomes a dead letter with where it stood. Never rejects.
+ * Reads messages that other producers put into the topic: one JSON record, an array of records, or NDJSON. What cannot be
+ * read becomes a dead letter that names the topic, the partition and the offset. Never rejects.
  */
 export function createForeignReader({ decoders, decode }: ForeignOptions) {
   return async function readForeign(
@@ -53,7 +53,7 @@ export function createForeignReader({ decoders, decode }: ForeignOptions) {
     try {
       return await drive(decoders.json, Buffer.concat([OPEN_BRACKET, value, CLOSE_BRACKET]));
     } catch (error) {
-      // Several records, a line each, and nothing that says so.
+      // Perhaps NDJSON without its content type.
       if (!(error instanceof MalformedBodyError) || !value.includes('\n')) throw error;
       const lines = await drive(decoders.ndjson, Buffer.from(value));
       if (lines.accepted === 0) throw error;
@@ -61,7 +61,7 @@ export function createForeignReader({ decoders, decode }: ForeignOptions) {
     }
   }
 
-  /** The decoder owns what it gets and may write on it: it gets a copy. */
+  /** The decoder owns its input and may write on it, so it gets a copy. */
   async function drive(decoder: Decoder, body: Buffer): Promise<Decoded> {
     const decoding = decoder(body, { ...decode, invalid: 'skip' });
     for (let step = decoding.next(); ; step = decoding.next()) {

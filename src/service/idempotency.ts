@@ -6,7 +6,7 @@ import {
   type Receipt,
 } from '../model/deliver.ts';
 
-/** A batch on its way: whoever comes with the same key meanwhile waits for it. */
+/** A keyed batch that is being delivered. A request with the same key waits for it. */
 interface UnderWay {
   readonly bodyHash: string;
   /** Resolves when the first is done, either way. */
@@ -14,9 +14,10 @@ interface UnderWay {
 }
 
 /**
- * Stores a keyed batch once. A repeat resolves with the first answer in `replay`, and waits for it when the first is
- * still under way; if the first fails, the repeat takes its place. Rejects with IdempotencyConflict when the key is
- * known with another body. `find` looks into what earlier commits remembered, which is as safe as `durability` says.
+ * Stores a keyed batch once. A repeat resolves with the first answer in `replay`. While the first is still being
+ * delivered, the repeat waits for it; if the first fails, the repeat is delivered in its place. Rejects with
+ * IdempotencyConflict when the key is known with another body. `find` finds the keys of earlier commits, which are as
+ * safe as `durability` says.
  */
 export function withIdempotency(options: {
   readonly deliver: Deliver;

@@ -31,12 +31,12 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<
     ingest({ format: 'json', body: Buffer.from(text), source: 'r-1', ...request });
   const outcomes = async () => {
     const { values } = await metrics.records.get();
-    const books: Record<string, number> = {
+    const counts: Record<string, number> = {
       unaccounted: accounting.unaccounted(),
       inFlightRecords: accounting.inFlightRecords(),
     };
-    for (const { labels, value } of values) if (value > 0) books[String(labels.outcome)] = value;
-    return books;
+    for (const { labels, value } of values) if (value > 0) counts[String(labels.outcome)] = value;
+    return counts;
   };
   return { post, delivered, outcomes };
 }

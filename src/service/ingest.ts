@@ -11,17 +11,17 @@ const MAX_LISTED = 100;
 
 export interface IngestOptions {
   readonly decoders: Readonly<Record<BodyFormat, Decoder>>;
-  /** What is done by default; a request may ask for another `invalid`. */
+  /** The defaults; a request may ask for another `invalid`. */
   readonly decode: DecodeOptions;
   readonly deliver: Deliver;
-  /** What a delivered record has become: `stored` where `deliver` stores, `handed_over` where it queues. */
+  /** The outcome of a delivered record: `stored` where `deliver` stores, `handed_over` where it queues. */
   readonly delivered: 'stored' | 'handed_over';
   readonly accounting: Accounting;
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
-/** Decode, decide about invalid records, deliver, and keep the books: the way of one body. */
+/** Decodes a body, decides about invalid records, delivers the batch and accounts for its records. */
 export function createIngest(options: IngestOptions): Ingest {
   const { decoders, accounting, metrics, clock } = options;
 
@@ -73,7 +73,7 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 }
 
-/** Drives a large body's decoder, with a turn of the event loop between its steps. */
+/** Runs the decoder of a large body, with a turn of the event loop between its steps. */
 async function finish(decoding: Generator<undefined, Decoded, undefined>): Promise<Decoded> {
   for (;;) {
     await new Promise(setImmediate);
@@ -82,7 +82,7 @@ async function finish(decoding: Generator<undefined, Decoded, undefined>): Promi
   }
 }
 
-/** SHA-256, the first 128 bits in hex: told apart by accident never, and half the memory of a whole one. */
+/** The first 128 bits of a SHA-256, in hex: no two bodies have the same by accident, and it needs half the memory. */
 function hashBody(body: Buffer): string {
   return createHash('sha256').update(body).digest('hex').slice(0, 32);
 }

@@ -8,9 +8,8 @@ export interface KeyMemoryOptions {
 }
 
 /**
- * What the front remembers of keyed batches that it has handed on and that are not stored yet: a short cut, by which a
- * repeat is answered without being sent. Where a batch is stored its key is remembered for good; a repeat that the front
- * does not know, after a restart, is recognised there.
+ * The keys of batches that were handed on to the broker and may not be stored yet. It is a short cut: a repeat is answered
+ * without being sent. The consumer commits the key with the batch; after a restart a repeat is recognised there.
  */
 export function createKeyMemory({ windowMs, maxKeys, clock }: KeyMemoryOptions) {
   /** Oldest first. */

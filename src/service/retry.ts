@@ -14,8 +14,8 @@ export interface Backoff {
 }
 
 /**
- * Pauses that double up to a bound, each shortened by up to a half at random, so that those who failed together do not
- * come back together.
+ * Pauses that double up to a limit, each shortened at random by up to a half: callers that failed together do not try
+ * again together.
  */
 export function createBackoff({ firstMs, maxMs, random = Math.random, sleep = sleepMs }: Backoff) {
   let failures = 0;
@@ -41,8 +41,8 @@ export function withBatchId(deliver: Deliver, producer: string): Deliver {
 }
 
 /**
- * Delivers again what was not delivered for a reason that may pass, up to `retries` times. The batch must carry its id
- * (withBatchId), so that a resend is recognised. An open breaker ends the retries: it will not close in time for this request.
+ * Delivers again, up to `retries` times, when the destination was unavailable. The batch must carry its id (withBatchId),
+ * so that a resend is recognised. An open breaker ends the retries: it will not close in time for this request.
  */
 export function withRetry(deliver: Deliver, { retries, ...backoff }: Backoff & { readonly retries: number }): Deliver {
   return async function deliverWithRetry(batch, note) {

@@ -1,7 +1,7 @@
 import type { BodyFormat, Rejection } from '../decode/decode.ts';
 import type { Durability } from '../model/deliver.ts';
 
-/** One body to take in: what the edge knows of it. */
+/** One request body to decode and deliver. */
 export interface IngestRequest {
   readonly format: BodyFormat;
   /** Decompressed. Ingest owns it from the call on. */
@@ -9,7 +9,7 @@ export interface IngestRequest {
   /** What to do with invalid records; the configured default when absent. */
   readonly invalid?: 'reject' | 'skip';
   readonly idempotencyKey?: string;
-  /** Whence it came, for the dead letters: a request id, never an address or a key. */
+  /** Where it came from, for the dead letters: a request id, never an address or a key. */
   readonly source: string;
 }
 
@@ -20,7 +20,7 @@ export type IngestResult =
       readonly answer: string;
       readonly durability: Durability;
       readonly replayed: boolean;
-      /** Where some records were left out. */
+      /** The invalid records that were left out, if any. */
       readonly refused?: Rejected;
     }
   /** Nothing was stored: an invalid record in `reject`, or no valid one in `skip`. At most 100 rejections listed. */

@@ -23,13 +23,13 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** A broker that can be away, behind the breaker and in front of the spool. */
+/** A broker that can be unavailable, with the breaker before it and the spool beside it. */
 async function setUp(options: { maxBytes?: number; cooldownMs?: number } = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const log = createTestLog();
   const spool: Spool = await openSpool({ dir, maxBytes: options.maxBytes ?? 1_000_000, metrics, log });
   cleanUp.push(() => spool.close());
-  const broker = { away: false, tooLarge: new Set<string>(), hold: undefined as Promise<void> | undefined };
+  const broker = { unavailable: false, tooLarge: new Set<string>(), hold: undefined as Promise<void> | undefined };
   const taken: string[] = [];
   const notes: (CommitNote | undefined)[] = [];
   const tried: string[] = [];
@@ -38,7 +38,7 @@ async function setUp(options: { maxBytes?: number; cooldownMs?: number } = {}) {
     tried.push(id);
     await broker.hold;
     await new Promise(setImmediate);
-    if (broker.away) throw new UnavailableError('the broker is away', 1);
+    if (broker.unavailable) throw new UnavailableError('the broker is unavailable', 1);
     if (broker.tooLarge.has(id)) throw new BatchTooLargeError('too large', { bytes: 2, limit: 1 });
     taken.push(id);
     notes.push(note);
@@ -76,23 +76,23 @@ describe('spooling', () => {
   it('takes what the broker does not, in order, and sends it when the broker is back', async () => {
     const { put, broker, taken, spool } = await setUp();
     await put();
-    broker.away = true;
+    broker.unavailable = true;
     for (let index = 1; index < 20; index++) expect(await put()).toBe('spool');
     expect(taken).toEqual(['p:0']);
-    broker.away = false;
+    broker.unavailable = false;
     await until(() => taken.length === 20, 'the spool is drained');
     expect(taken).toEqual(ids(0, 20));
     await until(() => spool.waiting() === 0, 'the spool is empty');
     expect(await put()).toBe('broker');
   });
 
-  it('lets batches follow directly once all of the spool is on its way, and behind it', async () => {
+  it('lets batches follow directly after the spool, once all of it is on its way', async () => {
     const { put, broker, taken, tried } = await setUp();
-    broker.away = true;
+    broker.unavailable = true;
     await put();
     const hold = Promise.withResolvers<void>();
     broker.hold = hold.promise;
-    broker.away = false;
+    broker.unavailable = false;
     const before = tried.length;
     await until(() => tried.length > before && tried.at(-1) === 'p:0', 'the drain tries');
     const following = put();
@@ -103,9 +103,9 @@ describe('spooling', () => {
     expect(taken).toEqual(['p:0', 'p:1']);
   });
 
-  it('puts batches behind what could not be sent, and behind each other', async () => {
+  it('puts batches after those that could not be sent, in their order', async () => {
     const { put, broker, taken, tried } = await setUp();
-    broker.away = true;
+    broker.unavailable = true;
     expect(await put()).toBe('spool');
     const before = tried.length;
     await until(() => tried.length > before, 'the drain has failed');
@@ -113,32 +113,32 @@ describe('spooling', () => {
       expect(await put()).toBe('spool');
       await until(() => !tried.includes(`p:${index}`), 'it is not tried before its turn');
     }
-    broker.away = false;
+    broker.unavailable = false;
     await until(() => taken.length === 10, 'all arrive');
     expect(taken).toEqual(ids(0, 10));
   });
 
-  it('asks nothing of a broker that the breaker knows to be away', async () => {
+  it('sends nothing while the breaker is open', async () => {
     const { put, broker, tried } = await setUp({ cooldownMs: 60_000 });
-    broker.away = true;
+    broker.unavailable = true;
     for (let index = 0; index < 50; index++) await put();
     expect(tried.length).toBeLessThanOrEqual(3);
   });
 
   it('refuses only when the spool is full', async () => {
     const { put, broker, taken } = await setUp({ maxBytes: 2_000 });
-    broker.away = true;
+    broker.unavailable = true;
     const results = await Promise.allSettled(Array.from({ length: 60 }, put));
     const refused = results.filter((result) => result.status === 'rejected');
     expect(refused.length).toBeGreaterThan(10);
     expect(refused.every(({ reason }) => reason instanceof UnavailableError)).toBe(true);
-    broker.away = false;
+    broker.unavailable = false;
     await until(() => taken.length === 60 - refused.length, 'what was accepted arrives');
   });
 
   it('goes on after a restart with what the last run left', async () => {
     const first = await setUp();
-    first.broker.away = true;
+    first.broker.unavailable = true;
     for (let index = 0; index < 5; index++) await first.put();
     await first.spooling.stop();
     await first.spool.close();
@@ -151,19 +151,19 @@ describe('spooling', () => {
     const { deliver, broker, notes } = await setUp();
     const idempotency = { key: 'k', bodyHash: 'h', answer: '{}', time: 1 };
     const deadLetters = [{ time: 1, stage: 'ingest', reason: 'r', raw: '{', source: 's' }] as const;
-    broker.away = true;
+    broker.unavailable = true;
     await deliver(batchOf([1, '{}']), { idempotency, deadLetters });
-    broker.away = false;
+    broker.unavailable = false;
     await until(() => notes.length === 1, 'it arrives');
     expect(notes).toEqual([{ batchIds: ['p:0'], idempotency, deadLetters }]);
   });
 
   it('keeps elsewhere what was accepted and can never be sent, and goes on', async () => {
     const { put, broker, taken, undeliverable } = await setUp();
-    broker.away = true;
+    broker.unavailable = true;
     for (let index = 0; index < 3; index++) await put();
     broker.tooLarge.add('p:1');
-    broker.away = false;
+    broker.unavailable = false;
     await until(() => taken.length === 2 && undeliverable.length === 1, 'the rest arrives');
     expect(taken).toEqual(['p:0', 'p:2']);
     expect(undeliverable).toEqual(['p:1 too large']);
@@ -176,9 +176,9 @@ describe('spooling', () => {
     expect(spool.waiting()).toBe(0);
   });
 
-  it('stops while the broker is away, and loses nothing', async () => {
+  it('stops while the broker is unavailable, and loses nothing', async () => {
     const { put, broker, spooling, spool, taken } = await setUp();
-    broker.away = true;
+    broker.unavailable = true;
     for (let index = 0; index < 5; index++) await put();
     await spooling.stop();
     expect(spool.waiting()).toBe(5);

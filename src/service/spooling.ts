@@ -5,7 +5,7 @@ import { type CommitNote, type Deliver, PermanentError, type Receipt, Unavailabl
 import type { Consumption, Delivery, Queue, QueuedBatch } from '../queue/queue.ts';
 import { type Backoff, createBackoff } from './retry.ts';
 
-/** What this needs of the spool (queue/spool.ts). */
+/** What this needs of the spool (queue/spool). */
 export interface SpoolQueue extends Pick<Queue, 'enqueue' | 'consume'> {
   /** The offset that the next batch will have; those being written are before it. */
   end(): bigint;
@@ -13,14 +13,14 @@ export interface SpoolQueue extends Pick<Queue, 'enqueue' | 'consume'> {
 }
 
 export interface SpoolingOptions {
-  /** To the broker, through the breaker and not for longer than a caller can wait: what it rejects goes to the spool. */
+  /** To the broker, through the breaker and for no longer than a caller can wait. What it rejects goes to the spool. */
   readonly deliver: Deliver;
-  /** The same for what comes from the spool, which has time. */
+  /** The same without a deadline, for batches from the spool. */
   readonly redeliver: Deliver;
   readonly spool: SpoolQueue;
   /** Pauses of the drain while the broker does not take batches. */
   readonly backoff: Backoff;
-  /** Takes what the broker will never take, though it was accepted: to the dead letters. */
+  /** Puts aside an accepted batch that the broker will never take: to the dead letters. */
   readonly undeliverable: (batch: QueuedBatch, reason: string) => Promise<void>;
   readonly log: Log;
 }
@@ -34,88 +34,111 @@ export interface Spooling {
 const SHOW_MS = 5_000;
 
 /**
- * Sends batches on, and keeps those that cannot be sent in the spool, from which they follow when they can: a caller is
- * refused only when the spool does not take the batch either. While something in the spool waits to be sent every batch
- * goes behind it, so what was accepted earlier is sent earlier. Once all of it is on its way batches follow directly, for
- * a send that fails fails what follows it too; under load the spool would never be seen empty.
+ * Sends batches on. A batch that cannot be sent is kept in the spool and sent later: a caller is refused only when the
+ * spool does not take the batch either. While a batch in the spool waits to be sent, every new batch goes into the spool
+ * after it: so batches are sent in the order in which they were accepted. As soon as all of the spool is on its way, new
+ * batches are sent directly: a send that fails also fails those after it, and under load the spool would never be empty.
  *
- * A batch must come with its id (withBatchId): one that the broker took without our hearing of it, and that is sent
- * again from the spool, is then recognised where it is stored.
+ * A batch must come with its id (withBatchId). When the broker took a batch and its answer was lost, the batch is sent
+ * again from the spool and recognised where it is stored.
  */
 export function startSpooling(options: SpoolingOptions): Spooling {
   const { deliver, spool, log } = options;
+  const drain = startDrain(options);
+  const stopping = new AbortController();
+  void showNowAndThen(spool, stopping.signal);
+
+  return {
+    async deliver(batch: Batch, note?: CommitNote): Promise<Receipt> {
+      if (drain.isBehind()) return spool.enqueue(batch, note);
+      try {
+        return await deliver(batch, note);
+      } catch (error) {
+        if (!(error instanceof UnavailableError)) throw error;
+        log.warn('the broker is unavailable; batches go to the spool', { err: error, fold: 'spool' });
+        return spool.enqueue(batch, note);
+      }
+    },
+    async stop() {
+      stopping.abort();
+      await drain.stop();
+    },
+  };
+}
+
+/** Sends what is in the spool, in order. */
+function startDrain(options: SpoolingOptions) {
+  const { spool, log } = options;
   /** Everything in the spool before this offset is sent or on its way. */
   let handedOn = spool.end();
-  let drainFailed = false;
-  const drain: Consumption = spool.consume({
+  let hasFailed = false;
+  const consumption: Consumption = spool.consume({
     assign: async ({ low, high }) => {
       handedOn = low === high ? high : low;
       return { offset: low, receive: drainDelivery };
     },
-    fatal: (err) => log.error('the spool cannot be drained until the next start', { err }),
+    fatal: (err) => log.error('cannot drain the spool; what is in it waits for the next start', { err }),
   });
-  const stopping = new AbortController();
-  void showNowAndThen(spool, stopping.signal);
 
-  async function deliverOrSpool(batch: Batch, note?: CommitNote): Promise<Receipt> {
-    if (drainFailed || spool.end() > handedOn) return spool.enqueue(batch, note);
-    try {
-      return await deliver(batch, note);
-    } catch (error) {
-      if (!(error instanceof UnavailableError)) throw error;
-      log.warn('the broker is away; batches go to the spool', { err: error, fold: 'spool' });
-      return spool.enqueue(batch, note);
-    }
-  }
+  const noteFailure = (): void => {
+    hasFailed = true;
+  };
 
-  /** All at once, so that they share sends; what was not taken is tried again, in order, until it is. */
+  /** Sends all at once, so that they share sends. What was not taken is sent again, in order, until it is taken. */
   async function drainDelivery({ items, next }: Delivery, signal: AbortSignal): Promise<void> {
     const pauses = createBackoff(options.backoff);
     let left = items.flatMap((item) => (item.kind === 'batches' ? item.batches : []));
     while (left.length > 0) {
       signal.throwIfAborted();
-      drainFailed = false;
+      hasFailed = false;
       handedOn = next;
-      const results = await Promise.all(left.map((batch) => drainBatch(batch)));
-      const failed = left.filter((_, index) => results[index] === false);
+      const isDone = await Promise.all(left.map((batch) => sendOn(batch, options, noteFailure)));
+      const failed = left.filter((_, index) => !isDone[index]);
       if (failed.length === left.length) await pauses.pause(signal);
       else pauses.reset();
       left = failed;
     }
   }
 
-  /** False when it must be tried again. */
-  async function drainBatch(queued: QueuedBatch): Promise<boolean> {
-    const { id, batch, idempotency, deadLetters } = queued;
+  return {
+    /** Whether a batch in the spool still waits to be sent. */
+    isBehind: () => hasFailed || spool.end() > handedOn,
+    stop: () => consumption.stop(),
+  };
+}
+
+/**
+ * Sends a batch of the spool, or puts it aside. Resolves with false when that must be done again. `noteFailure` is called
+ * when the broker did not take it.
+ */
+async function sendOn(
+  queued: QueuedBatch,
+  { redeliver, undeliverable, log }: SpoolingOptions,
+  noteFailure: () => void,
+): Promise<boolean> {
+  const { id, batch, idempotency, deadLetters } = queued;
+  try {
+    await redeliver(batch, {
+      batchIds: [id],
+      ...(idempotency !== undefined && { idempotency }),
+      ...(deadLetters !== undefined && { deadLetters }),
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof PermanentError)) {
+      noteFailure();
+      return false;
+    }
+    const reason = error.message;
     try {
-      await options.redeliver(batch, {
-        batchIds: [id],
-        ...(idempotency !== undefined && { idempotency }),
-        ...(deadLetters !== undefined && { deadLetters }),
-      });
+      await undeliverable(queued, reason);
       return true;
-    } catch (error) {
-      if (!(error instanceof PermanentError)) {
-        drainFailed = true;
-        return false;
-      }
-      return options.undeliverable(queued, error.message).then(
-        () => true,
-        (err: unknown) => {
-          log.error('cannot keep a batch that the broker will never take', { err, fold: 'undeliverable' });
-          return false;
-        },
-      );
+    } catch (err) {
+      const message = 'cannot write a batch that the broker refuses permanently to the dead letters; will retry';
+      log.error(message, { batch: id, reason, err, fold: 'undeliverable' });
+      return false;
     }
   }
-
-  return {
-    deliver: deliverOrSpool,
-    stop: async () => {
-      stopping.abort();
-      await drain.stop();
-    },
-  };
 }
 
 async function showNowAndThen(spool: SpoolQueue, signal: AbortSignal): Promise<void> {

@@ -47,7 +47,7 @@ describe('dlq replay', () => {
 
     const first = await replay(small);
     expect([first.code, first.summary]).toEqual([1, '0 letters stored, 0 duplicates, 3 still invalid, …']);
-    expect(first.stdout).toContain("the letters are kept: move a day's file away to be rid of them");
+    expect(first.stdout).toContain('the letters stay in their files');
     expect(first.stderr.trimEnd().split('\n').sort()).toEqual([
       `${file}:1: still invalid: record 0 exceeds 1024 bytes`,
       `${file}:2: still invalid: record 0 missing timestamp`,
@@ -91,7 +91,7 @@ describe('dlq replay', () => {
       '4 letters stored, 0 duplicates, 2 still invalid, 1 line unreadable, …',
     ]);
     expect(first.stderr).toContain('2015-05-18.ndjson:3: still invalid: ');
-    expect(first.stderr).toContain('2015-05-18.ndjson:5: still invalid: there is nothing in it');
+    expect(first.stderr).toContain('2015-05-18.ndjson:5: still invalid: the letter is empty');
     expect(await idsOf(dirs)).toEqual([1, 2, 3, 4, 6, 8]);
 
     // The same text again is another letter; those that were sent are known.
@@ -115,21 +115,23 @@ describe('dlq replay', () => {
     const refused = await replay(service, '--api-key', 'wrong');
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('the service refused a batch with 401');
-    expect(refused.summary).toMatch(/^0 letters stored, 0 duplicates, 0 still invalid, 16 not known, run it again, /);
+    expect(refused.summary).toMatch(
+      /^0 letters stored, 0 duplicates, 0 still invalid, 16 unknown, run the command again, /,
+    );
     expect(await replay(service, '--api-key', 'secret')).toMatchObject({ code: 0, stderr: '' });
     expect(await readRecords(service.dirs)).toHaveLength(50);
     await service.stop();
     const away = await replay(service, '--retries', '0');
     expect(away.code).toBe(1);
-    expect(away.stderr).toMatch(/2015-05-18.ndjson:1: not known whether it is stored[\s\S]*cannot reach url=/);
+    expect(away.stderr).toMatch(/2015-05-18.ndjson:1: unknown whether it is stored[\s\S]*cannot reach url=/);
   });
 
   it.each([
-    [['--day', 'yesterday'], '--day is a day'],
+    [['--day', 'yesterday'], '--day must be a day'],
     [['--day', '2015-05-18', '--from', '2015-05-18'], 'either --day or --from and --to'],
     [['--from', '2015-05-18', '--to', '2015-05-18'], '--to must be later'],
     [['--retries', '-1'], '--retries'],
-    [['--url', 'ftp://a'], '--url is like'],
+    [['--url', 'ftp://a'], '--url must be an address'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await runLogforge(['dlq', 'replay', ...args]);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);

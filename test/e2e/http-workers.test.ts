@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { startService } from '../../src/app/app.ts';
 import type { Core } from '../../src/app/http-worker.ts';
-import { startHttpWorkers } from '../../src/app/http-workers.ts';
+import { createHttpWorkers } from '../../src/app/http-workers.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Receipt } from '../../src/model/deliver.ts';
 import { createClient, openSocket } from '../support/client.ts';
@@ -13,7 +13,7 @@ import { eventually, readRecords } from '../support/storage.ts';
 /** The threads that read requests, in the order of their start. */
 let threads: Worker[] = [];
 const note = (worker: Worker): void => {
-  if (worker.threadName === 'front') threads.push(worker);
+  if (worker.threadName === 'http-worker') threads.push(worker);
 };
 beforeEach(() => {
   threads = [];
@@ -66,7 +66,7 @@ async function startBefore(deliver: Core['deliver']) {
     env: { LOGFORGE_SERVER_THREADS: '2', LOGFORGE_SERVER_ADDR: '127.0.0.1:0', LOGFORGE_LOGGING_LEVEL: 'fatal' },
   });
   const log = createTestLog();
-  const back: Core = {
+  const core: Core = {
     deliver,
     checkReadiness: async () => ({}),
     analytics: { hour: async () => undefined, range: unused },
@@ -75,12 +75,13 @@ async function startBefore(deliver: Core['deliver']) {
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
     metricsText: async () => '',
   };
-  const front = await startHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, back, log });
-  onTestFinished(() => front.close({ graceMs: 0 }));
-  return { log, ...front };
+  const workers = createHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, log });
+  const listening = await workers.start(core);
+  onTestFinished(() => workers.close({ graceMs: 0 }));
+  return { log, ...workers, ...listening };
 }
 
-describe('a thread that reads requests', () => {
+describe('an HTTP worker', () => {
   it('is replaced when it dies under load: nothing acknowledged is lost, no batch is there in part or twice', async () => {
     const { dirs, log, port, stop } = await start();
     const client = createClient(port, { connections: 24 });
@@ -164,7 +165,7 @@ describe('a thread that reads requests', () => {
     await eventually(() => expect(answers().filter((answer) => !whole.includes(answer))).toEqual([]));
     expect(new Set(answers()).size).toBeGreaterThan(1);
     await eventually(() => expect(threads).toHaveLength(3));
-    expect(log.entries.join('\n')).toContain('a thread that reads requests is gone; starting another');
+    expect(log.entries.join('\n')).toContain('an HTTP worker ended unexpectedly; starting another');
     for (const { socket } of [...connections, ...idle]) socket.destroy();
   });
 });

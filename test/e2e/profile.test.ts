@@ -33,8 +33,8 @@ describe('PROFILE_CAPTURE', () => {
     const profiles = profilesIn(dirs);
     expect(profiles).toContain('cpu_run.cpuprofile');
     expect(profiles).toContain('heap_run.heapprofile');
-    expect(profiles).toContain('cpu_run.front.cpuprofile');
-    expect(profiles).toContain('cpu_run.front-2.cpuprofile');
+    expect(profiles).toContain('cpu_run.http-worker.cpuprofile');
+    expect(profiles).toContain('cpu_run.http-worker-2.cpuprofile');
   });
 
   it('leaves those of the main thread when a second signal ends it in haste', async () => {

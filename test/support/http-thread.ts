@@ -1,13 +1,14 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { createRemoteCore } from '../../src/app/remote-core.ts';
+import type { HttpWorkerCalls } from '../../src/app/http-worker-entry.ts';
+import { type CoreCalls, createRemoteCore } from '../../src/app/remote-core.ts';
 import { MalformedBodyError } from '../../src/decode/decode.ts';
 import type { HttpServerOptions } from '../../src/http/http.ts';
 import { createHttpServer } from '../../src/http/server/server.ts';
 import { createRemoteLive } from '../../src/live/remote-live.ts';
 import { createMetrics, readCounts } from '../../src/metrics/metrics.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../src/model/deliver.ts';
-import { type Channel, createChannel } from '../../src/runtime/channel.ts';
-import type { IngestResult } from '../../src/service/service.ts';
+import { createChannel } from '../../src/runtime/channel.ts';
+import type { IngestRequest, IngestResult } from '../../src/service/service.ts';
 import { createTestLog } from './queues.ts';
 
 /** What a server in a thread is made with. Everything else is at the other end of the port. */
@@ -16,6 +17,16 @@ export type ServerData = Pick<HttpServerOptions, 'host' | 'port' | 'limits' | 'a
   /** Counts the messages that the other end has handled. */
   readonly told: Int32Array;
 };
+
+/** The calls that the test's thread answers. */
+export interface TestCoreCalls extends CoreCalls {
+  ingest(request: IngestRequest): IngestResult | { readonly thrown: Thrown };
+  log(entry: { readonly level: 'info' | 'warn' | 'error'; readonly message: string; readonly text?: string }): void;
+  noteRefusal(refusal: Parameters<HttpServerOptions['noteRefusal']>[0]): void;
+}
+
+/** The calls that a server's thread answers. */
+export type TestWorkerCalls = Omit<HttpWorkerCalls, 'sample'>;
 
 /** An error in a form that survives being cloned. */
 export interface Thrown {
@@ -36,23 +47,19 @@ function revive({ name, message, fields }: Thrown): Error {
 function serve(port: MessagePort, data: ServerData): void {
   const { settings, told, ...options } = data;
   const metrics = createMetrics({ defaultMetrics: false });
-  const remoteLive = createRemoteLive({ call: (method, argument) => channel.call(method, argument) });
-  const channel: Channel = createChannel(port, {
-    ...remoteLive.handlers,
-    listen: () => server.listen(),
-    close: (graceMs: number) => server.close({ graceMs }),
-    metrics: () => readCounts(metrics),
-  });
+  const channel = createChannel<TestCoreCalls>(port);
+  const { remote } = channel;
+  const remoteLive = createRemoteLive(remote);
   /** Returns when the other end has handled the message, so that a test with the answer can check it at once. */
-  const tell = (method: string, argument: unknown): void => {
+  const tell = (send: () => Promise<void>): void => {
     const before = Atomics.load(told, 0);
-    void channel.call(method, argument);
+    void send();
     Atomics.wait(told, 0, before, 5_000);
   };
-  const logAt = (level: string) => (message: string, fields?: object) =>
-    tell('log', { level, message, text: JSON.stringify(fields) });
+  const logAt = (level: 'info' | 'warn' | 'error') => (message: string, fields?: object) =>
+    tell(() => remote.log({ level, message, text: JSON.stringify(fields) }));
   const { live, ...core } = createRemoteCore({
-    ...{ channel, live: remoteLive.live, log: createTestLog() },
+    ...{ remote, live: remoteLive.live, log: createTestLog() },
     reuse: () => undefined,
   });
   const server = createHttpServer({
@@ -60,15 +67,21 @@ function serve(port: MessagePort, data: ServerData): void {
     ...core,
     reusePort: true,
     async ingest(request) {
-      const result = (await channel.call('ingest', request)) as IngestResult | { readonly thrown: Thrown };
+      const result = await remote.ingest(request);
       if ('thrown' in result) throw revive(result.thrown);
       return result;
     },
     dashboard: { live, hourTotals: core.hourTotals, settings },
-    noteRefusal: (refusal) => tell('noteRefusal', refusal),
+    noteRefusal: (refusal) => tell(() => remote.noteRefusal(refusal)),
     metrics,
     clock: Date.now,
     log: { info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
+  });
+  channel.answer<TestWorkerCalls>({
+    ...remoteLive.handlers,
+    listen: () => server.listen(),
+    close: (graceMs) => server.close({ graceMs }),
+    metrics: () => readCounts(metrics),
   });
 }
 

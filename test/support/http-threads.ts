@@ -4,10 +4,8 @@ import type { CreateServer } from '../../src/http/contract/contract-fixture.case
 import type { HttpServerOptions } from '../../src/http/http.ts';
 import { createSharedLimits } from '../../src/http/logs/shared-limits.ts';
 import { serveLive } from '../../src/live/remote-live.ts';
-import type { MetricCounts } from '../../src/metrics/metrics.ts';
-import { type Channel, createChannel } from '../../src/runtime/channel.ts';
-import type { IngestRequest } from '../../src/service/service.ts';
-import type { ServerData, Thrown } from './http-thread.ts';
+import { createChannel } from '../../src/runtime/channel.ts';
+import type { ServerData, TestCoreCalls, TestWorkerCalls, Thrown } from './http-thread.ts';
 
 interface HttpThreads {
   readonly create: CreateServer;
@@ -27,7 +25,7 @@ export function startHttpThreads(count: number): HttpThreads {
       const ends = workers.map((worker, thread) => openServer(worker, { ...options, shared: { ...shared, thread } }));
       let closing: Promise<void> | undefined;
       const close = async (graceMs: number): Promise<void> => {
-        await Promise.all(ends.map(({ channel }) => channel.call('close', graceMs)));
+        await Promise.all(ends.map(({ channel }) => channel.remote.close(graceMs)));
         for (const end of ends) end.close();
       };
       return {
@@ -35,10 +33,10 @@ export function startHttpThreads(count: number): HttpThreads {
           const [first, ...others] = ends.map(({ channel, open }) => ({ channel, open }));
           if (first === undefined) throw new Error('no threads');
           first.open(options.port);
-          const place = (await first.channel.call('listen')) as { port: number; address: string };
+          const place = await first.channel.remote.listen();
           for (const { channel, open } of others) {
             open(place.port);
-            await channel.call('listen');
+            await channel.remote.listen();
           }
           return place;
         },
@@ -49,7 +47,7 @@ export function startHttpThreads(count: number): HttpThreads {
           closing ??= close(graceMs);
           return closing;
         },
-        counts: async () => (await Promise.all(ends.map(({ channel }) => channel.call('metrics')))) as MetricCounts[],
+        counts: () => Promise.all(ends.map(({ channel }) => channel.remote.metrics())),
       };
     },
     stop: async () => void (await Promise.all(workers.map((worker) => worker.terminate()))),
@@ -60,11 +58,12 @@ export function startHttpThreads(count: number): HttpThreads {
 function openServer(worker: Worker, options: HttpServerOptions) {
   const { port1, port2 } = new MessageChannel();
   const told = new Int32Array(new SharedArrayBuffer(4));
-  const live = serveLive(options.dashboard.live, (method, argument) => channel.call(method, argument));
-  const channel: Channel = createChannel(port1, {
+  const channel = createChannel<TestWorkerCalls>(port1);
+  const live = serveLive(options.dashboard.live, channel.remote);
+  channel.answer<TestCoreCalls>({
     ...serveCore({ ...options, deliver: () => Promise.reject(new Error('unused')), ...options.dashboard }),
     ...live.handlers,
-    async ingest(request: IngestRequest) {
+    async ingest(request) {
       try {
         const { buffer, byteOffset, byteLength } = request.body;
         return await options.ingest({ ...request, body: Buffer.from(buffer, byteOffset, byteLength) });
@@ -72,10 +71,8 @@ function openServer(worker: Worker, options: HttpServerOptions) {
         return { thrown: toThrown(error) };
       }
     },
-    log: ({ level, message, text }: { level: 'info' | 'warn' | 'error'; message: string; text: string }) =>
-      heard(() => options.log[level](message, JSON.parse(text ?? '{}'))),
-    noteRefusal: (refusal: Parameters<HttpServerOptions['noteRefusal']>[0]) =>
-      heard(() => options.noteRefusal(refusal)),
+    log: ({ level, message, text }) => heard(() => options.log[level](message, JSON.parse(text ?? '{}'))),
+    noteRefusal: (refusal) => heard(() => options.noteRefusal(refusal)),
   });
   const heard = async (act: () => void): Promise<void> => {
     act();

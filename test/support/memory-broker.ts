@@ -160,9 +160,11 @@ function createMember(parts: {
       const last = records.at(-1);
       if (last === undefined) await Promise.race([seen, aborted(signal)]);
       else {
-        await receiver.receive(records, last.offset + 1n, signal);
-        position = last.offset + 1n;
-        commit(partition, position);
+        const next = last.offset + 1n;
+        const hasMore = next < endsOf(partition).high;
+        const stored = await receiver.receive({ records, next, hasMore }, signal);
+        position = next;
+        if (stored !== undefined) commit(partition, stored);
       }
     }
   }

@@ -26,6 +26,7 @@ const tuning = {
   batchBytes: 900 * 1024,
   batchTimeoutMs: 2,
   maxWaitingBytes: 64 * 1024 * 1024,
+  flush: { bytes: 4 * 1024 * 1024, intervalMs: 500 },
 } as const;
 
 export function drivenQueue(driver: Driver, options: Partial<Parameters<typeof createDrivenQueue>[0]> = {}): Queue {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Admin as GroupAdmin } from '@platformatic/kafka';
 import type { Admin } from 'kafkajs';
-import { Kafka, logLevel } from '../../src/queue/kafka/kafkajs/kafkajs.ts';
-import { readEnds } from '../../src/queue/kafka/kafkajs/kafkajs-admin.ts';
+import { readEnds } from '../../src/queue/kafka/kafkajs/admin.ts';
+import { Kafka, logLevel } from '../../src/queue/kafka/kafkajs/library.ts';
 import { type Service, type ServiceOptions, startService } from './service.ts';
 import { eventually } from './storage.ts';
 

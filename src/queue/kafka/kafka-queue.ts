@@ -4,12 +4,12 @@ import type { Metrics } from '../../metrics/metrics.ts';
 import { createBatchIds } from '../../model/batch-id.ts';
 import { type Clock, systemClock } from '../../model/clock.ts';
 import type { Consumption, PartitionLag, Queue, QueueHandler } from '../queue.ts';
-import type { Driver, DriverConsumption, DriverOptions, PartitionEnds, RecordReceiver } from './driver.ts';
-import { createKafkaJsDriver } from './kafkajs/kafkajs-driver.ts';
+import type { Driver, DriverConsumption, DriverOptions, PartitionEnds, RecordSink } from './driver.ts';
+import { createKafkaJsDriver } from './kafkajs/driver.ts';
 import { createLagWatch } from './lag-watch.ts';
 import type { MessageFormat } from './message.ts';
-import { decodeRecords } from './message-reader.ts';
-import { createPlatformaticDriver } from './platformatic/platformatic-driver.ts';
+import { createPlatformaticDriver } from './platformatic/driver.ts';
+import { createReceiver, type FlushLimits } from './receiver.ts';
 import { Sender } from './sender.ts';
 
 export const KAFKA_CLIENTS = ['kafkajs', 'platformatic'] as const;
@@ -26,48 +26,55 @@ export interface KafkaQueueOptions extends DriverOptions, QueueTuning {
 
 export interface QueueTuning {
   readonly format: MessageFormat;
-  /** Waiting batches are joined to messages of up to this size, bytes. */
+  /** Waiting batches share messages of up to this size, bytes. */
   readonly batchBytes: number;
   /** How long a batch waits for others when nothing is being sent, ms. */
   readonly batchTimeoutMs: number;
-  /** Bytes that may wait for the broker in all; beyond, batches are refused. */
+  /** Bytes that may wait for the broker in all; batches beyond that are refused. */
   readonly maxWaitingBytes: number;
-  /** How often the group's lag and the broker's health are looked at, ms. */
+  /** When consumed messages are stored. */
+  readonly flush: FlushLimits;
+  /** How often the group's lag and the broker's health are checked, ms. */
   readonly watchMs: number;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock?: Clock;
 }
 
-/** A queue on a Kafka topic. Connects when it is first used: a broker that is away fails calls, not the start. */
+export interface DrivenQueueOptions extends QueueTuning {
+  readonly driver: Driver;
+  readonly topic: string;
+  /** Whether the driver compresses what it sends. */
+  readonly compressed: boolean;
+}
+
+/** A queue on a Kafka topic. Connects when it is first used: an unavailable broker fails calls, not the start. */
 export function createKafkaQueue(options: KafkaQueueOptions): Queue {
   const driver = DRIVERS[options.client](options);
   return createDrivenQueue({ ...options, driver, topic: options.topic, compressed: options.compression !== 'none' });
 }
 
 /** What is common to all drivers: see driver.ts. */
-export function createDrivenQueue(
-  options: QueueTuning & { readonly driver: Driver; readonly topic: string; readonly compressed: boolean },
-): Queue {
-  const { driver, topic, metrics, log, clock = systemClock } = options;
+export function createDrivenQueue(options: DrivenQueueOptions): Queue {
+  const { driver, topic, compressed, format, metrics, log, clock = systemClock } = options;
   const sender = new Sender({
-    ...{ driver, metrics, log, format: options.format, targetBytes: options.batchBytes },
-    ...{ compressed: options.compressed, lingerMs: options.batchTimeoutMs, maxWaitingBytes: options.maxWaitingBytes },
+    driver,
+    topic,
+    metrics,
+    log,
+    format,
+    compressed,
+    targetBytes: options.batchBytes,
+    lingerMs: options.batchTimeoutMs,
+    maxWaitingBytes: options.maxWaitingBytes,
   });
   const nextId = createBatchIds(randomUUID());
-  const consumptions = new Set<DriverConsumption>();
   const watch = createLagWatch({ ends: () => driver.ends(), metrics, clock, everyMs: options.watchMs });
+  const consumptions = new Set<DriverConsumption>();
   let closing: Promise<void> | undefined;
 
   function consume(handler: QueueHandler): Consumption {
-    const consumption = driver.consume({
-      assign: async (ends) => toReceiver(topic, ends, await handler.assign({ ...ends, topic })),
-      failed: (what, err) => {
-        metrics.kafkaConsumerErrors.inc();
-        log.warn(what, { err, fold: what });
-      },
-      fatal: (error) => handler.fatal(error),
-    });
+    const consumption = driver.consume(toSink(handler, options));
     consumptions.add(consumption);
     watch.start();
     return {
@@ -86,25 +93,16 @@ export function createDrivenQueue(
   }
 
   return {
-    enqueue: (batch, note = {}) => {
-      const { idempotency, deadLetters, batchIds: [id = nextId()] = [] } = note;
-      const extra = {
+    enqueue: (batch, { idempotency, deadLetters, batchIds: [id = nextId()] = [] } = {}) =>
+      sender.send({
+        id,
+        batch,
         ...(idempotency !== undefined && { idempotency }),
         ...(deadLetters !== undefined && { deadLetters }),
-      };
-      return sender.send({ id, batch, ...extra });
-    },
+      }),
     consume,
-    lag: async () => (await watch.look()).map(toLag),
-    check: async () => {
-      try {
-        await driver.topic();
-        metrics.kafkaUp.set(1);
-      } catch (error) {
-        metrics.kafkaUp.set(0);
-        throw error;
-      }
-    },
+    lag: async () => (await watch.check()).map(toLag),
+    check: () => checkTopic(driver, metrics),
     close: () => {
       closing ??= close();
       return closing;
@@ -112,16 +110,30 @@ export function createDrivenQueue(
   };
 }
 
-function toReceiver(
-  topic: string,
-  { partition }: PartitionEnds,
-  assignment: Awaited<ReturnType<QueueHandler['assign']>>,
-): RecordReceiver {
+/** What a driver reads goes to the handler, partition by partition, collected by `flush`. */
+function toSink(handler: QueueHandler, { topic, flush, metrics, log }: DrivenQueueOptions): RecordSink {
   return {
-    offset: assignment.offset,
-    receive: (records, next, signal) =>
-      assignment.receive({ topic, partition, items: decodeRecords(records), next }, signal),
+    assign: async (ends) => {
+      const { partition } = ends;
+      const assignment = await handler.assign({ ...ends, topic });
+      return createReceiver({ topic, partition, assignment, flush, now: () => performance.now() });
+    },
+    failed: (what, err) => {
+      metrics.kafkaConsumerErrors.inc();
+      log.warn(what, { topic, err, fold: what });
+    },
+    fatal: (error) => handler.fatal(error),
   };
+}
+
+async function checkTopic(driver: Driver, metrics: Metrics): Promise<void> {
+  try {
+    await driver.topic();
+    metrics.kafkaUp.set(1);
+  } catch (error) {
+    metrics.kafkaUp.set(0);
+    throw error;
+  }
 }
 
 function toLag({ partition, committed, low, high }: PartitionEnds): PartitionLag {

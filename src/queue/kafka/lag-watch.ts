@@ -9,7 +9,7 @@ export interface LagWatchOptions {
   readonly everyMs: number;
 }
 
-/** What the log's end was at a time: the age of what is not stored yet is read off these. */
+/** The end of a partition at a time. From these follows the age of what is not stored yet. */
 interface Mark {
   readonly time: number;
   readonly high: bigint;
@@ -18,13 +18,13 @@ interface Mark {
 /** Marks kept for a partition: at one every 5 s, lag older than an hour shows as an hour. */
 const MAX_MARKS = 720;
 
-/** Looks at the group's lag now and then, and keeps its gauges. */
+/** Checks the group's lag at an interval, and sets its gauges. */
 export function createLagWatch({ ends, metrics, clock, everyMs }: LagWatchOptions) {
   const marks = new Map<number, Mark[]>();
   let timer: NodeJS.Timeout | undefined;
-  let looking: Promise<readonly PartitionEnds[]> | undefined;
+  let checking: Promise<readonly PartitionEnds[]> | undefined;
 
-  async function lookOnce(): Promise<readonly PartitionEnds[]> {
+  async function checkOnce(): Promise<readonly PartitionEnds[]> {
     try {
       const partitions = await ends();
       metrics.kafkaUp.set(1);
@@ -47,17 +47,17 @@ export function createLagWatch({ ends, metrics, clock, everyMs }: LagWatchOption
     metrics.consumerLagSeconds.set({ partition: String(partition) }, age);
   }
 
-  function look(): Promise<readonly PartitionEnds[]> {
-    looking ??= lookOnce().finally(() => {
-      looking = undefined;
+  function check(): Promise<readonly PartitionEnds[]> {
+    checking ??= checkOnce().finally(() => {
+      checking = undefined;
     });
-    return looking;
+    return checking;
   }
 
   return {
-    look,
+    check,
     start(): void {
-      timer ??= setInterval(() => void look().catch(() => undefined), everyMs).unref();
+      timer ??= setInterval(() => void check().catch(() => undefined), everyMs).unref();
     },
     stop(): void {
       clearInterval(timer);

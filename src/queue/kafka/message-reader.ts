@@ -6,7 +6,7 @@ import type { QueuedBatch, QueueItem } from '../queue.ts';
 import type { InRecord } from './driver.ts';
 import { DEAD_LETTERS, LINE, LINES, NEWLINE, type NumberedNote } from './message.ts';
 
-/** What a run of records says, in their order. Values stay views of theirs. */
+/** The items that some records hold, in their order. Values stay views of those of the records. */
 export function decodeRecords(records: readonly InRecord[]): QueueItem[] {
   const items: QueueItem[] = [];
   for (let at = 0; at < records.length; ) {
@@ -32,7 +32,7 @@ function foreign({ offset, timestamp, headers, value, problem }: InRecord): Queu
   return problem === undefined ? item : { ...item, problem };
 }
 
-/** How many records from `at` on are one send; 1 where what follows is not the rest of it. */
+/** How many records from `at` on are one send; 1 when the rest of the send does not follow. */
 function lengthOfSend(records: readonly InRecord[], at: number): number {
   const first = records[at];
   const match = /^[1-9]\d{0,6}$/.exec(first?.headers.parts ?? '');
@@ -48,7 +48,7 @@ interface DecodedBatch {
   idempotency?: IdempotencyNote;
 }
 
-/** The batches of a send; undefined when one of its records is not of our form. */
+/** The batches of a send; undefined when one of its records has another form. */
 function decodeSend(send: readonly InRecord[]): QueuedBatch[] | undefined {
   const batches = new Map<BatchId, DecodedBatch>();
   try {
@@ -61,7 +61,7 @@ function decodeSend(send: readonly InRecord[]): QueuedBatch[] | undefined {
       if (!taken) return undefined;
     }
   } catch {
-    return undefined; // JSON in a header or in a dead letter that is not ours after all
+    return undefined; // A header or a dead letter is not the JSON that logforge writes.
   }
   return [...batches.values()].map(({ id, pieces, deadLetters, idempotency }) => ({
     id,
@@ -102,7 +102,7 @@ function decodeRecord(
   return true;
 }
 
-/** The batches that a record names, with the keys that it brings; undefined when it names none in our way. */
+/** The batches that a record names, with the keys that it brings; undefined when it names none in the form of logforge. */
 function membersOf(
   headers: InRecord['headers'],
   batches: Map<BatchId, DecodedBatch>,

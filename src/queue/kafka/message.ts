@@ -26,7 +26,7 @@ import type { OutRecord } from './driver.ts';
  *     idempotency-key, body-hash, answer, time (Unix ms)
  *     idempotency   in place of the four where batches were joined: [{"batch":0,"key":…,"bodyHash":…,"answer":…,"time":…}]
  *
- * A record that is not of this form is somebody else's, whatever it claims to be.
+ * A record of any other form is a message of another producer.
  */
 
 export const LINES = 'application/x-ndjson';
@@ -37,12 +37,12 @@ export const NEWLINE = 0x0a;
 export const MESSAGE_FORMATS = ['ndjson', 'record'] as const;
 export type MessageFormat = (typeof MESSAGE_FORMATS)[number];
 
-/** Records that joined batches come to in one send: more make the kafkajs client slow. */
+/** The most records of joined batches in one send: more make the kafkajs client slow. */
 export const MAX_RECORDS_PER_SEND = 500;
 
-/** Room that headers and framing of a record take at most, beside ids and keys. */
+/** Bytes that the headers and framing of a record take at most, besides ids and keys. */
 const RECORD_OVERHEAD = 160;
-/** The same where a record has no headers, which most lines sent by themselves have not. */
+/** The same for a record without headers, as most are with kafka.format: record. */
 const BARE_RECORD_OVERHEAD = 24;
 /** Header of a record batch: https://kafka.apache.org/documentation/#recordbatch */
 const RECORD_BATCH_OVERHEAD = 61;
@@ -53,7 +53,7 @@ export interface EncodeOptions {
   readonly targetBytes: number;
 }
 
-/** Bytes that the batch may come to as a record batch, uncompressed: an upper bound. */
+/** Bytes that the batch may come to as a record batch, uncompressed, at most. */
 export function encodedBytes(batch: QueuedBatch, { format, targetBytes }: EncodeOptions): number {
   const overhead = RECORD_OVERHEAD + batch.id.length;
   let bytes = RECORD_BATCH_OVERHEAD + overhead;
@@ -82,14 +82,16 @@ export function encodedRecords(batch: QueuedBatch, { format }: EncodeOptions): n
 
 /** The records of one send, in which batches of one hour share records. */
 export function encodeSend(batches: readonly QueuedBatch[], options: EncodeOptions): OutRecord[] {
-  const drafts = options.format === 'ndjson' ? draftLines(batches, options.targetBytes) : draftRecords(batches);
+  const messages = options.format === 'ndjson' ? lineMessages(batches, options.targetBytes) : recordMessages(batches);
   batches.forEach((batch, index) => {
     const { deadLetters = [] } = batch;
     const alone = batch.batch.length === 0 && deadLetters.length === 0;
-    if (deadLetters.length > 0 || alone) drafts.push(draftDeadLetters(index, deadLetters));
+    if (deadLetters.length > 0 || alone) messages.push(deadLetterMessage(index, deadLetters));
   });
   const named = new Set<number>();
-  const records = drafts.map((draft, index) => finishDraft({ draft, before: drafts[index - 1], batches, named }));
+  const records = messages.map((message, index) =>
+    finishMessage({ message, before: messages[index - 1], batches, named }),
+  );
   const [first] = records;
   if (first !== undefined && records.length > 1) first.headers.parts = String(records.length);
   return records;
@@ -103,14 +105,14 @@ interface Segment {
   readonly lines: Buffer;
 }
 
-interface Draft {
+interface Message {
   readonly contentType: string;
   readonly segments: Segment[];
   bytes: number;
 }
 
-/** Records of lines, one hour each; only a batch of very many hours makes them share. */
-function draftLines(batches: readonly QueuedBatch[], targetBytes: number): Draft[] {
+/** Messages of lines, one hour each. Only a batch of very many hours makes hours share a message. */
+function lineMessages(batches: readonly QueuedBatch[], targetBytes: number): Message[] {
   const byHour = new Map<Hour, Segment[]>();
   batches.forEach(({ batch }, index) => {
     for (const { hour, count, lines } of batch) {
@@ -121,20 +123,20 @@ function draftLines(batches: readonly QueuedBatch[], targetBytes: number): Draft
     }
   });
   const shareHours = byHour.size > MAX_RECORDS_PER_SEND / 2;
-  const drafts: Draft[] = [];
-  let open: Draft | undefined;
+  const messages: Message[] = [];
+  let open: Message | undefined;
   for (const segments of byHour.values()) {
     if (!shareHours) open = undefined;
     for (const segment of segments.flatMap((whole) => splitSegment(whole, targetBytes))) {
       if (open === undefined || open.bytes + segment.lines.length > targetBytes) {
         open = { contentType: LINES, segments: [], bytes: 0 };
-        drafts.push(open);
+        messages.push(open);
       }
       open.segments.push(segment);
       open.bytes += segment.lines.length;
     }
   }
-  return drafts;
+  return messages;
 }
 
 /** Pieces of at most `targetBytes`, cut at the ends of lines; a longer line stays whole. */
@@ -161,22 +163,22 @@ function countLines(lines: Buffer): number {
   return count;
 }
 
-function draftRecords(batches: readonly QueuedBatch[]): Draft[] {
-  const drafts: Draft[] = [];
+function recordMessages(batches: readonly QueuedBatch[]): Message[] {
+  const messages: Message[] = [];
   batches.forEach(({ batch }, index) => {
     for (const { hour, lines } of batch) {
       for (let start = 0; start < lines.length; ) {
         const end = lines.indexOf(NEWLINE, start);
         const segment = { batch: index, hour, records: 1, lines: lines.subarray(start, end) };
-        drafts.push({ contentType: LINE, segments: [segment], bytes: segment.lines.length });
+        messages.push({ contentType: LINE, segments: [segment], bytes: segment.lines.length });
         start = end + 1;
       }
     }
   });
-  return drafts;
+  return messages;
 }
 
-function draftDeadLetters(batch: number, letters: readonly DeadLetter[]): Draft {
+function deadLetterMessage(batch: number, letters: readonly DeadLetter[]): Message {
   const lines = Buffer.from(letters.map((letter) => `${JSON.stringify(letter)}\n`).join(''));
   return {
     contentType: DEAD_LETTERS,
@@ -185,17 +187,17 @@ function draftDeadLetters(batch: number, letters: readonly DeadLetter[]): Draft 
   };
 }
 
-interface DraftInSend {
-  readonly draft: Draft;
+interface MessageInSend {
+  readonly message: Message;
   /** The record that stands before it in the send. */
-  readonly before: Draft | undefined;
+  readonly before: Message | undefined;
   readonly batches: readonly QueuedBatch[];
   /** Batches that already had a record; filled here. */
   readonly named: Set<number>;
 }
 
-function finishDraft(place: DraftInSend): OutRecord & { readonly headers: Record<string, string> } {
-  const { segments } = place.draft;
+function finishMessage(place: MessageInSend): OutRecord & { readonly headers: Record<string, string> } {
+  const { segments } = place.message;
   const [first] = segments;
   const value = segments.length === 1 && first !== undefined ? first.lines : Buffer.concat(linesOf(segments));
   const bare = first !== undefined && isBare(place, first);
@@ -203,14 +205,14 @@ function finishDraft(place: DraftInSend): OutRecord & { readonly headers: Record
 }
 
 /** Whether all of its headers would be those of the record before. */
-function isBare({ draft, before, named }: DraftInSend, segment: Segment): boolean {
+function isBare({ message, before, named }: MessageInSend, segment: Segment): boolean {
   const other = before?.segments[0];
-  if (draft.contentType !== LINE || before?.contentType !== LINE || !named.has(segment.batch)) return false;
+  if (message.contentType !== LINE || before?.contentType !== LINE || !named.has(segment.batch)) return false;
   return other?.batch === segment.batch && other.hour === segment.hour;
 }
 
-function headersOf({ draft, batches, named }: DraftInSend): Record<string, string> {
-  const { contentType, segments } = draft;
+function headersOf({ message, batches, named }: MessageInSend): Record<string, string> {
+  const { contentType, segments } = message;
   const members = [...new Set(segments.map((segment) => segment.batch))];
   const hours = [...new Set(segments.map((segment) => segment.hour))];
   const headers: Record<string, string> = { 'content-type': contentType };

@@ -1,6 +1,6 @@
 /**
- * One client for many uses, opened by the first. A use that fails puts the client away, so that the next one begins
- * with new connections; it is closed when the last use of it has ended. A failed opening is tried again by the next use.
+ * One client for many uses, opened by the first. After a use that fails, the next use opens a new client, with new
+ * connections; the old one is closed when the last use of it has ended. The next use also retries a failed opening.
  */
 export interface Replaceable<T> {
   use<R>(work: (client: T) => Promise<R>): Promise<R>;
@@ -14,14 +14,14 @@ interface Slot<T> {
 
 export function createReplaceable<T>(options: {
   open(): Promise<T>;
-  /** May take long or fail: nobody waits for it but `close`. */
+  /** May take long or fail: only `close` waits for it. */
   close(client: T): Promise<unknown>;
 }): Replaceable<T> {
   let current: Slot<T> | undefined;
   let closed = false;
   const closing = new Set<Promise<unknown>>();
 
-  function putAway(slot: Slot<T>): void {
+  function retire(slot: Slot<T>): void {
     const done = slot.client
       .then((client) => options.close(client))
       .catch(() => undefined)
@@ -42,14 +42,14 @@ export function createReplaceable<T>(options: {
         throw error;
       } finally {
         slot.uses--;
-        if (slot.uses === 0 && current !== slot) putAway(slot);
+        if (slot.uses === 0 && current !== slot) retire(slot);
       }
     },
     close: async () => {
       closed = true;
       const slot = current;
       current = undefined;
-      if (slot?.uses === 0) putAway(slot);
+      if (slot?.uses === 0) retire(slot);
       await Promise.all(closing);
     },
   };

@@ -11,19 +11,20 @@ import { type EncodeOptions, encodedBytes, encodedRecords, encodeSend, MAX_RECOR
 
 export interface SenderOptions extends EncodeOptions {
   readonly driver: Driver;
+  readonly topic: string;
   /** Whether the driver compresses: then only the broker can say that a batch is too large. */
   readonly compressed: boolean;
   /** How long a batch waits for others when nothing is being sent, ms. */
   readonly lingerMs: number;
-  /** Bytes that may wait in all; beyond, batches are refused with UnavailableError. */
+  /** Bytes that may wait in all; batches beyond that are refused with UnavailableError. */
   readonly maxWaitingBytes: number;
   readonly metrics: Metrics;
   readonly log: Log;
 }
 
-/** Joined batches come to no more than this in one send: it is held in memory several times over and hashed in one go. */
+/** The most that joined batches come to in one send: it is held in memory several times and hashed at once. */
 const MAX_JOINED_BYTES = 4 * 1024 * 1024;
-/** From about 120,000 records in a record batch on, kafkajs cannot read it: it hands them to a function as arguments. */
+/** kafkajs cannot read a record batch of more than about 120,000 records: it passes them to a function as arguments. */
 const MAX_RECORDS_OF_ONE_BATCH = 100_000;
 const RETRY_AFTER_SECONDS = 5;
 
@@ -37,14 +38,14 @@ interface Waiting {
 }
 
 /**
- * Sends batches, one send at a time for each partition: what comes while one is out joins the next (group commit). A
- * send that fails fails everything that waits behind it, so that nothing overtakes. A batch that is given again while it
- * is under way, as one is that was given up for late and comes once more from the spool, is sent once: two copies in one
- * send could not be told apart where they are stored.
+ * Sends batches, one send at a time for each partition; batches that come meanwhile share the next send (group commit). A
+ * send that fails also fails every batch that waits after it, so that none overtakes. A batch that is given a second time
+ * while it is being sent is sent once: that happens when it was too late for a request and comes again from the spool. Two
+ * copies in one send could not be told apart where they are stored.
  */
 export class Sender {
   readonly #options: SenderOptions;
-  readonly #lanes = new Map<number, Lane>();
+  readonly #partitions = new Map<number, PartitionSender>();
   readonly #underWay = new Map<BatchId, Promise<Receipt>>();
   #topic: Promise<TopicState> | undefined;
   #waitingBytes = 0;
@@ -68,13 +69,13 @@ export class Sender {
     const topic = await this.#topicState();
     const bytes = encodedBytes(batch, this.#options);
     this.#checkSize(batch, bytes, topic);
-    if (this.#waitingBytes + bytes > this.#options.maxWaitingBytes) throw unavailable('too much waits for the broker');
+    this.#checkWaiting(bytes);
     this.#waitingBytes += bytes;
     try {
       const records = encodedRecords(batch, this.#options);
-      return await this.#lane(partitionOf(batch, topic.partitions)).add({ batch, bytes, records }, topic);
+      return await this.#senderOf(partitionOf(batch, topic.partitions)).add({ batch, bytes, records }, topic);
     } catch (error) {
-      // The topic may have been changed, or made anew: look before the next send.
+      // The topic may have been changed, or created again: ask before the next send.
       if (!(error instanceof BatchTooLargeError)) this.#topic = undefined;
       throw error;
     } finally {
@@ -82,10 +83,10 @@ export class Sender {
     }
   }
 
-  /** Refuses what comes from now on; resolves when nothing is being sent any more. */
+  /** Refuses batches from now on; resolves when nothing is being sent any more. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(Array.from(this.#lanes.values(), (lane) => lane.idle()));
+    await Promise.all(Array.from(this.#partitions.values(), (sender) => sender.idle()));
   }
 
   #topicState(): Promise<TopicState> {
@@ -97,36 +98,43 @@ export class Sender {
       });
     }
     return this.#topic.catch((cause: unknown) => {
-      throw unavailable(`the broker cannot be asked for the topic: ${messageOf(cause)}`, cause);
+      throw unavailable(`cannot ask the broker for topic=${this.#options.topic}: ${messageOf(cause)}`, cause);
     });
   }
 
+  #checkWaiting(bytes: number): void {
+    const { topic, maxWaitingBytes } = this.#options;
+    if (this.#waitingBytes + bytes <= maxWaitingBytes) return;
+    throw unavailable(`too many bytes wait for the broker: topic=${topic} (limit ${maxWaitingBytes} bytes)`);
+  }
+
   #checkSize(batch: QueuedBatch, bytes: number, { maxMessageBytes }: TopicState): void {
-    if (bytes > maxMessageBytes && !this.#options.compressed) throw tooLarge(batch, maxMessageBytes);
+    if (bytes > maxMessageBytes && !this.#options.compressed) throw tooLarge(this.#options, batch, maxMessageBytes);
     const records = encodedRecords(batch, this.#options);
     if (records <= MAX_RECORDS_OF_ONE_BATCH) return;
-    const message = `a batch of ${records} records is more than the ${MAX_RECORDS_OF_ONE_BATCH} that can be sent as one record a message`;
+    const limit = MAX_RECORDS_OF_ONE_BATCH;
+    const message = `a batch of ${records} records cannot be sent with kafka.format=record (limit ${limit} records)`;
     throw new BatchTooLargeError(message, { bytes: countBytes(batch.batch), limit: maxMessageBytes });
   }
 
-  #lane(partition: number): Lane {
-    let lane = this.#lanes.get(partition);
-    if (lane === undefined) {
-      lane = new Lane(partition, this.#options);
-      this.#lanes.set(partition, lane);
+  #senderOf(partition: number): PartitionSender {
+    let sender = this.#partitions.get(partition);
+    if (sender === undefined) {
+      sender = new PartitionSender(partition, this.#options);
+      this.#partitions.set(partition, sender);
     }
-    return lane;
+    return sender;
   }
 }
 
-/** Decided by what a resend has in common with its first copy. */
+/** By what a resend has in common with its first copy: the key, else the batch-id. */
 export function partitionOf({ id, idempotency }: QueuedBatch, partitions: number): number {
   if (idempotency !== undefined) return crc32(idempotency.key) % partitions;
   return (parseBatchId(id)?.sequence ?? crc32(id)) % partitions;
 }
 
-/** What waits for one partition. */
-class Lane {
+/** The batches that wait for one partition. */
+class PartitionSender {
   readonly #partition: number;
   readonly #options: SenderOptions;
   readonly #commits: GroupCommit<Waiting>;
@@ -164,7 +172,7 @@ class Lane {
     await this.#commits.idle();
   }
 
-  /** Gives a lone batch company; what already waited behind a send does not wait again. */
+  /** Lets a single batch wait for others. Batches that already waited for a send do not wait again. */
   async #linger(): Promise<void> {
     const first = this.#commits.oldest;
     const { lingerMs, targetBytes } = this.#options;
@@ -219,23 +227,31 @@ class Lane {
     if (error instanceof BatchTooLargeError) {
       // Each may fit alone, and one that does not must not take the others with it.
       if (group.length > 1) for (const waiting of group) await this.#send([waiting]);
-      else for (const waiting of group) waiting.reject(tooLarge(waiting.batch, error.limit, error));
+      else for (const waiting of group) waiting.reject(tooLarge(this.#options, waiting.batch, error.limit, error));
       return;
     }
     this.#lastOffset = undefined;
-    const behind = this.#commits.withdraw();
-    this.#options.metrics.queueWaiting.dec(behind.length);
+    const later = this.#commits.withdraw();
+    this.#options.metrics.queueWaiting.dec(later.length);
     this.#bytes = 0;
-    const { log } = this.#options;
-    log.warn('cannot send to the broker', { partition: this.#partition, err: error, fold: this.#partition });
-    const failure = unavailable(`the broker did not take the batch: ${messageOf(error)}`, error);
-    for (const waiting of [...group, ...behind]) waiting.reject(failure);
+    const { log, topic } = this.#options;
+    const partition = this.#partition;
+    log.warn('cannot send to the broker', { topic, partition, err: error, fold: partition });
+    const message = `the broker did not take the batch (topic=${topic} partition=${partition}): ${messageOf(error)}`;
+    const failure = unavailable(message, error);
+    for (const waiting of [...group, ...later]) waiting.reject(failure);
   }
 }
 
-function tooLarge(batch: QueuedBatch, limit: number, cause?: unknown): BatchTooLargeError {
-  const bytes = countBytes(batch.batch);
-  const message = `a batch of ${bytes} bytes does not fit into a record batch of the topic, which takes ${limit}`;
+function tooLarge(
+  { topic }: SenderOptions,
+  { batch }: QueuedBatch,
+  limit: number,
+  cause?: unknown,
+): BatchTooLargeError {
+  const bytes = countBytes(batch);
+  const known = limit > 0 ? ` (limit ${limit} bytes)` : '';
+  const message = `a batch of ${bytes} bytes is too large for topic=${topic}${known}`;
   return new BatchTooLargeError(message, { bytes, limit, ...(cause !== undefined && { cause }) });
 }
 

@@ -1,6 +1,6 @@
 import type { Admin } from '@platformatic/kafka';
 import { DEFAULT_MAX_MESSAGE_BYTES, type DriverOptions, type PartitionEnds, untilSeen } from '../driver.ts';
-import { hasApiId, type PlatformaticOptions } from './platformatic-client.ts';
+import { hasApiId, type PlatformaticOptions } from './client.ts';
 
 const TOPIC_CONFIG = 2;
 const EARLIEST = -2n;
@@ -11,7 +11,7 @@ export async function readEnds(
   { topic, groupId }: Pick<DriverOptions, 'topic' | 'groupId'>,
 ): Promise<PartitionEnds[]> {
   const count = await partitionsOf(admin, topic);
-  if (count === undefined) throw new Error(`there is no topic=${topic}`);
+  if (count === undefined) throw new Error(`topic=${topic} does not exist`);
   const indexes = Array.from({ length: count }, (_, index) => index);
   const offsetsAt = async (timestamp: bigint): Promise<Map<number, bigint>> => {
     const partitions = indexes.map((partitionIndex) => ({ partitionIndex, timestamp }));
@@ -67,7 +67,10 @@ export async function maxMessageBytesOf(admin: Admin, { topic, log }: Platformat
     return Number.isSafeInteger(value) && value > 0 ? value : DEFAULT_MAX_MESSAGE_BYTES;
   } catch (error) {
     if (!hasApiId(error, 'TOPIC_AUTHORIZATION_FAILED')) throw error;
-    log.warn('not allowed to read how large a message the topic takes; the default is assumed', { topic });
+    log.warn('not allowed to read max.message.bytes of the topic; using the default', {
+      topic,
+      bytes: DEFAULT_MAX_MESSAGE_BYTES,
+    });
     return DEFAULT_MAX_MESSAGE_BYTES;
   }
 }

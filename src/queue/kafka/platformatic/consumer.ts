@@ -1,23 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Admin, type ClusterMetadata, Consumer, type RecordsBatch } from '@platformatic/kafka';
-import type { DriverConsumption, InRecord, RecordReceiver, RecordSink } from '../driver.ts';
-import { readEnds } from './platformatic-admin.ts';
-import { clientOptions, hasApiId, type PlatformaticOptions } from './platformatic-client.ts';
+import { Admin, type ClusterMetadata, Consumer } from '@platformatic/kafka';
+import type { DriverConsumption, RecordReceiver, RecordSink } from '../driver.ts';
+import { readEnds } from './admin.ts';
+import { clientOptions, isPermanent, type PlatformaticOptions } from './client.ts';
+import { toInRecords } from './records.ts';
 
 /*
- * A member of the group by @platformatic/kafka, below its streams: one consumer joins, beats and commits, another, which
- * never joins, fetches, because a fetch that waits at the broker holds up whatever is behind it on its connection.
+ * A member of the group by @platformatic/kafka, without its streams. One consumer joins, sends heartbeats and commits.
+ * Another, which never joins, fetches: a fetch that waits at the broker delays every later request on its connection.
  *
- * Before every join the library asks for the member's metadata and waits for it: there we wait until all that was
- * fetched is stored and committed to the group, so a partition is never given away with work in flight.
+ * Before every join the library asks for the member's metadata and waits for it. There we wait until all that was
+ * fetched is stored and committed to the group: so a partition is never given away with work in flight.
  */
 
 const RETRY_MS = 500;
 const HEARTBEAT_MS = 1_000;
 const REBALANCE_TIMEOUT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** Bit 5 of a record batch's attributes: a transaction marker, no data. */
-const IS_CONTROL = 0x20;
+/** What storing the rest may take at a stop and before a rebalance. */
+const LAST_FLUSH_MS = 2_000;
 /** The name that kafkajs gives the same assignment: members of both kinds can be in one group while one replaces the other. */
 const PROTOCOLS = [{ name: 'RoundRobinAssigner', version: 1 }];
 
@@ -130,7 +131,7 @@ class Member {
         await this.#consumer.joinGroup({});
         return;
       } catch (error) {
-        if (isHopeless(error)) {
+        if (isPermanent(error)) {
           this.#sink.fatal(error instanceof Error ? error : new Error(String(error)));
           return;
         }
@@ -143,7 +144,7 @@ class Member {
   /** Gives up what is assigned, once all that was fetched of it is stored and committed, or cannot be. */
   async #letGo(): Promise<void> {
     const generation = this.#generation;
-    generation?.lost.abort(new Error('the group is joined anew'));
+    generation?.lost.abort(new Error('the group is joined again'));
     await generation?.work;
   }
 
@@ -158,7 +159,7 @@ class Member {
     generation.work = partitions.length === 0 ? Promise.resolve() : this.#read(partitions, generation.lost.signal);
   }
 
-  /** Assigns and reads, and begins anew with the assignment when positions turn out to be wrong. Never rejects. */
+  /** Assigns and reads. After a failure it begins again with the assignment. Never rejects. */
   async #read(partitions: readonly number[], lost: AbortSignal): Promise<void> {
     while (!lost.aborted) {
       try {
@@ -178,7 +179,8 @@ class Member {
     return Promise.all(
       partitions.map(async (partition) => {
         const state = ends.find((end) => end.partition === partition);
-        if (state === undefined) throw new Error(`the broker does not know partition=${partition}`);
+        if (state === undefined)
+          throw new Error(`the broker does not know topic=${this.#options.topic} partition=${partition}`);
         const receiver = await this.#sink.assign(state);
         if (state.committed !== receiver.offset) await this.#commit(partition, receiver.offset);
         return { partition, receiver, position: receiver.offset };
@@ -200,8 +202,22 @@ class Member {
       }
     });
     const results = await Promise.allSettled(loops);
+    if (lost.aborted) await this.#storeRest(readers);
     const rejected = results.find((result) => result.status === 'rejected');
     if (rejected !== undefined) throw rejected.reason;
+  }
+
+  /**
+   * Before the partitions are given up: stores what waits for more. What cannot be stored in time is read again by
+   * whoever gets the partition.
+   */
+  async #storeRest(readers: readonly Reader[]): Promise<void> {
+    const signal = AbortSignal.timeout(LAST_FLUSH_MS);
+    const flushes = readers.map(async ({ partition, receiver }) => {
+      const stored = await receiver.flush(signal);
+      if (stored !== undefined) await this.#commit(partition, stored);
+    });
+    await Promise.allSettled(flushes);
   }
 
   async #readOnce(
@@ -213,8 +229,11 @@ class Member {
     const { topic, fetch } = this.#options;
     const topicId = metadata.topics.get(topic)?.id ?? '';
     const partitions = readers.map(({ partition, position }) => ({
-      ...{ partition, currentLeaderEpoch: -1, lastFetchedEpoch: -1 },
-      ...{ fetchOffset: position, partitionMaxBytes: fetch.maxBytesPerPartition },
+      partition,
+      currentLeaderEpoch: -1,
+      lastFetchedEpoch: -1,
+      fetchOffset: position,
+      partitionMaxBytes: fetch.maxBytesPerPartition,
     }));
     const { minBytes, maxBytes, maxWaitMs } = fetch;
     const wanted = { node, minBytes, maxBytes, maxWaitTime: maxWaitMs, topics: [{ topicId, partitions }] };
@@ -225,20 +244,24 @@ class Member {
   }
 
   async #deliver(reader: Reader, response: FetchResponse, lost: AbortSignal): Promise<void> {
+    if (lost.aborted) return;
+    const { partition, receiver, position } = reader;
     const partitions = response.responses.flatMap((topic) => topic.partitions);
-    const fetched = partitions.find(({ partitionIndex }) => partitionIndex === reader.partition);
+    const fetched = partitions.find(({ partitionIndex }) => partitionIndex === partition);
     const batches = fetched?.records ?? [];
     const last = batches.at(-1);
-    if (last === undefined || lost.aborted) return;
-    const next = last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
-    const records = batches.flatMap((batch) => toInRecords(batch, reader.position));
-    // Of transaction markers alone: nothing to store, and the next fetch is behind them.
-    if (records.length > 0) await reader.receiver.receive(records, next, lost);
+    const next = last === undefined ? position : last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
+    const records = batches.flatMap((batch) => toInRecords(batch, position));
+    const hasMore = fetched !== undefined && next < fetched.highWatermark;
+    // Without a record there is no more for now, or a transaction marker alone: the next fetch begins after it.
+    const isEmpty = records.length === 0;
+    const stored = await (isEmpty ? receiver.flush(lost) : receiver.receive({ records, next, hasMore }, lost));
     reader.position = next;
-    await this.#commit(reader.partition, next);
+    if (isEmpty && next > position) await this.#commit(partition, next);
+    else if (stored !== undefined) await this.#commit(partition, stored);
   }
 
-  /** To the group: advisory, for the files and the journal have it already. */
+  /** Tells the group an offset. Advisory: the journal has it already. */
   async #commit(partition: number, offset: bigint): Promise<void> {
     const { topic } = this.#options;
     await this.#consumer
@@ -269,23 +292,4 @@ class Member {
   async #pause(lost: AbortSignal = this.#stopping.signal): Promise<void> {
     await sleep(RETRY_MS, undefined, { signal: lost }).catch(() => undefined);
   }
-}
-
-/** Errors that no later try mends: the process should end and say so. */
-function isHopeless(error: unknown): boolean {
-  const ids = ['GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'SASL_AUTHENTICATION_FAILED'];
-  return ids.some((id) => hasApiId(error, id)) || hasApiId(error, 'INCONSISTENT_GROUP_PROTOCOL');
-}
-
-function toInRecords(batch: RecordsBatch, position: bigint): InRecord[] {
-  if ((batch.attributes & IS_CONTROL) !== 0) return [];
-  const records: InRecord[] = [];
-  for (const { offsetDelta, timestampDelta, headers, value } of batch.records) {
-    const offset = batch.firstOffset + BigInt(offsetDelta);
-    if (offset < position) continue;
-    const texts: Record<string, string> = {};
-    for (const [name, text] of headers) texts[String(name)] ??= String(text ?? '');
-    records.push({ offset, timestamp: Number(batch.firstTimestamp + timestampDelta), headers: texts, value });
-  }
-  return records;
 }

@@ -1,10 +1,16 @@
 import { Admin, ProduceAcks, Producer } from '@platformatic/kafka';
-import { BatchTooLargeError } from '../../../model/deliver.ts';
-import { type Driver, type OutRecord, type Produced, retryNotTaken, type TopicState } from '../driver.ts';
+import {
+  type Driver,
+  type OutRecord,
+  type Produced,
+  recordBatchTooLarge,
+  retryNotTaken,
+  type TopicState,
+} from '../driver.ts';
 import { createReplaceable } from '../replaceable.ts';
-import { createTopic, maxMessageBytesOf, partitionsOf, readEnds } from './platformatic-admin.ts';
-import { clientOptions, hasApiId, type PlatformaticOptions } from './platformatic-client.ts';
-import { consumeByPlatformatic } from './platformatic-consumer.ts';
+import { createTopic, maxMessageBytesOf, partitionsOf, readEnds } from './admin.ts';
+import { clientOptions, hasApiId, type PlatformaticOptions } from './client.ts';
+import { consumeByPlatformatic } from './consumer.ts';
 
 type Text = string;
 type TextProducer = Producer<Text, Buffer, Text, Text>;
@@ -18,7 +24,7 @@ const serializers = {
 
 export function createPlatformaticDriver(options: PlatformaticOptions): Driver {
   const { topic, sendTimeoutMs } = options;
-  // After a request timed out, a connection of this library no longer finds its answers: it must be replaced.
+  // After a request has timed out, a connection of this library no longer matches answers to requests: it must be replaced.
   const producers = createReplaceable<TextProducer>({
     open: async () => new Producer<Text, Buffer, Text, Text>({ ...clientOptions(options, sendTimeoutMs), serializers }),
     close: (producer) => producer.close(true),
@@ -32,10 +38,7 @@ export function createPlatformaticDriver(options: PlatformaticOptions): Driver {
     try {
       return await retryNotTaken(() => producers.use((producer) => send(producer, partition, records)), isNotTaken);
     } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      const bytes = records.reduce((sum, record) => sum + record.value.length, 0);
-      const message = 'the record batch is larger than the topic takes';
-      throw new BatchTooLargeError(message, { bytes, limit: 0, cause: error });
+      throw isTooLarge(error) ? recordBatchTooLarge(options, records, error) : error;
     }
   }
 

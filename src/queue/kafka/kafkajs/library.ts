@@ -4,12 +4,12 @@ import { crc32c as wasmCrc32c } from '@platformatic/wasm-utils';
 import type * as KafkaJs from 'kafkajs';
 
 /*
- * The one place that loads kafkajs, because its hot spots are changed as it is loaded. It is no longer maintained,
- * so 2.2.4 is what it will always be; where a file is not as expected, it stays as it is.
+ * The one place that loads kafkajs, because its hot spots are replaced when it is loaded. It is no longer maintained, so
+ * 2.2.4 is its last version. A file that is not as expected is not replaced.
  *
  * Its checksum of record batches is a loop in JavaScript: a native one takes a twentieth of the time. Its encoder clears
- * each buffer that it then writes over, and grows several for every send. It groups messages by partition in a time that
- * grows with the square of their number: over a minute, in one go, for 100,000.
+ * each buffer before it overwrites it, and grows several for every send. It groups messages by partition in a time that
+ * grows with the square of their number: over a minute, without a pause, for 100,000.
  */
 
 const require = createRequire(import.meta.url);
@@ -34,7 +34,7 @@ interface Encoder {
   offset: number;
 }
 
-/** The hardware's instruction where the native module could be installed, WebAssembly elsewhere. */
+/** The processor's instruction if the native module is installed, else WebAssembly. */
 function fastestChecksum(): Checksum {
   try {
     const native = require('@node-rs/crc32') as { readonly crc32c: Checksum };
@@ -44,7 +44,7 @@ function fastestChecksum(): Checksum {
   }
 }
 
-/** Puts ours in the place of a module before anything has loaded it, if both give the same. */
+/** Replaces the module before anything has loaded it, if both give the same result. */
 function replaceChecksum(): void {
   const original = require(CHECKSUM) as Checksum;
   const ours = fastestChecksum();

@@ -7,7 +7,7 @@ export type PlatformaticOptions = DriverOptions & { readonly log: Log };
 const CONNECT_TIMEOUT_MS = 1_500;
 const METADATA_MAX_AGE_MS = 30_000;
 
-/** Options of any client of this library: no retries of its own, which would resend behind our back. */
+/** Options of every client of this library: no retries of its own, which would resend without our knowing. */
 export function clientOptions({ brokers, clientId, ssl, sasl }: DriverOptions, requestTimeout: number) {
   return {
     clientId,
@@ -31,7 +31,13 @@ const SASL_MECHANISMS = {
   'scram-sha-512': 'SCRAM-SHA-512',
 } as const;
 
-/** Whether the broker answered with this error of the protocol, at whatever depth the library keeps it. */
+/** Whether the broker answered with this error of the protocol, at any depth of the library's error. */
 export function hasApiId(error: unknown, apiId: string): boolean {
   return error instanceof Error && findErrorBy(error, 'apiId', apiId) !== null;
+}
+
+/** Errors that stay whatever is tried: the process should end and say so. */
+export function isPermanent(error: unknown): boolean {
+  const ids = ['GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'SASL_AUTHENTICATION_FAILED'];
+  return ids.some((id) => hasApiId(error, id)) || hasApiId(error, 'INCONSISTENT_GROUP_PROTOCOL');
 }

@@ -1,7 +1,7 @@
 import type { Admin } from 'kafkajs';
 import { DEFAULT_MAX_MESSAGE_BYTES, type PartitionEnds, untilSeen } from '../driver.ts';
-import { ConfigResourceTypes } from './kafkajs.ts';
-import type { KafkaJsOptions } from './kafkajs-client.ts';
+import type { KafkaJsOptions } from './client.ts';
+import { ConfigResourceTypes } from './library.ts';
 
 export async function readEnds(
   admin: Admin,
@@ -36,7 +36,7 @@ export async function createTopic(admin: Admin, options: KafkaJsOptions): Promis
   const { topic, partitions, replication, maxMessageBytes, log } = options;
   const configEntries = [{ name: 'max.message.bytes', value: String(maxMessageBytes) }];
   const created = await admin.createTopics({
-    // It would fail where its first look comes too early.
+    // Waiting would fail when the first check comes too early.
     waitForLeaders: false,
     topics: [{ topic, numPartitions: partitions, replicationFactor: replication, configEntries }],
   });
@@ -55,12 +55,15 @@ export async function maxMessageBytesOf(admin: Admin, { topic, log }: KafkaJsOpt
     return Number.isSafeInteger(value) && value > 0 ? value : DEFAULT_MAX_MESSAGE_BYTES;
   } catch (error) {
     if (typeOf(error) !== 'TOPIC_AUTHORIZATION_FAILED') throw error;
-    log.warn('not allowed to read how large a message the topic takes; the default is assumed', { topic });
+    log.warn('not allowed to read max.message.bytes of the topic; using the default', {
+      topic,
+      bytes: DEFAULT_MAX_MESSAGE_BYTES,
+    });
     return DEFAULT_MAX_MESSAGE_BYTES;
   }
 }
 
-/** The protocol's name for an error, also where the library wrapped it. */
+/** The protocol's name for an error, also if the library wrapped it. */
 export function typeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ('type' in error && typeof error.type === 'string') return error.type;

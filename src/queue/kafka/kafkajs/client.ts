@@ -1,16 +1,16 @@
 import type { Kafka as Client, logCreator, RetryOptions, SASLOptions } from 'kafkajs';
 import type { Log } from '../../../log.ts';
 import type { DriverOptions } from '../driver.ts';
-import { Kafka, logLevel } from './kafkajs.ts';
-import { registerCodecs } from './kafkajs-codecs.ts';
+import { registerCodecs } from './codecs.ts';
+import { Kafka, logLevel } from './library.ts';
 
 export type KafkaJsOptions = DriverOptions & { readonly log: Log };
 
 const CONNECT_TIMEOUT_MS = 1_500;
 
 /**
- * A client of its own for each producer, consumer and admin: clients made from one `Kafka` share what they believe the
- * group has committed.
+ * A client of its own for each producer, consumer and admin: clients of one `Kafka` share their view of the offsets that
+ * the group has committed.
  */
 export function createKafkaJs(options: KafkaJsOptions, requestTimeout: number, retry: RetryOptions): Client {
   registerCodecs();
@@ -38,7 +38,7 @@ function toSasl({ mechanism, username, password }: NonNullable<DriverOptions['sa
   }
 }
 
-/** What the library says while a broker is away is said by us already, once: its own words are for debugging. */
+/** While a broker is unavailable, logforge's own messages say so once. Those of the library are for debugging. */
 function toLogCreator(log: Log): logCreator {
   return () => {
     return ({ namespace, log: { message, ...rest } }) => {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from '@platformatic/wasm-utils';
-import { CompressionCodecs, CompressionTypes } from './kafkajs.ts';
+import { CompressionCodecs, CompressionTypes } from './library.ts';
 
 interface Codec {
   compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;
@@ -23,7 +23,7 @@ export function decompressSnappy(buffer: Buffer): Buffer {
   for (let at = XERIAL_HEADER_BYTES; at < buffer.length; ) {
     const length = buffer.readUInt32BE(at);
     const end = at + 4 + length;
-    if (end > buffer.length) throw new Error(`snappy block of ${length} bytes is cut off`);
+    if (end > buffer.length) throw new Error(`a snappy block of ${length} bytes is incomplete`);
     blocks.push(snappyDecompress(buffer.subarray(at + 4, end)));
     at = end;
   }
@@ -46,7 +46,7 @@ const CODECS: readonly (readonly [number, Codec])[] = [
   [CompressionTypes.ZSTD, { compress: ({ buffer }) => zstdAsync(buffer), decompress: (buffer) => unzstdAsync(buffer) }],
 ];
 
-/** kafkajs brings gzip alone, and gives up a partition for good at the first record batch of another codec. */
+/** kafkajs has only gzip. At the first record batch of another codec it stops reading the partition permanently. */
 export function registerCodecs(): void {
   const table: Record<number, () => Codec> = CompressionCodecs;
   for (const [type, codec] of CODECS) table[type] = () => codec;
