@@ -1,3 +1,4 @@
+import { NEWLINE } from '../model/bytes.ts';
 import type { Hour } from '../model/hour.ts';
 import { type OwnedSummary, type Summary, SummaryFormatError } from '../model/summary.ts';
 import type { CommittedHour } from '../repo/repo.ts';
@@ -89,7 +90,7 @@ function findFault(previous: Summary, file: HourSource, end: number): string | u
   if (bytes > end) return `the file is shorter (${end} bytes) than what was counted (${bytes})`;
   if (bytes === 0) return undefined;
   const last = Buffer.alloc(1);
-  return file.read(last, 0, 1, bytes - 1) === 1 && last[0] === 0x0a ? undefined : 'the file was changed by hand';
+  return file.read(last, 0, 1, bytes - 1) === 1 && last[0] === NEWLINE ? undefined : 'the file was changed by hand';
 }
 
 /** The new counts go into the old maps: few into many, and what is in order stays so, which the writer sorts faster. */

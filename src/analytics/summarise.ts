@@ -1,5 +1,6 @@
 import { createPlainLine, PADDING, readPlainLine } from '../lines/plain-line.ts';
 import { TokenTable } from '../lines/token-table.ts';
+import { NEWLINE } from '../model/bytes.ts';
 
 /** What a stretch of stored lines adds to its hour's summary. */
 export interface LineCounts {
@@ -52,7 +53,7 @@ export function createLineCounter(): LineCounter {
 
   return {
     count(buffer, filled) {
-      const end = filled === 0 ? 0 : buffer.lastIndexOf(0x0a, filled - 1) + 1;
+      const end = filled === 0 ? 0 : buffer.lastIndexOf(NEWLINE, filled - 1) + 1;
       const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
       let at = 0;
       while (at < end) {
@@ -61,7 +62,7 @@ export function createLineCounter(): LineCounter {
         const userAgent =
           path === 0 ? 0 : userAgents.find(view, line.userAgentStart, line.userAgentEnd, line.userAgentHash);
         if (userAgent === 0) {
-          const newline = buffer.indexOf(0x0a, at);
+          const newline = buffer.indexOf(NEWLINE, at);
           countParsed(buffer.toString('utf8', at, newline));
           at = newline + 1;
         } else {
@@ -141,7 +142,7 @@ export function createFileCounter({ sliceBytes = SLICE_BYTES, maxLineBytes = MAX
       position += got;
       filled += got;
       if (dropped > 0) {
-        const rest = buffer.indexOf(0x0a) + 1;
+        const rest = buffer.indexOf(NEWLINE) + 1;
         if (rest === 0 || rest > filled) {
           dropped += filled;
           filled = 0;

@@ -1,3 +1,4 @@
+import { NEWLINE, RETURN } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import { type Columns, encodeRow, MAX_COLUMNS, readColumns } from './csv-columns.ts';
 import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
@@ -5,9 +6,6 @@ import { Pace } from './pace.ts';
 import { ParsedRows } from './parsed-rows.ts';
 import { RowScan, UNFINISHED } from './row-scan.ts';
 import { startOfText } from './utf8.ts';
-
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
 
 /**
  * `text/csv` (RFC 4180; rows end in CRLF or LF). Rows are counted from 1, the header and empty lines included. A row with

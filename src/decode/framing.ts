@@ -1,3 +1,15 @@
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  isWhite,
+  NEWLINE,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+} from '../model/bytes.ts';
+
 /** One record's own bytes in a file that is read piece by piece. */
 export interface Frame {
   /** Without its delimiter. A view of what was pushed, where the record did not span two pieces. */
@@ -38,14 +50,6 @@ const BOUNDARIES: Record<Framing, (within: boolean) => Boundary> = {
 /** Longer records than this are reported and left out: a stored line is at most a few hundred KiB. */
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 
-const NEWLINE = 10;
-const QUOTE = 34;
-const COMMA = 44;
-const BACKSLASH = 92;
-const OPEN_BRACKET = 91;
-const CLOSE_BRACKET = 93;
-const OPEN_BRACE = 123;
-const CLOSE_BRACE = 125;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
 /** `offset` and `number`: what stands before the first byte pushed, for a file that is taken up in the middle. */
@@ -114,10 +118,6 @@ export function createFramer(framing: Framing, options: { offset?: number; numbe
 function isBlank(bytes: Buffer): boolean {
   for (const byte of bytes) if (!isWhite(byte)) return false;
   return true;
-}
-
-function isWhite(byte: number): boolean {
-  return byte === 32 || byte === 9 || byte === NEWLINE || byte === 13;
 }
 
 function lineBoundary(): Boundary {

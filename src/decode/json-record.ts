@@ -1,6 +1,7 @@
+import { BACKSLASH, COMMA, isContinuation, isWhite, LOWER_U, OPEN_BRACE, QUOTE } from '../model/bytes.ts';
 import type { DecodeOptions } from './decode.ts';
 import { findJsonFault, type JsonFault } from './json-syntax.ts';
-import { endOfValue, isWhite, skipWhite } from './json-tokens.ts';
+import { endOfValue, skipWhite } from './json-tokens.ts';
 import { encodeRecord, exceeds, NOT_AN_OBJECT, type RecordFault, type StoredRecord } from './record.ts';
 
 /** Up to here JSON.parse is quick enough to be called in one go. */
@@ -10,10 +11,6 @@ const STEP = 512 * 1024;
 const MEMBER_STEP = 32 * 1024;
 /** Longer than `"userAgent"` with every letter escaped: no name of this length is one of the three. */
 const LONG_NAME = 64;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
-const OPEN_BRACE = 0x7b;
 
 /** Half-open range of bytes. */
 interface Span {
@@ -119,9 +116,9 @@ function endOfPiece(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < Math.min(start + LARGE, end)) {
     if (bytes[at] !== BACKSLASH) at++;
-    else at += bytes[at + 1] === 0x75 ? 6 : 2;
+    else at += bytes[at + 1] === LOWER_U ? 6 : 2;
   }
-  while (at < end && ((bytes[at] ?? 0) & 0xc0) === 0x80) at++;
+  while (at < end && isContinuation(bytes[at])) at++;
   return at;
 }
 

@@ -1,4 +1,27 @@
-import { isWhite } from './json-tokens.ts';
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  isDigit,
+  isHexDigit,
+  isSimpleEscape,
+  isWhite,
+  LOWER_CASE_BIT,
+  LOWER_E,
+  LOWER_F,
+  LOWER_N,
+  LOWER_T,
+  LOWER_U,
+  MINUS,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  PLUS,
+  POINT,
+  QUOTE,
+  ZERO,
+} from '../model/bytes.ts';
 
 /** Where text stops being JSON, and what could stand there. */
 export interface JsonFault {
@@ -6,25 +29,11 @@ export interface JsonFault {
   readonly expected: string;
 }
 
-const QUOTE = 0x22;
-const PLUS = 0x2b;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const POINT = 0x2e;
-const ZERO = 0x30;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const LOWER_U = 0x75;
-
 const STEP = 256 * 1024;
 const LITERALS = new Map([
-  [0x74, 'true'],
-  [0x66, 'false'],
-  [0x6e, 'null'],
+  [LOWER_T, 'true'],
+  [LOWER_F, 'false'],
+  [LOWER_N, 'null'],
 ]);
 
 // Where in the grammar of RFC 8259 the next byte stands. From IN_STRING on it is within a token.
@@ -253,33 +262,7 @@ function afterNumberByte(state: number, byte: number): number {
   }
   const isWhole = state === BEHIND_ZERO || state === IN_INTEGER;
   if (byte === POINT) return isWhole ? BEHIND_POINT : -1;
-  if (byte === 0x65 || byte === 0x45) return isWhole || state === IN_FRACTION ? BEHIND_E : -1;
+  if ((byte | LOWER_CASE_BIT) === LOWER_E) return isWhole || state === IN_FRACTION ? BEHIND_E : -1;
   if (byte === PLUS || byte === MINUS) return state === BEHIND_E ? BEHIND_E_SIGN : -1;
   return -1;
-}
-
-/** One of `"\/bfnrt`. */
-function isSimpleEscape(byte: number): boolean {
-  switch (byte) {
-    case QUOTE:
-    case BACKSLASH:
-    case 0x2f:
-    case 0x62:
-    case 0x66:
-    case 0x6e:
-    case 0x72:
-    case 0x74:
-      return true;
-    default:
-      return false;
-  }
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte < ZERO + 10;
-}
-
-function isHexDigit(byte: number): boolean {
-  const lower = byte | 0x20;
-  return isDigit(byte) || (lower >= 0x61 && lower <= 0x66);
 }

@@ -1,18 +1,16 @@
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  isWhite,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+} from '../model/bytes.ts';
 
 const STEP = 512 * 1024;
-
-/** Space, tab, newline, carriage return: the white space of JSON. */
-export function isWhite(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
 
 /** The first byte at or after `at` that is not white space, or `end`. Yields in long stretches. */
 export function* skipWhite(bytes: Uint8Array, at: number, end: number): Generator<undefined, number, undefined> {

@@ -1,15 +1,12 @@
+import { CLOSE_BRACKET, COMMA, isWhite, OPEN_BRACKET } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
 import { readJsonRecord } from './json-record.ts';
 import { findJsonFault, type JsonFault } from './json-syntax.ts';
-import { endOfValue, isWhite, skipWhite } from './json-tokens.ts';
+import { endOfValue, skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
 import { RecordTaker } from './record-taker.ts';
 import { lineAndColumn, quoteCharacter, startOfText } from './utf8.ts';
-
-const COMMA = 0x2c;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
 
 /**
  * `application/json`: one array of records. Each element is judged by itself; together they are JSON exactly if each of

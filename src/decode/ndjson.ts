@@ -1,3 +1,4 @@
+import { NEWLINE, RETURN } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import type { Decoded, DecodeOptions } from './decode.ts';
 import { describeFault } from './json.ts';
@@ -11,8 +12,6 @@ import { lineAndColumn, startOfText } from './utf8.ts';
 
 /** A line that is judged in one go. */
 const SHORT = 4096;
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
 /** What an empty line costs, in bytes that are gone over. */
 const EMPTY_LINE_COST = 16;
 

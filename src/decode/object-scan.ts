@@ -5,18 +5,24 @@
 import type { InstantScan } from '../lines/instant-scan.ts';
 import { findStop, isTrimmed, toWords } from '../lines/scan-text.ts';
 import type { Scratch } from '../lines/writer.ts';
-import { isWhite } from './json-tokens.ts';
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  COLON,
+  COMMA,
+  isWhite,
+  LOWER_B,
+  LOWER_F,
+  LOWER_N,
+  LOWER_R,
+  LOWER_T,
+  NEWLINE,
+  OPEN_BRACE,
+  QUOTE,
+  SLASH,
+  UPPER_Z,
+} from '../model/bytes.ts';
 import type { ValueScan } from './value-scan.ts';
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const SLASH = 0x2f;
-const COLON = 0x3a;
-const BACKSLASH = 0x5c;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const NEWLINE = 0x0a;
-const Z = 0x5a;
 
 const TIMESTAMP_NAME = toWords('timestamp');
 const PATH_NAME = toWords('path');
@@ -103,7 +109,7 @@ export class ObjectScan {
     scratch.head();
     if (instants.text === undefined) {
       scratch.slice(view, this.#timestampStart, instants.end);
-      scratch.byte(Z);
+      scratch.byte(UPPER_Z);
     } else {
       scratch.text(instants.text);
     }
@@ -204,10 +210,10 @@ export class ObjectScan {
       if (bytes[i] !== BACKSLASH || i >= this.#values.limit) return -1;
       const escaped = bytes[i + 1];
       if (escaped === SLASH) this.#hasSlashEscape = true;
-      else if (escaped === 0x74 || escaped === 0x6e || escaped === 0x66 || escaped === 0x72) {
+      else if (escaped === LOWER_T || escaped === LOWER_N || escaped === LOWER_F || escaped === LOWER_R) {
         if (i === start) return -1;
         whiteEscapeEnd = i + 2;
-      } else if (escaped !== QUOTE && escaped !== BACKSLASH && escaped !== 0x62) return -1;
+      } else if (escaped !== QUOTE && escaped !== BACKSLASH && escaped !== LOWER_B) return -1;
       i += 2;
     }
     return i > start && i !== whiteEscapeEnd && isTrimmed(bytes, start, i) ? i : -1;

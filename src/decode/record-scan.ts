@@ -4,13 +4,9 @@
 import { InstantScan } from '../lines/instant-scan.ts';
 import { findStop, isTrimmed } from '../lines/scan-text.ts';
 import { HEAD_LENGTH, PATH_LENGTH, USER_AGENT_LENGTH } from '../lines/stored-form.ts';
+import { CLOSE_BRACE, COMMA, OPEN_BRACE, QUOTE } from '../model/bytes.ts';
 import { ObjectScan } from './object-scan.ts';
 import { ValueScan } from './value-scan.ts';
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 
 /** The least that a record in stored form takes: `{"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"-"}`. */
 const MIN_LENGTH = HEAD_LENGTH + 20 + PATH_LENGTH + 1 + USER_AGENT_LENGTH + 1 + 2;

@@ -1,8 +1,8 @@
+import { NEWLINE } from '../model/bytes.ts';
 import type { Collector } from './collector.ts';
 import type { DecodeOptions } from './decode.ts';
 import { RecordScan } from './record-scan.ts';
 
-const NEWLINE = 0x0a;
 /** What a run goes over before it comes back: a fraction of a millisecond's work. */
 const RUN_BYTES = 256 * 1024;
 

@@ -3,15 +3,8 @@
 import { InstantScan } from '../lines/instant-scan.ts';
 import { findStop, findValueStop, isTrimmed } from '../lines/scan-text.ts';
 import type { Scratch } from '../lines/writer.ts';
+import { BACKSLASH, CLOSE_BRACE, COMMA, isContinuation, NEWLINE, QUOTE, RETURN, UPPER_Z } from '../model/bytes.ts';
 import { type Columns, MAX_COLUMNS } from './csv-columns.ts';
-
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACE = 0x7d;
-const Z = 0x5a;
 
 /** Of a value: where it begins and ends, without its quotes, and whether its bytes are also its JSON text. */
 const VALUE_INTS = 3;
@@ -111,7 +104,7 @@ export class RowScan {
     scratch.head();
     if (instants.text === undefined) {
       scratch.slice(this.#view, timestampStart, instants.end);
-      scratch.byte(Z);
+      scratch.byte(UPPER_Z);
     } else {
       scratch.text(instants.text);
     }
@@ -236,6 +229,6 @@ export class RowScan {
 function endOfPiece(bytes: Buffer, start: number, end: number): number {
   if (end - start < STEP) return end;
   let at = start + STEP;
-  while (at < end && ((bytes[at] as number) & 0xc0) === 0x80) at++;
+  while (at < end && isContinuation(bytes[at])) at++;
   return at;
 }

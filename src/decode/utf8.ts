@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { isContinuation, NEWLINE } from '../model/bytes.ts';
 import { MalformedBodyError } from './decode.ts';
 
 const STEP = 512 * 1024;
@@ -22,7 +23,7 @@ export function* lineAndColumn(
   let line = 1;
   let column = 1;
   for (let i = start; i < offset; i++) {
-    if (text[i] === 0x0a) {
+    if (text[i] === NEWLINE) {
       line++;
       column = 1;
     } else if (!isContinuation(text[i])) {
@@ -59,8 +60,4 @@ function skipValid(bytes: Buffer, start: number, size: number): number {
     good = end;
   }
   return good;
-}
-
-function isContinuation(byte: number | undefined): boolean {
-  return byte !== undefined && (byte & 0xc0) === 0x80;
 }

@@ -1,9 +1,8 @@
+import { COMMA, NEWLINE } from '../model/bytes.ts';
 import type { Batch, Chunk } from '../model/chunk.ts';
 import type { Hour } from '../model/hour.ts';
 import { Scratch } from './writer.ts';
 
-const COMMA = 0x2c;
-const NEWLINE = 0x0a;
 /** Bytes up to which a copy by words is quicker than a call of the runtime's. */
 const SHORT = 512;
 /** Bytes that are taken for a scratch buffer before it is known how many are needed. */

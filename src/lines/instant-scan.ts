@@ -1,13 +1,6 @@
+import { COLON, isDigit, MINUS, PLUS, POINT, UPPER_T, UPPER_Z, ZERO } from '../model/bytes.ts';
 import type { Hour } from '../model/hour.ts';
 import { daysFromCivil, daysInMonth, MAX_TIMESTAMP_LENGTH, parseTimestamp } from './timestamp.ts';
-
-const PLUS = 0x2b;
-const MINUS = 0x2d;
-const POINT = 0x2e;
-const ZERO = 0x30;
-const COLON = 0x3a;
-const T = 0x54;
-const Z = 0x5a;
 
 /** Length of `2025-11-22T15:23:00`. */
 const SECONDS_LENGTH = 19;
@@ -44,11 +37,11 @@ export class InstantScan {
     const bytes = this.#bytes;
     if (!this.#readSeconds(at)) return -1;
     let i = at + SECONDS_LENGTH;
-    if (bytes[i] === Z) return i;
+    if (bytes[i] === UPPER_Z) return i;
     if (bytes[i] !== POINT) return -1;
     i = skipDigits(bytes, i + 1, i + MAX_FRACTION + 2);
     const digits = i - at - SECONDS_LENGTH - 1;
-    return digits > 0 && digits <= MAX_FRACTION && bytes[i - 1] !== ZERO && bytes[i] === Z ? i : -1;
+    return digits > 0 && digits <= MAX_FRACTION && bytes[i - 1] !== ZERO && bytes[i] === UPPER_Z ? i : -1;
   }
 
   /** Reads [start, end), any RFC 3339 timestamp; false when it is not valid. Sets `hour`, and `end` or `text`. */
@@ -108,7 +101,7 @@ export class InstantScan {
     const hour = twoDigits(bytes, at + 11);
     // Not a digit is NaN, which no comparison lets through.
     const isReal = year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysInMonth(year, month) && hour <= 23;
-    if (!isReal || bytes[at + 4] !== MINUS || bytes[at + 7] !== MINUS || bytes[at + 10] !== T) return false;
+    if (!isReal || bytes[at + 4] !== MINUS || bytes[at + 7] !== MINUS || bytes[at + 10] !== UPPER_T) return false;
     this.#word0 = this.#view.getInt32(at, true);
     this.#word1 = this.#view.getInt32(at + 4, true);
     this.#word2 = this.#view.getInt32(at + 8, true);
@@ -120,7 +113,7 @@ export class InstantScan {
 
 /** `Z` or an offset of nothing, and no more. */
 function isUtc(bytes: Uint8Array, zone: number, end: number): boolean {
-  if (bytes[zone] === Z) return zone + 1 === end;
+  if (bytes[zone] === UPPER_Z) return zone + 1 === end;
   if (zone + 6 !== end || (bytes[zone] !== PLUS && bytes[zone] !== MINUS)) return false;
   return twoDigits(bytes, zone + 1) === 0 && bytes[zone + 3] === COLON && twoDigits(bytes, zone + 4) === 0;
 }
@@ -138,6 +131,6 @@ function twoDigits(bytes: Uint8Array, at: number): number {
 
 function skipDigits(bytes: Uint8Array, at: number, limit: number): number {
   let i = at;
-  while (i < limit && (bytes[i] as number) >= ZERO && (bytes[i] as number) < ZERO + 10) i++;
+  while (i < limit && isDigit(bytes[i] as number)) i++;
   return i;
 }

@@ -7,14 +7,23 @@
 // says nothing about the line: JSON.parse judges it. A plain line is one that JSON.parse takes, and whose path and user
 // agent are the bytes between the quotes.
 
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  COLON,
+  COMMA,
+  isDigit,
+  isHexDigit,
+  LOWER_CASE_BIT,
+  LOWER_E,
+  MINUS,
+  NEWLINE,
+  PLUS,
+  POINT,
+  QUOTE,
+  ZERO,
+} from '../model/bytes.ts';
 import { lastWord } from './token-table.ts';
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const END = 0x7d; // }
-const NEWLINE = 0x0a;
 
 const HEAD = words('{"timestamp":"');
 const PATH = words('","path":"');
@@ -83,7 +92,7 @@ export function readPlainLine(view: DataView, start: number, line: PlainLine): n
     at = skipExtras(view, at, limit);
     if (at < 0) return -1;
   }
-  return view.getUint8(at) === END && view.getUint8(at + 1) === NEWLINE ? at + 2 : -1;
+  return view.getUint8(at) === CLOSE_BRACE && view.getUint8(at + 1) === NEWLINE ? at + 2 : -1;
 }
 
 /** Of the string that scanString went over last. */
@@ -181,7 +190,7 @@ const LITERALS = ['true', 'false', 'null'].map((text) => Buffer.from(text));
 function skipScalar(view: DataView, start: number, limit: number): number {
   const first = view.getUint8(start);
   if (first === QUOTE) return skipText(view, start + 1, limit);
-  if (first === 0x2d || isDigit(first)) return skipNumber(view, start);
+  if (first === MINUS || isDigit(first)) return skipNumber(view, start);
   const literal = LITERALS.find((bytes) => bytes[0] === first);
   if (literal === undefined) return -1;
   return literal.every((byte, i) => view.getUint8(start + i) === byte) ? start + literal.length : -1;
@@ -200,19 +209,19 @@ function skipText(view: DataView, start: number, limit: number): number {
     const escaped = String.fromCharCode(view.getUint8(p));
     if (!'"\\/bfnrtu'.includes(escaped)) return -1;
     if (escaped !== 'u') continue;
-    for (const stop = p + 4; p < stop; p++) if (!isHex(view.getUint8(p + 1))) return -1;
+    for (const stop = p + 4; p < stop; p++) if (!isHexDigit(view.getUint8(p + 1))) return -1;
   }
   return -1;
 }
 
 /** RFC 8259, section 6: an optional minus, an integer without leading zeros, a fraction, an exponent. */
 function skipNumber(view: DataView, start: number): number {
-  const whole = view.getUint8(start) === 0x2d ? start + 1 : start;
-  let at = view.getUint8(whole) === 0x30 ? whole + 1 : skipDigits(view, whole);
-  if (at >= 0 && view.getUint8(at) === 0x2e) at = skipDigits(view, at + 1);
-  if (at < 0 || (view.getUint8(at) | 0x20) !== 0x65) return at;
+  const whole = view.getUint8(start) === MINUS ? start + 1 : start;
+  let at = view.getUint8(whole) === ZERO ? whole + 1 : skipDigits(view, whole);
+  if (at >= 0 && view.getUint8(at) === POINT) at = skipDigits(view, at + 1);
+  if (at < 0 || (view.getUint8(at) | LOWER_CASE_BIT) !== LOWER_E) return at;
   const sign = view.getUint8(at + 1);
-  return skipDigits(view, sign === 0x2b || sign === 0x2d ? at + 2 : at + 1);
+  return skipDigits(view, sign === PLUS || sign === MINUS ? at + 2 : at + 1);
 }
 
 /** The place behind at least one digit, or -1. Ends at the newline at the latest. */
@@ -220,14 +229,6 @@ function skipDigits(view: DataView, start: number): number {
   let at = start;
   while (isDigit(view.getUint8(at))) at += 1;
   return at === start ? -1 : at;
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39;
-}
-
-function isHex(byte: number): boolean {
-  return isDigit(byte) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66);
 }
 
 /** The text as little-endian words; the last one overlaps the one before where the length is no multiple of four. */

@@ -9,6 +9,8 @@
 //
 // `slots` is open-addressed, two words a slot: hash, and the entry's first word (0: free; entries start at word 1).
 
+import { BACKSLASH } from '../model/bytes.ts';
+
 const MIN_SLOTS = 1 << 10;
 const MIN_ARENA_BYTES = 1 << 16;
 const HEADER_WORDS = 2;
@@ -132,7 +134,7 @@ export class TokenTable {
 }
 
 function hasBackslash(view: DataView, start: number, end: number): boolean {
-  for (let p = start; p < end; p++) if (view.getUint8(p) === 0x5c) return true;
+  for (let p = start; p < end; p++) if (view.getUint8(p) === BACKSLASH) return true;
   return false;
 }
 

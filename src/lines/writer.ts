@@ -1,6 +1,6 @@
+import { BACKSLASH } from '../model/bytes.ts';
 import { HEAD, HEAD_LENGTH, PATH, PATH_LENGTH, USER_AGENT, USER_AGENT_LENGTH } from './stored-form.ts';
 
-const BACKSLASH = 0x5c;
 const NOTHING = Buffer.alloc(0);
 const NO_VIEW = new DataView(NOTHING.buffer, 0, 0);
 

@@ -1,3 +1,4 @@
+import { countLines, NEWLINE } from '../model/bytes.ts';
 import { type Batch, countRecords } from '../model/chunk.ts';
 import type { Deliver } from '../model/deliver.ts';
 import type { Live, TailFilter, TailPiece } from './live.ts';
@@ -52,7 +53,7 @@ export function createTails(options: TailOptions = {}): Tails {
     for (const { lines, count } of batch) {
       const room = examinedBytes - copied;
       const whole = lines.length <= room;
-      const end = whole ? lines.length : lines.subarray(0, Math.max(room, 0)).lastIndexOf(0x0a) + 1;
+      const end = whole ? lines.length : lines.subarray(0, Math.max(room, 0)).lastIndexOf(NEWLINE) + 1;
       if (end === 0) break;
       const piece = Buffer.from(lines.subarray(0, end));
       pieces.push(piece);
@@ -143,12 +144,6 @@ function choose(parts: {
 
 function splitLines(pieces: readonly Buffer[]): string[] {
   return pieces.flatMap((piece) => piece.toString('utf8').split('\n').slice(0, -1));
-}
-
-function countLines(lines: Buffer): number {
-  let count = 0;
-  for (let at = lines.indexOf(0x0a); at >= 0; at = lines.indexOf(0x0a, at + 1)) count += 1;
-  return count;
 }
 
 type Fields = ReadonlyMap<string, unknown>;
