@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NEWLINE } from '../model/bytes.ts';
 
 /** One stored line of `<dlqDir>/YYYY-MM-DD.ndjson`. */
 export interface DeadLetterLine {
@@ -58,8 +59,6 @@ export async function* readDay(
     }
   }
 }
-
-const NEWLINE = 10;
 
 /** Not by node:readline, to which a U+2028 within a record ends a line. */
 async function* readLines(path: string): AsyncGenerator<{ readonly line: string; readonly number: number }> {

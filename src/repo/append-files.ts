@@ -1,7 +1,6 @@
 import { dirname } from 'node:path';
 import { type FileSystem, makeFolder, writeFully } from '../disk/file-system.ts';
-
-const NEWLINE = 0x0a;
+import { NEWLINE } from '../model/bytes.ts';
 
 /**
  * The data files held open, least recently used first to go. Names are those of data-files.ts; the caller runs at most

@@ -1,4 +1,4 @@
-import type { Batch } from '../model/chunk.ts';
+import { addPiece, type Batch, type Pieces } from '../model/chunk.ts';
 import type { CommitNote, IdempotencyNote } from '../model/deliver.ts';
 import { nameOfDeadLetters, nameOfHour } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
@@ -10,25 +10,15 @@ export interface Pending {
 }
 
 /** What a commit does to one file. */
-export interface Append {
-  readonly buffers: Buffer[];
-  bytes: number;
-}
+export type Append = Pieces;
 
 /** What each file gets, in the order of the group. */
 export function collectAppends(group: readonly Pending[]): Map<string, Append> {
   const appends = new Map<string, Append>();
-  const add = (name: string, lines: Buffer): void => {
-    const append = appends.get(name);
-    if (append === undefined) appends.set(name, { buffers: [lines], bytes: lines.length });
-    else {
-      append.buffers.push(lines);
-      append.bytes += lines.length;
-    }
-  };
   for (const { batch, note } of group) {
-    for (const chunk of batch) add(nameOfHour(chunk.hour), chunk.lines);
-    for (const letter of note.deadLetters ?? []) add(nameOfDeadLetters(letter.time), encodeDeadLetter(letter));
+    for (const chunk of batch) addPiece(appends, nameOfHour(chunk.hour), chunk.lines, chunk.count);
+    for (const letter of note.deadLetters ?? [])
+      addPiece(appends, nameOfDeadLetters(letter.time), encodeDeadLetter(letter), 1);
   }
   return appends;
 }

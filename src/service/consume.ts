@@ -1,10 +1,8 @@
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { Batch, Chunk } from '../model/chunk.ts';
-import { countRecords } from '../model/chunk.ts';
+import { type Batch, type Chunk, countRecords, mergeByHour } from '../model/chunk.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, IdempotencyNote } from '../model/deliver.ts';
-import type { Hour } from '../model/hour.ts';
 import type { Assignment, Delivery, PartitionState, QueuedBatch, QueueHandler, QueueItem } from '../queue/queue.ts';
 import type { Repo } from '../repo/repo.ts';
 import type { Accounting } from './accounting.ts';
@@ -49,7 +47,7 @@ export interface ConsumerOptions extends ForeignOptions {
 
 /** What one delivery comes to: one commit. */
 interface Draft {
-  readonly chunks: Map<Hour, { count: number; buffers: Buffer[] }>;
+  readonly chunks: Chunk[];
   readonly batchIds: Set<string>;
   readonly keys: Map<string, IdempotencyNote>;
   readonly deadLetters: DeadLetter[];
@@ -117,7 +115,7 @@ export function createConsumer(options: ConsumerOptions): QueueHandler {
     if (first > position) report(`${topic}/${partition}`, position, first);
     const draft = newDraft();
     for (const item of items) await draftItem(draft, item, delivery);
-    const batch = toBatch(draft);
+    const batch = mergeByHour(draft.chunks);
     const records = draft.stored + draft.duplicates + draft.dead;
     accounting.receive(records);
     await accounting.inFlight(records, async () => {
@@ -145,7 +143,7 @@ export function createConsumer(options: ConsumerOptions): QueueHandler {
       return;
     }
     const { batch, accepted, deadLetters } = await readForeign(item, about);
-    addChunks(draft, batch);
+    for (const chunk of batch) draft.chunks.push(chunk);
     draft.stored += accepted;
     draft.deadLetters.push(...deadLetters);
     draft.dead += deadLetters.length;
@@ -167,7 +165,7 @@ export function createConsumer(options: ConsumerOptions): QueueHandler {
     const known = idempotency && (draft.keys.get(idempotency.key) ?? repo.idempotency.find(idempotency.key));
     if (known === undefined) {
       if (idempotency !== undefined) draft.keys.set(idempotency.key, idempotency);
-      addChunks(draft, batch);
+      for (const chunk of batch) draft.chunks.push(chunk);
       draft.stored += records;
       draft.deadLetters.push(...deadLetters);
     } else if (known.bodyHash === idempotency?.bodyHash) {
@@ -209,25 +207,7 @@ export function createConsumer(options: ConsumerOptions): QueueHandler {
 
 function newDraft(): Draft {
   const counts = { stored: 0, duplicates: 0, duplicateBatches: 0, dead: 0 };
-  return { chunks: new Map(), batchIds: new Set(), keys: new Map(), deadLetters: [], ...counts };
-}
-
-function addChunks(draft: Draft, batch: Batch): void {
-  for (const { hour, count, lines } of batch) {
-    const entry = draft.chunks.get(hour);
-    if (entry === undefined) draft.chunks.set(hour, { count, buffers: [lines] });
-    else {
-      entry.count += count;
-      entry.buffers.push(lines);
-    }
-  }
-}
-
-function toBatch({ chunks }: Draft): Batch {
-  return Array.from(chunks, ([hour, { count, buffers }]): Chunk => {
-    const [only] = buffers;
-    return { hour, count, lines: buffers.length === 1 && only !== undefined ? only : Buffer.concat(buffers) };
-  });
+  return { chunks: [], batchIds: new Set(), keys: new Map(), deadLetters: [], ...counts };
 }
 
 function noteOf(draft: Draft, { topic, partition, next }: Delivery): CommitNote {

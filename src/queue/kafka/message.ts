@@ -1,3 +1,4 @@
+import { countLines, NEWLINE } from '../../model/bytes.ts';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import { type Hour, hourToIso } from '../../model/hour.ts';
 import type { QueuedBatch } from '../queue.ts';
@@ -32,7 +33,6 @@ import type { OutRecord } from './driver.ts';
 export const LINES = 'application/x-ndjson';
 export const LINE = 'application/json';
 export const DEAD_LETTERS = 'application/vnd.logforge.dead-letters+ndjson';
-export const NEWLINE = 0x0a;
 
 export const MESSAGE_FORMATS = ['ndjson', 'record'] as const;
 export type MessageFormat = (typeof MESSAGE_FORMATS)[number];
@@ -153,12 +153,6 @@ function splitSegment(segment: Segment, targetBytes: number): Segment[] {
     start = end;
   }
   return pieces;
-}
-
-function countLines(lines: Buffer): number {
-  let count = 0;
-  for (let at = lines.indexOf(NEWLINE); at !== -1; at = lines.indexOf(NEWLINE, at + 1)) count++;
-  return count;
 }
 
 function draftRecords(batches: readonly QueuedBatch[]): Draft[] {
