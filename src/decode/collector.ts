@@ -1,8 +1,13 @@
 import { Lines } from '../lines/chunker.ts';
-import { type Decoded, type DecodeOptions, MAX_SKIPPED, MalformedBodyError, type Rejection } from './decode.ts';
+import {
+  type Decoded,
+  type DecodeOptions,
+  MAX_LISTED_REJECTIONS,
+  MAX_SKIPPED,
+  MalformedBodyError,
+  type Rejection,
+} from './decode.ts';
 import type { RecordFault, StoredRecord } from './record.ts';
-
-const LISTED_REJECTIONS = 100;
 
 /** What is made of one body: its lines, and the refusals with their reasons. */
 export class Collector {
@@ -67,7 +72,7 @@ export class Collector {
     if (!this.#skips) this.keepsLines = false;
     if (this.isListing) {
       this.#rejections.push({ index, field, reason: `${this.#noun} ${index} ${problem}`, raw: raw() });
-      if (!this.#skips) this.isListing = this.#rejections.length < LISTED_REJECTIONS;
+      if (!this.#skips) this.isListing = this.#rejections.length < MAX_LISTED_REJECTIONS;
     }
     if (this.#skips && this.#rejected > MAX_SKIPPED) {
       throw new MalformedBodyError(`more than ${MAX_SKIPPED} invalid records in one body`);

@@ -17,7 +17,7 @@ export interface Decoded {
   readonly batch: Batch;
   /** Valid records. */
   readonly accepted: number;
-  /** Invalid records, in order: all of them with `invalid: 'skip'`, at most the first 100 with 'reject'. */
+  /** Invalid records, in order: all of them with `invalid: 'skip'`, at most MAX_LISTED_REJECTIONS with 'reject'. */
   readonly rejections: readonly Rejection[];
   /** Invalid records in all. */
   readonly rejected: number;
@@ -31,6 +31,9 @@ export interface DecodeOptions {
   /** 'reject': the batch is lost with its first invalid record, so lines need no longer be made, but all are still counted. */
   readonly invalid: 'reject' | 'skip';
 }
+
+/** Rejections that are listed to a client; the others are only counted. */
+export const MAX_LISTED_REJECTIONS = 100;
 
 /** With `invalid: 'skip'`, a body with more invalid records than this is refused as a whole: their list must have a bound. */
 export const MAX_SKIPPED = 100_000;
