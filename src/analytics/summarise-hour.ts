@@ -1,8 +1,10 @@
-import { NEWLINE } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
 import type { Hour } from '../model/hour.ts';
 import { type OwnedSummary, type Summary, SummaryFormatError } from '../model/summary.ts';
 import type { CommittedHour } from '../repo/repo.ts';
 import { addTo, createFileCounter, type LineCounts, type ReadBytes } from './summarise.ts';
+
+const { NEWLINE } = BYTES;
 
 export interface HourReport {
   /** 'missing': the hour's file is gone; its summary, if there is one, stands as it was. */

@@ -1,6 +1,8 @@
 import { createPlainLine, PADDING, readPlainLine } from '../lines/plain-line.ts';
 import { TokenTable } from '../lines/token-table.ts';
-import { NEWLINE } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
+
+const { NEWLINE } = BYTES;
 
 /** What a stretch of stored lines adds to its hour's summary. */
 export interface LineCounts {

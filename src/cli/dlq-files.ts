@@ -1,7 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NEWLINE } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
+
+const { NEWLINE } = BYTES;
 
 /** One stored line of `<dlqDir>/YYYY-MM-DD.ndjson`. */
 export interface DeadLetterLine {

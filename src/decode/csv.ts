@@ -1,4 +1,5 @@
-import { NEWLINE, RETURN } from '../model/bytes.ts';
+import { ACCESS } from '../lines/layout.ts';
+import { BYTES } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import { type Columns, encodeRow, MAX_COLUMNS, readColumns } from './csv-columns.ts';
 import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
@@ -6,6 +7,8 @@ import { Pace } from './pace.ts';
 import { ParsedRows } from './parsed-rows.ts';
 import { RowScan, UNFINISHED } from './row-scan.ts';
 import { startOfText } from './utf8.ts';
+
+const { NEWLINE, RETURN } = BYTES;
 
 /**
  * `text/csv` (RFC 4180; rows end in CRLF or LF). Rows are counted from 1, the header and empty lines included. A row with
@@ -18,7 +21,7 @@ import { startOfText } from './utf8.ts';
 export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
   const collector = new Collector(body, options, 'row', body.length + body.length / 2);
   const { lines } = collector;
-  const scan = new RowScan(body);
+  const scan = new RowScan(body, ACCESS);
   const parsed = new ParsedRows();
   const pace = new Pace();
   let columns: Columns | undefined;
@@ -34,25 +37,25 @@ export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<unde
     }
     if (columns === undefined) {
       const values = scan.count > MAX_COLUMNS ? [] : yield* textsOf(body, start, at, scan, parsed);
-      const first = readColumns(values, scan.count, row, options);
+      const first = readColumns(ACCESS, values, scan.count, row, options);
       columns = first.columns;
       if (first.isHeader) continue;
     }
-    const used = lines.scratch.used;
+    const used = lines.writer.used;
     collector.index = row;
-    if (scan.write(lines.scratch, columns, at - start) && lines.scratch.used - used <= options.maxRecordBytes) {
+    if (scan.write(lines.writer, columns, at - start) && lines.writer.used - used <= options.maxRecordBytes) {
       if (collector.keepsLines) lines.addWritten(scan.instants.hour, used);
-      else lines.scratch.used = used;
+      else lines.writer.used = used;
       collector.accept(1);
       if (pace.written(at - start)) yield;
     } else {
-      lines.scratch.used = used;
+      lines.writer.used = used;
       const isRagged = scan.count !== columns.count;
       if (isRagged && !collector.isListing) {
         collector.refuse();
       } else {
         const values = isRagged ? [] : yield* textsOf(body, start, at, scan, parsed);
-        collector.add(encodeRow(values, scan.count, columns, options), () =>
+        collector.add(encodeRow(ACCESS, values, scan.count, columns, options), () =>
           body.toString('utf8', start, endOfText(body, at)),
         );
       }

@@ -1,14 +1,6 @@
-import {
-  BACKSLASH,
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  COMMA,
-  isWhite,
-  NEWLINE,
-  OPEN_BRACE,
-  OPEN_BRACKET,
-  QUOTE,
-} from '../model/bytes.ts';
+import { BYTES, isWhite } from '../model/bytes.ts';
+
+const { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COMMA, NEWLINE, OPEN_BRACE, OPEN_BRACKET, QUOTE } = BYTES;
 
 /** One record's own bytes in a file that is read piece by piece. */
 export interface Frame {

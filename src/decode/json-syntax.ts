@@ -1,13 +1,11 @@
-import {
+import { BYTES, isDigit, isHexDigit, isSimpleEscape, isWhite } from '../model/bytes.ts';
+
+const {
   BACKSLASH,
   CLOSE_BRACE,
   CLOSE_BRACKET,
   COLON,
   COMMA,
-  isDigit,
-  isHexDigit,
-  isSimpleEscape,
-  isWhite,
   LOWER_CASE_BIT,
   LOWER_E,
   LOWER_F,
@@ -21,7 +19,7 @@ import {
   POINT,
   QUOTE,
   ZERO,
-} from '../model/bytes.ts';
+} = BYTES;
 
 /** Where text stops being JSON, and what could stand there. */
 export interface JsonFault {
@@ -30,7 +28,7 @@ export interface JsonFault {
 }
 
 const STEP = 256 * 1024;
-const LITERALS = new Map([
+const LITERALS = new Map<number, string>([
   [LOWER_T, 'true'],
   [LOWER_F, 'false'],
   [LOWER_N, 'null'],

@@ -1,14 +1,6 @@
-import {
-  BACKSLASH,
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  COLON,
-  COMMA,
-  isWhite,
-  OPEN_BRACE,
-  OPEN_BRACKET,
-  QUOTE,
-} from '../model/bytes.ts';
+import { BYTES, isWhite } from '../model/bytes.ts';
+
+const { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } = BYTES;
 
 const STEP = 512 * 1024;
 

@@ -1,4 +1,5 @@
-import { CLOSE_BRACKET, COMMA, isWhite, OPEN_BRACKET } from '../model/bytes.ts';
+import { ACCESS } from '../lines/layout.ts';
+import { BYTES, isWhite } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
 import { readJsonRecord } from './json-record.ts';
@@ -7,6 +8,8 @@ import { endOfValue, skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
 import { RecordTaker } from './record-taker.ts';
 import { lineAndColumn, quoteCharacter, startOfText } from './utf8.ts';
+
+const { CLOSE_BRACKET, COMMA, OPEN_BRACKET } = BYTES;
 
 /**
  * `application/json`: one array of records. Each element is judged by itself; together they are JSON exactly if each of
@@ -43,7 +46,7 @@ export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<und
         next = yield* skipWhite(body, next, body.length);
       } else {
         const to = yield* endOfValue(body, from, body.length);
-        const record = yield* readJsonRecord(body, from, to, options);
+        const record = yield* readJsonRecord(ACCESS, body, from, to, options);
         if ('offset' in record) break;
         collector.add(record, () => body.toString('utf8', from, to).trim());
         next = to;

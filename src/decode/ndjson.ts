@@ -1,4 +1,5 @@
-import { NEWLINE, RETURN } from '../model/bytes.ts';
+import { ACCESS } from '../lines/layout.ts';
+import { BYTES } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import type { Decoded, DecodeOptions } from './decode.ts';
 import { describeFault } from './json.ts';
@@ -9,6 +10,8 @@ import { Pace } from './pace.ts';
 import type { RecordFault } from './record.ts';
 import { RecordTaker } from './record-taker.ts';
 import { lineAndColumn, startOfText } from './utf8.ts';
+
+const { NEWLINE, RETURN } = BYTES;
 
 /** A line that is judged in one go. */
 const SHORT = 4096;
@@ -50,7 +53,7 @@ export function* decodeNdjson(body: Buffer, options: DecodeOptions): Generator<u
       collector.refuse();
     } else {
       const line = collector.index + blankLines + 1;
-      const record = yield* readJsonRecord(body, start, lineEnd, options);
+      const record = yield* readJsonRecord(ACCESS, body, start, lineEnd, options);
       const result = 'offset' in record ? yield* explainLine(body, start, lineEnd, line, record) : record;
       collector.add(result, () => body.toString('utf8', start, lineEnd).trim());
     }

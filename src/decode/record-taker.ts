@@ -1,7 +1,9 @@
-import { NEWLINE } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
 import type { Collector } from './collector.ts';
 import type { DecodeOptions } from './decode.ts';
 import { RecordScan } from './record-scan.ts';
+
+const { NEWLINE } = BYTES;
 
 /** What a run goes over before it comes back: a fraction of a millisecond's work. */
 const RUN_BYTES = 256 * 1024;
@@ -79,12 +81,12 @@ export class RecordTaker {
       collector.accept(1);
       return true;
     }
-    const { scratch } = collector.lines;
-    const start = scratch.used;
+    const { writer } = collector.lines;
+    const start = writer.used;
     this.#write();
-    const fits = scratch.used - start <= this.#options.maxRecordBytes;
+    const fits = writer.used - start <= this.#options.maxRecordBytes;
     if (fits && collector.keepsLines) collector.lines.addWritten(this.#scan.instants.hour, start);
-    else scratch.used = start;
+    else writer.used = start;
     if (fits) collector.accept(1);
     return fits;
   }
@@ -95,13 +97,13 @@ export class RecordTaker {
   }
 
   #write(): void {
-    const { scratch } = this.#collector.lines;
+    const { writer } = this.#collector.lines;
     if (!this.#isStored) {
-      this.#scan.objects.write(scratch, this.#options.extraFields);
+      this.#scan.objects.write(writer, this.#options.extraFields);
       return;
     }
-    scratch.reserve(this.#end - this.#start + 1);
-    scratch.slice(this.#scan.view, this.#start, this.#end);
-    scratch.byte(NEWLINE);
+    writer.reserve(this.#end - this.#start + 1);
+    writer.slice(this.#scan.view, this.#start, this.#end);
+    writer.byte(NEWLINE);
   }
 }

@@ -1,10 +1,13 @@
-// FAST PATH. Takes CSV rows apart in their bytes, and writes the stored line of a plain one without a string.
+// FAST PATH. Finds the values of CSV rows in their bytes, and writes the stored line of a plain row without a string. Works for any layout.
 
 import { InstantScan } from '../lines/instant-scan.ts';
+import type { Layout, Lead } from '../lines/layout.ts';
 import { findStop, findValueStop, isTrimmed } from '../lines/scan-text.ts';
-import type { Scratch } from '../lines/writer.ts';
-import { BACKSLASH, CLOSE_BRACE, COMMA, isContinuation, NEWLINE, QUOTE, RETURN, UPPER_Z } from '../model/bytes.ts';
+import type { LineWriter } from '../lines/writer.ts';
+import { BYTES, isContinuation } from '../model/bytes.ts';
 import { type Columns, MAX_COLUMNS } from './csv-columns.ts';
+
+const { BACKSLASH, COMMA, NEWLINE, QUOTE, RETURN } = BYTES;
 
 /** Of a value: where it begins and ends, without its quotes, and whether its bytes are also its JSON text. */
 const VALUE_INTS = 3;
@@ -32,6 +35,7 @@ export class RowScan {
   /** Whether quotes are doubled in a value of the row read last: where it ends is known, and what it says csv-parse reads. */
   hasDoubledQuotes = false;
   readonly #bytes: Buffer;
+  readonly #leads: readonly Lead[];
   readonly #view: DataView;
   readonly #values = new Int32Array(MAX_COLUMNS * VALUE_INTS);
   #at = 0;
@@ -41,8 +45,9 @@ export class RowScan {
   /** Whether a value of the row is not PLAIN. */
   #hasSpecial = false;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, layout: Layout) {
     this.#bytes = bytes;
+    this.#leads = layout.leads;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.instants = new InstantScan(bytes, this.#view);
   }
@@ -83,44 +88,39 @@ export class RowScan {
     return texts;
   }
 
-  /** Writes the row's stored line; false, and nothing written, if it is not plain: it has a fault, must be trimmed, is a giant. */
-  write(scratch: Scratch, columns: Columns, bytesOfRow: number): boolean {
-    const { timestamp, path, userAgent } = columns;
-    if (
-      this.hasDoubledQuotes ||
-      bytesOfRow > LARGE ||
-      this.count !== columns.count ||
-      timestamp === -1 ||
-      path === -1 ||
-      userAgent === -1
-    )
-      return false;
-    if (this.#values[timestamp * VALUE_INTS + 2] !== PLAIN) return false;
-    if (!this.#isTrimmedText(path) || !this.#isTrimmedText(userAgent)) return false;
+  /** Writes the row's stored line; false, and nothing written, if the reference reader must judge it. */
+  write(writer: LineWriter, columns: Columns, bytesOfRow: number): boolean {
+    if (!this.#isPlain(columns, bytesOfRow)) return false;
+    const { fields, extras, overhead } = columns;
     const instants = this.instants;
-    const timestampStart = this.#values[timestamp * VALUE_INTS] as number;
-    if (!instants.read(timestampStart, this.#values[timestamp * VALUE_INTS + 1] as number)) return false;
-    scratch.reserve(bytesOfRow * (this.#hasSpecial ? 6 : 1) + columns.overhead);
-    scratch.head();
-    if (instants.text === undefined) {
-      scratch.slice(this.#view, timestampStart, instants.end);
-      scratch.byte(UPPER_Z);
-    } else {
-      scratch.text(instants.text);
+    const timestamp = (fields[0] as number) * VALUE_INTS;
+    const timestampStart = this.#values[timestamp] as number;
+    if (!instants.read(timestampStart, this.#values[timestamp + 1] as number)) return false;
+    writer.reserve(bytesOfRow * (this.#hasSpecial ? 6 : 1) + overhead);
+    writer.lead(this.#leads[0] as Lead);
+    instants.write(writer, timestampStart);
+    for (let field = 1; field < fields.length; field++) {
+      writer.lead(this.#leads[field] as Lead);
+      this.#writeValue(writer, fields[field] as number);
     }
-    scratch.path();
-    this.#writeValue(scratch, path);
-    scratch.userAgent();
-    this.#writeValue(scratch, userAgent);
-    scratch.byte(QUOTE);
-    for (const { at, view } of columns.extras) {
-      scratch.slice(view, 0, view.byteLength);
-      scratch.byte(QUOTE);
-      this.#writeValue(scratch, at);
-      scratch.byte(QUOTE);
+    writer.byte(QUOTE);
+    for (const { at, view } of extras) {
+      writer.slice(view, 0, view.byteLength);
+      writer.byte(QUOTE);
+      this.#writeValue(writer, at);
+      writer.byte(QUOTE);
     }
-    scratch.byte(CLOSE_BRACE);
-    scratch.byte(NEWLINE);
+    writer.endLine();
+    return true;
+  }
+
+  /** Whether the row can be written by its bytes: it has every field, none is blank or must be trimmed, and it is not oversized. */
+  #isPlain({ count, fields, isComplete }: Columns, bytesOfRow: number): boolean {
+    if (this.hasDoubledQuotes || bytesOfRow > LARGE || this.count !== count || !isComplete) return false;
+    if (this.#values[(fields[0] as number) * VALUE_INTS + 2] !== PLAIN) return false;
+    for (let field = 1; field < fields.length; field++) {
+      if (!this.#isTrimmedText(fields[field] as number)) return false;
+    }
     return true;
   }
 
@@ -130,13 +130,13 @@ export class RowScan {
     return end > start && isTrimmed(this.#bytes, start, end);
   }
 
-  #writeValue(scratch: Scratch, column: number): void {
+  #writeValue(writer: LineWriter, column: number): void {
     const start = this.#values[column * VALUE_INTS] as number;
     const end = this.#values[column * VALUE_INTS + 1] as number;
     if (this.#values[column * VALUE_INTS + 2] === PLAIN) {
-      scratch.slice(this.#view, start, end);
+      writer.slice(this.#view, start, end);
     } else {
-      scratch.escaped(this.#bytes, start, end);
+      writer.escaped(this.#bytes, start, end);
     }
   }
 

@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { isContinuation, NEWLINE } from '../model/bytes.ts';
+import { BYTES, isContinuation } from '../model/bytes.ts';
 import { MalformedBodyError } from './decode.ts';
+
+const { NEWLINE } = BYTES;
 
 const STEP = 512 * 1024;
 

@@ -1,14 +1,12 @@
 import { findStop } from '../lines/scan-text.ts';
-import {
+import { BYTES, isDigit, isHexDigit, isSimpleEscape, isWhite } from '../model/bytes.ts';
+
+const {
   BACKSLASH,
   CLOSE_BRACE,
   CLOSE_BRACKET,
   COLON,
   COMMA,
-  isDigit,
-  isHexDigit,
-  isSimpleEscape,
-  isWhite,
   LOWER_A,
   LOWER_CASE_BIT,
   LOWER_E,
@@ -26,7 +24,7 @@ import {
   POINT,
   QUOTE,
   ZERO,
-} from '../model/bytes.ts';
+} = BYTES;
 
 const MAX_DEPTH = 32;
 

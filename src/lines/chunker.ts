@@ -1,14 +1,16 @@
-import { COMMA, NEWLINE } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
 import type { Batch, Chunk } from '../model/chunk.ts';
 import type { Hour } from '../model/hour.ts';
-import { Scratch } from './writer.ts';
+import { LineWriter } from './writer.ts';
+
+const { COMMA, NEWLINE } = BYTES;
 
 /** Bytes up to which a copy by words is quicker than a call of the runtime's. */
 const SHORT = 512;
 /** Bytes that are taken for a scratch buffer before it is known how many are needed. */
-const FIRST_SCRATCH = 1024 * 1024;
+const FIRST_WRITER_BYTES = 1024 * 1024;
 /** Beyond, another scratch buffer is begun: to let one grow for ever would copy ever more of it in one step. */
-const FULL_SCRATCH = 4 * 1024 * 1024;
+const FULL_WRITER_BYTES = 4 * 1024 * 1024;
 
 /*
  * A range: lines of one hour that lie one behind the other. In numbers, not objects, since a body can have a million of them
@@ -49,8 +51,8 @@ interface Joint {
 export class Lines {
   readonly #body: Buffer;
   readonly #expected: number;
-  readonly #scratches: Scratch[] = [];
-  #scratch: Scratch | undefined;
+  readonly #writers: LineWriter[] = [];
+  #writer: LineWriter | undefined;
   #bodyView: DataView | undefined;
   #ranges = new Int32Array(FIRST_RANGES * RANGE_INTS);
   /** Ints in use. */
@@ -63,9 +65,9 @@ export class Lines {
   }
 
   /** Where the next line is written that is not in the body. */
-  get scratch(): Scratch {
-    this.#scratch ??= this.#addScratch(Math.min(this.#expected, FIRST_SCRATCH));
-    return this.#scratch;
+  get writer(): LineWriter {
+    this.#writer ??= this.#addWriter(Math.min(this.#expected, FIRST_WRITER_BYTES));
+    return this.#writer;
   }
 
   /** [start, end) of the body is a line. */
@@ -75,14 +77,14 @@ export class Lines {
 
   /** What was written to `scratch` from `start` on is a line. */
   addWritten(hour: Hour, start: number): void {
-    const { used } = this.scratch;
-    this.#add(hour, this.#scratches.length - 1, start, used);
-    if (used > FULL_SCRATCH - FULL_SCRATCH / 8) this.#scratch = this.#addScratch(FULL_SCRATCH);
+    const { used } = this.writer;
+    this.#add(hour, this.#writers.length - 1, start, used);
+    if (used > FULL_WRITER_BYTES - FULL_WRITER_BYTES / 8) this.#writer = this.#addWriter(FULL_WRITER_BYTES);
   }
 
   addText(hour: Hour, line: string): void {
-    const start = this.scratch.used;
-    this.scratch.text(line);
+    const start = this.writer.used;
+    this.writer.text(line);
     this.addWritten(hour, start);
   }
 
@@ -109,7 +111,7 @@ export class Lines {
       joint.at = length;
       if (joint.ranges > 1) length += joint.length;
     }
-    const joined = new Scratch(length);
+    const joined = new LineWriter(length);
     joined.reserve(length);
     for (let range = 0; range < this.#used; ) {
       if (range > 0) yield;
@@ -147,7 +149,7 @@ export class Lines {
   }
 
   /** Copies ranges behind each other, hour by hour. Returns where to go on. */
-  #joinSome(joints: readonly Joint[], joined: Scratch, from: number): number {
+  #joinSome(joints: readonly Joint[], joined: LineWriter, from: number): number {
     const most = Math.min(this.#used, from + STEP_RANGES * RANGE_INTS);
     let bytes = 0;
     let range = from;
@@ -162,18 +164,18 @@ export class Lines {
     return range;
   }
 
-  #copy(range: number, to: Scratch): void {
+  #copy(range: number, to: LineWriter): void {
     const start = this.#int(range + START);
     const end = this.#int(range + END);
     const memory = this.#int(range + MEMORY);
-    const scratch = memory === IN_BODY ? undefined : this.#scratches[memory];
-    if (end - start > SHORT) to.copy(scratch?.bytes ?? this.#body, start, end);
-    else to.slice(scratch?.view ?? this.#viewOfBody(), start, end);
+    const writer = memory === IN_BODY ? undefined : this.#writers[memory];
+    if (end - start > SHORT) to.copy(writer?.bytes ?? this.#body, start, end);
+    else to.slice(writer?.view ?? this.#viewOfBody(), start, end);
   }
 
   #bytesOf(range: number): Buffer {
     const memory = this.#int(range + MEMORY);
-    const bytes = memory === IN_BODY ? this.#body : (this.#scratches[memory] as Scratch).bytes;
+    const bytes = memory === IN_BODY ? this.#body : (this.#writers[memory] as LineWriter).bytes;
     return bytes.subarray(this.#int(range + START), this.#int(range + END));
   }
 
@@ -186,10 +188,10 @@ export class Lines {
     return this.#ranges[at] as number;
   }
 
-  #addScratch(expected: number): Scratch {
-    const scratch = new Scratch(expected);
-    this.#scratches.push(scratch);
-    return scratch;
+  #addWriter(expected: number): LineWriter {
+    const writer = new LineWriter(expected);
+    this.#writers.push(writer);
+    return writer;
   }
 
   #add(hour: Hour, memory: number, start: number, end: number): void {

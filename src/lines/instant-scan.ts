@@ -1,6 +1,9 @@
-import { COLON, isDigit, MINUS, PLUS, POINT, UPPER_T, UPPER_Z, ZERO } from '../model/bytes.ts';
+import { BYTES, isDigit } from '../model/bytes.ts';
 import type { Hour } from '../model/hour.ts';
 import { daysFromCivil, daysInMonth, MAX_TIMESTAMP_LENGTH, parseTimestamp } from './timestamp.ts';
+import type { LineWriter } from './writer.ts';
+
+const { COLON, MINUS, PLUS, POINT, UPPER_T, UPPER_Z, ZERO } = BYTES;
 
 /** Length of `2025-11-22T15:23:00`. */
 const SECONDS_LENGTH = 19;
@@ -56,6 +59,16 @@ export class InstantScan {
     this.hour = instant.hour;
     this.text = instant.text;
     return true;
+  }
+
+  /** Writes the stored text of the timestamp that was read last, which began at `start`. */
+  write(writer: LineWriter, start: number): void {
+    if (this.text === undefined) {
+      writer.slice(this.#view, start, this.end);
+      writer.byte(UPPER_Z);
+    } else {
+      writer.text(this.text);
+    }
   }
 
   /** Sets `end` without the zeros at the end of a fraction and gives the place of the zone, or -1. */

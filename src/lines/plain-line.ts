@@ -7,23 +7,11 @@
 // says nothing about the line: JSON.parse judges it. A plain line is one that JSON.parse takes, and whose path and user
 // agent are the bytes between the quotes.
 
-import {
-  BACKSLASH,
-  CLOSE_BRACE,
-  COLON,
-  COMMA,
-  isDigit,
-  isHexDigit,
-  LOWER_CASE_BIT,
-  LOWER_E,
-  MINUS,
-  NEWLINE,
-  PLUS,
-  POINT,
-  QUOTE,
-  ZERO,
-} from '../model/bytes.ts';
+import { BYTES, isDigit, isHexDigit } from '../model/bytes.ts';
 import { lastWord } from './token-table.ts';
+
+const { BACKSLASH, CLOSE_BRACE, COLON, COMMA, LOWER_CASE_BIT, LOWER_E, MINUS, NEWLINE, PLUS, POINT, QUOTE, ZERO } =
+  BYTES;
 
 const HEAD = words('{"timestamp":"');
 const PATH = words('","path":"');

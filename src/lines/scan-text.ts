@@ -1,6 +1,8 @@
 // FAST PATH. What every scanner is made of: text gone over four bytes at a time. All words are little-endian.
 
-import { BACKSLASH, COMMA, QUOTE } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
+
+const { BACKSLASH, COMMA, QUOTE } = BYTES;
 
 /**
  * The first quote, backslash or control character at or after `at`; `limit`, or the end of the bytes, where there is none

@@ -9,7 +9,9 @@
 //
 // `slots` is open-addressed, two words a slot: hash, and the entry's first word (0: free; entries start at word 1).
 
-import { BACKSLASH } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
+
+const { BACKSLASH } = BYTES;
 
 const MIN_SLOTS = 1 << 10;
 const MIN_ARENA_BYTES = 1 << 16;

@@ -1,7 +1,9 @@
-import { countLines, NEWLINE } from '../model/bytes.ts';
+import { BYTES, countLines } from '../model/bytes.ts';
 import { type Batch, countRecords } from '../model/chunk.ts';
 import type { Deliver } from '../model/deliver.ts';
 import type { Live, TailFilter, TailPiece } from './live.ts';
+
+const { NEWLINE } = BYTES;
 
 export interface Tails {
   readonly tail: Live['tail'];

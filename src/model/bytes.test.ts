@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import * as bytes from './bytes.ts';
+import { BYTES, countLines, isContinuation, isDigit, isHexDigit, isSimpleEscape, isWhite } from './bytes.ts';
 
 const CHARACTERS = Array.from({ length: 256 }, (_, byte) => [byte, String.fromCharCode(byte)] as const);
 
@@ -11,34 +11,34 @@ function charactersOf(test: (byte: number) => boolean): string {
 }
 
 test('every named byte is the character that its name says', () => {
-  const { TAB, NEWLINE, RETURN, SPACE, QUOTE, PLUS, COMMA, MINUS, POINT, SLASH, ZERO, COLON } = bytes;
+  const { TAB, NEWLINE, RETURN, SPACE, QUOTE, PLUS, COMMA, MINUS, POINT, SLASH, ZERO, COLON } = BYTES;
   expect(String.fromCharCode(TAB, NEWLINE, RETURN, SPACE, QUOTE, PLUS, COMMA, MINUS, POINT, SLASH, ZERO, COLON)).toBe(
     '\t\n\r "+,-./0:',
   );
-  const { OPEN_BRACKET, BACKSLASH, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE } = bytes;
+  const { OPEN_BRACKET, BACKSLASH, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE } = BYTES;
   expect(String.fromCharCode(OPEN_BRACKET, BACKSLASH, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE)).toBe('[\\]{}');
-  for (const [name, value] of Object.entries(bytes)) {
+  for (const [name, value] of Object.entries(BYTES)) {
     const [, size, letter = ''] = /^(UPPER|LOWER)_([A-Z])$/.exec(name) ?? [];
     if (size !== undefined) expect(value).toBe((size === 'UPPER' ? letter : letter.toLowerCase()).charCodeAt(0));
   }
 });
 
 test('bytes are sorted into digits, hex digits, white space, escapes and continuations', () => {
-  expect(charactersOf(bytes.isDigit)).toBe('0123456789');
-  expect(charactersOf(bytes.isHexDigit)).toBe('0123456789ABCDEFabcdef');
-  expect(charactersOf(bytes.isWhite)).toBe('\t\n\r ');
-  expect(charactersOf(bytes.isSimpleEscape)).toBe('"/\\bfnrt');
-  expect(CHARACTERS.filter(([byte]) => bytes.isContinuation(byte)).map(([byte]) => byte)).toEqual(
+  expect(charactersOf(isDigit)).toBe('0123456789');
+  expect(charactersOf(isHexDigit)).toBe('0123456789ABCDEFabcdef');
+  expect(charactersOf(isWhite)).toBe('\t\n\r ');
+  expect(charactersOf(isSimpleEscape)).toBe('"/\\bfnrt');
+  expect(CHARACTERS.filter(([byte]) => isContinuation(byte)).map(([byte]) => byte)).toEqual(
     Array.from({ length: 64 }, (_, i) => 0x80 + i),
   );
 });
 
 test('no byte is none of them', () => {
-  for (const is of [bytes.isHexDigit, bytes.isWhite, bytes.isSimpleEscape, bytes.isContinuation]) {
+  for (const is of [isHexDigit, isWhite, isSimpleEscape, isContinuation]) {
     expect(is(undefined)).toBe(false);
   }
 });
 
 test('counts lines by their newlines', () => {
-  expect(['', 'a', '\n', 'a\nb', 'a\nb\n'].map((text) => bytes.countLines(Buffer.from(text)))).toEqual([0, 0, 1, 1, 2]);
+  expect(['', 'a', '\n', 'a\nb', 'a\nb\n'].map((text) => countLines(Buffer.from(text)))).toEqual([0, 0, 1, 1, 2]);
 });

@@ -1,6 +1,8 @@
 import { dirname } from 'node:path';
 import { type FileSystem, makeFolder, writeFully } from '../disk/file-system.ts';
-import { NEWLINE } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
+
+const { NEWLINE } = BYTES;
 
 /**
  * The data files held open, least recently used first to go. Names are those of data-files.ts; the caller runs at most

@@ -1,11 +1,13 @@
 import { type BatchId, parseBatchId } from '../../model/batch-id.ts';
-import { NEWLINE } from '../../model/bytes.ts';
+import { BYTES } from '../../model/bytes.ts';
 import { type Chunk, mergeByHour } from '../../model/chunk.ts';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import { type Hour, parseHour } from '../../model/hour.ts';
 import type { QueuedBatch, QueueItem } from '../queue.ts';
 import type { InRecord } from './driver.ts';
 import { DEAD_LETTERS, LINE, LINES, type NumberedNote } from './message.ts';
+
+const { NEWLINE } = BYTES;
 
 /** What a run of records says, in their order. Values stay views of theirs. */
 export function decodeRecords(records: readonly InRecord[]): QueueItem[] {

@@ -1,8 +1,10 @@
-import { countLines, NEWLINE } from '../../model/bytes.ts';
+import { BYTES, countLines } from '../../model/bytes.ts';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import { type Hour, hourToIso } from '../../model/hour.ts';
 import type { QueuedBatch } from '../queue.ts';
 import type { OutRecord } from './driver.ts';
+
+const { NEWLINE } = BYTES;
 
 /*
  * A send is one record batch of one partition, and holds one client batch or several, each once. Its records:
