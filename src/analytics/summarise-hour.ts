@@ -97,8 +97,9 @@ function findFault(previous: Summary, file: HourSource, end: number): string | u
 
 /** The new counts go into the old maps: few into many, and what is in order stays so, which the writer sorts faster. */
 function addUp(hour: Hour, previous: OwnedSummary | undefined, counts: LineCounts): Summary {
-  const requestsPerPath = addAll(previous?.requestsPerPath, counts.paths);
-  const requestsPerUserAgent = addAll(previous?.requestsPerUserAgent, counts.userAgents);
+  const [paths = new Map(), userAgents = new Map()] = counts.byField;
+  const requestsPerPath = addAll(previous?.requestsPerPath, paths);
+  const requestsPerUserAgent = addAll(previous?.requestsPerUserAgent, userAgents);
   const records = (previous?.source.records ?? 0) + counts.records;
   return {
     hour,

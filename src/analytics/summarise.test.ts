@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ACCESS, createLayout, formatLine } from '../lines/layout.ts';
 import { PADDING } from '../lines/plain-line.ts';
 import { createFileCounter, createLineCounter, type LineCounts } from './summarise.ts';
 
@@ -30,7 +31,7 @@ function countByParsing(bytes: Buffer): LineCounts {
     }
     at = newline + 1;
   }
-  return { bytes: whole, records, skippedLines, paths, userAgents };
+  return { bytes: whole, records, skippedLines, byField: [paths, userAgents] };
 }
 
 function parse(line: string): { path: string; userAgent: string } | undefined {
@@ -46,14 +47,34 @@ describe('counting stored lines', () => {
     const keys = ['__proto__', 'constructor', '123', '', 'toString', 'a"b\\c', 'ü', '\ud800', '\u2028', '\n'];
     const counts = countAll(keys.map((key) => stored(key, key)).join('') + stored('__proto__', '123'));
     expect(counts.records).toBe(11);
-    expect(counts.paths).toEqual(new Map(keys.map((key) => [key, key === '__proto__' ? 2 : 1])));
-    expect(counts.userAgents).toEqual(new Map(keys.map((key) => [key, key === '123' ? 2 : 1])));
+    expect(counts.byField[0]).toEqual(new Map(keys.map((key) => [key, key === '__proto__' ? 2 : 1])));
+    expect(counts.byField[1]).toEqual(new Map(keys.map((key) => [key, key === '123' ? 2 : 1])));
+  });
+
+  it.each([
+    [[]],
+    [['level', 'message', 'service']],
+    [['é"', 'x']],
+  ])('counts the fields of any layout (%j)', (required) => {
+    const layout = createLayout(required);
+    const texts = (i: number) => required.map((name, field) => `${name} ${i % (field + 2)}`);
+    const line = (i: number) => formatLine(layout, '2015-05-17T10:05:03Z', texts(i), i % 3 === 0 ? ',"path":1.0' : '');
+    const bytes = Buffer.from(Array.from({ length: 60 }, (_, i) => line(i)).join('') + stored('/', '-'));
+    const counter = createLineCounter(layout);
+    const padded = Buffer.concat([bytes, Buffer.alloc(PADDING)]);
+    expect(counter.count(padded, bytes.length)).toBe(bytes.length);
+    const { records, skippedLines, byField } = counter.finish();
+    expect([records, skippedLines]).toEqual(required.length === 0 ? [61, 0] : [60, 1]);
+    byField.forEach((counts, field) => {
+      const expected = Array.from({ length: field + 2 }, (_, i) => [`${required[field]} ${i}`, 60 / (field + 2)]);
+      expect([...counts].sort()).toEqual(expected);
+    });
   });
 
   it('counts an escaped and a plain spelling of one text together', () => {
     const plain = stored('/a/b', 'x');
     const counts = countAll(plain + plain.replace('/a/b', '/\\u0061\\/b') + plain);
-    expect(counts.paths).toEqual(new Map([['/a/b', 3]]));
+    expect(counts.byField[0]).toEqual(new Map([['/a/b', 3]]));
   });
 
   it('takes what JSON.parse takes, and skips and counts the rest', () => {
@@ -91,7 +112,7 @@ describe('counting stored lines', () => {
     ];
     const counts = countAll([...good, ...bad].join(''));
     expect(counts).toMatchObject({ records: good.length, skippedLines: bad.length });
-    expect(counts.paths).toEqual(new Map([['/a', good.length]]));
+    expect(counts.byField[0]).toEqual(new Map([['/a', good.length]]));
   });
 
   it('reads bytes that are not UTF-8 as JSON.parse of their text would', () => {
@@ -100,7 +121,7 @@ describe('counting stored lines', () => {
     broken[broken.indexOf('X')] = 0xff;
     const other = Buffer.from(line);
     other[other.indexOf('X')] = 0xfe;
-    expect(countAll(Buffer.concat([broken, other])).paths).toEqual(new Map([['/a\ufffd', 2]]));
+    expect(countAll(Buffer.concat([broken, other])).byField[0]).toEqual(new Map([['/a\ufffd', 2]]));
   });
 
   it('leaves a line without its newline for later', () => {
@@ -109,18 +130,18 @@ describe('counting stored lines', () => {
   });
 
   it('does not look at bytes behind the filled part', () => {
-    const counter = createLineCounter();
+    const counter = createLineCounter(ACCESS);
     const text = Buffer.from(stored('/a', 'x') + stored('/b', 'y'));
     const filled = stored('/a', 'x').length + 20;
     expect(counter.count(text, filled)).toBe(stored('/a', 'x').length);
-    expect(counter.finish().paths).toEqual(new Map([['/a', 1]]));
+    expect(counter.finish().byField[0]).toEqual(new Map([['/a', 1]]));
   });
 
   it('counts right to the end of a buffer without padding', () => {
-    const counter = createLineCounter();
+    const counter = createLineCounter(ACCESS);
     const text = Buffer.from(stored('/a', 'x').repeat(3));
     expect(counter.count(text, text.length)).toBe(text.length);
-    expect(counter.finish().paths).toEqual(new Map([['/a', 3]]));
+    expect(counter.finish().byField[0]).toEqual(new Map([['/a', 3]]));
   });
 
   it('counts a line that is longer than any record as one that is skipped, and goes on behind it', () => {
@@ -207,7 +228,7 @@ describe('plain lines and parsed lines agree', () => {
       fc.property(fc.array(line, { minLength: 1, maxLength: 8 }), fc.nat(), (lines, cut) => {
         const bytes = Buffer.concat([Buffer.from(lines.join('')), Buffer.alloc(PADDING)]);
         const filled = bytes.length - PADDING;
-        const counter = createLineCounter();
+        const counter = createLineCounter(ACCESS);
         const first = counter.count(bytes, cut % (filled + 1));
         counter.count(bytes.subarray(first), filled - first);
         expect(counter.finish()).toEqual(countByParsing(bytes.subarray(0, filled)));

@@ -1,98 +1,109 @@
-// FAST PATH. Finds path and user agent of a stored line in its bytes, four at a time, without JSON.parse. A line is
-// plain when it is exactly as the service stores it,
+// FAST PATH. Finds the required fields of a stored line in its bytes, four at a time, without JSON.parse. A line is plain when it is
+// exactly as the service stores it (layout.ts), for the layout ACCESS
 //
-//   {"timestamp":"…","path":"…","userAgent":"…"}\n          or with extras:   …","userAgent":"…","status":200}\n
+//   {"timestamp":"…","path":"…","userAgent":"…"}\n          or with extra fields:   …","userAgent":"…","status":200}\n
 //
-// with no escape in the three and no object or array among the extras. Whatever is not certainly so is not plain, which
-// says nothing about the line: JSON.parse judges it. A plain line is one that JSON.parse takes, and whose path and user
-// agent are the bytes between the quotes.
+// with no escape in the timestamp and the required fields, and no object or array among the extra fields. Of a line that is not plain nothing
+// is known: JSON.parse judges it. A plain line is one that JSON.parse accepts, and the bytes between the quotes are the texts of its fields.
 
 import { BYTES, isDigit, isHexDigit } from '../model/bytes.ts';
+import type { Layout, Lead } from './layout.ts';
 import { lastWord } from './token-table.ts';
 
 const { BACKSLASH, CLOSE_BRACE, COLON, COMMA, LOWER_CASE_BIT, LOWER_E, MINUS, NEWLINE, PLUS, POINT, QUOTE, ZERO } =
   BYTES;
 
-const HEAD = words('{"timestamp":"');
-const PATH = words('","path":"');
-const USER_AGENT = words('","userAgent":"');
-const HEAD_LENGTH = 14;
-const PATH_LENGTH = 10;
-const USER_AGENT_LENGTH = 15;
-
-/** Bytes of the buffer that must follow the last line, whatever they hold: the words read reach beyond it. */
+/** Bytes of the buffer that must follow the last line, whatever they hold: the words that are read reach beyond it. */
 export const PADDING = 32;
 
-/** Where the tokens of the last plain line lie in the view, and their hashes. One object, so that none is made a line. */
-export interface PlainLine {
-  pathStart: number;
-  pathEnd: number;
-  pathHash: number;
-  userAgentStart: number;
-  userAgentEnd: number;
-  userAgentHash: number;
-}
+/** Reads plain lines of one layout. What it found in the last one stands in its arrays, so that no object is made for a line. */
+export class PlainLineReader {
+  /** Where in the view the text of each required field begins and ends, and its hash. */
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  readonly hashes: Int32Array;
+  readonly #timestampLead: Lead;
+  readonly #requiredLeads: readonly Lead[];
+  readonly #names: readonly Buffer[];
 
-export function createPlainLine(): PlainLine {
-  return { pathStart: 0, pathEnd: 0, pathHash: 0, userAgentStart: 0, userAgentEnd: 0, userAgentHash: 0 };
-}
-
-/** Reads the line at `start` into `line` and gives the place behind its newline, or -1 when it is not plain. */
-export function readPlainLine(view: DataView, start: number, line: PlainLine): number {
-  const limit = view.byteLength - PADDING;
-  if (start + HEAD_LENGTH > limit) return -1;
-  if (
-    view.getInt32(start, true) !== HEAD[0] ||
-    view.getInt32(start + 4, true) !== HEAD[1] ||
-    view.getInt32(start + 8, true) !== HEAD[2] ||
-    view.getInt32(start + 10, true) !== HEAD[3]
-  )
-    return -1;
-  const timestampEnd = skipPlain(view, start + HEAD_LENGTH, limit);
-  if (timestampEnd < 0) return -1;
-  if (
-    view.getInt32(timestampEnd, true) !== PATH[0] ||
-    view.getInt32(timestampEnd + 4, true) !== PATH[1] ||
-    view.getInt32(timestampEnd + 6, true) !== PATH[2]
-  )
-    return -1;
-  const pathStart = timestampEnd + PATH_LENGTH;
-  const pathEnd = scanString(view, pathStart, limit);
-  if (pathEnd < 0) return -1;
-  line.pathStart = pathStart;
-  line.pathEnd = pathEnd;
-  line.pathHash = scannedHash;
-  if (
-    view.getInt32(pathEnd, true) !== USER_AGENT[0] ||
-    view.getInt32(pathEnd + 4, true) !== USER_AGENT[1] ||
-    view.getInt32(pathEnd + 8, true) !== USER_AGENT[2] ||
-    view.getInt32(pathEnd + 11, true) !== USER_AGENT[3]
-  )
-    return -1;
-  const userAgentStart = pathEnd + USER_AGENT_LENGTH;
-  const userAgentEnd = scanString(view, userAgentStart, limit);
-  if (userAgentEnd < 0) return -1;
-  line.userAgentStart = userAgentStart;
-  line.userAgentEnd = userAgentEnd;
-  line.userAgentHash = scannedHash;
-  let at = userAgentEnd + 1;
-  if (view.getUint8(at) === COMMA) {
-    at = skipExtras(view, at, limit);
-    if (at < 0) return -1;
+  constructor({ fields, leads: [timestampLead, ...requiredLeads] }: Layout) {
+    if (timestampLead === undefined) throw new Error('a layout has a timestamp');
+    this.#timestampLead = timestampLead;
+    this.#requiredLeads = requiredLeads;
+    this.#names = fields.map((name) => Buffer.from(name));
+    this.starts = new Int32Array(requiredLeads.length);
+    this.ends = new Int32Array(requiredLeads.length);
+    this.hashes = new Int32Array(requiredLeads.length);
   }
-  return view.getUint8(at) === CLOSE_BRACE && view.getUint8(at + 1) === NEWLINE ? at + 2 : -1;
+
+  /** Reads the line at `start` and gives the offset after its newline, or -1 when it is not plain. */
+  read(view: DataView, start: number): number {
+    const limit = view.byteLength - PADDING;
+    const leads = this.#requiredLeads;
+    const { length } = this.#timestampLead;
+    if (start + length > limit || !isAt(view, start, this.#timestampLead)) return -1;
+    let at = skipPlain(view, start + length, limit);
+    for (let field = 0; field < leads.length; field++) {
+      const lead = leads[field] as Lead;
+      if (at < 0 || !isAt(view, at, lead)) return -1;
+      const textStart = at + lead.length;
+      at = scanString(view, textStart, limit);
+      this.starts[field] = textStart;
+      this.ends[field] = at;
+      this.hashes[field] = scannedHash;
+    }
+    if (at < 0) return -1;
+    at++;
+    if (view.getUint8(at) === COMMA) {
+      at = this.#skipExtras(view, at, limit);
+      if (at < 0) return -1;
+    }
+    return view.getUint8(at) === CLOSE_BRACE && view.getUint8(at + 1) === NEWLINE ? at + 2 : -1;
+  }
+
+  /** From the comma after the required fields to the closing brace; -1 where JSON.parse must judge. */
+  #skipExtras(view: DataView, start: number, limit: number): number {
+    let at = start;
+    while (view.getUint8(at) === COMMA) {
+      if (view.getUint8(at + 1) !== QUOTE) return -1;
+      const nameEnd = skipPlain(view, at + 2, limit);
+      if (nameEnd < 0 || view.getUint8(nameEnd + 1) !== COLON) return -1;
+      if (this.#mayBeField(view, at + 2, nameEnd)) return -1;
+      at = skipScalar(view, nameEnd + 2, limit);
+      if (at < 0 || at >= limit) return -1;
+    }
+    return at;
+  }
+
+  /** Whether a name is as long as a field's and begins like it: a name that stands again overrules the first. */
+  #mayBeField(view: DataView, start: number, end: number): boolean {
+    const names = this.#names;
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as Buffer;
+      if (name.length === end - start && name[0] === view.getUint8(start)) return true;
+    }
+    return false;
+  }
 }
 
-/** Of the string that scanString went over last. */
+/** Whether the lead stands at `at`. The last of its words overlaps the one before. */
+function isAt(view: DataView, at: number, { words, length }: Lead): boolean {
+  const last = words.length - 1;
+  if (view.getInt32(at + length - 4, true) !== words[last]) return false;
+  for (let i = 0; i < last; i++) if (view.getInt32(at + i * 4, true) !== words[i]) return false;
+  return true;
+}
+
+/** Of the string that scanString read last. */
 let scannedHash = 0;
 
-/** Differ in every process: a client cannot know which tokens share a place. Odd, so that no bit is lost. */
+/** They differ in every process: a client cannot know which tokens share a slot. Odd, so that no bit is lost. */
 const MULTIPLIER_1 = randomInt32() | 0x10001;
 const MULTIPLIER_2 = randomInt32() | 0x10001;
 
 /**
- * The place of the first quote from `start` on; -1 where a control character or the limit comes first. A backslash is
- * taken as any other byte: TokenTable refuses a token that holds one, so a quote behind it never counts as an end.
+ * The offset of the first quote from `start` on; -1 where a control character or the limit comes first. A backslash is
+ * read as any other byte: TokenTable refuses a token that holds one, so a quote after it never counts as an end.
  *
  * Two words a step, each with its own hash so that neither waits for the other.
  */
@@ -152,29 +163,9 @@ function randomInt32(): number {
   return Math.floor(Math.random() * 2 ** 32) | 0;
 }
 
-/** From the comma behind the user agent to the closing brace; -1 for what must be judged by JSON.parse. */
-function skipExtras(view: DataView, start: number, limit: number): number {
-  let at = start;
-  while (view.getUint8(at) === COMMA) {
-    if (view.getUint8(at + 1) !== QUOTE) return -1;
-    const keyEnd = skipPlain(view, at + 2, limit);
-    if (keyEnd < 0 || view.getUint8(keyEnd + 1) !== COLON) return -1;
-    if (mayBeOurs(view, at + 2, keyEnd)) return -1;
-    at = skipScalar(view, keyEnd + 2, limit);
-    if (at < 0 || at >= limit) return -1;
-  }
-  return at;
-}
-
-/** Whether a key is as long as one of the three and begins like it: a repeated key overrules the first. */
-function mayBeOurs(view: DataView, start: number, end: number): boolean {
-  const length = end - start;
-  return (length === 4 || length === 9) && 'ptu'.includes(String.fromCharCode(view.getUint8(start)));
-}
-
 const LITERALS = ['true', 'false', 'null'].map((text) => Buffer.from(text));
 
-/** The place behind a string, number or literal; -1 for anything else. */
+/** The offset after a string, number or literal; -1 for anything else. */
 function skipScalar(view: DataView, start: number, limit: number): number {
   const first = view.getUint8(start);
   if (first === QUOTE) return skipText(view, start + 1, limit);
@@ -184,7 +175,7 @@ function skipScalar(view: DataView, start: number, limit: number): number {
   return literal.every((byte, i) => view.getUint8(start + i) === byte) ? start + literal.length : -1;
 }
 
-/** The place behind the closing quote. Unlike in the three, escapes may be in it. */
+/** The offset after the closing quote. Unlike in the required fields, escapes may be in it. */
 function skipText(view: DataView, start: number, limit: number): number {
   const end = skipPlain(view, start, limit);
   if (end >= 0) return end + 1;
@@ -212,17 +203,9 @@ function skipNumber(view: DataView, start: number): number {
   return skipDigits(view, sign === PLUS || sign === MINUS ? at + 2 : at + 1);
 }
 
-/** The place behind at least one digit, or -1. Ends at the newline at the latest. */
+/** The offset after at least one digit, or -1. Ends at the newline at the latest. */
 function skipDigits(view: DataView, start: number): number {
   let at = start;
   while (isDigit(view.getUint8(at))) at += 1;
   return at === start ? -1 : at;
-}
-
-/** The text as little-endian words; the last one overlaps the one before where the length is no multiple of four. */
-function words(text: string): Int32Array {
-  const bytes = Buffer.from(text);
-  const result = new Int32Array(Math.ceil(bytes.length / 4));
-  for (let i = 0; i < result.length; i++) result[i] = bytes.readInt32LE(Math.min(i * 4, bytes.length - 4));
-  return result;
 }
