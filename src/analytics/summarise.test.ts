@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ACCESS, createLayout, formatLine } from '../lines/layout.ts';
 import { PADDING } from '../lines/plain-line.ts';
 import { createFileCounter, createLineCounter, type LineCounts } from './summarise.ts';
 
@@ -49,26 +48,6 @@ describe('counting stored lines', () => {
     expect(counts.records).toBe(11);
     expect(counts.byField[0]).toEqual(new Map(keys.map((key) => [key, key === '__proto__' ? 2 : 1])));
     expect(counts.byField[1]).toEqual(new Map(keys.map((key) => [key, key === '123' ? 2 : 1])));
-  });
-
-  it.each([
-    [[]],
-    [['level', 'message', 'service']],
-    [['é"', 'x']],
-  ])('counts the fields of any layout (%j)', (required) => {
-    const layout = createLayout(required);
-    const texts = (i: number) => required.map((name, field) => `${name} ${i % (field + 2)}`);
-    const line = (i: number) => formatLine(layout, '2015-05-17T10:05:03Z', texts(i), i % 3 === 0 ? ',"path":1.0' : '');
-    const bytes = Buffer.from(Array.from({ length: 60 }, (_, i) => line(i)).join('') + stored('/', '-'));
-    const counter = createLineCounter(layout);
-    const padded = Buffer.concat([bytes, Buffer.alloc(PADDING)]);
-    expect(counter.count(padded, bytes.length)).toBe(bytes.length);
-    const { records, skippedLines, byField } = counter.finish();
-    expect([records, skippedLines]).toEqual(required.length === 0 ? [61, 0] : [60, 1]);
-    byField.forEach((counts, field) => {
-      const expected = Array.from({ length: field + 2 }, (_, i) => [`${required[field]} ${i}`, 60 / (field + 2)]);
-      expect([...counts].sort()).toEqual(expected);
-    });
   });
 
   it('counts an escaped and a plain spelling of one text together', () => {
@@ -130,7 +109,7 @@ describe('counting stored lines', () => {
   });
 
   it('does not look at bytes behind the filled part', () => {
-    const counter = createLineCounter(ACCESS);
+    const counter = createLineCounter();
     const text = Buffer.from(stored('/a', 'x') + stored('/b', 'y'));
     const filled = stored('/a', 'x').length + 20;
     expect(counter.count(text, filled)).toBe(stored('/a', 'x').length);
@@ -138,7 +117,7 @@ describe('counting stored lines', () => {
   });
 
   it('counts right to the end of a buffer without padding', () => {
-    const counter = createLineCounter(ACCESS);
+    const counter = createLineCounter();
     const text = Buffer.from(stored('/a', 'x').repeat(3));
     expect(counter.count(text, text.length)).toBe(text.length);
     expect(counter.finish().byField[0]).toEqual(new Map([['/a', 3]]));
@@ -228,7 +207,7 @@ describe('plain lines and parsed lines agree', () => {
       fc.property(fc.array(line, { minLength: 1, maxLength: 8 }), fc.nat(), (lines, cut) => {
         const bytes = Buffer.concat([Buffer.from(lines.join('')), Buffer.alloc(PADDING)]);
         const filled = bytes.length - PADDING;
-        const counter = createLineCounter(ACCESS);
+        const counter = createLineCounter();
         const first = counter.count(bytes, cut % (filled + 1));
         counter.count(bytes.subarray(first), filled - first);
         expect(counter.finish()).toEqual(countByParsing(bytes.subarray(0, filled)));

@@ -1,5 +1,5 @@
 import { ACCESS, type Layout, TIMESTAMP } from '../lines/layout.ts';
-import { PADDING, PlainLineReader } from '../lines/plain-line.ts';
+import { createPlainLine, PADDING, readPlainLine } from '../lines/plain-line.ts';
 import { TokenTable } from '../lines/token-table.ts';
 import { BYTES } from '../model/bytes.ts';
 
@@ -28,22 +28,23 @@ export interface LineCounter {
 }
 
 /**
- * Counts stored lines by their required fields. A line counts as JSON.parse reads it: an object whose timestamp and required fields are
- * strings; any other line is skipped and counted as skipped. Plain lines are counted by their bytes (lines/plain-line.ts).
+ * Counts stored access records by their two required fields. A line counts as JSON.parse reads it: an object whose timestamp and required
+ * fields are strings; any other line is skipped and counted as skipped. Plain lines are counted by their bytes (lines/plain-line.ts).
  *
  * Holds every distinct text of the hour: about 24 bytes beside the text itself, while it counts.
  */
-export function createLineCounter(layout: Layout): LineCounter {
-  const tokens = new TokenCounter(layout.required.length);
-  const line = new PlainLineReader(layout);
+export function createLineCounter(): LineCounter {
+  const firsts = new TokenTable();
+  const seconds = new TokenTable();
   /** Texts that were not counted by their bytes. */
-  const others = layout.required.map(() => new Map<string, number>());
+  const others = ACCESS.required.map(() => new Map<string, number>());
+  const line = createPlainLine();
   let bytes = 0;
   let records = 0;
   let skippedLines = 0;
 
   function countParsed(text: string): void {
-    const texts = readTexts(layout, text);
+    const texts = readTexts(ACCESS, text);
     if (texts === undefined) {
       skippedLines += 1;
       return;
@@ -58,14 +59,18 @@ export function createLineCounter(layout: Layout): LineCounter {
       const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
       let at = 0;
       while (at < end) {
-        const next = line.read(view, at);
-        if (next >= 0 && tokens.count(view, line)) {
-          records += 1;
-          at = next;
-        } else {
+        const next = readPlainLine(view, at, line);
+        const first = next < 0 ? 0 : firsts.find(view, line.firstStart, line.firstEnd, line.firstHash);
+        const second = first === 0 ? 0 : seconds.find(view, line.secondStart, line.secondEnd, line.secondHash);
+        if (second === 0) {
           const newline = buffer.indexOf(NEWLINE, at);
           countParsed(buffer.toString('utf8', at, newline));
           at = newline + 1;
+        } else {
+          firsts.count(first);
+          seconds.count(second);
+          records += 1;
+          at = next;
         }
       }
       bytes += end;
@@ -77,42 +82,19 @@ export function createLineCounter(layout: Layout): LineCounter {
       skippedLines += 1;
     },
 
-    finish: () => ({ bytes, records, skippedLines, byField: others.map((map, field) => tokens.collect(field, map)) }),
+    finish() {
+      const byField = [firsts, seconds].map((table, field) => addTokens(table, others[field] as Map<string, number>));
+      return { bytes, records, skippedLines, byField };
+    },
   };
 }
 
-/** Counts the required fields of plain lines by their bytes. */
-class TokenCounter {
-  readonly #tables: readonly TokenTable[];
-  /** Of the line that is being counted. */
-  readonly #entries: Int32Array;
-
-  constructor(fields: number) {
-    this.#tables = Array.from({ length: fields }, () => new TokenTable());
-    this.#entries = new Int32Array(fields);
-  }
-
-  /** FAST PATH. Counts the line that `line` read last. False, and nothing counted, where a table does not take a token. */
-  count(view: DataView, { starts, ends, hashes }: PlainLineReader): boolean {
-    const tables = this.#tables;
-    const entries = this.#entries;
-    for (let i = 0; i < tables.length; i++) {
-      const table = tables[i] as TokenTable;
-      const entry = table.find(view, starts[i] as number, ends[i] as number, hashes[i] as number);
-      if (entry === 0) return false;
-      entries[i] = entry;
-    }
-    for (let i = 0; i < tables.length; i++) (tables[i] as TokenTable).count(entries[i] as number);
-    return true;
-  }
-
-  /** Adds the counts of one field to `map`. Different bytes may be the same text: an escape, or bytes that are not UTF-8. */
-  collect(field: number, map: Map<string, number>): Map<string, number> {
-    this.#tables[field]?.forEach((token, count) => {
-      addTo(map, token.toString(), count);
-    });
-    return map;
-  }
+/** Adds the counts of a table to `map`. Different bytes may be the same text: an escape, or bytes that are not UTF-8. */
+function addTokens(table: TokenTable, map: Map<string, number>): Map<string, number> {
+  table.forEach((token, count) => {
+    addTo(map, token.toString(), count);
+  });
+  return map;
 }
 
 /** Adds `count` to what `map` has for `key`. */
@@ -146,11 +128,11 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
  * Counts the lines in [from, to) of a file, slice by slice through one buffer that is kept for the next call. `to` may
  * lie within a line, which is then left for later, or beyond the end of the file.
  */
-export function createFileCounter({ layout = ACCESS, sliceBytes = SLICE_BYTES, maxLineBytes = MAX_LINE_BYTES } = {}) {
+export function createFileCounter({ sliceBytes = SLICE_BYTES, maxLineBytes = MAX_LINE_BYTES } = {}) {
   const slice = Buffer.allocUnsafeSlow(sliceBytes + PADDING);
 
   return function countFile(read: ReadBytes, from: number, to: number): LineCounts {
-    const counter = createLineCounter(layout);
+    const counter = createLineCounter();
     let buffer = slice;
     let filled = 0;
     let position = from;
