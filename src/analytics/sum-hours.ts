@@ -2,8 +2,8 @@ import type { Hour } from '../model/hour.ts';
 import { type Summary, SummaryFormatError } from '../model/summary.ts';
 import type { RangeSum } from './analytics.ts';
 import { createAudience } from './audience.ts';
+import { takeTop } from './keep-largest.ts';
 import { addTo } from './summarise.ts';
-import { takeTop } from './take-top.ts';
 
 /** The hours in [from, to); with `top`, only so many of each map; with `search`, only what contains it; with `audience`, told apart by user agent. */
 export interface SumQuestion {

@@ -1,7 +1,7 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { serveSums } from '../analytics/analytics-thread.ts';
-import { rememberSums } from '../analytics/sum-answers.ts';
+import { rememberSums } from '../analytics/sum-cache.ts';
 import { createHourSummer } from '../analytics/sum-hours.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
 import { serveSummariser } from '../analytics/summarise-thread.ts';

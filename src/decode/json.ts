@@ -2,11 +2,11 @@ import { ACCESS } from '../lines/layout.ts';
 import { BYTES, isWhite } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
+import { RecordTaker } from './fast-reader.ts';
 import { readJsonRecord } from './json-record.ts';
 import { findJsonFault, type JsonFault } from './json-syntax.ts';
 import { endOfValue, skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
-import { RecordTaker } from './record-taker.ts';
 import { lineAndColumn, quoteCharacter, startOfText } from './utf8.ts';
 
 const { CLOSE_BRACKET, COMMA, OPEN_BRACKET } = BYTES;

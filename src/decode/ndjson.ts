@@ -2,13 +2,13 @@ import { ACCESS } from '../lines/layout.ts';
 import { BYTES } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import type { Decoded, DecodeOptions } from './decode.ts';
+import { RecordTaker } from './fast-reader.ts';
 import { describeFault } from './json.ts';
 import { readJsonRecord } from './json-record.ts';
 import { isJson, type JsonFault } from './json-syntax.ts';
 import { skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
 import type { RecordFault } from './record.ts';
-import { RecordTaker } from './record-taker.ts';
 import { lineAndColumn, startOfText } from './utf8.ts';
 
 const { NEWLINE, RETURN } = BYTES;

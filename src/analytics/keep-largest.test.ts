@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { takeTop } from './take-top.ts';
+import { takeTop } from './keep-largest.ts';
 
 describe('the largest counts of a map', () => {
   it('come largest first, equal ones by key', () => {

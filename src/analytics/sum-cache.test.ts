@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { rememberSums } from './sum-answers.ts';
+import { rememberSums } from './sum-cache.ts';
 import type { HourSum, SumQuestion } from './sum-hours.ts';
 
 function create({ unusable = [] as readonly number[] } = {}) {

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { LiveEvent, Refusal } from './live.ts';
 import { readLiveCounts } from './live-counts.ts';
+import { createLive, type LiveSample } from './live-sampler.ts';
 import { createRefusals } from './refusals.ts';
-import { createLive, type LiveSample } from './watch.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 
