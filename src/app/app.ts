@@ -66,7 +66,7 @@ export async function startService(options: {
     const fronts: Fronts = { accountings: [], counts: async () => [], look: async () => [await lookAt(metrics)] };
     const tails = createTails();
     const live = createLive({
-      look: () => fronts.look(),
+      sample: () => fronts.look(),
       pipeline: config.version,
       clock: systemClock,
       now: () => performance.now(),

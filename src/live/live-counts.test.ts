@@ -31,8 +31,8 @@ describe('readLiveCounts', () => {
     two.logsIngested.inc(8);
     one.logsIngested.inc(1);
     one.breakerState.labels('open').set(1);
-    const looks = [await readLiveCounts(one, 1), await readLiveCounts(two, 2)] as const;
-    for (const sum of [addLiveCounts(looks), addLiveCounts([looks[1], looks[0]])]) {
+    const samples = [await readLiveCounts(one, 1), await readLiveCounts(two, 2)] as const;
+    for (const sum of [addLiveCounts(samples), addLiveCounts([samples[1], samples[0]])]) {
       expect(sum.values).toMatchObject({ accepted: 9, inFlightRecords: 3 });
       expect(quantile(sum.requests, 0.5)).toBeCloseTo(0.0175);
       expect(sum.breaker).toBe('open');

@@ -4,23 +4,23 @@ import { addLiveCounts, type Buckets, type LiveCounts, quantile, subtractBuckets
 import { createLiveHistory } from './live-history.ts';
 import { MAX_REFUSALS } from './refusals.ts';
 
-/** What one thread has seen: its counts so far, and the refusals since it was last asked. */
+/** What one thread has counted: its counts so far, and the refusals since the sample before. */
 export interface LiveSample {
   readonly counts: LiveCounts;
   readonly refusals: readonly Refusal[];
 }
 
 export interface LiveWatch extends Omit<Live, 'tail'> {
-  /** Looks once a second from now on. */
+  /** Takes a sample once a second from now on. */
   start(): void;
   stop(): void;
-  /** One look, as the timer has it. */
+  /** Takes one sample, as the timer does. */
   tick(): Promise<void>;
 }
 
 export interface LiveOptions {
-  /** Every thread, the one that stores among them. At least one. */
-  readonly look: () => Promise<readonly [LiveSample, ...LiveSample[]]>;
+  /** Takes a sample of every thread, the one that stores among them. At least one. */
+  readonly sample: () => Promise<readonly [LiveSample, ...LiveSample[]]>;
   readonly pipeline: 1 | 2;
   readonly clock: Clock;
   /** Milliseconds on a clock that only goes forward. */
@@ -28,7 +28,7 @@ export interface LiveOptions {
 }
 
 const TICK_MS = 1_000;
-/** What latency is told of. */
+/** Latency is that of so many seconds. */
 const WINDOW_SECONDS = 10;
 const HISTORIES = [
   { stepSeconds: 1, rows: 300 },
@@ -36,68 +36,30 @@ const HISTORIES = [
 ];
 
 /**
- * Looks at the counts once a second, also while nobody asks, so that there is a past to show: a fifth of a millisecond,
- * and 60 KiB for the past.
+ * Samples the counts once a second, also while nobody asks, so that there is a past to show. A sample costs a fifth of a millisecond, and
+ * the past 60 KiB.
  */
-export function createLive({ look, pipeline, clock, now }: LiveOptions): LiveWatch {
+export function createLive(options: LiveOptions): LiveWatch {
   const listeners = new Set<(event: LiveEvent) => void>();
   const histories = HISTORIES.map(createLiveHistory);
-  const started = now();
-  let refusals: readonly Refusal[] = [];
-  let window: Moment[] = [];
+  const recent = new RecentSamples(options);
   let timer: NodeJS.Timeout | undefined;
   let ticking: Promise<void> | undefined;
-
-  const describe = (latest: Moment): LiveStats => {
-    const previous = window.at(-2) ?? latest;
-    const oldest = window[0] ?? latest;
-    const seconds = Math.max((latest.at - previous.at) / 1_000, 0.001);
-    const { values } = latest.counts;
-    const rates = mapRates((name) => Math.max(0, values[name] - previous.counts.values[name]) / seconds);
-    return {
-      time: clock(),
-      uptimeSeconds: (latest.at - started) / 1_000,
-      rates,
-      totals: mapRates((name) => values[name]),
-      latency: quantiles(latest.counts.requests, oldest.counts.requests),
-      sync: quantiles(latest.counts.syncs, oldest.counts.syncs),
-      inFlightRecords: values.inFlightRecords,
-      inFlightBytes: values.inFlightBytes,
-      openFiles: values.openFiles,
-      queue: pipeline === 2 ? queueOf(latest.counts) : null,
-    };
-  };
-
-  const takeLook = async (): Promise<readonly Refusal[]> => {
-    const looks = await look();
-    const [first, ...others] = looks;
-    const counts = addLiveCounts([first.counts, ...others.map((one) => one.counts)]);
-    window = [...window, { at: now(), counts }].slice(-WINDOW_SECONDS - 1);
-    const fresh = looks.flatMap((one) => one.refusals);
-    if (looks.length > 1) fresh.sort((a, b) => b.time - a.time);
-    refusals = [...fresh, ...refusals].slice(0, MAX_REFUSALS);
-    return fresh.slice(0, MAX_REFUSALS);
-  };
-
-  const currentStats = (): LiveStats | undefined => {
-    const latest = window.at(-1);
-    return latest === undefined ? undefined : describe(latest);
-  };
 
   const tell = (event: LiveEvent): void => {
     for (const listener of listeners) listener(event);
   };
 
   const tick = async (): Promise<void> => {
-    const fresh = await takeLook();
-    const stats = currentStats();
+    const newRefusals = await recent.take();
+    const stats = recent.stats();
     if (stats === undefined) return;
     for (const history of histories) history.add(stats);
     tell({ kind: 'stats', stats });
-    if (fresh.length > 0) tell({ kind: 'refusals', refusals: fresh });
+    if (newRefusals.length > 0) tell({ kind: 'refusals', refusals: newRefusals });
   };
 
-  /** A look that takes longer than a second is not overtaken by the next. */
+  /** Where a sample takes longer than a second, the next waits for it. */
   const tickOnce = (): Promise<void> => {
     ticking ??= tick().finally(() => {
       ticking = undefined;
@@ -108,20 +70,20 @@ export function createLive({ look, pipeline, clock, now }: LiveOptions): LiveWat
   return {
     tick: tickOnce,
     start() {
-      // What a look cannot tell this second, it tells the next.
-      const tickLater = () => void tickOnce().catch(() => undefined);
-      timer = setInterval(tickLater, TICK_MS).unref();
-      tickLater();
+      // A sample that fails is made good by the next one.
+      const tickInBackground = () => void tickOnce().catch(() => undefined);
+      timer = setInterval(tickInBackground, TICK_MS).unref();
+      tickInBackground();
     },
     stop() {
       clearInterval(timer);
       listeners.clear();
     },
     async snapshot() {
-      if (window.length === 0) await tickOnce();
-      const stats = currentStats();
-      if (stats === undefined) throw new Error('cannot look at the service: nothing was counted yet');
-      return { stats, history: histories.map((history) => history.read()), refusals };
+      if (recent.stats() === undefined) await tickOnce();
+      const stats = recent.stats();
+      if (stats === undefined) throw new Error('cannot show live figures: no sample was taken yet');
+      return { stats, history: histories.map((history) => history.read()), refusals: recent.refusals };
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -130,9 +92,60 @@ export function createLive({ look, pipeline, clock, now }: LiveOptions): LiveWat
   };
 }
 
+/** The counts of all threads at one time. */
 interface Moment {
+  /** On the clock that only goes forward, in milliseconds. */
   readonly at: number;
   readonly counts: LiveCounts;
+}
+
+/** The samples of the last WINDOW_SECONDS, and the last refusals. */
+class RecentSamples {
+  readonly #options: LiveOptions;
+  readonly #started: number;
+  #window: readonly Moment[] = [];
+  /** Newest first. */
+  refusals: readonly Refusal[] = [];
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+    this.#started = options.now();
+  }
+
+  /** Takes a sample of every thread. Gives the refusals since the sample before, newest first. */
+  async take(): Promise<readonly Refusal[]> {
+    const samples = await this.#options.sample();
+    const [first, ...others] = samples;
+    const counts = addLiveCounts([first.counts, ...others.map((sample) => sample.counts)]);
+    this.#window = [...this.#window, { at: this.#options.now(), counts }].slice(-WINDOW_SECONDS - 1);
+    const newRefusals = samples.flatMap((sample) => sample.refusals);
+    if (samples.length > 1) newRefusals.sort((a, b) => b.time - a.time);
+    this.refusals = [...newRefusals, ...this.refusals].slice(0, MAX_REFUSALS);
+    return newRefusals.slice(0, MAX_REFUSALS);
+  }
+
+  /** What the samples say of the service; undefined before the first. */
+  stats(): LiveStats | undefined {
+    const window = this.#window;
+    const latest = window.at(-1);
+    if (latest === undefined) return undefined;
+    const previous = window.at(-2) ?? latest;
+    const oldest = window[0] ?? latest;
+    const seconds = Math.max((latest.at - previous.at) / 1_000, 0.001);
+    const { values } = latest.counts;
+    return {
+      time: this.#options.clock(),
+      uptimeSeconds: (latest.at - this.#started) / 1_000,
+      rates: mapRates((name) => Math.max(0, values[name] - previous.counts.values[name]) / seconds),
+      totals: mapRates((name) => values[name]),
+      latency: quantiles(latest.counts.requests, oldest.counts.requests),
+      sync: quantiles(latest.counts.syncs, oldest.counts.syncs),
+      inFlightRecords: values.inFlightRecords,
+      inFlightBytes: values.inFlightBytes,
+      openFiles: values.openFiles,
+      queue: this.#options.pipeline === 2 ? queueOf(latest.counts) : null,
+    };
+  }
 }
 
 function mapRates(read: (name: keyof LiveRates) => number): LiveRates {
