@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { rememberSums } from './sum-cache.ts';
+import { cacheSums } from './sum-cache.ts';
 import type { HourSum, SumQuestion } from './sum-hours.ts';
 
 function create({ unusable = [] as readonly number[] } = {}) {
   const asked: SumQuestion[] = [];
   const versions = new Map<number, string>();
-  const sums = rememberSums(
+  const sums = cacheSums(
     (question) => {
       asked.push(question);
       return { totalRequests: asked.length, unusable } as unknown as HourSum;

@@ -1,8 +1,8 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { serveSums } from '../analytics/analytics-thread.ts';
-import { rememberSums } from '../analytics/sum-cache.ts';
-import { createHourSummer } from '../analytics/sum-hours.ts';
+import { cacheSums } from '../analytics/sum-cache.ts';
+import { createHourSums } from '../analytics/sum-hours.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
 import { serveSummariser } from '../analytics/summarise-thread.ts';
 import { openHourFile } from '../repo/hour-file.ts';
@@ -16,7 +16,7 @@ yieldToOthers();
 const summaries = createSummaryFiles(workerData as SummaryFilesOptions);
 createChannel(parentPort, {
   ...serveSummariser(createHourSummariser({ openHour: openHourFile, summaries }), summaries.sync),
-  ...serveSums(rememberSums(createHourSummer(summaries), summaries.version)),
+  ...serveSums(cacheSums(createHourSums(summaries), summaries.version)),
 });
 
 /**
