@@ -98,7 +98,7 @@ describe('elements', () => {
 
   it('refuses what is not one array', () => {
     expect(() => cut('elements', '{"a":1}')).toThrow('not a JSON array');
-    expect(() => cut('elements', '[1] [2]')).toThrow('behind the end of the array');
+    expect(() => cut('elements', '[1] [2]')).toThrow('text after the end of the array');
   });
 
   it('refuses an array that is cut off', () => {

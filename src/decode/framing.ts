@@ -4,11 +4,11 @@ const { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COMMA, NEWLINE, OPEN_BRACE, OPEN_
 
 /** One record's own bytes in a file that is read piece by piece. */
 export interface Frame {
-  /** Without its delimiter. A view of what was pushed, where the record did not span two pieces. */
+  /** Without its delimiter. A view of the piece that was pushed, unless the record spans several. */
   readonly bytes: Buffer;
   /** 1-based number of the line, CSV row or JSON element. */
   readonly number: number;
-  /** Offset in the (unpacked) file of the byte behind the record's delimiter: where to go on reading. */
+  /** Offset in the (unpacked) file after the record's delimiter: where to go on reading. */
   readonly end: number;
   /** The record was longer than MAX_FRAME_BYTES; only its beginning is kept. */
   readonly tooLong: boolean;
@@ -21,12 +21,12 @@ export interface Framer {
   end(): Frame[];
 }
 
-/** How far to look: the index of the next delimiter at or after `from`, -1 when the piece has none. Keeps state between. */
+/** Finds the delimiters: `next` gives the index of the next one at or after `from`, -1 when the piece has none. Keeps its state between pieces. */
 interface Boundary {
   next(piece: Buffer, from: number): number;
-  /** Throws where the bytes may not end yet. */
+  /** Throws where the bytes must not end yet. */
   end(): void;
-  /** Gives up the record it is in: the next line end is a delimiter again. */
+  /** Leaves the present record: the next line end is a delimiter again. */
   reset(): void;
 }
 
@@ -39,41 +39,23 @@ const BOUNDARIES: Record<Framing, (within: boolean) => Boundary> = {
   elements: elementBoundary,
 };
 
-/** Longer records than this are reported and left out: a stored line is at most a few hundred KiB. */
+/** A longer record is reported and left out: a stored line is at most a few hundred KiB. */
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
-/** `offset` and `number`: what stands before the first byte pushed, for a file that is taken up in the middle. */
+/** `offset` and `number`: what the file has before the first byte that is pushed, where reading goes on in the middle of it. */
 export function createFramer(framing: Framing, options: { offset?: number; number?: number } = {}): Framer {
   let { offset = 0, number = 0 } = options;
   // The opening bracket is the first delimiter, and ends no element.
   if (framing === 'elements' && offset === 0) number--;
   const boundary = BOUNDARIES[framing](offset > 0);
-  const carried: Buffer[] = [];
-  let carriedBytes = 0;
-  let tooLong = false;
-
-  function carry(bytes: Buffer): void {
-    const room = MAX_FRAME_BYTES - carriedBytes;
-    if (bytes.length > room) {
-      if (!tooLong) boundary.reset();
-      tooLong = true;
-    }
-    if (room <= 0 || bytes.length === 0) return;
-    const kept = bytes.subarray(0, room);
-    carried.push(kept);
-    carriedBytes += kept.length;
-  }
+  const begun = new BegunRecord();
 
   function finish(tail: Buffer): Frame {
-    const whole = carried.length === 0 ? tail : Buffer.concat([...carried, tail]);
-    const bytes = whole.subarray(0, MAX_FRAME_BYTES);
-    const frame = { bytes, number, end: offset, tooLong: tooLong || whole.length > MAX_FRAME_BYTES };
-    carried.length = 0;
-    carriedBytes = 0;
-    tooLong = false;
-    return frame;
+    number++;
+    const { bytes, tooLong } = begun.finish(tail);
+    return { bytes, number, end: offset, tooLong };
   }
 
   return {
@@ -88,23 +70,49 @@ export function createFramer(framing: Framing, options: { offset?: number; numbe
         const at = boundary.next(piece, from);
         if (at < 0) break;
         offset += at + 1 - from;
-        number++;
         const frame = finish(piece.subarray(from, at));
         if (!isBlank(frame.bytes)) frames.push(frame);
         from = at + 1;
       }
       offset += piece.length - from;
-      carry(piece.subarray(from));
+      if (begun.add(piece.subarray(from))) boundary.reset();
       return frames;
     },
     end() {
       boundary.end();
-      if (carriedBytes === 0) return [];
-      number++;
+      if (begun.length === 0) return [];
       const frame = finish(Buffer.alloc(0));
       return isBlank(frame.bytes) ? [] : [frame];
     },
   };
+}
+
+/** The record whose end was not pushed yet: its first MAX_FRAME_BYTES. */
+class BegunRecord {
+  /** Bytes that are kept. */
+  length = 0;
+  readonly #pieces: Buffer[] = [];
+  #tooLong = false;
+
+  /** True where these bytes are the first beyond the limit. */
+  add(bytes: Buffer): boolean {
+    const kept = bytes.subarray(0, MAX_FRAME_BYTES - this.length);
+    const isFirstBeyond = kept.length < bytes.length && !this.#tooLong;
+    if (isFirstBeyond) this.#tooLong = true;
+    if (kept.length > 0) this.#pieces.push(kept);
+    this.length += kept.length;
+    return isFirstBeyond;
+  }
+
+  /** Gives the record that ends with `tail`, and begins the next. */
+  finish(tail: Buffer): Pick<Frame, 'bytes' | 'tooLong'> {
+    const whole = this.#pieces.length === 0 ? tail : Buffer.concat([...this.#pieces, tail]);
+    const tooLong = this.#tooLong || whole.length > MAX_FRAME_BYTES;
+    this.#pieces.length = 0;
+    this.length = 0;
+    this.#tooLong = false;
+    return { bytes: whole.subarray(0, MAX_FRAME_BYTES), tooLong };
+  }
 }
 
 function isBlank(bytes: Buffer): boolean {
@@ -143,7 +151,7 @@ function rowBoundary(): Boundary {
 
 /**
  * The elements of one JSON array: its brackets and the commas directly in it are the delimiters. `within`: the bytes
- * begin behind one of them.
+ * begin after one of them.
  */
 function elementBoundary(within: boolean): Boundary {
   let depth = within ? 1 : 0;
@@ -156,7 +164,7 @@ function elementBoundary(within: boolean): Boundary {
       depth = 1;
       return true;
     }
-    if (!isWhite(byte)) throw new Error(ended ? 'something stands behind the end of the array' : 'not a JSON array');
+    if (!isWhite(byte)) throw new Error(ended ? 'text after the end of the array' : 'not a JSON array');
     return false;
   }
 
@@ -187,7 +195,7 @@ function elementBoundary(within: boolean): Boundary {
       if (depth > 0) throw new Error('the array does not end');
       if (!ended) throw new Error('not a JSON array');
     },
-    // An element is closed by its own brackets alone: there is no other place to take the array up again.
+    // Only its own brackets close an element, so there is no other place to go on in the array.
     reset() {},
   };
 }
