@@ -23,7 +23,7 @@ const TIMESTAMP_OVERHEAD = 24;
 
 /**
  * The columns by the first row: named by it if it names `timestamp`, else the fields of the layout by position.
- * `count`: how many values it has, of which `firstRow` need hold no more than MAX_COLUMNS.
+ * `count`: the number of its values; `firstRow` has at most MAX_COLUMNS of them.
  */
 export function readColumns(
   layout: Layout,

@@ -12,11 +12,11 @@ const { NEWLINE, RETURN } = BYTES;
 
 /**
  * `text/csv` (RFC 4180; rows end in CRLF or LF). Rows are counted from 1, the header and empty lines included. A row with
- * too few or too many values is an invalid record; a quote out of place is a malformed body, since from there on nobody
- * can say where rows end.
+ * too few or too many values is an invalid record. A quote out of place makes the body malformed, since the ends of all later
+ * rows are then unknown.
  *
- * The scanner finds where rows end, and reads those without doubled quotes; csv-parse reads the others. Tests hold the two
- * together to what csv-parse alone makes of a body.
+ * The scanner finds where rows end, and reads those without doubled quotes; csv-parse reads the others. Tests check that
+ * both together give what csv-parse alone gives.
  */
 export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
   const collector = new Collector(body, options, 'row', body.length + body.length / 2);
@@ -28,7 +28,7 @@ export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<unde
   let row = 0;
   for (let at = startOfText(body); at < body.length; ) {
     const start = at;
-    for (at = scan.rowEnd(start); at === UNFINISHED; at = scan.goOn()) yield;
+    for (at = scan.rowEnd(start); at === UNFINISHED; at = scan.continueRow()) yield;
     row++;
     if (at === -1) throw new MalformedBodyError(`not CSV: row ${row}: ${scan.fault}`);
     if (scan.isBlank()) {
@@ -52,7 +52,7 @@ export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<unde
       lines.writer.used = used;
       const isRagged = scan.count !== columns.count;
       if (isRagged && !collector.isListing) {
-        collector.refuse();
+        collector.reject();
       } else {
         const values = isRagged ? [] : yield* textsOf(body, start, at, scan, parsed);
         collector.add(encodeRow(ACCESS, values, scan.count, columns, options), () =>

@@ -18,8 +18,8 @@ export function* skipWhite(bytes: Uint8Array, at: number, end: number): Generato
 }
 
 /**
- * In valid JSON: the `,`, `:`, `]` or `}` that ends the name or value at `at`, or `end`. It looks at quotes and brackets
- * alone. Yields in long values.
+ * In valid JSON: the `,`, `:`, `]` or `}` that ends the name or value at `at`, or `end`. It reads only quotes and
+ * brackets. Yields in long values.
  */
 export function* endOfValue(bytes: Uint8Array, at: number, end: number): Generator<undefined, number, undefined> {
   let depth = 0;

@@ -25,7 +25,7 @@ const USER_AGENT_NAME = toWords('userAgent');
 const USER_AGENT_NAME_LENGTH = 9;
 
 const MAX_EXTRAS = 16;
-/** Of a further field: where its name with quotes and its value begin and end, and whether white space is in the value. */
+/** For each extra field: where its name with quotes and its value begin and end, and whether white space is in the value. */
 const EXTRA_INTS = 5;
 
 export class ObjectScan {
@@ -34,7 +34,7 @@ export class ObjectScan {
   readonly #instants: InstantScan;
   readonly #values: ValueScan;
   readonly #extras = new Int32Array(MAX_EXTRAS * EXTRA_INTS);
-  /** Whether recordEnd read all of a JSON object last, and one of the three fields was not in it. */
+  /** Whether recordEnd last read a whole JSON object that lacks one of the three fields. */
   isIncomplete = false;
   #extraCount = 0;
   #start = 0;
@@ -54,7 +54,7 @@ export class ObjectScan {
     this.#values = values;
   }
 
-  /** The offset behind the record that opens at `at`, or -1. Then `instants.hour` is its hour and `write` writes its line. */
+  /** The offset after the record that opens at `at`, or -1. Then `instants.hour` is its hour and `write` writes its line. */
   recordEnd(at: number): number {
     const bytes = this.#bytes;
     const values = this.#values;
@@ -81,7 +81,7 @@ export class ObjectScan {
     return i + 1;
   }
 
-  /** From the comma behind the third field of a record in stored form: the offset behind it, or -1. */
+  /** `at`: the comma after the third field of a record in stored form. The offset after the record, or -1. */
   storedExtrasEnd(at: number): number {
     this.#extraCount = 0;
     this.#values.sawWhite = false;
@@ -122,13 +122,13 @@ export class ObjectScan {
     return nameEnd === -1 ? -1 : this.#extraEnd(at, nameEnd, this.#valueStart(nameEnd));
   }
 
-  /** Where the value begins whose name ends at `nameEnd`; where no colon follows, the end of the bytes, where nothing is. */
+  /** Where the value begins whose name ends at `nameEnd`; without a colon, the end of the bytes. */
   #valueStart(nameEnd: number): number {
     const colon = this.#values.skipWhite(nameEnd);
     return this.#bytes[colon] === COLON ? this.#values.skipWhite(colon + 1) : this.#bytes.length;
   }
 
-  /** The offset behind the name in quotes at `at`, or -1; also for a name with an escape in it. */
+  /** The offset after the name in quotes at `at`, or -1; also for a name with an escape in it. */
   #nameEnd(at: number): number {
     const bytes = this.#bytes;
     if (bytes[at] !== QUOTE) return -1;
@@ -206,7 +206,7 @@ export class ObjectScan {
     return i > start && i !== whiteEscapeEnd && isTrimmed(bytes, start, i) ? i : -1;
   }
 
-  /** Notes a further field and gives the offset behind its value, or -1. `at` is its name's opening quote. */
+  /** Notes an extra field and gives the offset after its value, or -1. `at` is its name's opening quote. */
   #extraEnd(at: number, nameEnd: number, valueStart: number): number {
     if (this.#extraCount === MAX_EXTRAS || this.#isKnownExtra(at, nameEnd)) return -1;
     const values = this.#values;

@@ -9,30 +9,30 @@ import { type Columns, MAX_COLUMNS } from './csv-columns.ts';
 
 const { BACKSLASH, COMMA, NEWLINE, QUOTE, RETURN } = BYTES;
 
-/** Of a value: where it begins and ends, without its quotes, and whether its bytes are also its JSON text. */
+/** For each value: where it begins and ends, without its quotes, and whether its bytes are also its JSON text. */
 const VALUE_INTS = 3;
 const PLAIN = 0;
 const SPECIAL = 1;
 
-// Where in a row the next byte stands.
+// The place of the next byte in a row.
 const BEFORE_VALUE = 0;
 const UNQUOTED = 1;
 const IN_QUOTES = 2;
 
-/** What rowEnd gives where it is time for a pause. */
+/** rowEnd returns it where the decoder should yield. */
 export const UNFINISHED = -2;
-/** A row that is longer is written by those who can pause. */
+/** A longer row goes to the reference reader, which yields. */
 const LARGE = 64 * 1024;
-/** Bytes that are read in one go. */
+/** Bytes that are read without a pause. */
 const STEP = 128 * 1024;
 
 export class RowScan {
   readonly instants: InstantScan;
-  /** Values in the row read last; of the first MAX_COLUMNS it is known where they stand. */
+  /** Values in the row read last. The places of the first MAX_COLUMNS are known. */
   count = 0;
-  /** Why the row read last is none. */
+  /** Why the row read last is malformed. */
   fault = '';
-  /** Whether quotes are doubled in a value of the row read last: where it ends is known, and what it says csv-parse reads. */
+  /** Whether the row read last has doubled quotes in a value: then csv-parse must read its values. */
   hasDoubledQuotes = false;
   readonly #bytes: Buffer;
   readonly #leads: readonly Lead[];
@@ -52,18 +52,18 @@ export class RowScan {
     this.instants = new InstantScan(bytes, this.#view);
   }
 
-  /** Reads the row at `at`: the offset behind its line end, -1 for the `fault` of it, or UNFINISHED: see `goOn`. */
+  /** Reads the row at `at`: the offset after its line end, -1 for the `fault` of it, or UNFINISHED: see `continueRow`. */
   rowEnd(at: number): number {
     this.count = 0;
     this.#at = at;
     this.#place = BEFORE_VALUE;
     this.#hasSpecial = false;
     this.hasDoubledQuotes = false;
-    return this.goOn();
+    return this.continueRow();
   }
 
-  /** Reads on in a row that was too long to be read in one go; returns as rowEnd does. */
-  goOn(): number {
+  /** Reads the next part of a row that rowEnd did not finish; returns as rowEnd does. */
+  continueRow(): number {
     const bytes = this.#bytes;
     const limit = this.#at + STEP;
     while (this.#at < limit) {
@@ -157,12 +157,12 @@ export class RowScan {
     this.#kind = PLAIN;
   }
 
-  /** The comma, line end or end of the body behind the value. */
+  /** The comma, line end or end of the body after the value. */
   #unquotedEnd(limit: number): number {
     const bytes = this.#bytes;
     const stop = Math.min(limit, bytes.length);
     let i = findValueStop(bytes, this.#view, this.#at, stop);
-    // The usual end by itself; what else stops is gone over byte by byte from there on.
+    // A value mostly ends at a comma. After any other stop the bytes are read one by one.
     if (bytes[i] !== COMMA) {
       for (; i < stop; i++) {
         const byte = bytes[i] as number;

@@ -28,11 +28,11 @@ const {
 
 const MAX_DEPTH = 32;
 
-/** FAST PATH. Finds the end of a JSON value that will be copied as it stands; whatever is odd it leaves to others. */
+/** FAST PATH. Finds the end of a JSON value that will be copied as it is. It gives up where it cannot judge the value. */
 export class ValueScan {
-  /** Where it gives up: nothing beyond is looked at. */
+  /** It gives up at this offset and reads nothing beyond it. */
   limit = 0;
-  /** Whether white space between tokens was met; for the caller to reset. */
+  /** Whether it found white space between tokens. The caller resets it. */
   sawWhite = false;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -42,7 +42,7 @@ export class ValueScan {
     this.#view = view;
   }
 
-  /** The offset behind the valid JSON value at `at`; -1 when it is not one for sure, or is nested deeper than 32. */
+  /** The offset after the valid JSON value at `at`; -1 when it is not certainly valid, or is nested deeper than 32. */
   valueEnd(at: number, depth = 0): number {
     const byte = this.#bytes[at] as number;
     if (byte === QUOTE) return this.stringEnd(at);
@@ -51,7 +51,7 @@ export class ValueScan {
     return this.#literalEnd(at, byte);
   }
 
-  /** The offset behind the closing quote of the string that opens at `at`, or -1. */
+  /** The offset after the closing quote of the string that opens at `at`, or -1. */
   stringEnd(at: number): number {
     const bytes = this.#bytes;
     for (let i = at + 1; ; ) {
@@ -114,7 +114,7 @@ export class ValueScan {
     return this.#digitsEnd(sign === PLUS || sign === MINUS ? i + 2 : i + 1);
   }
 
-  /** The offset behind at least one digit, or -1. */
+  /** The offset after at least one digit, or -1. */
   #digitsEnd(at: number): number {
     const bytes = this.#bytes;
     let i = at;

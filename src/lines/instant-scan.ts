@@ -10,15 +10,15 @@ const SECONDS_LENGTH = 19;
 const MAX_FRACTION = 9;
 
 /**
- * FAST PATH. Reads timestamps from bytes as parseTimestamp does from text, by arithmetic and without a string; an hour is
- * worked out only where it differs from that of the timestamp before.
+ * FAST PATH. Reads timestamps from bytes as parseTimestamp does from text, by arithmetic and without a string; it
+ * computes the hour only where it differs from that of the timestamp before.
  */
 export class InstantScan {
-  /** Of the timestamp read last. */
+  /** The hour of the timestamp read last. */
   hour: Hour = 0;
-  /** Where its stored text ends but for the `Z`; to be used unless `text` is set. */
+  /** Where its stored text ends in the bytes, without the `Z`; not used when `text` is set. */
   end = 0;
-  /** Its stored text where that is not in the bytes. */
+  /** Its stored text, where the bytes do not have it. */
   text: string | undefined;
 
   readonly #bytes: Buffer;
@@ -71,7 +71,7 @@ export class InstantScan {
     }
   }
 
-  /** Sets `end` without the zeros at the end of a fraction and gives the place of the zone, or -1. */
+  /** Sets `end` without the zeros at the end of a fraction and gives the offset of the zone, or -1. */
   #readFraction(at: number, limit: number): number {
     const bytes = this.#bytes;
     this.end = at;
@@ -112,7 +112,7 @@ export class InstantScan {
     const month = twoDigits(bytes, at + 5);
     const day = twoDigits(bytes, at + 8);
     const hour = twoDigits(bytes, at + 11);
-    // Not a digit is NaN, which no comparison lets through.
+    // Another byte than a digit gives NaN, and every comparison with NaN is false.
     const isReal = year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysInMonth(year, month) && hour <= 23;
     if (!isReal || bytes[at + 4] !== MINUS || bytes[at + 7] !== MINUS || bytes[at + 10] !== UPPER_T) return false;
     this.#word0 = this.#view.getInt32(at, true);
@@ -124,7 +124,7 @@ export class InstantScan {
   }
 }
 
-/** `Z` or an offset of nothing, and no more. */
+/** Whether the zone is `Z` or an offset of zero, and ends at `end`. */
 function isUtc(bytes: Uint8Array, zone: number, end: number): boolean {
   if (bytes[zone] === UPPER_Z) return zone + 1 === end;
   if (zone + 6 !== end || (bytes[zone] !== PLUS && bytes[zone] !== MINUS)) return false;
@@ -135,7 +135,7 @@ function isBelowSixty(tens: number, ones: number): boolean {
   return tens >= ZERO && tens < ZERO + 6 && ones >= ZERO && ones < ZERO + 10;
 }
 
-/** The number that two digits make; NaN where one is none. */
+/** The number that two digits make; NaN where one of them is another byte. */
 function twoDigits(bytes: Uint8Array, at: number): number {
   const tens = (bytes[at] as number) - ZERO;
   const ones = (bytes[at + 1] as number) - ZERO;

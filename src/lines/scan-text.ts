@@ -1,4 +1,4 @@
-// FAST PATH. What every scanner is made of: text gone over four bytes at a time. All words are little-endian.
+// FAST PATH. The parts of every scanner: they read text four bytes at a time. All words are little-endian.
 
 import { BYTES } from '../model/bytes.ts';
 

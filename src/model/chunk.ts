@@ -10,7 +10,7 @@ export interface Chunk {
   readonly lines: Buffer;
 }
 
-/** What one request, message or file slice brought: at most one chunk an hour. Stored whole or not at all. */
+/** The records of one request, message or file slice: at most one chunk an hour. Stored whole or not at all. */
 export type Batch = readonly Chunk[];
 
 /** Records in a batch. */
@@ -20,7 +20,7 @@ export function countRecords(batch: Batch): number {
   return count;
 }
 
-/** Bytes of a batch, as they will stand on disk. */
+/** Bytes of a batch on disk. */
 export function countBytes(batch: Batch): number {
   let bytes = 0;
   for (const chunk of batch) bytes += chunk.lines.length;
