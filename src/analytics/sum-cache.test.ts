@@ -28,7 +28,7 @@ test('another question is another answer', () => {
   expect(others.map(ask)).toEqual([1, 2, 3, 4, 5, 6, 7]);
 });
 
-test('a file that came, changed or went is looked at again', () => {
+test('a file that appeared, changed or disappeared is read again', () => {
   const { ask, versions } = create();
   expect(ask()).toBe(1);
   versions.set(8, 'outside');

@@ -42,7 +42,7 @@ function parse(line: string): { path: string; userAgent: string } | undefined {
 }
 
 describe('counting stored lines', () => {
-  it('counts paths and user agents, odd keys like any other', () => {
+  it('counts paths and user agents, unusual keys like any other', () => {
     const keys = ['__proto__', 'constructor', '123', '', 'toString', 'a"b\\c', 'ü', '\ud800', '\u2028', '\n'];
     const counts = countAll(keys.map((key) => stored(key, key)).join('') + stored('__proto__', '123'));
     expect(counts.records).toBe(11);
@@ -56,7 +56,7 @@ describe('counting stored lines', () => {
     expect(counts.byField[0]).toEqual(new Map([['/a/b', 3]]));
   });
 
-  it('takes what JSON.parse takes, and skips and counts the rest', () => {
+  it('counts what JSON.parse accepts, and skips and counts the rest', () => {
     const good = [
       stored('/a', 'x', { status: 200, ok: true, note: 'say "hi"', none: null, n: -0.5e3 }),
       stored('/a', 'x', { nested: { path: '/b' }, list: [1, 2] }),
@@ -108,7 +108,7 @@ describe('counting stored lines', () => {
     expect(countAll(text)).toMatchObject({ records: 1, skippedLines: 0, bytes: stored('/a', 'x').length });
   });
 
-  it('does not look at bytes behind the filled part', () => {
+  it('reads no bytes after the filled part', () => {
     const counter = createLineCounter();
     const text = Buffer.from(stored('/a', 'x') + stored('/b', 'y'));
     const filled = stored('/a', 'x').length + 20;
@@ -123,7 +123,7 @@ describe('counting stored lines', () => {
     expect(counter.finish().byField[0]).toEqual(new Map([['/a', 3]]));
   });
 
-  it('counts a line that is longer than any record as one that is skipped, and goes on behind it', () => {
+  it('counts a line that is longer than any record as one that is skipped, and goes on after it', () => {
     const text = `${stored('/a', 'x')}${'z'.repeat(5000)}\n${stored('/b', 'x')}${stored('/c', 'y'.repeat(700))}`;
     const counts = countAll(text, 256, 1024);
     expect(counts).toMatchObject({ records: 3, skippedLines: 1, bytes: text.length });

@@ -99,8 +99,9 @@ export class RowScan {
     writer.reserve(bytesOfRow * (this.#hasSpecial ? 6 : 1) + overhead);
     writer.lead(this.#leads[0] as Lead);
     instants.write(writer, timestampStart);
+    const leads = this.#leads;
     for (let field = 1; field < fields.length; field++) {
-      writer.lead(this.#leads[field] as Lead);
+      writer.lead(leads[field] as Lead);
       this.#writeValue(writer, fields[field] as number);
     }
     writer.byte(QUOTE);

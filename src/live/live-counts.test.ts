@@ -54,7 +54,7 @@ describe('quantile', () => {
   });
 });
 
-test('a thread that counts anew never makes a difference less than nothing', () => {
+test('a thread that counts from zero never makes a difference below zero', () => {
   const bounds = [1, Number.POSITIVE_INFINITY];
   const before = { bounds, counts: [5, 1] };
   expect(subtractBuckets({ bounds, counts: [2, 3] }, before).counts).toEqual([0, 2]);
