@@ -28,6 +28,8 @@ export interface Lead {
   readonly text: string;
   /** In bytes. */
   readonly length: number;
+  /** Its bytes. */
+  readonly view: DataView;
   /** The text as toWords gives it. */
   readonly words: Int32Array;
 }
@@ -49,7 +51,9 @@ export function createLayout(required: readonly string[]): Layout {
 }
 
 function toLead(text: string): Lead {
-  return { text, length: Buffer.byteLength(text), words: toWords(text) };
+  const bytes = Buffer.from(text);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return { text, length: bytes.length, view, words: toWords(text) };
 }
 
 /** The lead of the field of that name. */
