@@ -121,7 +121,7 @@ describe('an aggregation run', () => {
     expect(calls).toEqual([HOUR]);
   });
 
-  it('settles a summary when its hour has come to rest, and marks the hour only then', async () => {
+  it('syncs a summary once its hour has stopped to grow, and marks the hour only then', async () => {
     const settled: Hour[] = [];
     const settle = async (hour: Hour) => void settled.push(hour);
     const { calls, thread } = createInlineThread();
@@ -142,21 +142,21 @@ describe('an aggregation run', () => {
     expect(calls).toEqual([HOUR, HOUR]);
   });
 
-  it('looks at the hour again where its summary cannot be settled', async () => {
+  it('summarises the hour again where its summary cannot be synced', async () => {
     create(realThread());
     repo.append(HOUR, line(HOUR, '/a'));
     await aggregator.run();
     fs.rmSync(join(folder, 'analytics/2015-05-17/summary_10.json'));
     expect(await aggregator.run()).toMatchObject({ written: 1, failed: 0 });
     expect(entries).toContainEqual(
-      expect.objectContaining({ level: 'warn', message: expect.stringMatching(/settle/) }),
+      expect.objectContaining({ level: 'warn', message: 'cannot sync a summary; will retry' }),
     );
     await aggregator.run();
     expect(repo.changedHours()).toEqual([]);
     expect(summaries.read(HOUR)?.totalRequests).toBe(1);
   });
 
-  it('looks again at an hour that grew while it was summarised', async () => {
+  it('summarises an hour again that grew while it was summarised', async () => {
     const { thread } = createInlineThread((committed) => {
       if (committed.bytes === line(HOUR, '/a').length) repo.append(HOUR, line(HOUR, '/b'));
     });
@@ -186,12 +186,12 @@ describe('an aggregation run', () => {
     expect(await aggregator.run()).toMatchObject({ written: 1, failed: 0 });
   });
 
-  it('goes on without an hour whose file is gone', async () => {
+  it('goes on without an hour whose file is missing', async () => {
     create(realThread());
     for (const hour of [HOUR, HOUR + 1]) repo.append(hour, line(hour, '/a'));
     fs.rmSync(repo.pathOf(HOUR));
     expect(await aggregator.run()).toMatchObject({ written: 1, missing: 1 });
-    expect(entries).toContainEqual(expect.objectContaining({ level: 'warn', message: 'hour file is gone' }));
+    expect(entries).toContainEqual(expect.objectContaining({ level: 'warn', message: 'hour file is missing' }));
     expect(await sampleOf('aggregationErrors')).toBe(1);
     expect(await aggregator.run()).toMatchObject({ written: 0, missing: 0 });
   });

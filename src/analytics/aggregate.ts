@@ -9,9 +9,9 @@ import type { SummariserThread } from './summarise-thread.ts';
 export interface Aggregator {
   /** Runs at once and then every interval, counted from the end of one run to the start of the next. */
   start(): void;
-  /** One run that sees all that is committed now; while another runs, it follows that. Hours that fail do not fail it. */
+  /** One run over all that is committed now. It waits for a run that is under way. Hours that fail do not fail the run. */
   run(): Promise<AggregationRun>;
-  /** No later run, and the present one ends with its current read or write: what it did not do, a restart does. */
+  /** Starts no run any more, and ends the present one after its current read or write. A restart does what is left. */
   stop(): Promise<void>;
 }
 
@@ -33,12 +33,12 @@ export interface AggregatorOptions {
 }
 
 /**
- * Keeps the summaries up to the committed length of their hours. Costs what was appended since the last run: nothing is
- * opened, read or written for an hour that did not grow.
+ * Keeps the summaries up to the committed length of their hours. A run costs what was appended since the run before: nothing is opened,
+ * read or written for an hour that did not grow.
  *
- * A summary is settled, and its hour marked, by the first run that finds the hour as it was left. A sync right behind the
- * write would make batches wait for the disk while they are committed, each time for the summary of the present hour;
- * until it is marked, an hour is looked at again after a restart, which costs no more than that.
+ * A summary is synced, and its hour marked as summarised, by the first run that finds that the hour did not grow again. A sync directly after the
+ * write would make batches wait for the disk, in each run for the summary of the present hour. Until it is marked, an hour is summarised
+ * again after a restart; that costs one reading of its summary.
  */
 export function createAggregator(options: AggregatorOptions): Aggregator {
   const { thread, interval, log } = options;
@@ -88,58 +88,11 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   };
 }
 
-/** One run over the hours that grew, one at a time; ends early once `isStopped`. */
-function createRun(
-  { repo, thread, metrics, log }: AggregatorOptions,
-  isStopped: () => boolean,
-): () => Promise<AggregationRun> {
+/** One run over the hours that grew, one after the other; ends early once `isStopped`. */
+function createRun(options: AggregatorOptions, isStopped: () => boolean): () => Promise<AggregationRun> {
+  const { repo, metrics, log } = options;
   const lag = createLag();
-  /** Summaries that were written and are not settled, each up to a length of its hour. */
-  const unsettled = new Map<Hour, number>();
-
-  /** Whether that is all there is to do for the hour. */
-  async function settle({ hour, path, bytes }: CommittedHour): Promise<boolean> {
-    if (unsettled.get(hour) !== bytes) return false;
-    try {
-      await thread.settle?.(hour);
-      unsettled.delete(hour);
-      repo.advanceSummaryCursor(hour, bytes);
-      return true;
-    } catch (err) {
-      if (isStopped()) return true;
-      log.warn('cannot settle a summary; looking at its hour again', { hour: hourToIso(hour), path, err });
-      unsettled.delete(hour);
-      return false;
-    }
-  }
-
-  async function summarise(committed: CommittedHour): Promise<HourReport | undefined> {
-    const fields = { hour: hourToIso(committed.hour), path: committed.path };
-    try {
-      const report = await thread.summarise(committed);
-      if (thread.settle === undefined || report.outcome === 'missing') {
-        repo.advanceSummaryCursor(committed.hour, committed.bytes);
-      } else unsettled.set(committed.hour, committed.bytes);
-      lag.summarised(committed);
-      for (const warning of report.warnings) log.warn('summary was not as expected', { ...fields, warning });
-      if (report.skippedLines > 0)
-        log.warn('corrupt lines were not counted', { ...fields, lines: report.skippedLines });
-      if (report.outcome === 'missing') log.warn('hour file is gone', fields);
-      return report;
-    } catch (err) {
-      if (!isStopped()) log.error('cannot summarise hour', { ...fields, err });
-      return undefined;
-    }
-  }
-
-  function count(run: AggregationRun): void {
-    metrics.aggregationRuns.inc();
-    metrics.aggregationDuration.observe(run.seconds);
-    metrics.aggregationBytes.inc(run.bytes);
-    metrics.aggregationSkippedLines.inc(run.skippedLines);
-    metrics.aggregationErrors.inc(run.failed + run.missing);
-    metrics.aggregationLag.set(lag.of(repo.changedHours()));
-  }
+  const { settle, summarise } = createHourSteps(options, lag, isStopped);
 
   return async function runOnce() {
     const started = performance.now();
@@ -153,10 +106,70 @@ function createRun(
       if (report !== undefined || !isStopped()) tally.add(report);
     }
     const run = tally.finish((performance.now() - started) / 1000);
-    count(run);
+    countRun(metrics, run);
+    metrics.aggregationLag.set(lag.of(repo.changedHours()));
     if (hours.length > 0) log.debug('aggregated', { ...run });
     return run;
   };
+}
+
+function countRun(metrics: AggregatorOptions['metrics'], run: AggregationRun): void {
+  metrics.aggregationRuns.inc();
+  metrics.aggregationDuration.observe(run.seconds);
+  metrics.aggregationBytes.inc(run.bytes);
+  metrics.aggregationSkippedLines.inc(run.skippedLines);
+  metrics.aggregationErrors.inc(run.failed + run.missing);
+}
+
+/** What a run does with one hour: it settles the summary that the run before wrote, or writes a new one. */
+function createHourSteps(
+  { repo, thread, log }: AggregatorOptions,
+  lag: ReturnType<typeof createLag>,
+  isStopped: () => boolean,
+) {
+  /** Summaries that were written and are not settled, each up to a length of its hour. */
+  const unsettled = new Map<Hour, number>();
+
+  /** Whether that is all there is to do for the hour. */
+  async function settle({ hour, path, bytes }: CommittedHour): Promise<boolean> {
+    if (unsettled.get(hour) !== bytes) return false;
+    try {
+      await thread.settle?.(hour);
+      unsettled.delete(hour);
+      repo.advanceSummaryCursor(hour, bytes);
+      return true;
+    } catch (err) {
+      if (isStopped()) return true;
+      log.warn('cannot sync a summary; will retry', { hour: hourToIso(hour), path, err });
+      unsettled.delete(hour);
+      return false;
+    }
+  }
+
+  /** Undefined where it failed. */
+  async function summarise(committed: CommittedHour): Promise<HourReport | undefined> {
+    const fields = { hour: hourToIso(committed.hour), path: committed.path };
+    try {
+      const report = await thread.summarise(committed);
+      if (thread.settle === undefined || report.outcome === 'missing') {
+        repo.advanceSummaryCursor(committed.hour, committed.bytes);
+      } else unsettled.set(committed.hour, committed.bytes);
+      lag.summarised(committed);
+      logReport(log, fields, report);
+      return report;
+    } catch (err) {
+      if (!isStopped()) log.error('cannot summarise hour', { ...fields, err });
+      return undefined;
+    }
+  }
+
+  return { settle, summarise };
+}
+
+function logReport(log: Log, fields: Readonly<Record<string, string>>, report: HourReport): void {
+  for (const warning of report.warnings) log.warn('summary was not as expected', { ...fields, warning });
+  if (report.skippedLines > 0) log.warn('corrupt lines were not counted', { ...fields, lines: report.skippedLines });
+  if (report.outcome === 'missing') log.warn('hour file is missing', fields);
 }
 
 function createTally() {
@@ -176,10 +189,10 @@ function createTally() {
   };
 }
 
-/** Hours whose summarised length is kept in mind; the lag of an older one counts from its start. */
+/** Hours whose summarised length is remembered. The lag of any other hour counts from its start. */
 const LAG_HOURS = 4096;
 
-/** How far the summaries are behind. An estimate: what was summarised before the process started is not known. */
+/** Bytes that are not summarised yet. An estimate: what was summarised before the process started is not known. */
 function createLag() {
   const lengths = new Map<Hour, number>();
   return {

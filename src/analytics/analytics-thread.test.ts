@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Hour, parseHour } from '../model/hour.ts';
 import { createSummaryFiles, type SummaryFiles, summaryPath } from '../repo/summaries.ts';
 import { createAnalytics, type OwnedAnalytics } from './analytics-thread.ts';
-import { createHourSummer } from './sum-hours.ts';
+import { createHourSums } from './sum-hours.ts';
 
 const HOUR: Hour = parseHour('2015-05-17T10') ?? 0;
 let analyticsDir: string;
@@ -184,7 +184,7 @@ function createCountingReader() {
 describe('adding up hours', () => {
   it('reads a summary once while its file stays the same', () => {
     const { reads, counting } = createCountingReader();
-    const sumHours = createHourSummer(counting);
+    const sumHours = createHourSums(counting);
     write(HOUR, { '/': 1 });
     for (let i = 0; i < 3; i++) sumHours({ from: HOUR, to: HOUR + 2, top: undefined });
     expect(reads).toEqual([HOUR]);
@@ -195,7 +195,7 @@ describe('adding up hours', () => {
 
   it('keeps the summary that was asked for last, however large it is', () => {
     const { reads, counting } = createCountingReader();
-    const sumHours = createHourSummer(counting, { cacheEntries: 7 });
+    const sumHours = createHourSums(counting, { cacheEntries: 7 });
     write(HOUR, Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`/${i}`, 1])));
     write(HOUR + 1, { '/': 1 });
     const ask = (hour: Hour) => sumHours({ from: hour, to: hour + 1, top: undefined });
@@ -205,7 +205,7 @@ describe('adding up hours', () => {
 
   it('forgets the summaries asked for longest ago when they become too many', () => {
     const { reads, counting } = createCountingReader();
-    const sumHours = createHourSummer(counting, { cacheEntries: 7 });
+    const sumHours = createHourSums(counting, { cacheEntries: 7 });
     for (let i = 0; i < 3; i++) write(HOUR + i, { '/': 1 });
     const ask = (hour: Hour) => sumHours({ from: hour, to: hour + 1, top: undefined });
     for (const i of [0, 1, 0, 2, 0, 1]) ask(HOUR + i);

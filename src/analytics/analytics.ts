@@ -3,7 +3,7 @@ import type { Summary } from '../model/summary.ts';
 
 /** What one run of the aggregator did. */
 export interface AggregationRun {
-  /** Hours by what became of them. */
+  /** Numbers of hours, by outcome. */
   readonly written: number;
   readonly unchanged: number;
   readonly missing: number;
@@ -18,11 +18,11 @@ export interface AggregationRun {
 /** One run of the aggregator over all that is committed now. Rejects when it cannot be made at all. */
 export type Aggregate = () => Promise<AggregationRun>;
 
-/** Requests by who made them, as far as their user agents say. */
+/** Requests by who made them, according to their user agents. */
 export interface Audience {
   readonly people: number;
   readonly bots: number;
-  /** Of no user agent: `-` or nothing. */
+  /** Requests without a user agent: `-` or nothing. */
   readonly unknown: number;
 }
 
@@ -30,15 +30,15 @@ export interface RangeSum {
   readonly summary: Summary;
   readonly hours: number;
   readonly other?: { readonly requestsPerPath: number; readonly requestsPerUserAgent: number };
-  /** How many different paths and user agents there are, those that `top` left out too. */
+  /** The number of different paths and user agents, including those that `top` left out. */
   readonly distinct?: { readonly paths: number; readonly userAgents: number };
-  /** Of all user agents; and which of those in the summary are bots. */
+  /** Requests of all user agents, and those user agents of the summary that are bots. */
   readonly audience?: Audience & { readonly botUserAgents: readonly string[] };
 }
 
 export interface RangeOptions {
   readonly top?: number | undefined;
-  /** Only the paths and user agents that contain it, be it in upper or lower case. The others count in `other`. */
+  /** Only paths and user agents that contain this text, in upper or lower case. The others count in `other`. */
   readonly search?: string | undefined;
   readonly audience?: boolean | undefined;
 }
@@ -48,15 +48,15 @@ export interface Analytics {
   /** The summary file of one hour, byte for byte; undefined where there is none. */
   hour(hour: Hour): Promise<Buffer | undefined>;
   /**
-   * The sum over [from, to), and how many hours of it had a summary. With `top`, the maps have their largest so many,
-   * and `other` has the requests of those left out. With `audience`, bots and people are told apart.
+   * The sum over [from, to), and the number of its hours that have a summary. With `top`, the maps have that many of their largest entries,
+   * and `other` has the requests of the rest. With `audience`, requests are counted by bots and people.
    */
   range(from: Hour, to: Hour, options?: RangeOptions): Promise<RangeSum>;
 }
 
-/** Records an hour, from the summaries, whatever the number of paths in them. */
+/** Records by hour, from the summaries. The cost does not depend on the number of paths in them. */
 export interface HourTotals {
-  /** Of the hours in [from, to); null where there is no summary. */
+  /** The totals of the hours in [from, to); null where there is no summary. */
   totals(from: Hour, to: Hour): Promise<readonly (number | null)[]>;
   /** The latest hour that has a summary. */
   latest(): Promise<Hour | undefined>;

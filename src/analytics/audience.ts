@@ -3,22 +3,22 @@ import type { Audience } from './analytics.ts';
 
 export type AudienceKind = keyof Audience;
 
-/** Verdicts kept: a user agent is seen again and again, and judging one takes microseconds. */
+/** Verdicts that are remembered: to test a user agent takes microseconds, and most come again. */
 const MAX_VERDICTS = 50_000;
-/** A bot names itself early; what is behind costs time only. */
-const LOOKED_AT_CHARS = 1_024;
+/** A bot names itself early in its user agent; to test the rest would only cost time. */
+const TESTED_CHARS = 1_024;
 
-/** Tells bots and people apart by the patterns of isbot (npm package), which knows crawlers, libraries and monitors. */
+/** Sorts user agents into bots and people by the patterns of isbot (npm package), which has crawlers, libraries and monitors. */
 export function createAudience({ maxVerdicts = MAX_VERDICTS } = {}) {
   const verdicts = new Map<string, boolean>();
 
   function judge(userAgent: string): boolean {
-    const looked = userAgent.slice(0, LOOKED_AT_CHARS);
-    const known = verdicts.get(looked);
+    const tested = userAgent.slice(0, TESTED_CHARS);
+    const known = verdicts.get(tested);
     if (known !== undefined) return known;
     if (verdicts.size >= maxVerdicts) verdicts.clear();
-    const verdict = isbot(looked);
-    verdicts.set(looked, verdict);
+    const verdict = isbot(tested);
+    verdicts.set(tested, verdict);
     return verdict;
   }
 

@@ -94,7 +94,7 @@ describe('summarising an hour', () => {
     expect(summaries.read(HOUR)?.source).toMatchObject({ records: 3, skippedLines: 1 });
   });
 
-  it('says when the file is gone, and leaves the summary as it was', () => {
+  it('reports a missing file, and leaves the summary as it was', () => {
     store(line('/a'));
     const bytes = line('/a').length;
     summarise();
@@ -104,7 +104,7 @@ describe('summarising an hour', () => {
     expect(readSummaryText()).toBe(before);
   });
 
-  it('counts a shortened file anew, with a warning', () => {
+  it('counts a shortened file again from the start, with a warning', () => {
     store(line('/a') + line('/b'));
     const bytes = fs.statSync(path).size;
     summarise();
@@ -112,11 +112,11 @@ describe('summarising an hour', () => {
     const report = summarise(bytes);
     expect(report).toMatchObject({ outcome: 'written', records: 1 });
     expect(report.warnings).toHaveLength(2);
-    expect(report.warnings[1]).toMatch(/^counted anew: the file is shorter/);
+    expect(report.warnings[1]).toMatch(/^counted again from the start: the file is shorter/);
     expect(summaries.read(HOUR)?.totalRequests).toBe(1);
   });
 
-  it('counts a file that was emptied anew', () => {
+  it('counts an emptied file again from the start', () => {
     store(line('/a'));
     summarise();
     store('');
@@ -124,16 +124,16 @@ describe('summarising an hour', () => {
     expect(summaries.read(HOUR)?.totalRequests).toBe(0);
   });
 
-  it('counts a file that was edited before the last end anew', () => {
+  it('counts a file again that was edited before the end that was counted', () => {
     store(line('/a') + line('/b'));
     summarise();
     store(line('/a') + line('/changed-by-hand') + line('/c'));
     const report = summarise();
-    expect(report.warnings).toEqual(['counted anew: the file was changed by hand']);
+    expect(report.warnings).toEqual(['counted again from the start: the file was changed by hand']);
     expect(summaries.read(HOUR)?.totalRequests).toBe(3);
   });
 
-  it('counts anew when the summary is damaged, edited, or of another hour', () => {
+  it('counts again from the start when the summary is damaged, edited, or of another hour', () => {
     store(line('/a') + line('/b'));
     summarise();
     const good = readSummaryText() ?? '';
@@ -147,7 +147,7 @@ describe('summarising an hour', () => {
       fs.writeFileSync(summaryPath(join(folder, 'analytics'), HOUR), bad);
       const report = summarise();
       expect(report).toMatchObject({ outcome: 'written', records: 2 });
-      expect(report.warnings[0]).toMatch(/^counted anew: the summary cannot be used: /);
+      expect(report.warnings[0]).toMatch(/^counted again from the start: the summary cannot be used: /);
       expect(readSummaryText()).toBe(good);
     }
   });

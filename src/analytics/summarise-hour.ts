@@ -1,23 +1,26 @@
+import { BYTES } from '../model/bytes.ts';
 import type { Hour } from '../model/hour.ts';
 import { type OwnedSummary, type Summary, SummaryFormatError } from '../model/summary.ts';
 import type { CommittedHour } from '../repo/repo.ts';
 import { addTo, createFileCounter, type LineCounts, type ReadBytes } from './summarise.ts';
 
+const { NEWLINE } = BYTES;
+
 export interface HourReport {
-  /** 'missing': the hour's file is gone; its summary, if there is one, stands as it was. */
+  /** 'missing': there is no file of the hour. A summary of it stays as it was. */
   readonly outcome: 'written' | 'unchanged' | 'missing';
-  /** Bytes counted by this call, and the lines among them that are no records. */
+  /** Bytes and records counted by this call, and corrupt lines among them. */
   readonly bytes: number;
   readonly records: number;
   readonly skippedLines: number;
-  /** Why what was there could not be relied upon, as said to the operator. */
+  /** Why the summary or the file was not as expected, for the operator. */
   readonly warnings: readonly string[];
 }
 
 /** Brings one hour's summary up to its committed length. `rebuild`: counts from the start, whatever the summary says. */
 export type SummariseHour = (committed: CommittedHour, options?: { readonly rebuild?: boolean }) => HourReport;
 
-/** Where the bytes are and the summaries go; handed in, because they are files of another room. */
+/** Access to hour files and summaries. Handed in, because another room owns them. */
 export interface SummariseHourOptions {
   /** Undefined when there is no such file. */
   readonly openHour: (path: string) => (HourSource & { close(): void }) | undefined;
@@ -38,8 +41,8 @@ interface HourSource {
 }
 
 /**
- * Synchronous from end to end: it runs where nothing waits for it. Holds one hour in memory at a time: its distinct paths and user
- * agents, about 250 bytes each at the peak, when the summary that was and the new counts are added up.
+ * Synchronous, for a thread of its own. Holds one hour in memory at a time: its distinct paths and user agents, about 250 bytes each at
+ * the peak, while the new counts are added to the old summary.
  */
 export function createHourSummariser(options: SummariseHourOptions): SummariseHour {
   const { openHour, summaries, sliceBytes } = options;
@@ -51,10 +54,10 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
       if (previous === undefined) return undefined;
       const fault = findFault(previous, file, end);
       if (fault === undefined) return previous;
-      warnings.push(`counted anew: ${fault}`);
+      warnings.push(`counted again from the start: ${fault}`);
     } catch (error) {
       if (!(error instanceof SummaryFormatError)) throw error;
-      warnings.push(`counted anew: the summary cannot be used: ${error.message}`);
+      warnings.push(`counted again from the start: the summary cannot be used: ${error.message}`);
     }
     return undefined;
   }
@@ -83,19 +86,20 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
 
 const NOTHING = { bytes: 0, records: 0, skippedLines: 0 };
 
-/** What shows that the file is not the one that was counted: it is shorter, or the counting ended within a line. */
+/** Why the file cannot be the one that was counted: it is shorter, or the counted part ends within a line. */
 function findFault(previous: Summary, file: HourSource, end: number): string | undefined {
   const { bytes } = previous.source;
   if (bytes > end) return `the file is shorter (${end} bytes) than what was counted (${bytes})`;
   if (bytes === 0) return undefined;
   const last = Buffer.alloc(1);
-  return file.read(last, 0, 1, bytes - 1) === 1 && last[0] === 0x0a ? undefined : 'the file was changed by hand';
+  return file.read(last, 0, 1, bytes - 1) === 1 && last[0] === NEWLINE ? undefined : 'the file was changed by hand';
 }
 
-/** The new counts go into the old maps: few into many, and what is in order stays so, which the writer sorts faster. */
+/** Adds the new counts to the old maps: few to many, and the order of the old map stays, which the writer sorts faster. */
 function addUp(hour: Hour, previous: OwnedSummary | undefined, counts: LineCounts): Summary {
-  const requestsPerPath = addAll(previous?.requestsPerPath, counts.paths);
-  const requestsPerUserAgent = addAll(previous?.requestsPerUserAgent, counts.userAgents);
+  const [paths = new Map(), userAgents = new Map()] = counts.byField;
+  const requestsPerPath = addAll(previous?.requestsPerPath, paths);
+  const requestsPerUserAgent = addAll(previous?.requestsPerUserAgent, userAgents);
   const records = (previous?.source.records ?? 0) + counts.records;
   return {
     hour,

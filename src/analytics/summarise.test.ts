@@ -30,7 +30,7 @@ function countByParsing(bytes: Buffer): LineCounts {
     }
     at = newline + 1;
   }
-  return { bytes: whole, records, skippedLines, paths, userAgents };
+  return { bytes: whole, records, skippedLines, byField: [paths, userAgents] };
 }
 
 function parse(line: string): { path: string; userAgent: string } | undefined {
@@ -42,21 +42,21 @@ function parse(line: string): { path: string; userAgent: string } | undefined {
 }
 
 describe('counting stored lines', () => {
-  it('counts paths and user agents, odd keys like any other', () => {
+  it('counts paths and user agents, unusual keys like any other', () => {
     const keys = ['__proto__', 'constructor', '123', '', 'toString', 'a"b\\c', 'ü', '\ud800', '\u2028', '\n'];
     const counts = countAll(keys.map((key) => stored(key, key)).join('') + stored('__proto__', '123'));
     expect(counts.records).toBe(11);
-    expect(counts.paths).toEqual(new Map(keys.map((key) => [key, key === '__proto__' ? 2 : 1])));
-    expect(counts.userAgents).toEqual(new Map(keys.map((key) => [key, key === '123' ? 2 : 1])));
+    expect(counts.byField[0]).toEqual(new Map(keys.map((key) => [key, key === '__proto__' ? 2 : 1])));
+    expect(counts.byField[1]).toEqual(new Map(keys.map((key) => [key, key === '123' ? 2 : 1])));
   });
 
   it('counts an escaped and a plain spelling of one text together', () => {
     const plain = stored('/a/b', 'x');
     const counts = countAll(plain + plain.replace('/a/b', '/\\u0061\\/b') + plain);
-    expect(counts.paths).toEqual(new Map([['/a/b', 3]]));
+    expect(counts.byField[0]).toEqual(new Map([['/a/b', 3]]));
   });
 
-  it('takes what JSON.parse takes, and skips and counts the rest', () => {
+  it('counts what JSON.parse accepts, and skips and counts the rest', () => {
     const good = [
       stored('/a', 'x', { status: 200, ok: true, note: 'say "hi"', none: null, n: -0.5e3 }),
       stored('/a', 'x', { nested: { path: '/b' }, list: [1, 2] }),
@@ -91,7 +91,7 @@ describe('counting stored lines', () => {
     ];
     const counts = countAll([...good, ...bad].join(''));
     expect(counts).toMatchObject({ records: good.length, skippedLines: bad.length });
-    expect(counts.paths).toEqual(new Map([['/a', good.length]]));
+    expect(counts.byField[0]).toEqual(new Map([['/a', good.length]]));
   });
 
   it('reads bytes that are not UTF-8 as JSON.parse of their text would', () => {
@@ -100,7 +100,7 @@ describe('counting stored lines', () => {
     broken[broken.indexOf('X')] = 0xff;
     const other = Buffer.from(line);
     other[other.indexOf('X')] = 0xfe;
-    expect(countAll(Buffer.concat([broken, other])).paths).toEqual(new Map([['/a\ufffd', 2]]));
+    expect(countAll(Buffer.concat([broken, other])).byField[0]).toEqual(new Map([['/a\ufffd', 2]]));
   });
 
   it('leaves a line without its newline for later', () => {
@@ -108,22 +108,22 @@ describe('counting stored lines', () => {
     expect(countAll(text)).toMatchObject({ records: 1, skippedLines: 0, bytes: stored('/a', 'x').length });
   });
 
-  it('does not look at bytes behind the filled part', () => {
+  it('reads no bytes after the filled part', () => {
     const counter = createLineCounter();
     const text = Buffer.from(stored('/a', 'x') + stored('/b', 'y'));
     const filled = stored('/a', 'x').length + 20;
     expect(counter.count(text, filled)).toBe(stored('/a', 'x').length);
-    expect(counter.finish().paths).toEqual(new Map([['/a', 1]]));
+    expect(counter.finish().byField[0]).toEqual(new Map([['/a', 1]]));
   });
 
   it('counts right to the end of a buffer without padding', () => {
     const counter = createLineCounter();
     const text = Buffer.from(stored('/a', 'x').repeat(3));
     expect(counter.count(text, text.length)).toBe(text.length);
-    expect(counter.finish().paths).toEqual(new Map([['/a', 3]]));
+    expect(counter.finish().byField[0]).toEqual(new Map([['/a', 3]]));
   });
 
-  it('counts a line that is longer than any record as one that is skipped, and goes on behind it', () => {
+  it('counts a line that is longer than any record as one that is skipped, and goes on after it', () => {
     const text = `${stored('/a', 'x')}${'z'.repeat(5000)}\n${stored('/b', 'x')}${stored('/c', 'y'.repeat(700))}`;
     const counts = countAll(text, 256, 1024);
     expect(counts).toMatchObject({ records: 3, skippedLines: 1, bytes: text.length });

@@ -1,8 +1,8 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type SumCalls, serveSums } from '../analytics/analytics-thread.ts';
-import { rememberSums } from '../analytics/sum-answers.ts';
-import { createHourSummer } from '../analytics/sum-hours.ts';
+import { cacheSums } from '../analytics/sum-cache.ts';
+import { createHourSums } from '../analytics/sum-hours.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
 import { type SummariserCalls, serveSummariser } from '../analytics/summarise-thread.ts';
 import { openHourFile } from '../repo/hour-file.ts';
@@ -17,7 +17,7 @@ const summaries = createSummaryFiles(workerData as SummaryFilesOptions);
 const channel = createChannel<object>(parentPort);
 channel.answer<SummariserCalls & SumCalls>({
   ...serveSummariser(createHourSummariser({ openHour: openHourFile, summaries }), summaries.sync),
-  ...serveSums(rememberSums(createHourSummer(summaries), summaries.version)),
+  ...serveSums(cacheSums(createHourSums(summaries), summaries.version)),
 });
 
 /**

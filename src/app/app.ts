@@ -4,8 +4,8 @@ import { createAnalytics } from '../analytics/analytics-thread.ts';
 import { createSummariserThread } from '../analytics/summarise-thread.ts';
 import type { Config } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
+import { createLive, type LiveWatch } from '../live/live-sampler.ts';
 import { createTails, type Tails } from '../live/tail.ts';
-import { createLive, type LiveWatch } from '../live/watch.ts';
 import type { Log } from '../log.ts';
 import { createMetrics, type Metrics, writeExposition } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
@@ -130,7 +130,7 @@ function startAnalytics({ config, metrics, log, lifecycle }: Common, repo: Repo)
 
 function startLive({ config, lifecycle }: Common, http: HttpReaders, tails: Tails): LiveWatch {
   const live = createLive({
-    look: http.samples,
+    sample: http.samples,
     pipeline: config.pipeline,
     clock: systemClock,
     now: () => performance.now(),

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { HttpServer, VersionInfo } from '../http/http.ts';
 import { readLiveCounts } from '../live/live-counts.ts';
-import type { LiveSample } from '../live/watch.ts';
+import type { LiveSample } from '../live/live-sampler.ts';
 import type { Log } from '../log.ts';
 import type { MetricCounts, Metrics } from '../metrics/metrics.ts';
 import type { Accounting } from '../service/accounting.ts';

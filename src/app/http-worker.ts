@@ -6,8 +6,8 @@ import type { HttpServer, HttpServerOptions, VersionInfo } from '../http/http.ts
 import { createHttpServer } from '../http/server/server.ts';
 import type { Live } from '../live/live.ts';
 import { readLiveCounts } from '../live/live-counts.ts';
+import type { LiveSample } from '../live/live-sampler.ts';
 import { createRefusals } from '../live/refusals.ts';
-import type { LiveSample } from '../live/watch.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';

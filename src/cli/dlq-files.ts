@@ -2,6 +2,9 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
+import { BYTES } from '../model/bytes.ts';
+
+const { NEWLINE } = BYTES;
 
 /** One stored line of `<dlqDir>/YYYY-MM-DD.ndjson`. */
 export interface DeadLetterLine {
@@ -59,8 +62,6 @@ export async function* readDay(
     }
   }
 }
-
-const NEWLINE = 10;
 
 /** Without node:readline: for that, a U+2028 within a record ends a line. */
 async function* readLines(path: string): AsyncGenerator<{ readonly line: string; readonly number: number }> {

@@ -1,18 +1,23 @@
 import { Lines } from '../lines/chunker.ts';
-import { type Decoded, type DecodeOptions, MAX_SKIPPED, MalformedBodyError, type Rejection } from './decode.ts';
+import {
+  type Decoded,
+  type DecodeOptions,
+  MAX_LISTED_REJECTIONS,
+  MAX_SKIPPED,
+  MalformedBodyError,
+  type Rejection,
+} from './decode.ts';
 import type { RecordFault, StoredRecord } from './record.ts';
 
-const LISTED_REJECTIONS = 100;
-
-/** What is made of one body: its lines, and the refusals with their reasons. */
+/** The result of decoding one body: its lines, and the rejections with their reasons. */
 export class Collector {
-  /** The place of the record that is added next, as a message calls it. */
+  /** The number that messages give the record that is added next. */
   index: number;
   /** Where valid records go, as long as `keepsLines`. */
   readonly lines: Lines;
-  /** False once a refusal has cost the batch its lines: records are still judged and counted. */
+  /** False once a rejection has failed the batch: its records are still judged and counted. */
   keepsLines = true;
-  /** Whether the next refusal would be listed, so that its reason must be known. */
+  /** Whether the next rejection will be listed, so that its reason is needed. */
   isListing = true;
   readonly #noun: 'record' | 'row';
   readonly #skips: boolean;
@@ -34,16 +39,16 @@ export class Collector {
     this.#accepted += count;
   }
 
-  /** Counts a record that is refused for a reason that no one asks for any more. */
-  refuse(): void {
+  /** Counts a rejected record whose reason is not needed. */
+  reject(): void {
     this.index++;
     this.#rejected++;
   }
 
-  /** `raw` is called only if the record is refused and listed. */
+  /** `raw` is called only if the record is rejected and listed. */
   add(result: StoredRecord | RecordFault, raw: () => string): void {
     if ('problem' in result) {
-      this.#reject(result, raw);
+      this.#rejectFor(result, raw);
     } else {
       if (this.keepsLines) this.lines.addText(result.hour, result.line);
       this.accept(1);
@@ -61,13 +66,13 @@ export class Collector {
     };
   }
 
-  #reject({ field, problem }: RecordFault, raw: () => string): void {
+  #rejectFor({ field, problem }: RecordFault, raw: () => string): void {
     const index = this.index;
-    this.refuse();
+    this.reject();
     if (!this.#skips) this.keepsLines = false;
     if (this.isListing) {
       this.#rejections.push({ index, field, reason: `${this.#noun} ${index} ${problem}`, raw: raw() });
-      if (!this.#skips) this.isListing = this.#rejections.length < LISTED_REJECTIONS;
+      if (!this.#skips) this.isListing = this.#rejections.length < MAX_LISTED_REJECTIONS;
     }
     if (this.#skips && this.#rejected > MAX_SKIPPED) {
       throw new MalformedBodyError(`more than ${MAX_SKIPPED} invalid records in one body`);

@@ -1,14 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { parseTimestamp } from '../lines/timestamp.ts';
 
-/** What a line of an access log says of a record; `timestamp` in UTC as it will be stored. */
+/** The fields of a record in a line of an access log; `timestamp` in UTC as it will be stored. */
 export interface AccessRecord {
   readonly timestamp: string;
   readonly path: string;
   readonly userAgent: string;
 }
 
-// %h %l %u [%t] "%r" %>s %b "%{Referer}i" "%{User-Agent}i", and whatever a longer format adds behind.
+// %h %l %u [%t] "%r" %>s %b "%{Referer}i" "%{User-Agent}i", and anything that a longer format adds.
 const LINE =
   /^\S+ \S+ .*?\[([^\][]{0,64})\] "((?:[^"\\]|\\.)*)" \d{3} \S+ "(?:[^"\\]|\\.)*" "((?:[^"\\]|\\.)*)"(?: .*)?$/;
 const TIME = /^(\d\d)\/([A-Z][a-z]{2})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)$/;
@@ -24,8 +24,8 @@ const NAMED_ESCAPES = new Map([
 ]);
 
 /**
- * Reads one line, without its newline, of a log in the "combined" format that Apache (mod_log_config) and nginx write,
- * or says why it cannot. `path` is the request target as logged, query included; an absent user agent is `-`.
+ * Reads one line without its newline of a log in the "combined" format that Apache (mod_log_config) and nginx write,
+ * or gives the reason why it cannot. `path` is the request target as logged, query included; an absent user agent is `-`.
  */
 export function parseCombinedLine(line: string): AccessRecord | { readonly reason: string } {
   const match = LINE.exec(line);
@@ -40,7 +40,7 @@ export function parseCombinedLine(line: string): AccessRecord | { readonly reaso
   return { timestamp: instant.text, path, userAgent };
 }
 
-/** `17/May/2015:10:05:03 +0000` to `2015-05-17T10:05:03+00:00`; empty when it is no such time. */
+/** `17/May/2015:10:05:03 +0000` to `2015-05-17T10:05:03+00:00`; empty for any other text. */
 function toRfc3339(time: string): string {
   const match = TIME.exec(time);
   if (match === null) return '';

@@ -1,29 +1,32 @@
+import { type Layout, TIMESTAMP } from '../lines/layout.ts';
 import { type DecodeOptions, MalformedBodyError } from './decode.ts';
 import { encodeRecord, exceeds, type RecordFault, type StoredRecord } from './record.ts';
 
-/** Where in a row the fields of a record stand; -1 where the header does not name one. */
+/** Where in a row the fields of a record stand. */
 export interface Columns {
   readonly count: number;
-  readonly timestamp: number;
-  readonly path: number;
-  readonly userAgent: number;
-  /** The further columns that are kept: `,"name":` as it goes before the value, as text and as bytes. */
+  /** The column of each field of the layout, in its order; -1 where the header does not name it. */
+  readonly fields: readonly number[];
+  /** Whether the header names every field of the layout. */
+  readonly isComplete: boolean;
+  /** The other columns that are kept: `,"name":` as it goes before the value, as text and as bytes. */
   readonly extras: readonly { readonly at: number; readonly prefix: string; readonly view: DataView }[];
   /** The most that a stored line is longer than its row, unless something in it must be escaped. */
   readonly overhead: number;
 }
 
-/** More than this are not a record's. */
+/** A row with more columns is refused. */
 export const MAX_COLUMNS = 1_000;
 
-const OWN_OVERHEAD = 64;
-const POSITIONAL: Columns = { count: 3, timestamp: 0, path: 1, userAgent: 2, extras: [], overhead: OWN_OVERHEAD };
+/** Bytes that the stored form of a timestamp may be longer than the timestamp in the row, with some to spare. */
+const TIMESTAMP_OVERHEAD = 24;
 
 /**
- * The columns by the first row: named by it if it names `timestamp`, else timestamp, path, userAgent by position.
- * `count`: how many values it has, of which `firstRow` need hold no more than MAX_COLUMNS.
+ * The columns by the first row: named by it if it names `timestamp`, else the fields of the layout by position.
+ * `count`: the number of its values; `firstRow` has at most MAX_COLUMNS of them.
  */
 export function readColumns(
+  layout: Layout,
   firstRow: readonly string[],
   count: number,
   row: number,
@@ -33,7 +36,11 @@ export function readColumns(
     throw new MalformedBodyError(`not CSV: row ${row}: ${count} columns, at most ${MAX_COLUMNS} can be read`);
   }
   const names = firstRow.map((name) => name.trim());
-  if (!names.includes('timestamp')) return { columns: POSITIONAL, isHeader: false };
+  const overhead = layout.overhead + TIMESTAMP_OVERHEAD;
+  if (!names.includes(TIMESTAMP)) {
+    const fields = layout.fields.map((_, at) => at);
+    return { columns: { count: fields.length, fields, isComplete: true, extras: [], overhead }, isHeader: false };
+  }
   const seen = new Set<string>();
   for (const [at, name] of names.entries()) {
     if (name === '') throw new MalformedBodyError(`not CSV with a header: row ${row}: column ${at + 1} has no name`);
@@ -42,16 +49,16 @@ export function readColumns(
     }
     seen.add(name);
   }
-  const isExtra = (name: string) => name !== 'timestamp' && name !== 'path' && name !== 'userAgent';
+  const isExtra = (name: string) => !layout.fields.includes(name);
   const named = extraFields === 'drop' ? [] : [...names.entries()].filter(([, name]) => isExtra(name));
   const extras = named.map(([at, name]) => toExtra(at, name));
+  const fields = layout.fields.map((name) => names.indexOf(name));
   const columns = {
     count,
-    timestamp: names.indexOf('timestamp'),
-    path: names.indexOf('path'),
-    userAgent: names.indexOf('userAgent'),
+    fields,
+    isComplete: !fields.includes(-1),
     extras,
-    overhead: extras.reduce((sum, { view }) => sum + view.byteLength + 2, OWN_OVERHEAD),
+    overhead: extras.reduce((sum, { view }) => sum + view.byteLength + 2, overhead),
   };
   return { columns, isHeader: true };
 }
@@ -64,26 +71,23 @@ function toExtra(at: number, name: string) {
 
 /** A row's values, unquoted, as a stored line or as the reason why not. */
 export function encodeRow(
+  layout: Layout,
   values: readonly string[],
   count: number,
   columns: Columns,
   { maxRecordBytes }: DecodeOptions,
 ): StoredRecord | RecordFault {
   if (count !== columns.count) return ragged(count, columns.count);
-  const fields = {
-    timestamp: values[columns.timestamp],
-    path: values[columns.path],
-    userAgent: values[columns.userAgent],
-  };
+  const fields = columns.fields.map((at) => values[at]);
   let least = 0;
   for (const { at, prefix } of columns.extras) least += prefix.length + (values[at]?.length ?? 0);
   if (least > maxRecordBytes) {
-    const bare = encodeRecord(fields, '', maxRecordBytes);
+    const bare = encodeRecord(layout, fields, '', maxRecordBytes);
     return 'problem' in bare ? bare : exceeds(maxRecordBytes);
   }
   let extras = '';
   for (const { at, prefix } of columns.extras) extras += prefix + JSON.stringify(values[at]);
-  return encodeRecord(fields, extras, maxRecordBytes);
+  return encodeRecord(layout, fields, extras, maxRecordBytes);
 }
 
 function ragged(found: number, expected: number): RecordFault {

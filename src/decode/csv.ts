@@ -1,3 +1,5 @@
+import { ACCESS } from '../lines/layout.ts';
+import { BYTES } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import { type Columns, encodeRow, MAX_COLUMNS, readColumns } from './csv-columns.ts';
 import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
@@ -6,28 +8,27 @@ import { ParsedRows } from './parsed-rows.ts';
 import { RowScan, UNFINISHED } from './row-scan.ts';
 import { startOfText } from './utf8.ts';
 
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
+const { NEWLINE, RETURN } = BYTES;
 
 /**
  * `text/csv` (RFC 4180; rows end in CRLF or LF). Rows are counted from 1, the header and empty lines included. A row with
- * too few or too many values is an invalid record; a quote out of place is a malformed body, since from there on nobody
- * can say where rows end.
+ * too few or too many values is an invalid record. A quote out of place makes the body malformed, since the ends of all later
+ * rows are then unknown.
  *
- * The scanner finds where rows end, and reads those without doubled quotes; csv-parse reads the others. Tests hold the two
- * together to what csv-parse alone makes of a body.
+ * The scanner finds where rows end, and reads those without doubled quotes; csv-parse reads the others. Tests check that
+ * both together give what csv-parse alone gives.
  */
 export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
   const collector = new Collector(body, options, 'row', body.length + body.length / 2);
   const { lines } = collector;
-  const scan = new RowScan(body);
+  const scan = new RowScan(body, ACCESS);
   const parsed = new ParsedRows();
   const pace = new Pace();
   let columns: Columns | undefined;
   let row = 0;
   for (let at = startOfText(body); at < body.length; ) {
     const start = at;
-    for (at = scan.rowEnd(start); at === UNFINISHED; at = scan.goOn()) yield;
+    for (at = scan.rowEnd(start); at === UNFINISHED; at = scan.continueRow()) yield;
     row++;
     if (at === -1) throw new MalformedBodyError(`not CSV: row ${row}: ${scan.fault}`);
     if (scan.isBlank()) {
@@ -36,25 +37,25 @@ export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<unde
     }
     if (columns === undefined) {
       const values = scan.count > MAX_COLUMNS ? [] : yield* textsOf(body, start, at, scan, parsed);
-      const first = readColumns(values, scan.count, row, options);
+      const first = readColumns(ACCESS, values, scan.count, row, options);
       columns = first.columns;
       if (first.isHeader) continue;
     }
-    const used = lines.scratch.used;
+    const used = lines.writer.used;
     collector.index = row;
-    if (scan.write(lines.scratch, columns, at - start) && lines.scratch.used - used <= options.maxRecordBytes) {
+    if (scan.write(lines.writer, columns, at - start) && lines.writer.used - used <= options.maxRecordBytes) {
       if (collector.keepsLines) lines.addWritten(scan.instants.hour, used);
-      else lines.scratch.used = used;
+      else lines.writer.used = used;
       collector.accept(1);
       if (pace.written(at - start)) yield;
     } else {
-      lines.scratch.used = used;
+      lines.writer.used = used;
       const isRagged = scan.count !== columns.count;
       if (isRagged && !collector.isListing) {
-        collector.refuse();
+        collector.reject();
       } else {
         const values = isRagged ? [] : yield* textsOf(body, start, at, scan, parsed);
-        collector.add(encodeRow(values, scan.count, columns, options), () =>
+        collector.add(encodeRow(ACCESS, values, scan.count, columns, options), () =>
           body.toString('utf8', start, endOfText(body, at)),
         );
       }

@@ -6,7 +6,7 @@ export interface Rejection {
   readonly index: number;
   /** The field at fault; empty when the record as a whole is. */
   readonly field: string;
-  /** As said to the client: `record 3 missing path`, `row 2 invalid timestamp "yesterday"`. */
+  /** The text for the client: `record 3 missing path`, `row 2 invalid timestamp "yesterday"`. */
   readonly reason: string;
   /** The record's own text as it came, for the dead letters. */
   readonly raw: string;
@@ -17,7 +17,7 @@ export interface Decoded {
   readonly batch: Batch;
   /** Valid records. */
   readonly accepted: number;
-  /** Invalid records, in order: all of them with `invalid: 'skip'`, at most the first 100 with 'reject'. */
+  /** Invalid records, in order: all of them with `invalid: 'skip'`, at most MAX_LISTED_REJECTIONS with 'reject'. */
   readonly rejections: readonly Rejection[];
   /** Invalid records in all. */
   readonly rejected: number;
@@ -26,16 +26,19 @@ export interface Decoded {
 export interface DecodeOptions {
   /** Largest stored line, its newline included, in bytes. */
   readonly maxRecordBytes: number;
-  /** What becomes of fields beside the three: kept as they came, or dropped. */
+  /** Extra fields: kept as they came, or dropped. */
   readonly extraFields: 'keep' | 'drop';
-  /** 'reject': the batch is lost with its first invalid record, so lines need no longer be made, but all are still counted. */
+  /** 'reject': the first invalid record fails the batch. No more lines are made, and the records are still counted. */
   readonly invalid: 'reject' | 'skip';
 }
 
-/** With `invalid: 'skip'`, a body with more invalid records than this is refused as a whole: their list must have a bound. */
+/** Rejections that are listed to a client; the others are only counted. */
+export const MAX_LISTED_REJECTIONS = 100;
+
+/** With `invalid: 'skip'`, a body with more invalid records than this is refused as a whole, because their list needs a limit. */
 export const MAX_SKIPPED = 100_000;
 
-/** The body as a whole cannot be read: not the format, not UTF-8, empty. `message` says where and what was expected. */
+/** The body as a whole cannot be read: another format, not UTF-8, empty. `message` has the place and what was expected there. */
 export class MalformedBodyError extends Error {
   override readonly name = 'MalformedBodyError';
 }
@@ -43,8 +46,8 @@ export class MalformedBodyError extends Error {
 /**
  * Turns a body into lines, once; from here on only bytes move. No I/O and no clock.
  *
- * A generator so that a large body does not stall the event loop: it yields about every few milliseconds of work, and
- * whoever drives it decides what to do between (see service/ingest). A small body never yields. Owns `body` from the
+ * A generator so that a large body does not stall the event loop: it yields after a few milliseconds of work, and
+ * the caller decides what to do between (see service/ingest). A small body never yields. The decoder owns `body` from the
  * call on: chunks may be views of it, and it may be rewritten in place. Throws MalformedBodyError.
  */
 export type Decoder = (body: Buffer, options: DecodeOptions) => Generator<undefined, Decoded, undefined>;

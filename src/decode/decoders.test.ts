@@ -25,19 +25,19 @@ describe('JSON', () => {
     expect(linesOf(decodeJson(withExtra(deep)))).toContain(`"x":${deep}}\n`);
   });
 
-  test('refuses a giant with so many names that they cannot fit', () => {
+  test('rejects an oversized record with too many names to fit', () => {
     const names = Array.from({ length: 100_000 }, (_, i) => `"${i.toString(36)}":0`).join(',');
     expect(decodeJson(withExtra(`1,${names}`)).rejections[0]?.reason).toBe('record 0 exceeds 262144 bytes');
   });
 
-  test('takes a giant that is short once stored', () => {
+  test('accepts an oversized record that is short once stored', () => {
     const path = `"${'\\u0020'.repeat(130_000)}\\u002fhome${'\\t'.repeat(100)}"`;
     const extra = `${' '.repeat(400_000)}1,${'"x":0,'.repeat(60_000)}"x" : [ 1 ,${'\n'.repeat(100_000)}2 ]`;
     const body = `[{"timestamp":"2025-11-22T15:23:00Z","path":${path},"userAgent":"curl/8","x":${extra}}]`;
     expect(linesOf(decodeJson(body))).toBe(`${JSON.stringify({ ...RECORD, x: [1, 2] })}\n`);
   });
 
-  test('says where a giant is not JSON', () => {
+  test('gives the place where an oversized record is not JSON', () => {
     const body = `[\n${JSON.stringify(RECORD)},\n{"x":[${'{},'.repeat(500_000)}}]`;
     expect(() => decodeJson(body)).toThrow('not JSON: line 3 column 1500007: expected a value, found "}"');
   });
@@ -56,14 +56,16 @@ describe('CSV', () => {
   const stored = (path: string) => `${JSON.stringify({ ...RECORD, path })}\n`;
   const row = (path: string) => `${RECORD.timestamp},"${path.replaceAll('"', '""')}",${RECORD.userAgent}`;
 
-  test.each([0, 1, 2, 3, 4, 5])('reads giants with quotes in them, whatever the pauses cut through (%i)', (shift) => {
+  test.each([
+    0, 1, 2, 3, 4, 5,
+  ])('reads oversized values with quotes in them, wherever a pause divides them (%i)', (shift) => {
     const path = `/${'x'.repeat(shift)}${'é"日😀""'.repeat(60_000)}`;
     expect(linesOf(decodeCsv(`${row(path)}\n${row('/"')}\r\n${row(path)}`))).toBe(
       stored(path) + stored('/"') + stored(path),
     );
   });
 
-  test('reads each row by itself, however the one before it ended', () => {
+  test('reads each row by itself, whatever the end of the row before', () => {
     const paths = ['/"', '/', '"', '/\r\n\r\n"', '/x', '""', '/\n/'];
     const rows = paths.flatMap((path) => [`${row(path)}\r\n`, '\n', `${row(path)}\n`]);
     expect(linesOf(decodeCsv(rows.join('')))).toBe(paths.map((path) => stored(path).repeat(2)).join(''));
@@ -74,12 +76,12 @@ describe('CSV', () => {
     expect(linesOf(decodeCsv(body))).toBe(`${JSON.stringify({ ...RECORD, path: '/"', x: 'a\r' })}\n`);
   });
 
-  test('refuses a NUL behind a closing quote', () => {
+  test('refuses a NUL after a closing quote', () => {
     expect(() => decodeCsv(`${RECORD.timestamp},"/"""\0,curl/8\n`)).toThrow('row 1: text after a closing quote');
   });
 });
 
-describe('refusals', () => {
+describe('rejections', () => {
   const body = JSON.stringify(Array.from({ length: 1_000 }, (_, i) => (i % 4 === 0 ? RECORD : { i })));
 
   test('are counted in full and the first 100 listed, without lines, when the batch is refused', () => {
@@ -97,7 +99,7 @@ describe('refusals', () => {
     expect(linesOf(decoded)).toBe(`${JSON.stringify(RECORD)}\n`.repeat(250));
   });
 
-  test('have a bound when they are skipped', () => {
+  test('have a limit when they are skipped', () => {
     const bad = (count: number) => `[${'1,'.repeat(count - 1)}1]`;
     expect(decodeJson(bad(MAX_SKIPPED), { invalid: 'skip' }).rejections).toHaveLength(MAX_SKIPPED);
     expect(() => decodeJson(bad(MAX_SKIPPED + 1), { invalid: 'skip' })).toThrow('more than 100000 invalid records');
@@ -153,7 +155,7 @@ test.each(BODY_FORMATS)('a small %s body is decoded without a pause', (format) =
   });
 });
 
-test.each(BODY_FORMATS)('text in %s that is not UTF-8 is refused wherever it stands', (format) => {
+test.each(BODY_FORMATS)('text in %s that is not UTF-8 is refused at any place', (format) => {
   for (const at of [0, 65_533, 65_534, 65_535, 65_536, 131_080, 199_999]) {
     const body = Buffer.from('é'.repeat(100_000));
     body[at] = 0xff;

@@ -48,7 +48,7 @@ describe('lines', () => {
     );
   });
 
-  it('marks a line that is too long, keeps its beginning only and goes on behind it', () => {
+  it('marks a line that is too long, keeps only its beginning and goes on after it', () => {
     const frames = cut('lines', `a\n${'x'.repeat(MAX_FRAME_BYTES + 1)}\nb\n`, 100_000);
     expect(frames.map(({ bytes, number, tooLong }) => [bytes.length, number, tooLong])).toEqual([
       [1, 1, false],
@@ -72,7 +72,7 @@ describe('rows', () => {
     expect(texts(cut('rows', 'a,5" disk,c\nd,e,f\n'))).toEqual(['a,5" disk,c', 'd,e,f']);
   });
 
-  it('finds rows again behind a quote that is never closed', () => {
+  it('finds rows again after a quote that is never closed', () => {
     const frames = cut('rows', `a\n"${'b,c\n'.repeat(MAX_FRAME_BYTES / 2)}`, 100_000);
     expect(frames.slice(0, 3).map(({ tooLong }) => tooLong)).toEqual([false, true, false]);
     expect(texts(frames.slice(-1))).toEqual(['b,c']);
@@ -98,7 +98,7 @@ describe('elements', () => {
 
   it('refuses what is not one array', () => {
     expect(() => cut('elements', '{"a":1}')).toThrow('not a JSON array');
-    expect(() => cut('elements', '[1] [2]')).toThrow('after the end of the JSON array');
+    expect(() => cut('elements', '[1] [2]')).toThrow('text after the end of the JSON array');
   });
 
   it('refuses an array that is cut off', () => {

@@ -1,10 +1,14 @@
+import { BYTES, isWhite } from '../model/bytes.ts';
+
+const { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COMMA, NEWLINE, OPEN_BRACE, OPEN_BRACKET, QUOTE } = BYTES;
+
 /** One record's own bytes in a file that is read piece by piece. */
 export interface Frame {
-  /** Without its delimiter. A view of what was pushed, where the record did not span two pieces. */
+  /** Without its delimiter. A view of the piece that was pushed, unless the record spans several. */
   readonly bytes: Buffer;
   /** 1-based number of the line, CSV row or JSON element. */
   readonly number: number;
-  /** Offset in the (unpacked) file of the byte after the record's delimiter: where to read on. */
+  /** Offset in the (unpacked) file after the record's delimiter: where to go on reading. */
   readonly end: number;
   /** The record was longer than MAX_FRAME_BYTES; only its beginning is kept. */
   readonly tooLong: boolean;
@@ -17,13 +21,12 @@ export interface Framer {
   end(): Frame[];
 }
 
-/** Finds the ends of records. Keeps its state from piece to piece. */
+/** Finds the delimiters: `next` gives the index of the next one at or after `from`, -1 when the piece has none. Keeps its state between pieces. */
 interface Boundary {
-  /** The index of the next delimiter at or after `from`; -1 when the piece has none. */
   next(piece: Buffer, from: number): number;
-  /** Throws when the bytes must not end here. */
+  /** Throws where the bytes must not end yet. */
   end(): void;
-  /** Gives up the present record: the next line end is a delimiter again. */
+  /** Leaves the present record: the next line end is a delimiter again. */
   reset(): void;
 }
 
@@ -36,33 +39,23 @@ const BOUNDARIES: Record<Framing, (within: boolean) => Boundary> = {
   elements: elementBoundary,
 };
 
-/** Longer records than this are reported and left out: a stored line is at most a few hundred KiB. */
+/** A longer record is reported and left out: a stored line is at most a few hundred KiB. */
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 
-const NEWLINE = 10;
-const QUOTE = 34;
-const COMMA = 44;
-const BACKSLASH = 92;
-const OPEN_BRACKET = 91;
-const CLOSE_BRACKET = 93;
-const OPEN_BRACE = 123;
-const CLOSE_BRACE = 125;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
-/** `offset` and `number`: the bytes and records before the first byte pushed, for a file that is read from the middle. */
+/** `offset` and `number`: what the file has before the first byte that is pushed, where reading goes on in the middle of it. */
 export function createFramer(framing: Framing, options: { offset?: number; number?: number } = {}): Framer {
   let { offset = 0, number = 0 } = options;
   // The opening bracket is the first delimiter, and ends no element.
   if (framing === 'elements' && offset === 0) number--;
   const boundary = BOUNDARIES[framing](offset > 0);
-  const unfinished = createUnfinished(() => boundary.reset());
+  const begun = new BegunRecord();
 
-  /** Adds the record that ends here to the frames, unless it is blank. */
-  function finish(frames: Frame[], tail: Buffer): Frame[] {
+  function finish(tail: Buffer): Frame {
     number++;
-    const frame = unfinished.finish(tail, number, offset);
-    if (!isBlank(frame.bytes)) frames.push(frame);
-    return frames;
+    const { bytes, tooLong } = begun.finish(tail);
+    return { bytes, number, end: offset, tooLong };
   }
 
   return {
@@ -73,60 +66,58 @@ export function createFramer(framing: Framing, options: { offset?: number; numbe
         from = 3;
         offset = 3;
       }
-      for (let at = boundary.next(piece, from); at >= 0; at = boundary.next(piece, from)) {
+      for (;;) {
+        const at = boundary.next(piece, from);
+        if (at < 0) break;
         offset += at + 1 - from;
-        finish(frames, piece.subarray(from, at));
+        const frame = finish(piece.subarray(from, at));
+        if (!isBlank(frame.bytes)) frames.push(frame);
         from = at + 1;
       }
       offset += piece.length - from;
-      unfinished.add(piece.subarray(from));
+      if (begun.add(piece.subarray(from))) boundary.reset();
       return frames;
     },
     end() {
       boundary.end();
-      return unfinished.isEmpty() ? [] : finish([], Buffer.alloc(0));
+      if (begun.length === 0) return [];
+      const frame = finish(Buffer.alloc(0));
+      return isBlank(frame.bytes) ? [] : [frame];
     },
   };
 }
 
-/** The beginning of a record whose end has not come yet. `onTooLong` is called once when it exceeds MAX_FRAME_BYTES. */
-function createUnfinished(onTooLong: () => void) {
-  const pieces: Buffer[] = [];
-  let length = 0;
-  let tooLong = false;
-  return {
-    isEmpty: () => length === 0,
-    add(bytes: Buffer): void {
-      const room = MAX_FRAME_BYTES - length;
-      if (bytes.length > room) {
-        if (!tooLong) onTooLong();
-        tooLong = true;
-      }
-      if (room <= 0 || bytes.length === 0) return;
-      const kept = bytes.subarray(0, room);
-      pieces.push(kept);
-      length += kept.length;
-    },
-    /** The whole record, with its last bytes; nothing is unfinished after that. */
-    finish(tail: Buffer, number: number, end: number): Frame {
-      const whole = pieces.length === 0 ? tail : Buffer.concat([...pieces, tail]);
-      const bytes = whole.subarray(0, MAX_FRAME_BYTES);
-      const frame = { bytes, number, end, tooLong: tooLong || whole.length > MAX_FRAME_BYTES };
-      pieces.length = 0;
-      length = 0;
-      tooLong = false;
-      return frame;
-    },
-  };
+/** The record whose end was not pushed yet: its first MAX_FRAME_BYTES. */
+class BegunRecord {
+  /** Bytes that are kept. */
+  length = 0;
+  readonly #pieces: Buffer[] = [];
+  #tooLong = false;
+
+  /** True where these bytes are the first beyond the limit. */
+  add(bytes: Buffer): boolean {
+    const kept = bytes.subarray(0, MAX_FRAME_BYTES - this.length);
+    const isFirstBeyond = kept.length < bytes.length && !this.#tooLong;
+    if (isFirstBeyond) this.#tooLong = true;
+    if (kept.length > 0) this.#pieces.push(kept);
+    this.length += kept.length;
+    return isFirstBeyond;
+  }
+
+  /** Gives the record that ends with `tail`, and begins the next. */
+  finish(tail: Buffer): Pick<Frame, 'bytes' | 'tooLong'> {
+    const whole = this.#pieces.length === 0 ? tail : Buffer.concat([...this.#pieces, tail]);
+    const tooLong = this.#tooLong || whole.length > MAX_FRAME_BYTES;
+    this.#pieces.length = 0;
+    this.length = 0;
+    this.#tooLong = false;
+    return { bytes: whole.subarray(0, MAX_FRAME_BYTES), tooLong };
+  }
 }
 
 function isBlank(bytes: Buffer): boolean {
   for (const byte of bytes) if (!isWhite(byte)) return false;
   return true;
-}
-
-function isWhite(byte: number): boolean {
-  return byte === 32 || byte === 9 || byte === NEWLINE || byte === 13;
 }
 
 function lineBoundary(): Boundary {
@@ -173,8 +164,7 @@ function elementBoundary(within: boolean): Boundary {
       depth = 1;
       return true;
     }
-    if (!isWhite(byte))
-      throw new Error(ended ? 'there is something after the end of the JSON array' : 'not a JSON array');
+    if (!isWhite(byte)) throw new Error(ended ? 'text after the end of the JSON array' : 'not a JSON array');
     return false;
   }
 
@@ -205,7 +195,7 @@ function elementBoundary(within: boolean): Boundary {
       if (depth > 0) throw new Error('the JSON array does not end');
       if (!ended) throw new Error('not a JSON array');
     },
-    // Only its own brackets end an element: there is no other place where the array could be read on.
+    // Only its own brackets close an element, so there is no other place to go on in the array.
     reset() {},
   };
 }

@@ -1,25 +1,18 @@
+import type { Span } from '../lines/find-field.ts';
+import type { Layout } from '../lines/layout.ts';
+import { BYTES, isContinuation, isWhite } from '../model/bytes.ts';
 import type { DecodeOptions } from './decode.ts';
 import { findJsonFault, type JsonFault } from './json-syntax.ts';
-import { endOfValue, isWhite, skipWhite } from './json-tokens.ts';
+import { endOfValue, skipWhite } from './json-tokens.ts';
 import { encodeRecord, exceeds, NOT_AN_OBJECT, type RecordFault, type StoredRecord } from './record.ts';
 
-/** Up to here JSON.parse is quick enough to be called in one go. */
+const { BACKSLASH, COMMA, LOWER_U, OPEN_BRACE, QUOTE } = BYTES;
+
+/** Text of up to this many bytes goes to JSON.parse in one call. */
 const LARGE = 64 * 1024;
 const STEP = 512 * 1024;
-/** A field of six bytes costs as much as hundreds of a long one's. */
+/** An object of small fields costs much more per byte than one of long fields. */
 const MEMBER_STEP = 32 * 1024;
-/** Longer than `"userAgent"` with every letter escaped: no name of this length is one of the three. */
-const LONG_NAME = 64;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
-const OPEN_BRACE = 0x7b;
-
-/** Half-open range of bytes. */
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
 
 interface Member {
   readonly name: Span;
@@ -28,20 +21,21 @@ interface Member {
 }
 
 interface Members {
-  /** By decoded name: the last value of each of the three fields. */
-  readonly fields: Readonly<Record<'timestamp' | 'path' | 'userAgent', Span | undefined>>;
-  /** The other fields, each once: in the place where its name came first, with the value that came last. */
+  /** The last value of each field of the layout, in its order; undefined where absent. */
+  readonly fields: readonly (Span | undefined)[];
+  /** The extra fields, each once: in the place where its name came first, with the value that came last. */
   readonly extras: Iterable<Member>;
   /** The extra fields alone are longer than a line may be; `extras` is not complete. */
   readonly tooLong: boolean;
 }
 
 /**
- * The reference reader: what stands in [start, end), as a stored line, as the reason why not, or as the place where it is
- * not JSON. JSON.parse reads the three fields; the other fields are cut from the source, token for token. A giant is read
+ * The reference reader: turns [start, end) into a stored line, into the reason why it is invalid, or into the place where it is not
+ * JSON. JSON.parse reads the fields of the layout; the extra fields are cut from the source, token for token. An oversized record is read
  * in steps, which JSON.parse would not allow.
  */
 export function* readJsonRecord(
+  layout: Layout,
   bytes: Buffer,
   start: number,
   end: number,
@@ -50,41 +44,37 @@ export function* readJsonRecord(
   // First, because JSON.parse takes ten times as long to throw: a million bad lines must not cost seconds.
   const fault = yield* findJsonFault(bytes, start, end);
   if (fault !== undefined) return fault;
-  if (end - start > LARGE) return yield* readGiant(bytes, start, end, options);
+  if (end - start > LARGE) return yield* readOversized(layout, bytes, start, end, options);
   const value: unknown = JSON.parse(bytes.toString('utf8', start, end));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return NOT_AN_OBJECT;
-  const fields = {
-    timestamp: ownValue(value, 'timestamp'),
-    path: ownValue(value, 'path'),
-    userAgent: ownValue(value, 'userAgent'),
-  };
+  const values = layout.fields.map((name) => ownValue(value, name));
   let extras: string | undefined = '';
-  if (options.extraFields === 'keep' && Object.keys(value).length > countPresent(fields)) {
-    const members = yield* cutMembers(bytes, start, end, options);
+  if (options.extraFields === 'keep' && Object.keys(value).length > countPresent(values)) {
+    const members = yield* cutMembers(layout, bytes, start, end, options);
     extras = yield* writeExtras(bytes, members, options.maxRecordBytes);
   }
-  return encode(fields, extras, options);
+  return encode(layout, values, extras, options);
 }
 
-function* readGiant(bytes: Buffer, start: number, end: number, options: DecodeOptions) {
+function* readOversized(layout: Layout, bytes: Buffer, start: number, end: number, options: DecodeOptions) {
   const open = yield* skipWhite(bytes, start, end);
   if (bytes[open] !== OPEN_BRACE) return NOT_AN_OBJECT;
-  const members = yield* cutMembers(bytes, open, end, options);
+  const members = yield* cutMembers(layout, bytes, open, end, options);
   const extras = yield* writeExtras(bytes, members, options.maxRecordBytes);
-  const timestamp = yield* spanValue(bytes, members.fields.timestamp);
-  const path = yield* spanValue(bytes, members.fields.path);
-  const userAgent = yield* spanValue(bytes, members.fields.userAgent);
-  return encode({ timestamp, path, userAgent }, extras, options);
+  const values: unknown[] = [];
+  for (const span of members.fields) values.push(yield* spanValue(bytes, span));
+  return encode(layout, values, extras, options);
 }
 
-/** `extras` undefined: too long. The fields are judged first, so that one fault is told whatever its record's size. */
+/** `extras` undefined: too long. The fields are checked first, so a record's fault is reported the same whatever its size. */
 function encode(
-  fields: { timestamp: unknown; path: unknown; userAgent: unknown },
+  layout: Layout,
+  values: readonly unknown[],
   extras: string | undefined,
   { maxRecordBytes }: DecodeOptions,
 ): StoredRecord | RecordFault {
-  if (extras !== undefined) return encodeRecord(fields, extras, maxRecordBytes);
-  const bare = encodeRecord(fields, '', maxRecordBytes);
+  if (extras !== undefined) return encodeRecord(layout, values, extras, maxRecordBytes);
+  const bare = encodeRecord(layout, values, '', maxRecordBytes);
   return 'problem' in bare ? bare : exceeds(maxRecordBytes);
 }
 
@@ -92,9 +82,9 @@ function ownValue(value: object, name: string): unknown {
   return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
 }
 
-function countPresent(fields: Readonly<Record<string, unknown>>): number {
+function countPresent(values: readonly unknown[]): number {
   let count = 0;
-  for (const value of Object.values(fields)) if (value !== undefined) count++;
+  for (const value of values) if (value !== undefined) count++;
   return count;
 }
 
@@ -119,20 +109,21 @@ function endOfPiece(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < Math.min(start + LARGE, end)) {
     if (bytes[at] !== BACKSLASH) at++;
-    else at += bytes[at + 1] === 0x75 ? 6 : 2;
+    else at += bytes[at + 1] === LOWER_U ? 6 : 2;
   }
-  while (at < end && ((bytes[at] ?? 0) & 0xc0) === 0x80) at++;
+  while (at < end && isContinuation(bytes[at])) at++;
   return at;
 }
 
 /** Takes a valid JSON object apart. Extra fields are listed only if they are kept. */
 function* cutMembers(
+  layout: Layout,
   bytes: Buffer,
   start: number,
   end: number,
   { extraFields, maxRecordBytes }: DecodeOptions,
 ): Generator<undefined, Members, undefined> {
-  const fields: { timestamp?: Span; path?: Span; userAgent?: Span } = {};
+  const fields: (Span | undefined)[] = layout.fields.map(() => undefined);
   const extras = new Map<string, Member>();
   let least = 0;
   let nextYield = start + MEMBER_STEP;
@@ -145,8 +136,9 @@ function* cutMembers(
     at = yield* endOfValue(bytes, colon + 1, end);
     const value = { start: colon + 1, end: at };
     const length = name.end - name.start;
-    const text = length <= Math.max(LONG_NAME, maxRecordBytes) ? nameText(bytes, name) : '';
-    if (text === 'timestamp' || text === 'path' || text === 'userAgent') fields[text] = value;
+    const text = length <= Math.max(layout.maxNameBytes, maxRecordBytes) ? nameText(bytes, name) : '';
+    const field = layout.fields.indexOf(text);
+    if (field !== -1) fields[field] = value;
     else if (extraFields === 'keep' && least <= maxRecordBytes) {
       const known = extras.get(text);
       if (known !== undefined) known.value = value;
@@ -159,8 +151,7 @@ function* cutMembers(
       nextYield = at + MEMBER_STEP;
     }
   } while (bytes[at] === COMMA);
-  const { timestamp, path, userAgent } = fields;
-  return { fields: { timestamp, path, userAgent }, extras: extras.values(), tooLong: least > maxRecordBytes };
+  return { fields, extras: extras.values(), tooLong: least > maxRecordBytes };
 }
 
 function nameText(bytes: Buffer, { start, end }: Span): string {

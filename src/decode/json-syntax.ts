@@ -1,4 +1,25 @@
-import { isWhite } from './json-tokens.ts';
+import { BYTES, isDigit, isHexDigit, isSimpleEscape, isWhite } from '../model/bytes.ts';
+
+const {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  LOWER_CASE_BIT,
+  LOWER_E,
+  LOWER_F,
+  LOWER_N,
+  LOWER_T,
+  LOWER_U,
+  MINUS,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  PLUS,
+  POINT,
+  QUOTE,
+  ZERO,
+} = BYTES;
 
 /** Where text stops being JSON, and what could stand there. */
 export interface JsonFault {
@@ -6,31 +27,17 @@ export interface JsonFault {
   readonly expected: string;
 }
 
-const QUOTE = 0x22;
-const PLUS = 0x2b;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const POINT = 0x2e;
-const ZERO = 0x30;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const LOWER_U = 0x75;
-
 const STEP = 256 * 1024;
-const LITERALS = new Map([
-  [0x74, 'true'],
-  [0x66, 'false'],
-  [0x6e, 'null'],
+const LITERALS = new Map<number, string>([
+  [LOWER_T, 'true'],
+  [LOWER_F, 'false'],
+  [LOWER_N, 'null'],
 ]);
 
 // Where in the grammar of RFC 8259 the next byte stands. From IN_STRING on it is within a token.
 const BEFORE_VALUE = 0;
-const BEHIND_OPEN_BRACKET = 1;
-const BEHIND_OPEN_BRACE = 2;
+const AFTER_OPEN_BRACKET = 1;
+const AFTER_OPEN_BRACE = 2;
 const BEFORE_NAME = 3;
 const BEFORE_COLON = 4;
 const AFTER_VALUE = 5;
@@ -38,19 +45,19 @@ const IN_STRING = 6;
 const IN_ESCAPE = 7;
 const IN_HEX = 8;
 const IN_LITERAL = 9;
-const BEHIND_MINUS = 10;
-const BEHIND_ZERO = 11;
+const AFTER_MINUS = 10;
+const AFTER_ZERO = 11;
 const IN_INTEGER = 12;
-const BEHIND_POINT = 13;
+const AFTER_POINT = 13;
 const IN_FRACTION = 14;
-const BEHIND_E = 15;
-const BEHIND_E_SIGN = 16;
+const AFTER_E = 15;
+const AFTER_E_SIGN = 16;
 const IN_EXPONENT = 17;
 
 /**
- * Checks that [start, end) is one JSON value (RFC 8259) with nothing but white space around it, and otherwise says where
- * it is not. It judges as JSON.parse does, but tells the place, has no depth limit, and yields every few milliseconds
- * whatever the text is like. The bytes are known to be UTF-8.
+ * Checks that [start, end) is one JSON value (RFC 8259) with nothing but white space around it, and otherwise gives the place of
+ * the fault. It judges as JSON.parse does, but gives the place, has no depth limit, and yields every few milliseconds
+ * in any text. The bytes are known to be UTF-8.
  */
 export function* findJsonFault(
   bytes: Buffer,
@@ -80,7 +87,7 @@ function skipPlain(bytes: Buffer, at: number, end: number): number {
   return i;
 }
 
-/** Whether [start, end) is JSON, in one go: for short text. */
+/** Whether [start, end) is JSON. It does not yield: for short text. */
 export function isJson(bytes: Buffer, start: number, end: number): boolean {
   SHARED.reset();
   for (let at = start; at < end; at++) if (!SHARED.accept(bytes[at] as number)) return false;
@@ -114,8 +121,8 @@ class JsonSyntax {
     if (state === AFTER_VALUE) return this.#acceptAfterValue(byte);
     if (state === BEFORE_COLON) return byte === COLON && this.#enter(BEFORE_VALUE);
     if (state === BEFORE_VALUE) return this.#acceptValue(byte);
-    if (state === BEHIND_OPEN_BRACKET) return byte === CLOSE_BRACKET ? this.#close() : this.#acceptValue(byte);
-    if (state === BEHIND_OPEN_BRACE && byte === CLOSE_BRACE) return this.#close();
+    if (state === AFTER_OPEN_BRACKET) return byte === CLOSE_BRACKET ? this.#close() : this.#acceptValue(byte);
+    if (state === AFTER_OPEN_BRACE && byte === CLOSE_BRACE) return this.#close();
     this.#isName = true;
     return byte === QUOTE && this.#enter(IN_STRING);
   }
@@ -133,9 +140,9 @@ class JsonSyntax {
   expected(isEnd: boolean): string {
     switch (this.#state) {
       case BEFORE_VALUE:
-      case BEHIND_OPEN_BRACKET:
+      case AFTER_OPEN_BRACKET:
         return 'a value';
-      case BEHIND_OPEN_BRACE:
+      case AFTER_OPEN_BRACE:
         return 'a field name in quotes or "}"';
       case BEFORE_NAME:
         return 'a field name in quotes';
@@ -199,10 +206,10 @@ class JsonSyntax {
     }
     if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       this.#push(byte);
-      return this.#enter(byte === OPEN_BRACE ? BEHIND_OPEN_BRACE : BEHIND_OPEN_BRACKET);
+      return this.#enter(byte === OPEN_BRACE ? AFTER_OPEN_BRACE : AFTER_OPEN_BRACKET);
     }
-    if (byte === MINUS) return this.#enter(BEHIND_MINUS);
-    if (isDigit(byte)) return this.#enter(byte === ZERO ? BEHIND_ZERO : IN_INTEGER);
+    if (byte === MINUS) return this.#enter(AFTER_MINUS);
+    if (isDigit(byte)) return this.#enter(byte === ZERO ? AFTER_ZERO : IN_INTEGER);
     const literal = LITERALS.get(byte);
     if (literal === undefined) return false;
     this.#literal = literal;
@@ -223,7 +230,7 @@ class JsonSyntax {
 
   #endsNumber(): boolean {
     const state = this.#state;
-    return state === BEHIND_ZERO || state === IN_INTEGER || state === IN_FRACTION || state === IN_EXPONENT;
+    return state === AFTER_ZERO || state === IN_INTEGER || state === IN_FRACTION || state === IN_EXPONENT;
   }
 
   #push(kind: number): void {
@@ -243,43 +250,17 @@ class JsonSyntax {
 
 const SHARED = new JsonSyntax();
 
-/** The state behind a byte of a number, or -1 where the number cannot go on with it. */
+/** The state after a byte of a number, or -1 where a number cannot have it there. */
 function afterNumberByte(state: number, byte: number): number {
   if (isDigit(byte)) {
-    if (state === BEHIND_MINUS) return byte === ZERO ? BEHIND_ZERO : IN_INTEGER;
-    if (state === BEHIND_POINT || state === IN_FRACTION) return IN_FRACTION;
+    if (state === AFTER_MINUS) return byte === ZERO ? AFTER_ZERO : IN_INTEGER;
+    if (state === AFTER_POINT || state === IN_FRACTION) return IN_FRACTION;
     if (state === IN_INTEGER) return IN_INTEGER;
-    return state === BEHIND_ZERO ? -1 : IN_EXPONENT;
+    return state === AFTER_ZERO ? -1 : IN_EXPONENT;
   }
-  const isWhole = state === BEHIND_ZERO || state === IN_INTEGER;
-  if (byte === POINT) return isWhole ? BEHIND_POINT : -1;
-  if (byte === 0x65 || byte === 0x45) return isWhole || state === IN_FRACTION ? BEHIND_E : -1;
-  if (byte === PLUS || byte === MINUS) return state === BEHIND_E ? BEHIND_E_SIGN : -1;
+  const isWhole = state === AFTER_ZERO || state === IN_INTEGER;
+  if (byte === POINT) return isWhole ? AFTER_POINT : -1;
+  if ((byte | LOWER_CASE_BIT) === LOWER_E) return isWhole || state === IN_FRACTION ? AFTER_E : -1;
+  if (byte === PLUS || byte === MINUS) return state === AFTER_E ? AFTER_E_SIGN : -1;
   return -1;
-}
-
-/** One of `"\/bfnrt`. */
-function isSimpleEscape(byte: number): boolean {
-  switch (byte) {
-    case QUOTE:
-    case BACKSLASH:
-    case 0x2f:
-    case 0x62:
-    case 0x66:
-    case 0x6e:
-    case 0x72:
-    case 0x74:
-      return true;
-    default:
-      return false;
-  }
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte < ZERO + 10;
-}
-
-function isHexDigit(byte: number): boolean {
-  const lower = byte | 0x20;
-  return isDigit(byte) || (lower >= 0x61 && lower <= 0x66);
 }

@@ -1,18 +1,8 @@
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
+import { BYTES, isWhite } from '../model/bytes.ts';
+
+const { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } = BYTES;
 
 const STEP = 512 * 1024;
-
-/** Space, tab, newline, carriage return: the white space of JSON. */
-export function isWhite(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
 
 /** The first byte at or after `at` that is not white space, or `end`. Yields in long stretches. */
 export function* skipWhite(bytes: Uint8Array, at: number, end: number): Generator<undefined, number, undefined> {
@@ -28,8 +18,8 @@ export function* skipWhite(bytes: Uint8Array, at: number, end: number): Generato
 }
 
 /**
- * In valid JSON: the `,`, `:`, `]` or `}` that ends the name or value at `at`, or `end`. It looks at quotes and brackets
- * alone. Yields in long values.
+ * In valid JSON: the `,`, `:`, `]` or `}` that ends the name or value at `at`, or `end`. It reads only quotes and
+ * brackets. Yields in long values.
  */
 export function* endOfValue(bytes: Uint8Array, at: number, end: number): Generator<undefined, number, undefined> {
   let depth = 0;

@@ -1,25 +1,25 @@
+import { ACCESS } from '../lines/layout.ts';
+import { BYTES, isWhite } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
+import { FastReader } from './fast-reader.ts';
 import { readJsonRecord } from './json-record.ts';
 import { findJsonFault, type JsonFault } from './json-syntax.ts';
-import { endOfValue, isWhite, skipWhite } from './json-tokens.ts';
+import { endOfValue, skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
-import { RecordTaker } from './record-taker.ts';
 import { lineAndColumn, quoteCharacter, startOfText } from './utf8.ts';
 
-const COMMA = 0x2c;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
+const { CLOSE_BRACKET, COMMA, OPEN_BRACKET } = BYTES;
 
 /**
  * `application/json`: one array of records. Each element is judged by itself; together they are JSON exactly if each of
- * them is. Plain ones are scanned, and stay where they are if they stand there in stored form; any other element is cut
- * out by its brackets and quotes alone and goes to the reference reader.
+ * them is. Plain records are scanned, and are not copied if they are in stored form. Any other element is cut out by its
+ * brackets and quotes and goes to the reference reader.
  */
 export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
   const start = startOfText(body);
   const collector = new Collector(body, options, 'record', body.length);
-  const taker = new RecordTaker(body, collector, options);
+  const fast = new FastReader(body, collector, options);
   const pace = new Pace();
   let at = yield* skipWhite(body, start, body.length);
   if (body[at] !== OPEN_BRACKET) throw yield* explain(body, start);
@@ -27,12 +27,12 @@ export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<und
   if (yield* isEnd(body, at)) return yield* collector.finish();
   for (;;) {
     if (isWhite(body[at])) at = yield* skipWhite(body, at, body.length);
-    const from = taker.takeRun(at, COMMA);
+    const from = fast.acceptRun(at, COMMA);
     if (pace.scanned(from - at)) yield;
-    const end = taker.find(from);
+    const end = fast.find(from);
     const isFollowed = body[end] === COMMA;
     const isLast = end !== -1 && !isFollowed && (yield* isEnd(body, end));
-    if (end !== -1 && taker.take(isFollowed || isLast)) {
+    if (end !== -1 && fast.accept(isFollowed || isLast)) {
       if (isLast) return yield* collector.finish();
       if (pace.written(end - from)) yield;
       at = end;
@@ -40,13 +40,13 @@ export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<und
       if (!isFollowed) at = yield* skipWhite(body, at, body.length);
       if (!isFollowed && body[at] !== COMMA) break;
     } else {
-      let next = collector.isListing ? -1 : taker.misfitEnd(from);
+      let next = collector.isListing ? -1 : fast.invalidEnd(from);
       if (next !== -1) {
-        collector.refuse();
+        collector.reject();
         next = yield* skipWhite(body, next, body.length);
       } else {
         const to = yield* endOfValue(body, from, body.length);
-        const record = yield* readJsonRecord(body, from, to, options);
+        const record = yield* readJsonRecord(ACCESS, body, from, to, options);
         if ('offset' in record) break;
         collector.add(record, () => body.toString('utf8', from, to).trim());
         next = to;
@@ -64,7 +64,7 @@ export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<und
   throw yield* explain(body, start);
 }
 
-/** Whether the array is closed at `at` or behind white space there, and nothing but white space follows. */
+/** Whether the array is closed at `at` or after white space there, and nothing but white space follows. */
 function* isEnd(body: Buffer, at: number): Generator<undefined, boolean, undefined> {
   const close = isWhite(body[at]) ? yield* skipWhite(body, at, body.length) : at;
   return body[close] === CLOSE_BRACKET && (yield* skipWhite(body, close + 1, body.length)) === body.length;

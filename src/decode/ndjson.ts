@@ -1,29 +1,31 @@
+import { ACCESS } from '../lines/layout.ts';
+import { BYTES } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import type { Decoded, DecodeOptions } from './decode.ts';
+import { FastReader } from './fast-reader.ts';
 import { describeFault } from './json.ts';
 import { readJsonRecord } from './json-record.ts';
 import { isJson, type JsonFault } from './json-syntax.ts';
 import { skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
 import type { RecordFault } from './record.ts';
-import { RecordTaker } from './record-taker.ts';
 import { lineAndColumn, startOfText } from './utf8.ts';
 
-/** A line that is judged in one go. */
+const { NEWLINE, RETURN } = BYTES;
+
+/** A shorter line is judged without a pause. */
 const SHORT = 4096;
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
-/** What an empty line costs, in bytes that are gone over. */
+/** The cost of an empty line, in scanned bytes. */
 const EMPTY_LINE_COST = 16;
 
 /**
- * `application/x-ndjson`: a record a line, lines of nothing but white space skipped. A line that is not JSON is an invalid
- * record and not a malformed body: the next line is found whatever stands in this one. Plain records are scanned, and
- * stay where they are if they stand there in stored form; any other line goes to the reference reader.
+ * `application/x-ndjson`: a record a line, blank lines are skipped. A line that is not JSON is an invalid record and
+ * does not make the body malformed, since the next line can still be found. Plain records are scanned, and are not copied if they are in
+ * stored form. Any other line goes to the reference reader.
  */
 export function* decodeNdjson(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
   const collector = new Collector(body, options, 'record', body.length);
-  const taker = new RecordTaker(body, collector, options);
+  const fast = new FastReader(body, collector, options);
   const pace = new Pace();
   let blankLines = 0;
   let at = startOfText(body);
@@ -34,24 +36,24 @@ export function* decodeNdjson(body: Buffer, options: DecodeOptions): Generator<u
       if (pace.scanned(EMPTY_LINE_COST)) yield;
       continue;
     }
-    const start = taker.takeRun(at, NEWLINE);
+    const start = fast.acceptRun(at, NEWLINE);
     if (pace.scanned(start - at)) yield;
     if (start === body.length) break;
     const newline = body.indexOf(NEWLINE, start);
     const lineEnd = newline === -1 ? body.length : newline;
     at = lineEnd + 1;
-    const end = taker.find(start);
-    if (end !== -1 && isLineEnd(body, end, lineEnd) && taker.take(body[end] === NEWLINE)) {
+    const end = fast.find(start);
+    if (end !== -1 && isLineEnd(body, end, lineEnd) && fast.accept(body[end] === NEWLINE)) {
       if (pace.written(lineEnd - start)) yield;
       continue;
     }
     if ((yield* skipWhite(body, start, lineEnd)) === lineEnd) {
       blankLines++;
-    } else if (!collector.isListing && isMisfit(body, start, lineEnd, taker)) {
-      collector.refuse();
+    } else if (!collector.isListing && isSurelyInvalid(body, start, lineEnd, fast)) {
+      collector.reject();
     } else {
       const line = collector.index + blankLines + 1;
-      const record = yield* readJsonRecord(body, start, lineEnd, options);
+      const record = yield* readJsonRecord(ACCESS, body, start, lineEnd, options);
       const result = 'offset' in record ? yield* explainLine(body, start, lineEnd, line, record) : record;
       collector.add(result, () => body.toString('utf8', start, lineEnd).trim());
     }
@@ -60,17 +62,17 @@ export function* decodeNdjson(body: Buffer, options: DecodeOptions): Generator<u
   return yield* collector.finish();
 }
 
-/** Whether nothing but the return of a line end is left of the line; an odder one is for the reference reader. */
+/** Whether the line ends at `end`, but for a carriage return. */
 function isLineEnd(body: Buffer, end: number, lineEnd: number): boolean {
   return end === lineEnd || (end === lineEnd - 1 && body[end] === RETURN);
 }
 
-/** Whether a line can only be counted as refused: it is not JSON, or no record for certain. */
-function isMisfit(body: Buffer, start: number, lineEnd: number, taker: RecordTaker): boolean {
-  return isLineEnd(body, taker.misfitEnd(start), lineEnd) || (lineEnd - start < SHORT && !isJson(body, start, lineEnd));
+/** Whether a line is certainly invalid: it is not JSON, or certainly not a valid record. */
+function isSurelyInvalid(body: Buffer, start: number, lineEnd: number, fast: FastReader): boolean {
+  return isLineEnd(body, fast.invalidEnd(start), lineEnd) || (lineEnd - start < SHORT && !isJson(body, start, lineEnd));
 }
 
-/** What is wrong with a line that is not JSON. */
+/** The fault of a line that is not JSON. */
 export function* explainLine(
   body: Buffer,
   start: number,

@@ -1,15 +1,15 @@
-/** A record costs as much as this many bytes of it, whatever its size: an empty one is not free. */
+/** Each record costs this many bytes beside its size: an empty one is not free. */
 const RECORD_COST = 256;
-/** A scanner goes over this many bytes while the reference reader reads one. */
+/** A scanner reads this many bytes while the reference reader reads one. */
 const SCAN_SPEED = 8;
-/** And a scanner that writes, this many. */
+/** A scanner that also writes reads this many. */
 const WRITE_SPEED = 4;
-/** The slowest of all: csv-parse, row by row. */
+/** The slowest reader: csv-parse, row by row. */
 const PARSE_SPEED = 0.5;
 /** About 5 ms of the slowest reader. */
 const STEP_COST = 512 * 1024;
 
-/** Tells a decoder when it has worked long enough in one go, by the work done: decoders have no clock. */
+/** Tells a decoder when to yield, by the work done: decoders have no clock. */
 export class Pace {
   #cost = 0;
 
@@ -18,12 +18,12 @@ export class Pace {
     return this.#add(bytes + RECORD_COST);
   }
 
-  /** Counts `bytes` of records that stay where they are, only gone over; true when it is time to yield. */
+  /** Counts `bytes` of records that were scanned and not copied; true when it is time to yield. */
   scanned(bytes: number): boolean {
     return this.#add(bytes / SCAN_SPEED);
   }
 
-  /** Counts one record of `bytes` that was scanned and written anew; true when it is time to yield. */
+  /** Counts one record of `bytes` that was scanned and written; true when it is time to yield. */
   written(bytes: number): boolean {
     return this.#add((bytes + RECORD_COST) / WRITE_SPEED);
   }
@@ -41,7 +41,7 @@ export class Pace {
   }
 }
 
-/** Runs a generator to its end in one go, for what is known to be small. */
+/** Runs a generator to its end without a pause, for small work. */
 export function runToEnd<T>(steps: Generator<undefined, T, undefined>): T {
   for (;;) {
     const step = steps.next();

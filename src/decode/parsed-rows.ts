@@ -1,21 +1,21 @@
 import { Parser } from 'csv-parse';
 
-/** Bytes that are read in one go: a millisecond or two. */
+/** Bytes that are read without a pause: a millisecond or two. */
 const STEP = 64 * 1024;
-/** The parser looks this far ahead before it says what a row was; empty lines are nothing to it. */
+/** The parser needs these bytes before it reports a row; it skips the empty lines. */
 const ROW_END = Buffer.from('\r\n\r\n');
 
 /**
- * Rows read by csv-parse: those whose values hold quotes, which are doubled. All rows of a body go through one parser, since
- * to make one takes as long as to read five rows.
+ * Rows read by csv-parse: those with doubled quotes in their values. One parser reads all rows of a body, since making a parser
+ * takes as long as reading five rows.
  */
 export class ParsedRows {
   #parser: Parser | undefined;
   #values: string[] | undefined;
 
   /**
-   * The values of the row at [start, end), its line end not included. The row must be sound and not empty: csv-parse takes a
-   * NUL behind a closing quote for the end of the text, and a fault makes it unusable.
+   * The values of the row at [start, end), its line end not included. The row must be well-formed and not empty: csv-parse reads
+   * a NUL after a closing quote as the end of the text, and a fault makes the parser unusable.
    */
   *read(bytes: Buffer, start: number, end: number): Generator<undefined, string[], undefined> {
     this.#parser ??= this.#createParser();
@@ -45,7 +45,7 @@ export class ParsedRows {
         return null;
       },
     });
-    // A fault is said by `read`; the event comes later.
+    // `read` throws a fault; the event comes later.
     parser.on('error', () => undefined);
     return parser;
   }

@@ -1,12 +1,6 @@
+import { formatLine, type Layout, TIMESTAMP } from '../lines/layout.ts';
 import { parseTimestamp } from '../lines/timestamp.ts';
 import type { Hour } from '../model/hour.ts';
-
-/** The three fields of a record as they were received; undefined where absent. */
-export interface RecordFields {
-  readonly timestamp: unknown;
-  readonly path: unknown;
-  readonly userAgent: unknown;
-}
 
 export interface StoredRecord {
   readonly hour: Hour;
@@ -26,29 +20,37 @@ export const NOT_AN_OBJECT: RecordFault = { field: '', problem: 'is not an objec
 const SHOWN_CHARACTERS = 64;
 
 /**
- * The one definition of a valid record and of its stored line:
- * `{"timestamp":"…","path":"…","userAgent":"…"` + `extras` + `}\n`, the three as JSON.stringify writes them.
- * `extras` is empty or `,"name":value` for each further field. `maxRecordBytes` bounds the line with its newline.
- * Of several faults the first is told: timestamp, path, userAgent, size.
+ * The one definition of a valid record and of its stored line. `values` are those of the fields of the layout, in its order, as
+ * they were received; undefined where absent. `extras` is empty or `,"name":value` for each extra field. `maxRecordBytes` limits the line
+ * with its newline. Of several faults the first is reported: the fields in the order of the layout, then the size.
  */
-export function encodeRecord(fields: RecordFields, extras: string, maxRecordBytes: number): StoredRecord | RecordFault {
-  const instant = checkTimestamp(fields.timestamp);
+export function encodeRecord(
+  layout: Layout,
+  values: readonly unknown[],
+  extras: string,
+  maxRecordBytes: number,
+): StoredRecord | RecordFault {
+  const instant = checkTimestamp(values[0]);
   if ('problem' in instant) return instant;
-  const path = checkText('path', fields.path);
-  if (typeof path !== 'string') return path;
-  const userAgent = checkText('userAgent', fields.userAgent);
-  if (typeof userAgent !== 'string') return userAgent;
-  // No character takes less than a byte: a giant is refused before it is escaped.
-  if (path.length + userAgent.length + extras.length > maxRecordBytes) return exceeds(maxRecordBytes);
-  const line = `{"timestamp":"${instant.text}","path":${JSON.stringify(path)},"userAgent":${JSON.stringify(userAgent)}${extras}}\n`;
+  const texts: string[] = [];
+  let characters = extras.length;
+  for (let i = 1; i < layout.fields.length; i++) {
+    const text = checkText(layout.fields[i] as string, values[i]);
+    if (typeof text !== 'string') return text;
+    texts.push(text);
+    characters += text.length;
+  }
+  // No character takes less than a byte, so an oversized record is refused before its texts are escaped.
+  if (characters > maxRecordBytes) return exceeds(maxRecordBytes);
+  const line = formatLine(layout, instant.text, texts, extras);
   if (Buffer.byteLength(line) > maxRecordBytes) return exceeds(maxRecordBytes);
   return { hour: instant.hour, line };
 }
 
 function checkTimestamp(value: unknown) {
-  if (value === undefined) return missing('timestamp');
-  if (typeof value !== 'string') return notString('timestamp');
-  return parseTimestamp(value) ?? { field: 'timestamp', problem: `invalid timestamp ${quoteShort(value)}` };
+  if (value === undefined) return missing(TIMESTAMP);
+  if (typeof value !== 'string') return notString(TIMESTAMP);
+  return parseTimestamp(value) ?? { field: TIMESTAMP, problem: `invalid timestamp ${quoteShort(value)}` };
 }
 
 function checkText(field: string, value: unknown): string | RecordFault {
@@ -58,7 +60,7 @@ function checkText(field: string, value: unknown): string | RecordFault {
   return text === '' ? { field, problem: `blank ${field}` } : text;
 }
 
-/** The fault of a line that is longer than it may be. */
+/** The fault of a line that is longer than the limit. */
 export function exceeds(maxRecordBytes: number): RecordFault {
   return { field: '', problem: `exceeds ${maxRecordBytes} bytes` };
 }

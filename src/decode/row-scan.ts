@@ -1,44 +1,41 @@
-// FAST PATH. Takes CSV rows apart in their bytes, and writes the stored line of a plain one without a string.
+// FAST PATH. Finds the values of CSV rows in their bytes, and writes the stored line of a plain row without a string. Works for any layout.
 
 import { InstantScan } from '../lines/instant-scan.ts';
+import type { Layout, Lead } from '../lines/layout.ts';
 import { findStop, findValueStop, isTrimmed } from '../lines/scan-text.ts';
-import type { Scratch } from '../lines/writer.ts';
+import type { LineWriter } from '../lines/writer.ts';
+import { BYTES, isContinuation } from '../model/bytes.ts';
 import { type Columns, MAX_COLUMNS } from './csv-columns.ts';
 
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACE = 0x7d;
-const Z = 0x5a;
+const { BACKSLASH, COMMA, NEWLINE, QUOTE, RETURN } = BYTES;
 
-/** Of a value: where it begins and ends, without its quotes, and whether its bytes are also its JSON text. */
+/** For each value: where it begins and ends, without its quotes, and whether its bytes are also its JSON text. */
 const VALUE_INTS = 3;
 const PLAIN = 0;
 const SPECIAL = 1;
 
-// Where in a row the next byte stands.
+// The place of the next byte in a row.
 const BEFORE_VALUE = 0;
 const UNQUOTED = 1;
 const IN_QUOTES = 2;
 
-/** What rowEnd gives where it is time for a pause. */
+/** rowEnd returns it where the decoder should yield. */
 export const UNFINISHED = -2;
-/** A row that is longer is written by those who can pause. */
+/** A longer row goes to the reference reader, which yields. */
 const LARGE = 64 * 1024;
-/** Bytes that are read in one go. */
+/** Bytes that are read without a pause. */
 const STEP = 128 * 1024;
 
 export class RowScan {
   readonly instants: InstantScan;
-  /** Values in the row read last; of the first MAX_COLUMNS it is known where they stand. */
+  /** Values in the row read last. The places of the first MAX_COLUMNS are known. */
   count = 0;
-  /** Why the row read last is none. */
+  /** Why the row read last is malformed. */
   fault = '';
-  /** Whether quotes are doubled in a value of the row read last: where it ends is known, and what it says csv-parse reads. */
+  /** Whether the row read last has doubled quotes in a value: then csv-parse must read its values. */
   hasDoubledQuotes = false;
   readonly #bytes: Buffer;
+  readonly #leads: readonly Lead[];
   readonly #view: DataView;
   readonly #values = new Int32Array(MAX_COLUMNS * VALUE_INTS);
   #at = 0;
@@ -48,24 +45,25 @@ export class RowScan {
   /** Whether a value of the row is not PLAIN. */
   #hasSpecial = false;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, layout: Layout) {
     this.#bytes = bytes;
+    this.#leads = layout.leads;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.instants = new InstantScan(bytes, this.#view);
   }
 
-  /** Reads the row at `at`: the offset behind its line end, -1 for the `fault` of it, or UNFINISHED: see `goOn`. */
+  /** Reads the row at `at`: the offset after its line end, -1 for the `fault` of it, or UNFINISHED: see `continueRow`. */
   rowEnd(at: number): number {
     this.count = 0;
     this.#at = at;
     this.#place = BEFORE_VALUE;
     this.#hasSpecial = false;
     this.hasDoubledQuotes = false;
-    return this.goOn();
+    return this.continueRow();
   }
 
-  /** Reads on in a row that was too long to be read in one go; returns as rowEnd does. */
-  goOn(): number {
+  /** Reads the next part of a row that rowEnd did not finish; returns as rowEnd does. */
+  continueRow(): number {
     const bytes = this.#bytes;
     const limit = this.#at + STEP;
     while (this.#at < limit) {
@@ -90,44 +88,40 @@ export class RowScan {
     return texts;
   }
 
-  /** Writes the row's stored line; false, and nothing written, if it is not plain: it has a fault, must be trimmed, is a giant. */
-  write(scratch: Scratch, columns: Columns, bytesOfRow: number): boolean {
-    const { timestamp, path, userAgent } = columns;
-    if (
-      this.hasDoubledQuotes ||
-      bytesOfRow > LARGE ||
-      this.count !== columns.count ||
-      timestamp === -1 ||
-      path === -1 ||
-      userAgent === -1
-    )
-      return false;
-    if (this.#values[timestamp * VALUE_INTS + 2] !== PLAIN) return false;
-    if (!this.#isTrimmedText(path) || !this.#isTrimmedText(userAgent)) return false;
+  /** Writes the row's stored line; false, and nothing written, if the reference reader must judge it. */
+  write(writer: LineWriter, columns: Columns, bytesOfRow: number): boolean {
+    if (!this.#isPlain(columns, bytesOfRow)) return false;
+    const { fields, extras, overhead } = columns;
     const instants = this.instants;
-    const timestampStart = this.#values[timestamp * VALUE_INTS] as number;
-    if (!instants.read(timestampStart, this.#values[timestamp * VALUE_INTS + 1] as number)) return false;
-    scratch.reserve(bytesOfRow * (this.#hasSpecial ? 6 : 1) + columns.overhead);
-    scratch.head();
-    if (instants.text === undefined) {
-      scratch.slice(this.#view, timestampStart, instants.end);
-      scratch.byte(Z);
-    } else {
-      scratch.text(instants.text);
+    const timestamp = (fields[0] as number) * VALUE_INTS;
+    const timestampStart = this.#values[timestamp] as number;
+    if (!instants.read(timestampStart, this.#values[timestamp + 1] as number)) return false;
+    writer.reserve(bytesOfRow * (this.#hasSpecial ? 6 : 1) + overhead);
+    writer.lead(this.#leads[0] as Lead);
+    instants.write(writer, timestampStart);
+    const leads = this.#leads;
+    for (let field = 1; field < fields.length; field++) {
+      writer.lead(leads[field] as Lead);
+      this.#writeValue(writer, fields[field] as number);
     }
-    scratch.path();
-    this.#writeValue(scratch, path);
-    scratch.userAgent();
-    this.#writeValue(scratch, userAgent);
-    scratch.byte(QUOTE);
-    for (const { at, view } of columns.extras) {
-      scratch.slice(view, 0, view.byteLength);
-      scratch.byte(QUOTE);
-      this.#writeValue(scratch, at);
-      scratch.byte(QUOTE);
+    writer.byte(QUOTE);
+    for (const { at, view } of extras) {
+      writer.slice(view, 0, view.byteLength);
+      writer.byte(QUOTE);
+      this.#writeValue(writer, at);
+      writer.byte(QUOTE);
     }
-    scratch.byte(CLOSE_BRACE);
-    scratch.byte(NEWLINE);
+    writer.endLine();
+    return true;
+  }
+
+  /** Whether the row can be written by its bytes: it has every field, none is blank or must be trimmed, and it is not oversized. */
+  #isPlain({ count, fields, isComplete }: Columns, bytesOfRow: number): boolean {
+    if (this.hasDoubledQuotes || bytesOfRow > LARGE || this.count !== count || !isComplete) return false;
+    if (this.#values[(fields[0] as number) * VALUE_INTS + 2] !== PLAIN) return false;
+    for (let field = 1; field < fields.length; field++) {
+      if (!this.#isTrimmedText(fields[field] as number)) return false;
+    }
     return true;
   }
 
@@ -137,13 +131,13 @@ export class RowScan {
     return end > start && isTrimmed(this.#bytes, start, end);
   }
 
-  #writeValue(scratch: Scratch, column: number): void {
+  #writeValue(writer: LineWriter, column: number): void {
     const start = this.#values[column * VALUE_INTS] as number;
     const end = this.#values[column * VALUE_INTS + 1] as number;
     if (this.#values[column * VALUE_INTS + 2] === PLAIN) {
-      scratch.slice(this.#view, start, end);
+      writer.slice(this.#view, start, end);
     } else {
-      scratch.escaped(this.#bytes, start, end);
+      writer.escaped(this.#bytes, start, end);
     }
   }
 
@@ -164,12 +158,12 @@ export class RowScan {
     this.#kind = PLAIN;
   }
 
-  /** The comma, line end or end of the body behind the value. */
+  /** The comma, line end or end of the body after the value. */
   #unquotedEnd(limit: number): number {
     const bytes = this.#bytes;
     const stop = Math.min(limit, bytes.length);
     let i = findValueStop(bytes, this.#view, this.#at, stop);
-    // The usual end by itself; what else stops is gone over byte by byte from there on.
+    // A value mostly ends at a comma. After any other stop the bytes are read one by one.
     if (bytes[i] !== COMMA) {
       for (; i < stop; i++) {
         const byte = bytes[i] as number;
@@ -236,6 +230,6 @@ export class RowScan {
 function endOfPiece(bytes: Buffer, start: number, end: number): number {
   if (end - start < STEP) return end;
   let at = start + STEP;
-  while (at < end && ((bytes[at] as number) & 0xc0) === 0x80) at++;
+  while (at < end && isContinuation(bytes[at])) at++;
   return at;
 }

@@ -8,7 +8,7 @@ function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-test('stops at quotes, backslashes, control characters and, for CSV, commas, wherever they stand', () => {
+test('stops at quotes, backslashes, control characters and, for CSV, commas, at any place', () => {
   for (let length = 1; length <= 13; length++) {
     for (let at = 0; at < length; at++) {
       for (let byte = 0; byte < 256; byte++) {
@@ -26,13 +26,13 @@ test('stops at quotes, backslashes, control characters and, for CSV, commas, whe
   }
 });
 
-test('looks no further than its limit', () => {
+test('reads no further than its limit', () => {
   const bytes = Buffer.from('abcdefghijk"');
   for (let limit = 0; limit <= 12; limit++) expect(findStop(bytes, viewOf(bytes), 0, limit)).toBe(Math.min(limit, 11));
   expect(findValueStop(bytes, viewOf(bytes), 0, 5)).toBe(5);
 });
 
-test('knows of every character whether trim takes it away', () => {
+test('knows for every character whether trim removes it', () => {
   // Of the planes above the first, where none is, every 97th.
   for (let code = 0; code <= 0x10ffff; code += code < 0xffff ? 1 : 97) {
     if (code >= 0xd800 && code <= 0xdfff) continue;
@@ -45,7 +45,7 @@ test('knows of every character whether trim takes it away', () => {
   }
 });
 
-test('takes the numbers that JSON.parse takes', () => {
+test('accepts the numbers that JSON.parse accepts', () => {
   const alphabet = ['-', '+', '0', '1', '9', '.', 'e', 'E'];
   let texts = [''];
   for (let length = 1; length <= 5; length++) {
@@ -54,7 +54,7 @@ test('takes the numbers that JSON.parse takes', () => {
   }
 });
 
-test('takes the escapes and literals that JSON.parse takes', () => {
+test('accepts the escapes and literals that JSON.parse accepts', () => {
   for (let byte = 0; byte < 128; byte++) {
     const letter = String.fromCharCode(byte);
     const texts = [`"\\${letter}"`, `"\\u00${letter}0"`, `"\\u${letter}fFa"`, `"\\uaBc${letter}"`, `"${letter}"`];

@@ -52,13 +52,13 @@ stalls('json', 'nesting in a record', () => extra('['.repeat(8_300_000) + ']'.re
 stalls('json', 'nesting 100,000 deep', () => extra('['.repeat(100_000) + ']'.repeat(100_000)), 'accepted 1');
 stalls('json', 'white space', () => `[${fill(' ')}]`, 'no log records provided');
 stalls('json', 'white space in a record', () => extra(`[${fill(' ', 128)}]`), 'accepted 1');
-stalls('json', 'one name again and again', () => `[{${fill('"a":0,', 128)}${RECORD}}]`, 'accepted 1');
-stalls('json', 'ever new names', () => `[{${newNames()}${RECORD}}]`, 'record 0 exceeds');
+stalls('json', 'one repeated name', () => `[{${fill('"a":0,', 128)}${RECORD}}]`, 'accepted 1');
+stalls('json', 'only new names', () => `[{${newNames()}${RECORD}}]`, 'record 0 exceeds');
 stalls('json', 'newlines and no end', () => `[${fill('\n')}`, 'not JSON: line 16777153 column 1');
 stalls('ndjson', 'plain records', () => fill(`{${RECORD}}\n`), 'accepted 262143');
 stalls(
   'ndjson',
-  'records of two hours by turns',
+  'records of two alternating hours',
   () => fill(BY_TURNS.map((hour) => `${recordOf(hour)}\n`).join('')),
   'accepted 2621',
 );
@@ -69,13 +69,18 @@ stalls('ndjson', 'empty objects', () => millions('{}\n'), 'record 0 missing time
 stalls('ndjson', 'one line', () => fill('['), 'record 0 not JSON: line 1 column 16777153');
 stalls('csv', 'plain rows', () => fill('2025-11-22T15:23:00Z,/,-\n'), 'accepted 671086');
 stalls('csv', 'quoted rows', () => fill('2025-11-22T15:23:00Z,"/""","-,"\n'), 'accepted 524286');
-stalls('csv', 'rows of two hours by turns', () => fill(BY_TURNS.map((hour) => `${hour},/,-\n`).join('')), 'accepted 6');
+stalls(
+  'csv',
+  'rows of two alternating hours',
+  () => fill(BY_TURNS.map((hour) => `${hour},/,-\n`).join('')),
+  'accepted 6',
+);
 stalls('csv', 'empty lines', () => millions('\n'), 'no log records provided');
 stalls('csv', 'short rows', () => millions('x\n'), 'row 1 has 1 column, expected 3');
 stalls('csv', 'one row of commas', () => fill(','), 'not CSV: row 1: 16777153 columns');
 stalls(
   'csv',
-  'one row of commas behind a header',
+  'one row of commas after a header',
   () => `timestamp\n${fill(',')}`,
   'row 2 has 16777153 columns, expected 1',
 );

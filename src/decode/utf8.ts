@@ -1,5 +1,8 @@
 import { isUtf8 } from 'node:buffer';
+import { BYTES, isContinuation } from '../model/bytes.ts';
 import { MalformedBodyError } from './decode.ts';
+
+const { NEWLINE } = BYTES;
 
 const STEP = 512 * 1024;
 
@@ -22,7 +25,7 @@ export function* lineAndColumn(
   let line = 1;
   let column = 1;
   for (let i = start; i < offset; i++) {
-    if (text[i] === 0x0a) {
+    if (text[i] === NEWLINE) {
       line++;
       column = 1;
     } else if (!isContinuation(text[i])) {
@@ -59,8 +62,4 @@ function skipValid(bytes: Buffer, start: number, size: number): number {
     good = end;
   }
   return good;
-}
-
-function isContinuation(byte: number | undefined): boolean {
-  return byte !== undefined && (byte & 0xc0) === 0x80;
 }

@@ -1,26 +1,38 @@
 import { findStop } from '../lines/scan-text.ts';
-import { isWhite } from './json-tokens.ts';
+import { BYTES, isDigit, isHexDigit, isSimpleEscape, isWhite } from '../model/bytes.ts';
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const POINT = 0x2e;
-const ZERO = 0x30;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const LOWER_U = 0x75;
+const {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  LOWER_A,
+  LOWER_CASE_BIT,
+  LOWER_E,
+  LOWER_F,
+  LOWER_L,
+  LOWER_N,
+  LOWER_R,
+  LOWER_S,
+  LOWER_T,
+  LOWER_U,
+  MINUS,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  PLUS,
+  POINT,
+  QUOTE,
+  ZERO,
+} = BYTES;
 
 const MAX_DEPTH = 32;
 
-/** FAST PATH. Finds the end of a JSON value that will be copied as it stands; whatever is odd it leaves to others. */
+/** FAST PATH. Finds the end of a JSON value that will be copied as it is. It gives up where it cannot judge the value. */
 export class ValueScan {
-  /** Where it gives up: nothing beyond is looked at. */
+  /** It gives up at this offset and reads nothing beyond it. */
   limit = 0;
-  /** Whether white space between tokens was met; for the caller to reset. */
+  /** Whether it found white space between tokens. The caller resets it. */
   sawWhite = false;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -30,7 +42,7 @@ export class ValueScan {
     this.#view = view;
   }
 
-  /** The offset behind the valid JSON value at `at`; -1 when it is not one for sure, or is nested deeper than 32. */
+  /** The offset after the valid JSON value at `at`; -1 when it is not certainly valid, or is nested deeper than 32. */
   valueEnd(at: number, depth = 0): number {
     const byte = this.#bytes[at] as number;
     if (byte === QUOTE) return this.stringEnd(at);
@@ -39,7 +51,7 @@ export class ValueScan {
     return this.#literalEnd(at, byte);
   }
 
-  /** The offset behind the closing quote of the string that opens at `at`, or -1. */
+  /** The offset after the closing quote of the string that opens at `at`, or -1. */
   stringEnd(at: number): number {
     const bytes = this.#bytes;
     for (let i = at + 1; ; ) {
@@ -86,21 +98,10 @@ export class ValueScan {
 
   #isEscape(at: number): boolean {
     const bytes = this.#bytes;
-    switch (bytes[at]) {
-      case QUOTE:
-      case BACKSLASH:
-      case 0x2f: // /
-      case 0x62: // b
-      case 0x66: // f
-      case 0x6e: // n
-      case 0x72: // r
-      case 0x74: // t
-        return true;
-      case LOWER_U:
-        return isHex(bytes[at + 1]) && isHex(bytes[at + 2]) && isHex(bytes[at + 3]) && isHex(bytes[at + 4]);
-      default:
-        return false;
-    }
+    if (bytes[at] !== LOWER_U) return isSimpleEscape(bytes[at]);
+    return (
+      isHexDigit(bytes[at + 1]) && isHexDigit(bytes[at + 2]) && isHexDigit(bytes[at + 3]) && isHexDigit(bytes[at + 4])
+    );
   }
 
   #numberEnd(at: number): number {
@@ -108,12 +109,12 @@ export class ValueScan {
     const whole = bytes[at] === MINUS ? at + 1 : at;
     let i = bytes[whole] === ZERO ? whole + 1 : this.#digitsEnd(whole);
     if (i !== -1 && bytes[i] === POINT) i = this.#digitsEnd(i + 1);
-    if (i === -1 || ((bytes[i] as number) | 0x20) !== 0x65) return i;
+    if (i === -1 || ((bytes[i] as number) | LOWER_CASE_BIT) !== LOWER_E) return i;
     const sign = bytes[i + 1];
-    return this.#digitsEnd(sign === 0x2b || sign === MINUS ? i + 2 : i + 1);
+    return this.#digitsEnd(sign === PLUS || sign === MINUS ? i + 2 : i + 1);
   }
 
-  /** The offset behind at least one digit, or -1. */
+  /** The offset after at least one digit, or -1. */
   #digitsEnd(at: number): number {
     const bytes = this.#bytes;
     let i = at;
@@ -123,19 +124,10 @@ export class ValueScan {
 
   #literalEnd(at: number, first: number): number {
     const b = this.#bytes;
-    if (first === 0x74) return b[at + 1] === 0x72 && b[at + 2] === 0x75 && b[at + 3] === 0x65 ? at + 4 : -1;
-    if (first === 0x6e) return b[at + 1] === 0x75 && b[at + 2] === 0x6c && b[at + 3] === 0x6c ? at + 4 : -1;
-    if (first !== 0x66) return -1;
-    return b[at + 1] === 0x61 && b[at + 2] === 0x6c && b[at + 3] === 0x73 && b[at + 4] === 0x65 ? at + 5 : -1;
+    if (first === LOWER_T) return b[at + 1] === LOWER_R && b[at + 2] === LOWER_U && b[at + 3] === LOWER_E ? at + 4 : -1;
+    if (first === LOWER_N) return b[at + 1] === LOWER_U && b[at + 2] === LOWER_L && b[at + 3] === LOWER_L ? at + 4 : -1;
+    if (first !== LOWER_F) return -1;
+    const isFalse = b[at + 1] === LOWER_A && b[at + 2] === LOWER_L && b[at + 3] === LOWER_S && b[at + 4] === LOWER_E;
+    return isFalse ? at + 5 : -1;
   }
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte < ZERO + 10;
-}
-
-function isHex(byte: number | undefined): boolean {
-  if (byte === undefined) return false;
-  const lower = byte | 0x20;
-  return isDigit(byte) || (lower >= 0x61 && lower <= 0x66);
 }

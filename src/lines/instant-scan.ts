@@ -1,28 +1,24 @@
+import { BYTES, isDigit } from '../model/bytes.ts';
 import type { Hour } from '../model/hour.ts';
 import { daysFromCivil, daysInMonth, MAX_TIMESTAMP_LENGTH, parseTimestamp } from './timestamp.ts';
+import type { LineWriter } from './writer.ts';
 
-const PLUS = 0x2b;
-const MINUS = 0x2d;
-const POINT = 0x2e;
-const ZERO = 0x30;
-const COLON = 0x3a;
-const T = 0x54;
-const Z = 0x5a;
+const { COLON, MINUS, PLUS, POINT, UPPER_T, UPPER_Z, ZERO } = BYTES;
 
 /** Length of `2025-11-22T15:23:00`. */
 const SECONDS_LENGTH = 19;
 const MAX_FRACTION = 9;
 
 /**
- * FAST PATH. Reads timestamps from bytes as parseTimestamp does from text, by arithmetic and without a string; an hour is
- * worked out only where it differs from that of the timestamp before.
+ * FAST PATH. Reads timestamps from bytes as parseTimestamp does from text, by arithmetic and without a string; it
+ * computes the hour only where it differs from that of the timestamp before.
  */
 export class InstantScan {
-  /** Of the timestamp read last. */
+  /** The hour of the timestamp read last. */
   hour: Hour = 0;
-  /** Where its stored text ends but for the `Z`; to be used unless `text` is set. */
+  /** Where its stored text ends in the bytes, without the `Z`; not used when `text` is set. */
   end = 0;
-  /** Its stored text where that is not in the bytes. */
+  /** Its stored text, where the bytes do not have it. */
   text: string | undefined;
 
   readonly #bytes: Buffer;
@@ -44,11 +40,11 @@ export class InstantScan {
     const bytes = this.#bytes;
     if (!this.#readSeconds(at)) return -1;
     let i = at + SECONDS_LENGTH;
-    if (bytes[i] === Z) return i;
+    if (bytes[i] === UPPER_Z) return i;
     if (bytes[i] !== POINT) return -1;
     i = skipDigits(bytes, i + 1, i + MAX_FRACTION + 2);
     const digits = i - at - SECONDS_LENGTH - 1;
-    return digits > 0 && digits <= MAX_FRACTION && bytes[i - 1] !== ZERO && bytes[i] === Z ? i : -1;
+    return digits > 0 && digits <= MAX_FRACTION && bytes[i - 1] !== ZERO && bytes[i] === UPPER_Z ? i : -1;
   }
 
   /** Reads [start, end), any RFC 3339 timestamp; false when it is not valid. Sets `hour`, and `end` or `text`. */
@@ -65,7 +61,17 @@ export class InstantScan {
     return true;
   }
 
-  /** Sets `end` without the zeros at the end of a fraction and gives the place of the zone, or -1. */
+  /** Writes the stored text of the timestamp that was read last, which began at `start`. */
+  write(writer: LineWriter, start: number): void {
+    if (this.text === undefined) {
+      writer.slice(this.#view, start, this.end);
+      writer.byte(UPPER_Z);
+    } else {
+      writer.text(this.text);
+    }
+  }
+
+  /** Sets `end` without the zeros at the end of a fraction and gives the offset of the zone, or -1. */
   #readFraction(at: number, limit: number): number {
     const bytes = this.#bytes;
     this.end = at;
@@ -106,9 +112,9 @@ export class InstantScan {
     const month = twoDigits(bytes, at + 5);
     const day = twoDigits(bytes, at + 8);
     const hour = twoDigits(bytes, at + 11);
-    // Not a digit is NaN, which no comparison lets through.
+    // Another byte than a digit gives NaN, and every comparison with NaN is false.
     const isReal = year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysInMonth(year, month) && hour <= 23;
-    if (!isReal || bytes[at + 4] !== MINUS || bytes[at + 7] !== MINUS || bytes[at + 10] !== T) return false;
+    if (!isReal || bytes[at + 4] !== MINUS || bytes[at + 7] !== MINUS || bytes[at + 10] !== UPPER_T) return false;
     this.#word0 = this.#view.getInt32(at, true);
     this.#word1 = this.#view.getInt32(at + 4, true);
     this.#word2 = this.#view.getInt32(at + 8, true);
@@ -118,9 +124,9 @@ export class InstantScan {
   }
 }
 
-/** `Z` or an offset of nothing, and no more. */
+/** Whether the zone is `Z` or an offset of zero, and ends at `end`. */
 function isUtc(bytes: Uint8Array, zone: number, end: number): boolean {
-  if (bytes[zone] === Z) return zone + 1 === end;
+  if (bytes[zone] === UPPER_Z) return zone + 1 === end;
   if (zone + 6 !== end || (bytes[zone] !== PLUS && bytes[zone] !== MINUS)) return false;
   return twoDigits(bytes, zone + 1) === 0 && bytes[zone + 3] === COLON && twoDigits(bytes, zone + 4) === 0;
 }
@@ -129,7 +135,7 @@ function isBelowSixty(tens: number, ones: number): boolean {
   return tens >= ZERO && tens < ZERO + 6 && ones >= ZERO && ones < ZERO + 10;
 }
 
-/** The number that two digits make; NaN where one is none. */
+/** The number that two digits make; NaN where one of them is another byte. */
 function twoDigits(bytes: Uint8Array, at: number): number {
   const tens = (bytes[at] as number) - ZERO;
   const ones = (bytes[at + 1] as number) - ZERO;
@@ -138,6 +144,6 @@ function twoDigits(bytes: Uint8Array, at: number): number {
 
 function skipDigits(bytes: Uint8Array, at: number, limit: number): number {
   let i = at;
-  while (i < limit && (bytes[i] as number) >= ZERO && (bytes[i] as number) < ZERO + 10) i++;
+  while (i < limit && isDigit(bytes[i] as number)) i++;
   return i;
 }

@@ -1,8 +1,8 @@
-// FAST PATH. What every scanner is made of: text gone over four bytes at a time. All words are little-endian.
+// FAST PATH. The parts of every scanner: they read text four bytes at a time. All words are little-endian.
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
+import { BYTES } from '../model/bytes.ts';
+
+const { BACKSLASH, COMMA, QUOTE } = BYTES;
 
 /**
  * The first quote, backslash or control character at or after `at`; `limit`, or the end of the bytes, where there is none

@@ -7,7 +7,7 @@ export interface Instant {
 }
 
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
-/** Characters of a timestamp at most: a fraction may have any number of digits, but a bound has to be somewhere. */
+/** Characters of a timestamp at most: a fraction may have any number of digits, so it needs a limit. */
 export const MAX_TIMESTAMP_LENGTH = 1024;
 
 const MINUTES_PER_DAY = 1440;

@@ -1,7 +1,7 @@
 // FAST PATH. Counts tokens by their bytes, so that no string is made for one that was seen before. Measured against
 // a Map of strings by bench/aggregate.ts.
 //
-// Entries lie one behind the other in `arena`, all words little-endian:
+// Entries follow each other in `arena`, all words little-endian:
 //
 //   word 0      how often it was seen
 //   word 1      length of the token in bytes
@@ -9,10 +9,14 @@
 //
 // `slots` is open-addressed, two words a slot: hash, and the entry's first word (0: free; entries start at word 1).
 
+import { BYTES } from '../model/bytes.ts';
+
+const { BACKSLASH } = BYTES;
+
 const MIN_SLOTS = 1 << 10;
 const MIN_ARENA_BYTES = 1 << 16;
 const HEADER_WORDS = 2;
-/** An honest hash needs a few steps at half load; who needs this many was made to collide. */
+/** At half load a search takes a few steps. Where it takes this many, somebody chose tokens that collide. */
 const MAX_STEPS = 48;
 
 /** Bytes of entry beside the token, and of its two slots: what a distinct token costs beyond its own length. */
@@ -32,8 +36,8 @@ export class TokenTable {
 
   /**
    * The entry of the token in [start, end) of `view`, whose hash is `hash`; made where there is none. `view` must reach
-   * three bytes beyond `end`. 0 for a token that is not taken: it holds a backslash, so that its bytes are not its text,
-   * or too many others share its place.
+   * three bytes beyond `end`. 0 for a token that the table refuses: it holds a backslash, so that its bytes are not its text,
+   * or too many others share its slot.
    */
   find(view: DataView, start: number, end: number, hash: number): number {
     const slots = this.#slots;
@@ -132,7 +136,7 @@ export class TokenTable {
 }
 
 function hasBackslash(view: DataView, start: number, end: number): boolean {
-  for (let p = start; p < end; p++) if (view.getUint8(p) === 0x5c) return true;
+  for (let p = start; p < end; p++) if (view.getUint8(p) === BACKSLASH) return true;
   return false;
 }
 

@@ -1,18 +1,20 @@
-import { HEAD, HEAD_LENGTH, PATH, PATH_LENGTH, USER_AGENT, USER_AGENT_LENGTH } from './stored-form.ts';
+import { BYTES } from '../model/bytes.ts';
+import type { Lead } from './layout.ts';
 
-const BACKSLASH = 0x5c;
+const { BACKSLASH, CLOSE_BRACE, NEWLINE } = BYTES;
+
 const NOTHING = Buffer.alloc(0);
 const NO_VIEW = new DataView(NOTHING.buffer, 0, 0);
 
-/** FAST PATH. A buffer that grows, written at its end. Room is asked for once a line, by `reserve`. */
-export class Scratch {
+/** FAST PATH. Writes stored lines to a buffer that grows. The caller makes room once a line, by `reserve`. */
+export class LineWriter {
   bytes: Buffer = NOTHING;
-  /** Bytes written; set back to take back what was written last. */
+  /** Bytes written; set it back to discard what was written last. */
   used = 0;
   view = NO_VIEW;
   readonly #expected: number;
 
-  /** `expected`: bytes that will be written if all goes as usual. */
+  /** `expected`: bytes that will usually be written. */
   constructor(expected: number) {
     this.#expected = expected;
   }
@@ -31,39 +33,30 @@ export class Scratch {
     this.bytes[this.used++] = value;
   }
 
-  /** `{"timestamp":"` */
-  head(): void {
+  /** What stands before the text of a field. */
+  lead({ words, length, view: from }: Lead): void {
+    const last = words.length - 1;
+    // Leads of three or four words without a loop: with one, CSV is 7 % slower.
+    if (last < 2 || last > 3) {
+      this.slice(from, 0, length);
+      return;
+    }
     const view = this.view;
     const at = this.used;
-    view.setInt32(at, HEAD[0] as number, true);
-    view.setInt32(at + 4, HEAD[1] as number, true);
-    view.setInt32(at + 8, HEAD[2] as number, true);
-    view.setInt32(at + 10, HEAD[3] as number, true);
-    this.used = at + HEAD_LENGTH;
+    view.setInt32(at, words[0] as number, true);
+    view.setInt32(at + 4, words[1] as number, true);
+    if (last > 2) view.setInt32(at + 8, words[2] as number, true);
+    view.setInt32(at + length - 4, words[last] as number, true);
+    this.used = at + length;
   }
 
-  /** `","path":"` */
-  path(): void {
-    const view = this.view;
-    const at = this.used;
-    view.setInt32(at, PATH[0] as number, true);
-    view.setInt32(at + 4, PATH[1] as number, true);
-    view.setInt32(at + 6, PATH[2] as number, true);
-    this.used = at + PATH_LENGTH;
+  /** The closing brace and the newline. */
+  endLine(): void {
+    this.bytes[this.used++] = CLOSE_BRACE;
+    this.bytes[this.used++] = NEWLINE;
   }
 
-  /** `","userAgent":"` */
-  userAgent(): void {
-    const view = this.view;
-    const at = this.used;
-    view.setInt32(at, USER_AGENT[0] as number, true);
-    view.setInt32(at + 4, USER_AGENT[1] as number, true);
-    view.setInt32(at + 8, USER_AGENT[2] as number, true);
-    view.setInt32(at + 11, USER_AGENT[3] as number, true);
-    this.used = at + USER_AGENT_LENGTH;
-  }
-
-  /** [start, end) of the buffer that `from` is a view of: eight bytes at a time, for which a call of `copy` is too dear. */
+  /** [start, end) of the buffer that `from` is a view of: eight bytes at a time. For short texts that costs less than a call of `copy`. */
   slice(from: DataView, start: number, end: number): void {
     const to = this.view;
     const shift = this.used - start;
@@ -77,12 +70,12 @@ export class Scratch {
     to.setBigInt64(last + shift, from.getBigInt64(last, true), true);
   }
 
-  /** [start, end) of `from`; for long stretches. */
+  /** [start, end) of `from`; for long texts. */
   copy(from: Buffer, start: number, end: number): void {
     this.used += from.copy(this.bytes, this.used, start, end);
   }
 
-  /** [start, end) of `from`, which holds no quote, as JSON.stringify writes it. It takes up to six times the bytes. */
+  /** [start, end) of `from`, which holds no quote, as JSON.stringify writes it: up to six times the bytes. */
   escaped(from: Uint8Array, start: number, end: number): void {
     const { bytes } = this;
     for (let i = start; i < end; i++) {

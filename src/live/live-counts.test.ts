@@ -31,8 +31,8 @@ describe('readLiveCounts', () => {
     two.logsIngested.inc(8);
     one.logsIngested.inc(1);
     one.breakerState.labels('open').set(1);
-    const looks = [await readLiveCounts(one, 1), await readLiveCounts(two, 2)] as const;
-    for (const sum of [addLiveCounts(looks), addLiveCounts([looks[1], looks[0]])]) {
+    const samples = [await readLiveCounts(one, 1), await readLiveCounts(two, 2)] as const;
+    for (const sum of [addLiveCounts(samples), addLiveCounts([samples[1], samples[0]])]) {
       expect(sum.values).toMatchObject({ accepted: 9, inFlightRecords: 3 });
       expect(quantile(sum.requests, 0.5)).toBeCloseTo(0.0175);
       expect(sum.breaker).toBe('open');
@@ -54,7 +54,7 @@ describe('quantile', () => {
   });
 });
 
-test('a thread that counts anew never makes a difference less than nothing', () => {
+test('a thread that counts from zero never makes a difference below zero', () => {
   const bounds = [1, Number.POSITIVE_INFINITY];
   const before = { bounds, counts: [5, 1] };
   expect(subtractBuckets({ bounds, counts: [2, 3] }, before).counts).toEqual([0, 2]);

@@ -1,6 +1,6 @@
 import type { Metrics } from '../metrics/metrics.ts';
 
-/** What one thread has counted so far, as far as watching it needs it. Can be cloned, and added to that of others. */
+/** The counts of one thread that the live figures need. They can be cloned, and added to those of other threads. */
 export interface LiveCounts {
   readonly values: Readonly<Record<LiveValue, number>>;
   readonly requests: Buckets;
@@ -38,16 +38,16 @@ export type LiveValue = (typeof LIVE_VALUES)[number];
 
 /** The part of a prom-client metric that is read here. */
 interface Readable {
-  get(): Promise<{ readonly values: readonly Sample[] }>;
+  get(): Promise<{ readonly values: readonly MetricValue[] }>;
 }
 
-interface Sample {
+interface MetricValue {
   readonly value: number;
   readonly labels: Readonly<Partial<Record<string, string | number>>>;
   readonly metricName?: string;
 }
 
-/** Reads them from the metrics: 0.1 ms. `inFlightRecords` is kept by the books, not by a metric. */
+/** Reads the counts from the metrics, in 0.1 ms. `inFlightRecords` comes from the accounting: no metric has it. */
 export async function readLiveCounts(metrics: Metrics, inFlightRecords: number): Promise<LiveCounts> {
   const outcomes = await byLabel(metrics.records, 'outcome');
   const values: Record<LiveValue, number> = {
@@ -89,7 +89,7 @@ async function byLabel(metric: Readable, label: string): Promise<Map<string, num
   return new Map(values.map(({ labels, value }) => [String(labels[label]), value]));
 }
 
-async function buckets(metric: Readable, isWanted: (labels: Sample['labels']) => boolean): Promise<Buckets> {
+async function buckets(metric: Readable, isWanted: (labels: MetricValue['labels']) => boolean): Promise<Buckets> {
   const cumulative = new Map<number, number>();
   for (const { metricName = '', labels, value } of (await metric.get()).values) {
     if (!metricName.endsWith('_bucket') || !isWanted(labels)) continue;
@@ -115,7 +115,7 @@ export function addLiveCounts([first, ...others]: readonly [LiveCounts, ...LiveC
   }, first);
 }
 
-/** What came between two looks; never less than nothing, as a thread that was replaced has counted anew. */
+/** What came between two samples. Never below zero, though a thread that was replaced counts from zero. */
 export function subtractBuckets(now: Buckets, before: Buckets): Buckets {
   const { bounds, counts } = combine(now, before, -1);
   return { bounds, counts: counts.map((count) => Math.max(0, count)) };

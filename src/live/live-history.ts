@@ -3,7 +3,7 @@ import type { LiveHistory, LiveStats } from './live.ts';
 const COLUMNS = ['time', 'accepted', 'refused', 'batches', 'bytes', 'p50', 'p99'] as const;
 type Column = (typeof COLUMNS)[number];
 
-/** The past of LiveStats, in a ring of `rows` rows that each stand for `stepSeconds` looks: means, and the worst p99. */
+/** The past of LiveStats, in a ring of `rows` rows. Each row stands for `stepSeconds` samples: their means, and the worst p99. */
 export function createLiveHistory({ stepSeconds, rows }: { readonly stepSeconds: number; readonly rows: number }) {
   const ring = new Map<Column, Float64Array>(COLUMNS.map((name) => [name, new Float64Array(rows)]));
   /** Rows written since the beginning. */

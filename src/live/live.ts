@@ -1,10 +1,10 @@
-/** How the service does. Rates are a second, over the last second; sums are since the start. */
+/** The figures of the service. Rates are for one second, over the last second; totals are since the start. */
 export interface LiveStats {
   /** Unix time in milliseconds. */
   readonly time: number;
   readonly uptimeSeconds: number;
   readonly rates: LiveRates;
-  /** Sums of what `rates` has as speeds. */
+  /** The totals of what `rates` has by the second. */
   readonly totals: LiveRates;
   /** Of POST /logs, in seconds, over the last ten; null while there was none. */
   readonly latency: Quantiles | null;
@@ -62,7 +62,7 @@ export interface LiveHistory {
   readonly p99: readonly (number | null)[];
 }
 
-/** A batch, or records of one, that was not taken in. Holds what the client was told and never what it sent. */
+/** A batch, or some records of one, that was not accepted. Holds what the client was told and never what it sent. */
 export interface Refusal {
   /** Unix time in milliseconds. */
   readonly time: number;
@@ -71,7 +71,7 @@ export interface Refusal {
   readonly reason: string;
   /** Of the first record refused. */
   readonly field?: string;
-  /** Records refused, where it was for the sake of records. */
+  /** The number of invalid records, where they were the reason. */
   readonly records?: number;
   readonly requestId: string;
 }
@@ -80,7 +80,7 @@ export interface LiveSnapshot {
   readonly stats: LiveStats;
   /** The last minutes by the second, and the last hour in coarser steps. */
   readonly history: readonly LiveHistory[];
-  /** The last ones, newest first. */
+  /** The last refusals, newest first. */
   readonly refusals: readonly Refusal[];
 }
 
@@ -99,19 +99,19 @@ export interface TailFilter {
   readonly q?: string;
 }
 
-/** What a tail has to show of a tenth of a second. */
+/** What a tail shows of a tenth of a second. */
 export interface TailPiece {
   /** Stored lines, without their newlines. */
   readonly lines: readonly string[];
-  /** Accepted records that were not looked at or not sent, as more came than a tail may cost. */
+  /** Accepted records that were not examined or not sent, because more came than the limits of a tail allow. */
   readonly leftOut: number;
 }
 
-/** Watching the service at work. A listener must not throw and must not keep anyone waiting. */
+/** Live figures and accepted records. A listener must not throw and must return quickly. */
 export interface Live {
   snapshot(): Promise<LiveSnapshot>;
-  /** Once a second. Gives what ends it. */
+  /** Calls the listener once a second. Returns what ends that. */
   subscribe(listener: (event: LiveEvent) => void): () => void;
-  /** The records that are accepted from now on. Gives what ends it. */
+  /** Calls the listener with the records that are accepted from now on. Returns what ends that. */
   tail(filter: TailFilter, listener: (piece: TailPiece) => void): () => void;
 }

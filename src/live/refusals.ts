@@ -4,14 +4,14 @@ import type { Refusal } from './live.ts';
 export const MAX_REFUSALS = 100;
 const MAX_REASON = 300;
 
-/** The last refusals, newest first; what is older is forgotten. */
+/** The last refusals, newest first; older ones are forgotten. */
 export interface Refusals {
   add(refusal: Refusal): void;
   /** Those since the last call, newest first. */
   drain(): Refusal[];
 }
 
-/** Where they are noted as they happen: a write into a ring, however many come. */
+/** Keeps refusals in a ring: one write each, however many come. */
 export function createRefusals(max = MAX_REFUSALS): Refusals {
   const ring: Refusal[] = [];
   let next = 0;

@@ -57,7 +57,7 @@ describe('a tail', () => {
     expect(pieces).toEqual([]);
   });
 
-  test('sees the lines as they were handed over, whatever becomes of their memory', async () => {
+  test('sees the lines as they were delivered, even if their memory changes later', async () => {
     const { tapped, watch } = create({}, async (batch) => {
       for (const { lines } of batch) lines.fill(0);
       return { durability: 'disk' };
@@ -68,7 +68,7 @@ describe('a tail', () => {
     expect(lines()).toEqual([line('/x')]);
   });
 
-  test('costs a delivery nothing while there is none', async () => {
+  test('costs a delivery nothing while there is no tail', async () => {
     const deliver = vi.fn<Deliver>(async () => ({ durability: 'disk' }));
     const { tapped, watch, tails } = create({}, deliver);
     const { end } = watch();
@@ -112,8 +112,8 @@ describe('a filter', () => {
   });
 });
 
-describe('a bound', () => {
-  test('on what is looked at leaves the rest out, and says how much', async () => {
+describe('a limit', () => {
+  test('on examined bytes leaves the rest out and counts it', async () => {
     const one = line('/1');
     const { watch, send, tapped } = create({ examinedBytes: 2 * (one.length + 1) + 5 });
     const { lines, leftOut } = watch();
@@ -126,7 +126,7 @@ describe('a bound', () => {
     expect(leftOut()).toBe(2);
   });
 
-  test('on what is sent is shared among the tails', async () => {
+  test('on sent bytes is shared among the tails', async () => {
     const { watch, send } = create({ sentBytes: 0 });
     const wide = watch();
     const narrow = watch({ path: '/0' });

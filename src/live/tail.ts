@@ -1,18 +1,22 @@
+import { createFieldFinder, type Span, textOfValue } from '../lines/find-field.ts';
+import { BYTES, countLines } from '../model/bytes.ts';
 import { type Batch, countRecords } from '../model/chunk.ts';
 import type { Deliver } from '../model/deliver.ts';
 import type { Live, TailFilter, TailPiece } from './live.ts';
 
+const { NEWLINE, OPEN_BRACE, OPEN_BRACKET } = BYTES;
+
 export interface Tails {
   readonly tail: Live['tail'];
-  /** The same Deliver, looked at from the side: what it takes is shown to those who tail. One check a batch without them. */
+  /** The same Deliver; the tails also see what it stores. Without tails it costs one check a batch. */
   tap(deliver: Deliver): Deliver;
   stop(): void;
 }
 
 export interface TailOptions {
-  /** What is looked at in one flush. Beyond, records are left out and counted. */
+  /** Bytes that one flush examines. Records beyond are left out and counted. */
   readonly examinedBytes?: number;
-  /** What all tails together are sent in one flush; each gets its share. */
+  /** Bytes that all tails together get in one flush; each gets an equal share. */
   readonly sentBytes?: number;
   readonly flushMs?: number;
 }
@@ -20,167 +24,176 @@ export interface TailOptions {
 const FLUSH_MS = 100;
 const EXAMINED_BYTES = 512 * 1024;
 const SENT_BYTES = 1024 * 1024;
-const LEAST_SHARE_BYTES = 4 * 1024;
+const MIN_SHARE_BYTES = 4 * 1024;
 
 interface Tail {
   readonly key: string;
-  readonly matches: Test;
+  readonly matches: Matches;
   readonly listener: (piece: TailPiece) => void;
 }
 
-interface Sample {
-  readonly lines: Buffer;
-  readonly records: number;
-}
-
 /**
- * Shows accepted records to those who ask, at a cost that does not grow with what comes in: at most `examinedBytes` a
- * flush are copied and looked at, and at most `sentBytes` handed out. Tails with the same filter are served as one.
+ * Shows accepted records to those who ask, at a cost that does not grow with the number of accepted records: a flush copies and examines at
+ * most `examinedBytes`, and hands out at most `sentBytes`. Tails with the same filter are served as one.
  */
 export function createTails(options: TailOptions = {}): Tails {
   const { examinedBytes = EXAMINED_BYTES, sentBytes = SENT_BYTES, flushMs = FLUSH_MS } = options;
   const tails = new Set<Tail>();
-  let accepted: Buffer[] = [];
-  let leftOut = 0;
-  /** Bytes copied since the last flush, of batches not yet accepted too. */
-  let copied = 0;
+  const accepted = new AcceptedLines(examinedBytes);
   let timer: NodeJS.Timeout | undefined;
-
-  const copy = (batch: Batch): Sample => {
-    const pieces: Buffer[] = [];
-    let records = 0;
-    for (const { lines, count } of batch) {
-      const room = examinedBytes - copied;
-      const whole = lines.length <= room;
-      const end = whole ? lines.length : lines.subarray(0, Math.max(room, 0)).lastIndexOf(0x0a) + 1;
-      if (end === 0) break;
-      const piece = Buffer.from(lines.subarray(0, end));
-      pieces.push(piece);
-      copied += end;
-      records += whole ? count : countLines(piece);
-    }
-    return { lines: Buffer.concat(pieces), records };
-  };
-
-  const flush = (): void => {
-    const lines = splitLines(accepted);
-    const dropped = leftOut;
-    accepted = [];
-    leftOut = 0;
-    copied = 0;
-    if (lines.length === 0 && dropped === 0) return;
-    const share = Math.max(LEAST_SHARE_BYTES, sentBytes / tails.size);
-    const parsed = new Map<string, Fields>();
-    const pieces = new Map<string, TailPiece>();
-    for (const { key, matches, listener } of tails) {
-      const piece = pieces.get(key) ?? choose({ lines, matches, share, dropped, parsed });
-      pieces.set(key, piece);
-      if (piece.lines.length > 0 || piece.leftOut > 0) listener(piece);
-    }
-  };
 
   const remove = (tail: Tail): void => {
     tails.delete(tail);
     if (tails.size > 0) return;
     clearInterval(timer);
     timer = undefined;
-    accepted = [];
-    leftOut = 0;
-    copied = 0;
+    accepted.take();
   };
 
-  const deliverSampled = async (deliver: Deliver, ...[batch, note]: Parameters<Deliver>) => {
-    // Now: the delivery may give the memory to another thread.
-    const sample = copy(batch);
-    const records = countRecords(batch);
+  const deliverCopied = async (deliver: Deliver, ...[batch, note]: Parameters<Deliver>) => {
+    // The lines are copied first: the delivery may give their memory to another thread.
+    const copy = accepted.copy(batch);
     const receipt = await deliver(batch, note);
-    if (receipt.replay === undefined && tails.size > 0) {
-      accepted.push(sample.lines);
-      leftOut += records - sample.records;
-    }
+    if (receipt.replay === undefined && tails.size > 0) accepted.add(copy);
     return receipt;
   };
 
   return {
     tail(filter, listener) {
-      const tail: Tail = { key: JSON.stringify(filter), matches: createTest(filter), listener };
+      const tail: Tail = { key: JSON.stringify(filter), matches: createMatches(filter), listener };
       tails.add(tail);
-      timer ??= setInterval(flush, flushMs).unref();
+      timer ??= setInterval(() => flush(accepted.take(), tails, sentBytes), flushMs).unref();
       return () => remove(tail);
     },
-    tap: (deliver) => (batch, note) => (tails.size === 0 ? deliver(batch, note) : deliverSampled(deliver, batch, note)),
+    tap: (deliver) => (batch, note) => (tails.size === 0 ? deliver(batch, note) : deliverCopied(deliver, batch, note)),
     stop() {
       for (const tail of tails) remove(tail);
     },
   };
 }
 
-function choose(parts: {
-  readonly lines: readonly string[];
-  readonly matches: Test;
-  readonly share: number;
-  readonly dropped: number;
-  readonly parsed: Map<string, Fields>;
-}): TailPiece {
-  const { lines, matches, share, dropped, parsed } = parts;
-  const fieldsOf = (line: string): Fields => {
-    const fields = parsed.get(line) ?? parse(line);
-    parsed.set(line, fields);
-    return fields;
-  };
+/** Lines of one batch, copied as far as the limit allowed. */
+interface CopiedLines {
+  readonly lines: Buffer;
+  /** Records that were not copied. */
+  readonly leftOut: number;
+}
+
+/** The accepted lines since the last flush, at most `maxBytes` of them. */
+class AcceptedLines {
+  readonly #maxBytes: number;
+  /** Bytes copied since the last flush, also of batches that are not accepted yet. */
+  #copied = 0;
+  #pieces: Buffer[] = [];
+  #leftOut = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  copy(batch: Batch): CopiedLines {
+    const pieces: Buffer[] = [];
+    let records = 0;
+    for (const { lines, count } of batch) {
+      const room = this.#maxBytes - this.#copied;
+      const fits = lines.length <= room;
+      const end = fits ? lines.length : lines.subarray(0, Math.max(room, 0)).lastIndexOf(NEWLINE) + 1;
+      if (end === 0) break;
+      const piece = Buffer.from(lines.subarray(0, end));
+      pieces.push(piece);
+      this.#copied += end;
+      records += fits ? count : countLines(piece);
+    }
+    return { lines: Buffer.concat(pieces), leftOut: countRecords(batch) - records };
+  }
+
+  /** Adds the lines of a batch that was accepted. */
+  add({ lines, leftOut }: CopiedLines): void {
+    this.#pieces.push(lines);
+    this.#leftOut += leftOut;
+  }
+
+  /** Gives what was added since the last call, as lines without their newlines. */
+  take(): Flush {
+    const flush = { lines: this.#pieces.flatMap(splitLines), leftOut: this.#leftOut };
+    this.#pieces = [];
+    this.#leftOut = 0;
+    this.#copied = 0;
+    return flush;
+  }
+}
+
+interface Flush {
+  readonly lines: readonly Buffer[];
+  readonly leftOut: number;
+}
+
+function splitLines(piece: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  let start = 0;
+  for (let end = piece.indexOf(NEWLINE); end !== -1; end = piece.indexOf(NEWLINE, start)) {
+    lines.push(piece.subarray(start, end));
+    start = end + 1;
+  }
+  return lines;
+}
+
+/** Gives each tail the lines that it wants. */
+function flush(flushed: Flush, tails: ReadonlySet<Tail>, sentBytes: number): void {
+  if (flushed.lines.length === 0 && flushed.leftOut === 0) return;
+  const shareBytes = Math.max(MIN_SHARE_BYTES, sentBytes / tails.size);
+  const pieces = new Map<string, TailPiece>();
+  for (const { key, matches, listener } of tails) {
+    const piece = pieces.get(key) ?? choose(flushed, matches, shareBytes);
+    pieces.set(key, piece);
+    if (piece.lines.length > 0 || piece.leftOut > 0) listener(piece);
+  }
+}
+
+function choose({ lines, leftOut: neverSeen }: Flush, matches: Matches, shareBytes: number): TailPiece {
   const chosen: string[] = [];
-  let leftOut = dropped;
+  let leftOut = neverSeen;
   let bytes = 0;
   for (const line of lines) {
-    if (!matches(line, fieldsOf)) continue;
+    if (!matches(line)) continue;
     bytes += line.length;
-    // However long, one is shown.
-    if (bytes <= share || chosen.length === 0) chosen.push(line);
+    // The first one is shown however long it is.
+    if (bytes <= shareBytes || chosen.length === 0) chosen.push(line.toString());
     else leftOut += 1;
   }
   return { lines: chosen, leftOut };
 }
 
-function splitLines(pieces: readonly Buffer[]): string[] {
-  return pieces.flatMap((piece) => piece.toString('utf8').split('\n').slice(0, -1));
-}
+/** Whether a tail shows a stored line. */
+type Matches = (line: Buffer) => boolean;
 
-function countLines(lines: Buffer): number {
-  let count = 0;
-  for (let at = lines.indexOf(0x0a); at >= 0; at = lines.indexOf(0x0a, at + 1)) count += 1;
-  return count;
-}
-
-type Fields = ReadonlyMap<string, unknown>;
-type Test = (line: string, fieldsOf: (line: string) => Fields) => boolean;
-
-function createTest({ path, userAgent, q }: TailFilter): Test {
-  const tests: Test[] = [];
-  const contains = (field: string, text: string): Test => {
-    return (line, fieldsOf) => String(fieldsOf(line).get(field)).includes(text);
-  };
-  if (path !== undefined) tests.push(contains('path', path));
-  if (userAgent !== undefined) tests.push(contains('userAgent', userAgent));
+/** Each member of the filter but `q` is the name of a field that must contain a text. */
+function createMatches({ q, ...contained }: TailFilter): Matches {
+  const tests = Object.entries(contained).map(([field, text]) => createContains(field, text));
   if (q !== undefined) tests.push(createQuery(q));
-  return (line, fieldsOf) => tests.every((test) => test(line, fieldsOf));
+  return (line) => tests.every((test) => test(line));
 }
 
-function createQuery(q: string): Test {
-  const [, field, value] = /^([^=]+)=(.*)$/s.exec(q) ?? [];
-  if (field === undefined || value === undefined) return (line) => line.includes(q);
-  return (line, fieldsOf) => {
-    const fields = fieldsOf(line);
-    return fields.has(field) && asText(fields.get(field)) === value;
+function createContains(field: string, text: string): Matches {
+  const findField = createFieldFinder(field);
+  return (line) => {
+    const value = findField(line);
+    return value !== undefined && textOfValue(line, value).includes(text);
   };
 }
 
-/** Objects and arrays have no text that anyone would type. */
-function asText(value: unknown): string | undefined {
-  return typeof value === 'object' && value !== null ? undefined : String(value);
+function createQuery(q: string): Matches {
+  const [, field, wanted] = /^([^=]+)=(.*)$/s.exec(q) ?? [];
+  if (field === undefined || wanted === undefined) return (line) => line.includes(q);
+  const findField = createFieldFinder(field);
+  return (line) => {
+    const value = findField(line);
+    return value !== undefined && asText(line, value) === wanted;
+  };
 }
 
-/** A map, as a field may be called `__proto__`. */
-function parse(line: string): Fields {
-  // A stored line is an object: decode made it.
-  return new Map(Object.entries(JSON.parse(line) as object));
+/** A number as JavaScript writes it: 1.0 is found as 1. Objects and arrays have no text that anyone would type. */
+function asText(line: Buffer, { start, end }: Span): string | undefined {
+  if (line[start] === OPEN_BRACE || line[start] === OPEN_BRACKET) return undefined;
+  return String(JSON.parse(line.toString('utf8', start, end)));
 }

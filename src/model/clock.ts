@@ -1,4 +1,4 @@
-/** Unix time in milliseconds. Handed in wherever time decides something, so that a test can turn it. */
+/** Unix time in milliseconds. Passed to all code that depends on the time, so that a test can set it. */
 export type Clock = () => number;
 
 export const systemClock: Clock = Date.now;

@@ -3,7 +3,7 @@ import type { Batch } from './chunk.ts';
 /** Where an accepted batch is safe: synced file, page cache, broker, or the disk spool in front of the broker. */
 export type Durability = 'disk' | 'os' | 'broker' | 'spool';
 
-/** A client's Idempotency-Key, with what tells a repeat from a misuse and what the repeat is answered. */
+/** A client's Idempotency-Key, with the hash that tells a repeat from a misuse and the answer to a repeat. */
 export interface IdempotencyNote {
   /** 1–255 visible ASCII characters. */
   readonly key: string;
@@ -66,7 +66,7 @@ export class PermanentError extends Error {
 
 /** The batch is larger than the destination takes. Nothing was stored. */
 export class BatchTooLargeError extends PermanentError {
-  /** What the batch comes to and what is taken, in bytes. */
+  /** The size of the batch and the limit of the destination, in bytes. */
   readonly bytes: number;
   readonly limit: number;
   constructor(message: string, { bytes, limit, ...options }: { bytes: number; limit: number } & ErrorOptions) {

@@ -18,7 +18,7 @@ export function hourToPath(hour: Hour): { readonly day: string; readonly hh: str
   return { day: iso.slice(0, 10), hh: iso.slice(11, 13) };
 }
 
-/** Reads `2015-05-17T10`, also with `:00`, `:00:00`, `Z` behind; undefined for anything else. */
+/** Reads `2015-05-17T10`, also followed by `:00`, `:00:00` or `Z`; undefined for anything else. */
 export function parseHour(text: string): Hour | undefined {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d)(?::00(?::00)?)?Z?$/.exec(text);
   if (match === null) return undefined;

@@ -1,6 +1,6 @@
 import type { Hour } from './hour.ts';
 
-/** What is known of one hour's records. Maps keep keys like `__proto__` and `123` as any other. */
+/** The counts of one hour's records. Maps keep keys like `__proto__` and `123` as any other. */
 export interface Summary {
   readonly hour: Hour;
   readonly totalRequests: number;
@@ -9,7 +9,7 @@ export interface Summary {
   readonly source: SummarySource;
 }
 
-/** A summary whose maps may be added to by whoever holds it. */
+/** A summary whose owner may add to its maps. */
 export interface OwnedSummary extends Summary {
   readonly requestsPerPath: Map<string, number>;
   readonly requestsPerUserAgent: Map<string, number>;
@@ -22,7 +22,7 @@ export interface SummarySource {
   readonly skippedLines: number;
 }
 
-/** A summary file that was damaged or edited: it is no summary, or its counts do not add up. */
+/** A summary file is damaged or was edited: it cannot be read, or its counts do not add up. */
 export class SummaryFormatError extends Error {
   override readonly name = 'SummaryFormatError';
 }

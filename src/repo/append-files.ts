@@ -1,9 +1,10 @@
 import { dirname } from 'node:path';
 import { type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
+import { BYTES } from '../model/bytes.ts';
 import type { DataFile } from './data-files.ts';
 
-const NEWLINE = 0x0a;
+const { NEWLINE } = BYTES;
 
 /**
  * The open data files; the least recently used are closed first. The caller runs at most one operation on a file at a

@@ -1,4 +1,4 @@
-import type { Batch } from '../model/chunk.ts';
+import { addPiece, type Batch, type Pieces } from '../model/chunk.ts';
 import type { CommitNote, IdempotencyNote } from '../model/deliver.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
@@ -10,25 +10,15 @@ export interface Pending {
 }
 
 /** What a commit does to one file. */
-export interface Append {
-  readonly buffers: Buffer[];
-  bytes: number;
-}
+export type Append = Pieces;
 
 /** What each file gets, in the order of the group. */
 export function collectAppends(group: readonly Pending[], dataFiles: DataFiles): Map<DataFile, Append> {
   const appends = new Map<DataFile, Append>();
-  const add = (file: DataFile, lines: Buffer): void => {
-    const append = appends.get(file);
-    if (append === undefined) appends.set(file, { buffers: [lines], bytes: lines.length });
-    else {
-      append.buffers.push(lines);
-      append.bytes += lines.length;
-    }
-  };
   for (const { batch, note } of group) {
-    for (const chunk of batch) add(dataFiles.ofHour(chunk.hour), chunk.lines);
-    for (const letter of note.deadLetters ?? []) add(dataFiles.ofDeadLetters(letter.time), encodeDeadLetter(letter));
+    for (const chunk of batch) addPiece(appends, dataFiles.ofHour(chunk.hour), chunk.lines, chunk.count);
+    for (const letter of note.deadLetters ?? [])
+      addPiece(appends, dataFiles.ofDeadLetters(letter.time), encodeDeadLetter(letter), 1);
   }
   return appends;
 }

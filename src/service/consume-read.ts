@@ -1,8 +1,6 @@
-import type { Batch, Chunk } from '../model/chunk.ts';
-import { countRecords } from '../model/chunk.ts';
+import { type Batch, type Chunk, countRecords, mergeByHour } from '../model/chunk.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, IdempotencyNote } from '../model/deliver.ts';
-import type { Hour } from '../model/hour.ts';
 import type { Delivery, QueuedBatch, QueueItem } from '../queue/queue.ts';
 import type { Repo } from '../repo/repo.ts';
 import { batchAsDeadLetters } from './dead-letter.ts';
@@ -27,7 +25,7 @@ export interface DeliveryContent {
 
 /** The content of a delivery while it is read. */
 interface Content {
-  readonly chunks: Map<Hour, { count: number; buffers: Buffer[] }>;
+  readonly chunks: Chunk[];
   readonly batchIds: Set<string>;
   readonly keys: Map<string, IdempotencyNote>;
   readonly deadLetters: DeadLetter[];
@@ -54,7 +52,7 @@ export function createDeliveryReader(options: DeliveryReaderOptions) {
       return;
     }
     const { batch, accepted, deadLetters } = await readForeign(item, about);
-    addChunks(content, batch);
+    content.chunks.push(...batch);
     content.stored += accepted;
     content.deadLetters.push(...deadLetters);
     content.deadLettered += deadLetters.length;
@@ -72,7 +70,7 @@ export function createDeliveryReader(options: DeliveryReaderOptions) {
     const known = idempotency && (content.keys.get(idempotency.key) ?? repo.idempotency.find(idempotency.key));
     if (known === undefined) {
       if (idempotency !== undefined) content.keys.set(idempotency.key, idempotency);
-      addChunks(content, batch);
+      content.chunks.push(...batch);
       content.stored += records;
       content.deadLetters.push(...deadLetters);
     } else if (known.bodyHash === idempotency?.bodyHash) {
@@ -98,7 +96,7 @@ export function createDeliveryReader(options: DeliveryReaderOptions) {
 
 function emptyContent(): Content {
   return {
-    chunks: new Map(),
+    chunks: [],
     batchIds: new Set(),
     keys: new Map(),
     deadLetters: [],
@@ -117,23 +115,5 @@ function finish(content: Content, { topic, partition, next }: Delivery): Deliver
     keys: [...keys.values()],
     deadLetters,
   };
-  return { batch: toBatch(content), note, stored, duplicates, duplicateBatches, deadLettered };
-}
-
-function addChunks(content: Content, batch: Batch): void {
-  for (const { hour, count, lines } of batch) {
-    const entry = content.chunks.get(hour);
-    if (entry === undefined) content.chunks.set(hour, { count, buffers: [lines] });
-    else {
-      entry.count += count;
-      entry.buffers.push(lines);
-    }
-  }
-}
-
-function toBatch({ chunks }: Content): Batch {
-  return Array.from(chunks, ([hour, { count, buffers }]): Chunk => {
-    const [only] = buffers;
-    return { hour, count, lines: buffers.length === 1 && only !== undefined ? only : Buffer.concat(buffers) };
-  });
+  return { batch: mergeByHour(content.chunks), note, stored, duplicates, duplicateBatches, deadLettered };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type BodyFormat, type Decoder, MalformedBodyError } from '../decode/decode.ts';
+import { type BodyFormat, type Decoder, MAX_LISTED_REJECTIONS, MalformedBodyError } from '../decode/decode.ts';
 import { decoders } from '../decode/decoders.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type CommitNote, type Deliver, type Receipt, UnavailableError } from '../model/deliver.ts';
@@ -48,6 +48,26 @@ describe('ingest', () => {
     expect(result).toEqual({ kind: 'accepted', answer: '{"accepted":2}', durability: 'disk', replayed: false });
     expect(delivered).toEqual([{ text: `${GOOD}\n${GOOD}\n`, note: {} }]);
     expect(await outcomes()).toEqual({ stored: 2, unaccounted: 0, inFlightRecords: 0 });
+  });
+
+  it.each([
+    'reject',
+    'skip',
+  ] as const)('lists the first invalid records and counts all of them (%s)', async (invalid) => {
+    const { post } = setUp();
+    const result = await post(`[${`${BAD},`.repeat(150)}${BAD}]`, { invalid });
+    expect(result).toMatchObject({ kind: 'invalid', rejected: 151 });
+    expect(result.kind === 'invalid' && result.rejections).toHaveLength(MAX_LISTED_REJECTIONS);
+  });
+
+  it('puts every skipped record among the dead letters and lists the first ones in its answer', async () => {
+    const { post, delivered } = setUp();
+    const result = await post(`[${`${BAD},`.repeat(150)}${GOOD}]`, { invalid: 'skip' });
+    expect(delivered[0]?.note?.deadLetters).toHaveLength(150);
+    if (result.kind !== 'accepted') throw new Error('the batch was not accepted');
+    expect(JSON.parse(result.answer).errors).toHaveLength(MAX_LISTED_REJECTIONS);
+    expect(result.refused?.rejected).toBe(150);
+    expect(result.refused?.rejections).toHaveLength(MAX_LISTED_REJECTIONS);
   });
 
   it('delivers nothing of a batch with an invalid record', async () => {

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
-import type { BodyFormat, Decoded, DecodeOptions, Decoder, Rejection } from '../decode/decode.ts';
+import {
+  type BodyFormat,
+  type Decoded,
+  type DecodeOptions,
+  type Decoder,
+  MAX_LISTED_REJECTIONS,
+  type Rejection,
+} from '../decode/decode.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, Deliver } from '../model/deliver.ts';
 import type { Accounting } from './accounting.ts';
-import type { Ingest, IngestRequest, IngestResult } from './service.ts';
-
-/** Rejections that an answer lists. */
-const MAX_LISTED = 100;
+import type { Ingest, IngestRequest, IngestResult, Rejected } from './service.ts';
 
 export interface IngestOptions {
   readonly decoders: Readonly<Record<BodyFormat, Decoder>>;
@@ -37,7 +41,7 @@ export function createIngest(options: IngestOptions): Ingest {
     return accounting.inFlight(records, async () => {
       if (decoded.accepted === 0 || (decoded.rejected > 0 && invalid === 'reject')) {
         accounting.settle('rejected', records);
-        return { kind: 'invalid', rejections: decoded.rejections.slice(0, MAX_LISTED), rejected: decoded.rejected };
+        return { kind: 'invalid', ...listRejections(decoded) };
       }
       return deliverDecoded(request, decoded, bodyHash);
     });
@@ -62,8 +66,7 @@ export function createIngest(options: IngestOptions): Ingest {
         metrics.logsIngested.inc(accepted);
         metrics.batchRecords.observe(accepted);
       }
-      const refused = rejected > 0 &&
-        !replayed && { refused: { rejections: rejections.slice(0, MAX_LISTED), rejected } };
+      const refused = rejected > 0 && !replayed && { refused: listRejections(decoded) };
       const { durability } = receipt;
       return { kind: 'accepted', answer: receipt.replay ?? answer, durability, replayed, ...refused };
     } catch (error) {
@@ -87,10 +90,16 @@ function hashBody(body: Buffer): string {
   return createHash('sha256').update(body).digest('hex').slice(0, 32);
 }
 
+/** The rejections that a client is told of, and the number of all. */
+function listRejections({ rejections, rejected }: Decoded): Rejected {
+  return { rejections: rejections.slice(0, MAX_LISTED_REJECTIONS), rejected };
+}
+
 /** The JSON body of the 202. */
-function formatAnswer({ accepted, rejected, rejections }: Decoded): string {
+function formatAnswer(decoded: Decoded): string {
+  const { accepted, rejected } = decoded;
   if (rejected === 0) return `{"accepted":${accepted}}`;
-  const errors = rejections.slice(0, MAX_LISTED).map(({ index, field, reason }) => ({ index, field, reason }));
+  const errors = listRejections(decoded).rejections.map(({ index, field, reason }) => ({ index, field, reason }));
   return JSON.stringify({ accepted, rejected, errors });
 }
 

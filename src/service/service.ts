@@ -23,10 +23,10 @@ export type IngestResult =
       /** The invalid records that were left out, if any. */
       readonly refused?: Rejected;
     }
-  /** Nothing was stored: an invalid record in `reject`, or no valid one in `skip`. At most 100 rejections listed. */
+  /** Nothing was stored: an invalid record in `reject`, or no valid one in `skip`. At most MAX_LISTED_REJECTIONS are listed. */
   | ({ readonly kind: 'invalid' } & Rejected);
 
-/** Records that are invalid: how many, and the first 100 of them. */
+/** Records that are invalid: how many, and the first MAX_LISTED_REJECTIONS of them. */
 export interface Rejected {
   readonly rejections: readonly Rejection[];
   readonly rejected: number;

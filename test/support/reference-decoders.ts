@@ -7,6 +7,7 @@ import { readJsonRecord } from '../../src/decode/json-record.ts';
 import { endOfValue, skipWhite } from '../../src/decode/json-tokens.ts';
 import { explainLine } from '../../src/decode/ndjson.ts';
 import { startOfText } from '../../src/decode/utf8.ts';
+import { ACCESS } from '../../src/lines/layout.ts';
 
 /**
  * Decoders without a fast path: JSON.parse and csv-parse read each record. The real decoders must give the same result. These
@@ -24,7 +25,7 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
       at = yield* endOfValue(body, from, body.length);
       const text = body.toString('utf8', from, at);
       if (!isJson(text)) throw yield* explain(body, start);
-      const record = yield* readJsonRecord(body, from, at, options);
+      const record = yield* readJsonRecord(ACCESS, body, from, at, options);
       if ('offset' in record) throw new Error(`cannot agree with JSON.parse on ${text}`);
       collector.add(record, () => text.trim());
       if (body[at] !== 0x2c) break;
@@ -45,7 +46,7 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
       at = end + 1;
       if ((yield* skipWhite(body, start, end)) === end) continue;
       const text = body.toString('utf8', start, end);
-      const record = yield* readJsonRecord(body, start, end, options);
+      const record = yield* readJsonRecord(ACCESS, body, start, end, options);
       if ('offset' in record === isJson(text)) throw new Error(`cannot agree with JSON.parse on ${text}`);
       const result = 'offset' in record ? yield* explainLine(body, start, end, line, record) : record;
       collector.add(result, () => text.trim());
@@ -66,12 +67,12 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
       row++;
       if (values.length === 1 && values[0] === '') continue;
       if (columns === undefined) {
-        const first = readColumns(values, values.length, row, options);
+        const first = readColumns(ACCESS, values, values.length, row, options);
         columns = first.columns;
         if (first.isHeader) continue;
       }
       collector.index = row;
-      collector.add(encodeRow(values, values.length, columns, options), () => raw);
+      collector.add(encodeRow(ACCESS, values, values.length, columns, options), () => raw);
     }
     if (fault !== undefined) throw fault;
     return yield* collector.finish();

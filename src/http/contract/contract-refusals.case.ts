@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { MalformedBodyError } from '../../decode/decode.ts';
+import { MAX_LISTED_REJECTIONS, MalformedBodyError } from '../../decode/decode.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../model/deliver.ts';
 import type { IngestResult } from '../../service/service.ts';
 import {
@@ -33,8 +33,8 @@ export function describeRefusals(create: CreateServer): void {
       expect([answer.status, answer.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
     });
 
-    test('400 with the first 100 invalid records, and the first of them in detail', async () => {
-      const rejections = Array.from({ length: 120 }, (_, index) => ({
+    test('400 with the invalid records that ingest lists, the first in detail, and the number of all', async () => {
+      const rejections = Array.from({ length: MAX_LISTED_REJECTIONS }, (_, index) => ({
         index,
         field: 'path',
         reason: `record ${index} missing path`,
@@ -47,7 +47,7 @@ export function describeRefusals(create: CreateServer): void {
       expect(answer.status).toBe(400);
       expect(problem).toMatchObject({ type: 'urn:logforge:problem:invalid-records', errorCount: 345 });
       expect(problem.detail).toBe('record 0 missing path');
-      expect(problem.errors).toHaveLength(100);
+      expect(problem.errors).toHaveLength(MAX_LISTED_REJECTIONS);
       expect(answer.body).toContain('{"index":99,"field":"path","reason":"record 99 missing path"}');
       expect(answer.body).not.toContain('secret');
     });

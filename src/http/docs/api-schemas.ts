@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_LISTED_REJECTIONS } from '../../decode/decode.ts';
 import { parseHour } from '../../model/hour.ts';
 import { PROBLEM_TYPES } from '../problem.ts';
 
@@ -11,7 +12,6 @@ export const components = z.registry<{ id: string }>();
 
 export const MAX_RANGE_HOURS = 31 * 24;
 export const MAX_TOP = 10_000;
-export const MAX_LISTED_ERRORS = 100;
 
 export const count = z.int().min(0);
 export const hourText = z.string().meta({ examples: ['2015-05-17T10:00:00Z'] });
@@ -58,7 +58,7 @@ export const accepted = component(
   z.object({
     accepted: count.describe('Records stored.'),
     rejected: count.optional().describe('Invalid records, with invalid=skip.'),
-    errors: z.array(recordError).max(MAX_LISTED_ERRORS).optional(),
+    errors: z.array(recordError).max(MAX_LISTED_REJECTIONS).optional(),
   }),
 );
 
@@ -72,7 +72,7 @@ export const problem = component(
       title: z.string().describe('The kind of the problem in words.'),
       status: z.int().min(400).max(599),
       detail: z.string().describe('What went wrong with this request.'),
-      errors: z.array(recordError).max(MAX_LISTED_ERRORS).optional().describe('The first invalid records.'),
+      errors: z.array(recordError).max(MAX_LISTED_REJECTIONS).optional().describe('The first invalid records.'),
       errorCount: count.optional().describe('All invalid records, including those not listed.'),
       checks: z.record(z.string(), check).optional().describe('The failing checks of GET /ready.'),
     })

@@ -1,6 +1,5 @@
 import { MalformedBodyError, type Rejection } from '../../decode/decode.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../model/deliver.ts';
-import { MAX_LISTED_ERRORS } from '../docs/api-schemas.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import { formatBytes, formatMs } from '../quantity.ts';
 import type { BodyFailure } from './body.ts';
@@ -37,7 +36,7 @@ export function problemOfError(error: unknown, limits: Pick<LimitsToName, 'maxIn
 
 /** The answer when some records are invalid and nothing was stored. */
 export function problemOfRejections(rejections: readonly Rejection[], rejected: number): Problem {
-  const errors = rejections.slice(0, MAX_LISTED_ERRORS).map(({ index, field, reason }) => ({ index, field, reason }));
+  const errors = rejections.map(({ index, field, reason }) => ({ index, field, reason }));
   return {
     kind: 'invalid-records',
     detail: rejections[0]?.reason ?? 'no valid record',

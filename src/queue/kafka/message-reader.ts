@@ -1,10 +1,13 @@
 import { type BatchId, parseBatchId } from '../../model/batch-id.ts';
-import type { Batch, Chunk } from '../../model/chunk.ts';
+import { BYTES } from '../../model/bytes.ts';
+import { type Chunk, mergeByHour } from '../../model/chunk.ts';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import { type Hour, parseHour } from '../../model/hour.ts';
 import type { QueuedBatch, QueueItem } from '../queue.ts';
 import type { InRecord } from './driver.ts';
-import { DEAD_LETTERS, LINE, LINES, NEWLINE, type NumberedNote } from './message.ts';
+import { DEAD_LETTERS, LINE, LINES, type NumberedNote } from './message.ts';
+
+const { NEWLINE } = BYTES;
 
 /** The items that some records hold, in their order. Values stay views of those of the records. */
 export function decodeRecords(records: readonly InRecord[]): QueueItem[] {
@@ -43,7 +46,7 @@ function lengthOfSend(records: readonly InRecord[], at: number): number {
 
 interface DecodedBatch {
   readonly id: BatchId;
-  readonly pieces: { readonly hour: Hour; readonly records: number; readonly lines: Buffer }[];
+  readonly chunks: Chunk[];
   readonly deadLetters: DeadLetter[];
   idempotency?: IdempotencyNote;
 }
@@ -63,9 +66,9 @@ function decodeSend(send: readonly InRecord[]): QueuedBatch[] | undefined {
   } catch {
     return undefined; // A header or a dead letter is not the JSON that logforge writes.
   }
-  return [...batches.values()].map(({ id, pieces, deadLetters, idempotency }) => ({
+  return [...batches.values()].map(({ id, chunks, deadLetters, idempotency }) => ({
     id,
-    batch: toBatch(pieces),
+    batch: mergeByHour(chunks),
     ...(idempotency !== undefined && { idempotency }),
     ...(deadLetters.length > 0 && { deadLetters }),
   }));
@@ -84,7 +87,7 @@ function linePlace(headers: InRecord['headers'], batches: Map<BatchId, DecodedBa
 
 function decodeLine(value: Buffer | null, { batch, hour }: LinePlace): boolean {
   if (value === null || value.length === 0 || value.includes(NEWLINE)) return false;
-  batch.pieces.push({ hour, records: 1, lines: value });
+  batch.chunks.push({ hour, count: 1, lines: value }, { hour, count: 0, lines: LINE_END });
   return true;
 }
 
@@ -110,7 +113,7 @@ function membersOf(
   const ids = (headers['batch-id'] ?? '').split(' ');
   if (!ids.every((id) => parseBatchId(id) !== undefined)) return undefined;
   const members = ids.map((id) => {
-    const known = batches.get(id) ?? { id, pieces: [], deadLetters: [] };
+    const known = batches.get(id) ?? { id, chunks: [], deadLetters: [] };
     batches.set(id, known);
     return known;
   });
@@ -139,7 +142,7 @@ function decodeLines(
     const end = start + Number(match[4]);
     if (member === undefined || hour === undefined || records === 0) return false;
     if (end <= start || end > value.length || value[end - 1] !== NEWLINE) return false;
-    member.pieces.push({ hour, records, lines: value.subarray(start, end) });
+    member.chunks.push({ hour, count: records, lines: value.subarray(start, end) });
     start = end;
   }
   return start === value.length;
@@ -166,25 +169,6 @@ function isNote(value: unknown): value is NumberedNote {
 function readDeadLetters(value: Buffer): DeadLetter[] {
   const lines = value.toString().split('\n').slice(0, -1);
   return lines.map((line) => JSON.parse(line) as DeadLetter);
-}
-
-/** One chunk an hour. Copies only where an hour's lines came in several pieces. */
-function toBatch(pieces: DecodedBatch['pieces']): Batch {
-  const byHour = new Map<Hour, { count: number; buffers: Buffer[] }>();
-  for (const { hour, records, lines } of pieces) {
-    let entry = byHour.get(hour);
-    if (entry === undefined) {
-      entry = { count: 0, buffers: [] };
-      byHour.set(hour, entry);
-    }
-    entry.count += records;
-    entry.buffers.push(lines);
-    if (lines.at(-1) !== NEWLINE) entry.buffers.push(LINE_END);
-  }
-  return Array.from(byHour, ([hour, { count, buffers }]): Chunk => {
-    const [only] = buffers;
-    return { hour, count, lines: buffers.length === 1 && only !== undefined ? only : Buffer.concat(buffers) };
-  });
 }
 
 const LINE_END = Buffer.from('\n');

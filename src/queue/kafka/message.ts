@@ -1,7 +1,10 @@
+import { BYTES, countLines } from '../../model/bytes.ts';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import { type Hour, hourToIso } from '../../model/hour.ts';
 import type { QueuedBatch } from '../queue.ts';
 import type { OutRecord } from './driver.ts';
+
+const { NEWLINE } = BYTES;
 
 /*
  * A send is one record batch of one partition, and holds one client batch or several, each once. Its records:
@@ -32,7 +35,6 @@ import type { OutRecord } from './driver.ts';
 export const LINES = 'application/x-ndjson';
 export const LINE = 'application/json';
 export const DEAD_LETTERS = 'application/vnd.logforge.dead-letters+ndjson';
-export const NEWLINE = 0x0a;
 
 export const MESSAGE_FORMATS = ['ndjson', 'record'] as const;
 export type MessageFormat = (typeof MESSAGE_FORMATS)[number];
@@ -155,12 +157,6 @@ function splitSegment(segment: Segment, targetBytes: number): Segment[] {
     start = end;
   }
   return pieces;
-}
-
-function countLines(lines: Buffer): number {
-  let count = 0;
-  for (let at = lines.indexOf(NEWLINE); at !== -1; at = lines.indexOf(NEWLINE, at + 1)) count++;
-  return count;
 }
 
 function recordMessages(batches: readonly QueuedBatch[]): Message[] {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { rememberSums } from './sum-answers.ts';
+import { cacheSums } from './sum-cache.ts';
 import type { HourSum, SumQuestion } from './sum-hours.ts';
 
 function create({ unusable = [] as readonly number[] } = {}) {
   const asked: SumQuestion[] = [];
   const versions = new Map<number, string>();
-  const sums = rememberSums(
+  const sums = cacheSums(
     (question) => {
       asked.push(question);
       return { totalRequests: asked.length, unusable } as unknown as HourSum;
@@ -28,7 +28,7 @@ test('another question is another answer', () => {
   expect(others.map(ask)).toEqual([1, 2, 3, 4, 5, 6, 7]);
 });
 
-test('a file that came, changed or went is looked at again', () => {
+test('a file that appeared, changed or disappeared is read again', () => {
   const { ask, versions } = create();
   expect(ask()).toBe(1);
   versions.set(8, 'outside');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { takeTop } from './take-top.ts';
+import { keepLargest } from './keep-largest.ts';
 
 describe('the largest counts of a map', () => {
   it('come largest first, equal ones by key', () => {
@@ -11,12 +11,12 @@ describe('the largest counts of a map', () => {
       ['c', 1],
       ['123', 2],
     ]);
-    expect([...takeTop(counts, 3)]).toEqual([
+    expect([...keepLargest(counts, 3)]).toEqual([
       ['__proto__', 9],
       ['123', 2],
       ['a', 2],
     ]);
-    expect([...takeTop(counts, 99)].map(([key]) => key)).toEqual(['__proto__', '123', 'a', 'b', 'c']);
+    expect([...keepLargest(counts, 99)].map(([key]) => key)).toEqual(['__proto__', '123', 'a', 'b', 'c']);
   });
 
   it('are all there when no number is given', () => {
@@ -24,7 +24,7 @@ describe('the largest counts of a map', () => {
       ['b', 1],
       ['a', 2],
     ]);
-    expect(takeTop(counts, undefined)).toBe(counts);
+    expect(keepLargest(counts, undefined)).toBe(counts);
   });
 
   it('are those of sorting everything', () => {
@@ -32,7 +32,7 @@ describe('the largest counts of a map', () => {
     fc.assert(
       fc.property(entries, fc.integer({ min: 1, max: 12 }), (counts, n) => {
         const sorted = counts.toSorted((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, n);
-        expect([...takeTop(new Map(counts), n)]).toEqual(sorted);
+        expect([...keepLargest(new Map(counts), n)]).toEqual(sorted);
       }),
     );
   });

@@ -1,18 +1,20 @@
+import { BYTES } from '../model/bytes.ts';
 import type { Collector } from './collector.ts';
 import type { DecodeOptions } from './decode.ts';
 import { RecordScan } from './record-scan.ts';
 
-const NEWLINE = 0x0a;
-/** What a run goes over before it comes back: a fraction of a millisecond's work. */
+const { NEWLINE } = BYTES;
+
+/** Bytes after which a run returns, so that the decoder can yield: a fraction of a millisecond of work. */
 const RUN_BYTES = 256 * 1024;
 
-/** Hands plain records of one JSON or NDJSON body to its collector. */
-export class RecordTaker {
+/** Scans the records of one JSON or NDJSON body and hands the valid ones to its collector. The reference reader gets the others. */
+export class FastReader {
   readonly #body: Buffer;
   readonly #scan: RecordScan;
   readonly #collector: Collector;
   readonly #options: DecodeOptions;
-  /** Where a run stopped, and what storedEnd said of the record there: it need not be gone over again. */
+  /** Where a run stopped, and what storedEnd returned there, so that the record is not scanned twice. */
   #stoppedAt = -1;
   #stoppedEnd = -1;
   /** Of the record found last. */
@@ -28,10 +30,10 @@ export class RecordTaker {
   }
 
   /**
-   * FAST PATH. Takes the records from `at` on that stand there in stored form, each with one `separator` behind it, which
-   * becomes its newline. Returns where the first other record begins, or where it is time to look at the clock.
+   * FAST PATH. Accepts the records from `at` on that are in stored form and followed by one `separator`, which becomes the
+   * newline. Returns where the first other record begins, or where RUN_BYTES end.
    */
-  takeRun(at: number, separator: number): number {
+  acceptRun(at: number, separator: number): number {
     const body = this.#body;
     const scan = this.#scan;
     const collector = this.#collector;
@@ -57,7 +59,7 @@ export class RecordTaker {
     return start;
   }
 
-  /** The offset behind the valid record that opens at `at`, or -1 when that needs another look. */
+  /** The offset after the valid record that opens at `at`, or -1 where the scanner cannot judge it. */
   find(at: number): number {
     let end = at === this.#stoppedAt ? this.#stoppedEnd : this.#scan.storedEnd(at);
     this.#isStored = end !== -1;
@@ -67,8 +69,8 @@ export class RecordTaker {
     return end;
   }
 
-  /** Takes the record found last; false, and nothing done, if its line is too long. `mayOverwrite`: the byte behind it. */
-  take(mayOverwrite: boolean): boolean {
+  /** Accepts the record found last; false, and nothing done, if its line is too long. `mayOverwrite`: the byte after it. */
+  accept(mayOverwrite: boolean): boolean {
     const collector = this.#collector;
     if (this.#isStored && mayOverwrite) {
       if (this.#end - this.#start >= this.#options.maxRecordBytes) return false;
@@ -79,29 +81,29 @@ export class RecordTaker {
       collector.accept(1);
       return true;
     }
-    const { scratch } = collector.lines;
-    const start = scratch.used;
+    const { writer } = collector.lines;
+    const start = writer.used;
     this.#write();
-    const fits = scratch.used - start <= this.#options.maxRecordBytes;
+    const fits = writer.used - start <= this.#options.maxRecordBytes;
     if (fits && collector.keepsLines) collector.lines.addWritten(this.#scan.instants.hour, start);
-    else scratch.used = start;
+    else writer.used = start;
     if (fits) collector.accept(1);
     return fits;
   }
 
-  /** The offset behind a value at `at` that is JSON but no record for certain, or -1. */
-  misfitEnd(at: number): number {
-    return this.#scan.misfitEnd(at);
+  /** The offset after a value at `at` that is certainly JSON and certainly not a valid record, or -1. */
+  invalidEnd(at: number): number {
+    return this.#scan.invalidEnd(at);
   }
 
   #write(): void {
-    const { scratch } = this.#collector.lines;
+    const { writer } = this.#collector.lines;
     if (!this.#isStored) {
-      this.#scan.objects.write(scratch, this.#options.extraFields);
+      this.#scan.objects.write(writer, this.#options.extraFields);
       return;
     }
-    scratch.reserve(this.#end - this.#start + 1);
-    scratch.slice(this.#scan.view, this.#start, this.#end);
-    scratch.byte(NEWLINE);
+    writer.reserve(this.#end - this.#start + 1);
+    writer.slice(this.#scan.view, this.#start, this.#end);
+    writer.byte(NEWLINE);
   }
 }

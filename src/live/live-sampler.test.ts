@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { LiveEvent, Refusal } from './live.ts';
 import { readLiveCounts } from './live-counts.ts';
+import { createLive, type LiveSample } from './live-sampler.ts';
 import { createRefusals } from './refusals.ts';
-import { createLive, type LiveSample } from './watch.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 
@@ -20,8 +20,8 @@ function createService({ pipeline = 'direct' as 'direct' | 'queued' } = {}) {
   let ms = 0;
   let failing = false;
   const live = createLive({
-    look: async () => {
-      if (failing) throw new Error('a thread is gone');
+    sample: async () => {
+      if (failing) throw new Error('a thread died');
       return [{ counts: await readLiveCounts(metrics, 0), refusals: refusals.drain() }, ...others.splice(0)];
     },
     pipeline,
@@ -46,7 +46,7 @@ function createService({ pipeline = 'direct' as 'direct' | 'queued' } = {}) {
 }
 
 describe('rates', () => {
-  test('are what came since the last look, by the time that passed', async () => {
+  test('are what came since the last sample, by the time that passed', async () => {
     const { live, metrics, second } = createService();
     metrics.logsIngested.inc(1_000);
     await second();
@@ -96,7 +96,7 @@ describe('the past', () => {
     expect([fine?.stepSeconds, fine?.time.length, coarse?.stepSeconds, coarse?.time.length]).toEqual([1, 300, 10, 360]);
     expect(fine?.accepted.slice(-2)).toEqual([3_999, 4_000]);
     expect(fine?.time.at(-1)).toBe(START / 1_000 + 4_001);
-    // 4,001 looks: the last whole ten seconds end with the look before the last.
+    // 4,001 samples: the last whole ten seconds end with the sample before the last.
     expect(coarse?.accepted.at(-1)).toBeCloseTo((3_990 + 3_999) / 2);
     expect(fine?.p99.every((value) => value === null)).toBe(true);
   });
@@ -147,12 +147,12 @@ describe('listeners', () => {
     expect(events.map(({ kind }) => kind)).toEqual(['stats', 'stats']);
   });
 
-  test('miss a second that could not be looked at, and no more', async () => {
+  test('miss only the second whose sample failed', async () => {
     const { live, second, events, listen, fail } = createService();
     listen();
     await second();
     fail(true);
-    await expect(second()).rejects.toThrow('a thread is gone');
+    await expect(second()).rejects.toThrow('a thread died');
     fail(false);
     await second();
     expect(events).toHaveLength(2);

@@ -1,10 +1,10 @@
 type Entry = readonly [key: string, count: number];
 
 /**
- * The `n` largest counts, largest first, equal ones by key; all of them, in the order they are in, without `n`. Keeps a sorted list
- * of n: most of what comes is less than its last and costs one comparison.
+ * The `n` largest counts, largest first, equal ones by key; without `n` the map as it is. Keeps a sorted list of n: most counts are less
+ * than its last one and cost one comparison.
  */
-export function takeTop(counts: ReadonlyMap<string, number>, n: number | undefined): ReadonlyMap<string, number> {
+export function keepLargest(counts: ReadonlyMap<string, number>, n: number | undefined): ReadonlyMap<string, number> {
   if (n === undefined) return counts;
   if (counts.size <= n) return new Map([...counts].sort(byCount));
   const top: Entry[] = [];

@@ -2,14 +2,14 @@ import type { Hour } from '../model/hour.ts';
 import type { HourSum, SumQuestion } from './sum-hours.ts';
 
 const MAX_ANSWERS = 64;
-/** An answer of so many rows takes a hundred or so KiB; larger ones are not kept. */
+/** Larger answers are not remembered: one of this many rows takes about 100 KiB. */
 const MAX_TOP = 1_000;
 
 /**
- * The same, but what was asked before is not added up again while the files have not changed: an hour with a million
- * paths takes seconds, and a dashboard asks for it again and again.
+ * The same function, but it remembers its answers until the files of their hours change. To add up an hour with a million paths takes
+ * seconds, and a dashboard asks for it again and again.
  */
-export function rememberSums(
+export function cacheSums(
   sumHours: (question: SumQuestion) => HourSum,
   version: (hour: Hour) => string | undefined,
 ): (question: SumQuestion) => HourSum {
@@ -23,7 +23,7 @@ export function rememberSums(
     const key = JSON.stringify([from, to, top, search ?? '', audience ?? false, versions]);
     const answer = answers.get(key) ?? sumHours(question);
     answers.delete(key);
-    // A summary that could not be used is worth another look, and another line in the log.
+    // Not remembered where a summary cannot be used: it may be replaced soon, and each answer logs it.
     if (answer.unusable.length === 0) answers.set(key, answer);
     for (const oldest of answers.keys()) {
       if (answers.size <= MAX_ANSWERS) break;

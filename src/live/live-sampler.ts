@@ -1,0 +1,182 @@
+import type { Clock } from '../model/clock.ts';
+import type { Live, LiveEvent, LiveQueue, LiveRates, LiveStats, Quantiles, Refusal } from './live.ts';
+import { addLiveCounts, type Buckets, type LiveCounts, quantile, subtractBuckets } from './live-counts.ts';
+import { createLiveHistory } from './live-history.ts';
+import { MAX_REFUSALS } from './refusals.ts';
+
+/** What one thread has counted: its counts so far, and the refusals since the sample before. */
+export interface LiveSample {
+  readonly counts: LiveCounts;
+  readonly refusals: readonly Refusal[];
+}
+
+export interface LiveWatch extends Omit<Live, 'tail'> {
+  /** Takes a sample once a second from now on. */
+  start(): void;
+  stop(): void;
+  /** Takes one sample, as the timer does. */
+  tick(): Promise<void>;
+}
+
+export interface LiveOptions {
+  /** Takes a sample of every thread, the one that stores among them. At least one. */
+  readonly sample: () => Promise<readonly [LiveSample, ...LiveSample[]]>;
+  readonly pipeline: 'direct' | 'queued';
+  readonly clock: Clock;
+  /** Milliseconds on a clock that only goes forward. */
+  readonly now: () => number;
+}
+
+const TICK_MS = 1_000;
+/** Latency is that of so many seconds. */
+const WINDOW_SECONDS = 10;
+const HISTORIES = [
+  { stepSeconds: 1, rows: 300 },
+  { stepSeconds: 10, rows: 360 },
+];
+
+/**
+ * Samples the counts once a second, also while nobody asks, so that there is a past to show. A sample costs a fifth of a millisecond, and
+ * the past 60 KiB.
+ */
+export function createLive(options: LiveOptions): LiveWatch {
+  const listeners = new Set<(event: LiveEvent) => void>();
+  const histories = HISTORIES.map(createLiveHistory);
+  const recent = new RecentSamples(options);
+  let timer: NodeJS.Timeout | undefined;
+  let ticking: Promise<void> | undefined;
+
+  const tell = (event: LiveEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+
+  const tick = async (): Promise<void> => {
+    const newRefusals = await recent.take();
+    const stats = recent.stats();
+    if (stats === undefined) return;
+    for (const history of histories) history.add(stats);
+    tell({ kind: 'stats', stats });
+    if (newRefusals.length > 0) tell({ kind: 'refusals', refusals: newRefusals });
+  };
+
+  /** Where a sample takes longer than a second, the next waits for it. */
+  const tickOnce = (): Promise<void> => {
+    ticking ??= tick().finally(() => {
+      ticking = undefined;
+    });
+    return ticking;
+  };
+
+  return {
+    tick: tickOnce,
+    start() {
+      // A sample that fails is made good by the next one.
+      const tickInBackground = () => void tickOnce().catch(() => undefined);
+      timer = setInterval(tickInBackground, TICK_MS).unref();
+      tickInBackground();
+    },
+    stop() {
+      clearInterval(timer);
+      listeners.clear();
+    },
+    async snapshot() {
+      if (recent.stats() === undefined) await tickOnce();
+      const stats = recent.stats();
+      if (stats === undefined) throw new Error('cannot show live figures: no sample was taken yet');
+      return { stats, history: histories.map((history) => history.read()), refusals: recent.refusals };
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+/** The counts of all threads at one time. */
+interface Moment {
+  /** On the clock that only goes forward, in milliseconds. */
+  readonly at: number;
+  readonly counts: LiveCounts;
+}
+
+/** The samples of the last WINDOW_SECONDS, and the last refusals. */
+class RecentSamples {
+  readonly #options: LiveOptions;
+  readonly #started: number;
+  #window: readonly Moment[] = [];
+  /** Newest first. */
+  refusals: readonly Refusal[] = [];
+
+  constructor(options: LiveOptions) {
+    this.#options = options;
+    this.#started = options.now();
+  }
+
+  /** Takes a sample of every thread. Gives the refusals since the sample before, newest first. */
+  async take(): Promise<readonly Refusal[]> {
+    const samples = await this.#options.sample();
+    const [first, ...others] = samples;
+    const counts = addLiveCounts([first.counts, ...others.map((sample) => sample.counts)]);
+    this.#window = [...this.#window, { at: this.#options.now(), counts }].slice(-WINDOW_SECONDS - 1);
+    const newRefusals = samples.flatMap((sample) => sample.refusals);
+    if (samples.length > 1) newRefusals.sort((a, b) => b.time - a.time);
+    this.refusals = [...newRefusals, ...this.refusals].slice(0, MAX_REFUSALS);
+    return newRefusals.slice(0, MAX_REFUSALS);
+  }
+
+  /** What the samples say of the service; undefined before the first. */
+  stats(): LiveStats | undefined {
+    const window = this.#window;
+    const latest = window.at(-1);
+    if (latest === undefined) return undefined;
+    const previous = window.at(-2) ?? latest;
+    const oldest = window[0] ?? latest;
+    const seconds = Math.max((latest.at - previous.at) / 1_000, 0.001);
+    const { values } = latest.counts;
+    return {
+      time: this.#options.clock(),
+      uptimeSeconds: (latest.at - this.#started) / 1_000,
+      rates: mapRates((name) => Math.max(0, values[name] - previous.counts.values[name]) / seconds),
+      totals: mapRates((name) => values[name]),
+      latency: quantiles(latest.counts.requests, oldest.counts.requests),
+      sync: quantiles(latest.counts.syncs, oldest.counts.syncs),
+      inFlightRecords: values.inFlightRecords,
+      inFlightBytes: values.inFlightBytes,
+      openFiles: values.openFiles,
+      queue: this.#options.pipeline === 'queued' ? queueOf(latest.counts) : null,
+    };
+  }
+}
+
+function mapRates(read: (name: keyof LiveRates) => number): LiveRates {
+  return {
+    batches: read('batches'),
+    refusedBatches: read('refusedBatches'),
+    failedBatches: read('failedBatches'),
+    bytes: read('bytes'),
+    accepted: read('accepted'),
+    stored: read('stored'),
+    rejected: read('rejected'),
+    deadLettered: read('deadLettered'),
+    duplicate: read('duplicate'),
+  };
+}
+
+function quantiles(now: Buckets, before: Buckets): Quantiles | null {
+  const recent = subtractBuckets(now, before);
+  const p50 = quantile(recent, 0.5);
+  const p99 = quantile(recent, 0.99);
+  return p50 === undefined || p99 === undefined ? null : { p50, p99 };
+}
+
+function queueOf({ values, breaker }: LiveCounts): LiveQueue {
+  return {
+    up: values.brokersUp > 0,
+    lagMessages: values.lagMessages,
+    lagSeconds: values.lagSeconds,
+    breaker,
+    spoolBytes: values.spoolBytes,
+    spoolBatches: values.spoolBatches,
+    spoolAgeSeconds: values.spoolAgeSeconds,
+  };
+}
