@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { findFunctions } from './support/find-functions.ts';
 
 /*
  * The house rules of ARCHITECTURE.md, held against the imports. Imports point only to the right; rooms of one rank do
  * not import each other; from outside a folder only its contract file is imported; no circles; and what no command
- * reaches does not exist.
+ * reaches does not exist. Files and functions stay short, or say why they are long.
  */
 const RANKS: readonly (readonly string[])[] = [
   ['cli'],
@@ -35,6 +36,9 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['config'],
   pino: ['log'],
 };
+
+/** A longer function has its reason in a comment in the line above it. */
+const MAX_FUNCTION_LINES = 60;
 
 const ROOT = join(import.meta.dirname, '..');
 const SRC = join(ROOT, 'src');
@@ -84,6 +88,8 @@ function isContract(file: string): boolean {
   const room = roomOf(file);
   return OPEN_ROOMS.includes(room) || file === `${room}/${room}.ts` || file === `${room}.ts`;
 }
+
+const givesReason = (line: string): boolean => /^\s*(?:\/\/|\/\*|\*).*\blong\b/i.test(line);
 
 const show = ({ from, to }: { from: string; to: string }): string => `${from} -> ${to}`;
 
@@ -165,6 +171,121 @@ describe('every source file', () => {
     expect(long.map((file) => relative(ROOT, join(SRC, file)))).toEqual([]);
   });
 });
+
+describe('every function', () => {
+  it(`of more than ${MAX_FUNCTION_LINES} lines has its reason in the line above it ("// Long: …")`, () => {
+    const tooLong = files.flatMap((file) => {
+      const text = readFileSync(join(SRC, file), 'utf8');
+      const lines = text.split('\n');
+      return findFunctions(text)
+        .filter(({ length, line }) => length > MAX_FUNCTION_LINES && !givesReason(lines[line - 2] ?? ''))
+        .map(({ head, line, length }) => `src/${file}:${line} ${length} lines: ${head}`);
+    });
+    expect(tooLong).toEqual([]);
+  });
+
+  it('is found by its text', () => {
+    const found = findFunctions(FUNCTIONS).map(({ head, length }) => [head, length]);
+    expect(found).toEqual([
+      ['export async function plain(a: string): Promise<void> {', 4],
+      ['export function createThing({', 6],
+      ['function typed(a: string): {', 5],
+      ['function withTemplate() {', 6],
+      ['return function named(a) {', 2],
+      ['const arrow = (a: number) => {', 2],
+      ['const wide = async (', 5],
+      ['items.map((item) => {', 2],
+      ['constructor(a: string) {', 4],
+      ['get size(): number {', 2],
+      ['async #run<T>(', 5],
+      ['*[Symbol.iterator](): Generator<string> {', 2],
+      ['onClose: () => {', 2],
+      ['async close(code) {', 2],
+    ]);
+  });
+
+  it('is found in the sources', () => {
+    const counts = files.map((file) => findFunctions(readFileSync(join(SRC, file), 'utf8')).length);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(1_000);
+  });
+
+  it('gives its reason in a comment, and only there', () => {
+    expect(['// Long: one table of moves.', '  /** Long, because … */', ' * as long as'].map(givesReason)).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(['const long = 1;', '// Longer than others.', ''].map(givesReason)).toEqual([false, false, false]);
+  });
+});
+
+const FUNCTIONS = `
+export async function plain(a: string): Promise<void> {
+  if (a === 'function (x) {') {
+  }
+}
+export function createThing({
+  a,
+  b,
+}: Options): Thing {
+  // function commented() {
+}
+function typed(a: string): {
+  readonly a: string;
+} {
+  return { a };
+}
+function withTemplate() {
+  return \`
+<html>
+  </html>
+\`;
+}
+  return function named(a) {
+  };
+const arrow = (a: number) => {
+};
+const wide = async (
+  a: string,
+  b: string,
+): Promise<void> => {
+};
+items.map((item) => {
+});
+class Thing extends make(a) {
+  constructor(a: string) {
+    while (a) {
+    }
+  }
+  get size(): number {
+  }
+  async #run<T>(
+    a: T,
+    b = { c: 1 },
+  ): Promise<void> {
+  }
+  *[Symbol.iterator](): Generator<string> {
+  }
+}
+const options = {
+  onClose: () => {
+  },
+  async close(code) {
+  },
+  nested: {
+  },
+};
+if (
+  a &&
+  b
+) {
+} else if (c) {
+}
+for (const a of b) {
+}
+switch (a) {
+}
+`;
 
 /** The files of one circle of imports, type imports included; empty when there is none. */
 function findCircle(): string[] {
