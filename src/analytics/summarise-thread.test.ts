@@ -57,7 +57,7 @@ describe('the summariser thread', () => {
     expect((await thread.summarise(hour(3))).records).toBe(1);
   });
 
-  it('stops with an hour in hand, and takes no more', async () => {
+  it('stops while an hour is summarised, and begins no more', async () => {
     create();
     const stuck = thread.summarise(hour(15));
     await Promise.all([expect(stuck).rejects.toThrow('the aggregator thread is stopping'), thread.stop()]);

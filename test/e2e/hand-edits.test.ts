@@ -86,7 +86,7 @@ describe('an hour file changed by hand between two runs', () => {
     ]);
   });
 
-  it('deleted: said, and begun anew', async () => {
+  it('deleted: logged, and started again', async () => {
     const { logs } = await restart(() => rm(hourFile));
     expect(logs()).toContain('shorter than committed');
     await store('/after', 2);

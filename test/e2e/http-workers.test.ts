@@ -128,7 +128,7 @@ describe('an HTTP worker', () => {
     expect(acknowledged.filter(([id]) => id >= firstDeath).length).toBeGreaterThan(100);
   });
 
-  it('in which something breaks answers what it has in hand, 503 to what comes, and is replaced', async () => {
+  it('that fails answers the requests that it has, 503 to new ones, and is replaced', async () => {
     const held = Promise.withResolvers<Receipt>();
     const waiting: unknown[] = [];
     const { log, port } = await startBefore((batch) => {

@@ -31,7 +31,7 @@ async function sendHalf(port: number) {
   const connection = await openSocket(port);
   const head = ['POST /logs HTTP/1.1', 'Host: x', 'Content-Type: application/json', 'Expect: 100-continue'];
   connection.socket.write(`${head.join('\r\n')}\r\nContent-Length: ${LENGTH}\r\n\r\n`);
-  // The service has the request in hand when it asks for the body.
+  // The service is reading the request when it asks for the body.
   await eventually(() => expect(connection.received()).toContain('100 Continue'));
   connection.socket.write(BEGINNING);
   return connection;

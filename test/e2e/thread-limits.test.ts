@@ -39,7 +39,7 @@ describe.each([1, 2])('on %i threads together', (threads) => {
     expect(refused.every(({ headers }) => Number(headers['retry-after']) >= 1)).toBe(true);
   });
 
-  it('no more bytes are in hand than server.maxInFlightBytes says', async () => {
+  it('the bytes in flight stay within server.maxInFlightBytes', async () => {
     const service = await start(threads, {
       LOGFORGE_SERVER_MAX_BODY_BYTES: '100KiB',
       LOGFORGE_SERVER_MAX_IN_FLIGHT_BYTES: '250KiB',

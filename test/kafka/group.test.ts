@@ -112,17 +112,17 @@ describe.each(clients)('a member of the group, by %s', { timeout: 120_000 }, (cl
     });
     const first = one.consume(holder);
     await begun.promise;
-    const taker = createCollector();
-    const second = two.consume(taker);
+    const successor = createCollector();
+    const second = two.consume(successor);
     await sleep(2_000);
-    expect(taker.assigned).toEqual([]);
+    expect(successor.assigned).toEqual([]);
     finish.resolve();
     await until(() => holder.ids().length === 1, 'it is stored');
     await first.stop();
-    await until(() => taker.assigned.length > 0, 'the other has the partition');
-    expect(taker.assigned[0]?.committed).toBe(1n);
+    await until(() => successor.assigned.length > 0, 'the other has the partition');
+    expect(successor.assigned[0]?.committed).toBe(1n);
     await second.stop();
-    expect(taker.ids()).toEqual([]);
+    expect(successor.ids()).toEqual([]);
   });
 
   it('says where it will read before it has read anything', async (context) => {

@@ -11,7 +11,7 @@ import type {
 
 /**
  * A broker in memory, shared by the drivers made of it: the reference model of what the real ones promise. Members of
- * the group take turns at the partitions; when one comes or goes, all of them let go and begin anew (the eager protocol).
+ * the group take turns at the partitions; when one comes or goes, all of them let go and start again (the eager protocol).
  */
 export interface MemoryBroker {
   driver(): Driver;

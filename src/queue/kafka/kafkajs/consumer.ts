@@ -19,7 +19,7 @@ import { handle, storeRest } from './read.ts';
 
 const RETRY_MS = 1_000;
 /** What telling the group goodbye may take. An unavailable broker cannot be told, and kafkajs tries for a long time. */
-const FAREWELL_MS = 4_000;
+const LEAVE_MS = 4_000;
 
 export function consumeByKafkaJs(parts: {
   readonly options: KafkaJsOptions;
@@ -84,7 +84,7 @@ async function run(member: Member, { topic, partitions }: KafkaJsOptions): Promi
   });
 }
 
-/** Waits for what is being stored, then gives the farewell its time; a farewell that takes longer is not waited for. */
+/** Waits until the work in progress is stored, then at most LEAVE_MS for the group to be told that this member leaves. */
 async function disconnect(member: Member): Promise<void> {
   const { consumer, admin, storing, started } = member;
   member.isOver = true;
@@ -92,7 +92,7 @@ async function disconnect(member: Member): Promise<void> {
   const gone = started
     .catch(() => undefined)
     .then(() => Promise.allSettled([consumer.disconnect(), admin.disconnect()]));
-  const late = Promise.allSettled(storing).then(() => sleep(FAREWELL_MS, undefined, { signal: inTime.signal }));
+  const late = Promise.allSettled(storing).then(() => sleep(LEAVE_MS, undefined, { signal: inTime.signal }));
   await Promise.race([gone, late]);
   inTime.abort();
   lose(member, new Error('the consumer is disconnected'));
