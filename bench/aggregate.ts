@@ -157,7 +157,9 @@ async function runWithNothingNew(): Promise<void> {
       },
       stop: async () => {},
     },
-    ...{ interval: 0, metrics: createMetrics({ defaultMetrics: false }), log },
+    interval: 0,
+    metrics: createMetrics({ defaultMetrics: false }),
+    log,
   });
   console.log(`\nruns over ${hours} hour files`);
   const report = async (name: string): Promise<void> => {

@@ -15,7 +15,12 @@ export async function runByAutocannon(
   const run = async (ms: number): Promise<autocannon.Result> => {
     statuses.clear();
     return autocannon({
-      ...{ url, method: 'POST', connections, pipelining, duration: ms / 1000, requests: parsed },
+      url,
+      method: 'POST',
+      connections,
+      pipelining,
+      duration: ms / 1000,
+      requests: parsed,
       setupClient: (client) => client.on('response', (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1)),
     });
   };

@@ -103,7 +103,9 @@ async function runQueued(cell: Cell, options: ServiceOptions): Promise<Run> {
     return {
       ...describeRun(cell, output, readPeak(service.pid)),
       othersCpuSeconds: Math.max(0, output.othersCpuSeconds - stored.brokerCpuSeconds),
-      ...{ recordsPerSecond, cpuSecondsPerMillion, stored },
+      recordsPerSecond,
+      cpuSecondsPerMillion,
+      stored,
     };
   } finally {
     await service.stop('SIGKILL');

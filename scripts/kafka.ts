@@ -46,18 +46,26 @@ async function status(): Promise<string> {
 async function topic(): Promise<string> {
   const log = createLog({ level: 'warn', format: 'auto' });
   const queue = createKafkaQueue({
-    ...{ client: 'kafkajs', clientId: 'logforge-admin', groupId: 'logforge-admin', topic: values.topic, log },
+    client: 'kafkajs',
+    clientId: 'logforge-admin',
+    groupId: 'logforge-admin',
+    topic: values.topic,
+    log,
     brokers: (process.env.KAFKA_BROKERS || `localhost:${port}`).split(','),
-    ...{ partitions: Number(values.partitions), replication: 1, maxMessageBytes: 49 * 1024 * 1024 },
-    ...{ compression: 'none', requireAllAcks: true, sendTimeoutMs: 5_000, sessionTimeoutMs: 10_000, watchMs: 5_000 },
+    partitions: Number(values.partitions),
+    replication: 1,
+    maxMessageBytes: 49 * 1024 * 1024,
+    compression: 'none',
+    requireAllAcks: true,
+    sendTimeoutMs: 5_000,
+    sessionTimeoutMs: 10_000,
+    watchMs: 5_000,
     fetch: { minBytes: 1, maxWaitMs: 500, maxBytesPerPartition: 1024, maxBytes: 1024 },
-    ...{
-      format: 'ndjson',
-      batchBytes: 1024,
-      batchTimeoutMs: 0,
-      maxWaitingBytes: 1024,
-      flush: { bytes: 1024, intervalMs: 1 },
-    },
+    format: 'ndjson',
+    batchBytes: 1024,
+    batchTimeoutMs: 0,
+    maxWaitingBytes: 1024,
+    flush: { bytes: 1024, intervalMs: 1 },
     metrics: createMetrics({ defaultMetrics: false }),
   });
   try {

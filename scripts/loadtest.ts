@@ -35,7 +35,12 @@ export async function runLoadTest(options: LoadTestOptions): Promise<boolean> {
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     const run = autocannon(
       {
-        ...{ url: new URL('/logs', url).href, method: 'POST', headers, requests, connections, duration },
+        url: new URL('/logs', url).href,
+        method: 'POST',
+        headers,
+        requests,
+        connections,
+        duration,
         setupClient: (client) =>
           client.on('response', (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1)),
       },

@@ -33,7 +33,10 @@ function write(hour: Hour, counts: Record<string, number> | Map<string, number>,
   const map = counts instanceof Map ? counts : new Map(Object.entries(counts));
   const records = [...map.values()].reduce((sum, count) => sum + count, 0);
   summaries.write({
-    ...{ hour, totalRequests: records, requestsPerPath: map, requestsPerUserAgent: new Map([['curl', records]]) },
+    hour,
+    totalRequests: records,
+    requestsPerPath: map,
+    requestsPerUserAgent: new Map([['curl', records]]),
     source: { bytes: records * 100, records, skippedLines },
   });
 }
@@ -111,7 +114,10 @@ describe('analytics', () => {
     ]);
     const records = 7;
     summaries.write({
-      ...{ hour: HOUR, totalRequests: records, requestsPerPath: new Map([['/', 7]]), requestsPerUserAgent: userAgents },
+      hour: HOUR,
+      totalRequests: records,
+      requestsPerPath: new Map([['/', 7]]),
+      requestsPerUserAgent: userAgents,
       source: { bytes: 700, records, skippedLines: 0 },
     });
     const { audience } = await analytics.range(HOUR, HOUR + 1, { top: 2, audience: true });

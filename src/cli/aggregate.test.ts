@@ -24,8 +24,12 @@ const line = (hour: Hour, path: string): string =>
 
 function open(): Promise<Repo> {
   return openRepo({
-    ...{ logsDir: at('logs'), dlqDir: at('dlq'), stateDir: at('state'), durability: 'os' },
-    ...{ idempotency: { windowMs: 1000, maxKeys: 10 }, maxWaitMs: 5000 },
+    logsDir: at('logs'),
+    dlqDir: at('dlq'),
+    stateDir: at('state'),
+    durability: 'os',
+    idempotency: { windowMs: 1000, maxKeys: 10 },
+    maxWaitMs: 5000,
     metrics: createMetrics({ defaultMetrics: false }),
     log: createLog({ level: 'silent', format: 'json' }),
   });

@@ -26,7 +26,10 @@ export function createCollector(
   const failures: Error[] = [];
   const batches = () => items.flatMap(({ item }) => (item.kind === 'batches' ? item.batches : []));
   return {
-    ...{ items, assigned, failures, batches },
+    items,
+    assigned,
+    failures,
+    batches,
     ids: () => batches().map(({ id }) => id),
     fatal: (error) => failures.push(error),
     assign: async (state) => {

@@ -13,7 +13,10 @@ function makeSummary(counts: readonly (readonly [string, number])[], source = {}
   const records = counts.reduce((sum, [, count]) => sum + count, 0);
   const map = new Map(counts);
   return {
-    ...{ hour: HOUR, totalRequests: records, requestsPerPath: map, requestsPerUserAgent: map },
+    hour: HOUR,
+    totalRequests: records,
+    requestsPerPath: map,
+    requestsPerUserAgent: map,
     source: { bytes: records * 100, records, skippedLines: 0, ...source },
   };
 }

@@ -12,7 +12,11 @@ function setUp(options: { failures?: number; cooldownMs?: number } = {}) {
   const calls: { settle(outcome: Outcome): void }[] = [];
   const metrics = createMetrics({ defaultMetrics: false });
   const breaker = createBreaker({
-    ...{ failures: 3, cooldownMs: 100, ...options, clock: () => now, metrics },
+    failures: 3,
+    cooldownMs: 100,
+    ...options,
+    clock: () => now,
+    metrics,
     onChange: (state) => changes.push(state),
   });
   const destination: Deliver = () =>

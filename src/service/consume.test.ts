@@ -47,9 +47,14 @@ function setUp(options: Options = {}) {
       hasBatchId: (id) => ids.has(id),
       idempotency: { find: (key) => keys.get(key), size: () => keys.size, oldest: () => undefined },
     },
-    ...{ decoders, decode: { maxRecordBytes: 1_000, extraFields: 'keep' } },
+    decoders,
+    decode: { maxRecordBytes: 1_000, extraFields: 'keep' },
     backoff: { firstMs: 1, maxMs: 8, random: () => 0, sleep: async (ms) => void pauses.push(ms) },
-    ...{ accounting, metrics, log, clock: () => 5_000, onFatal: () => undefined },
+    accounting,
+    metrics,
+    log,
+    clock: () => 5_000,
+    onFatal: () => undefined,
   });
   const outcomes = async () => {
     const { values } = await metrics.records.get();
@@ -292,12 +297,25 @@ describe('a consumer over the file repo', () => {
     const metrics = createMetrics({ defaultMetrics: false });
     const log = createTestLog();
     const repo = await openRepo({
-      ...{ logsDir: join(dir, 'logs'), dlqDir: join(dir, 'dlq'), stateDir: join(dir, 'state'), durability: 'disk' },
-      ...{ idempotency: { windowMs: 1e9, maxKeys: 100 }, maxWaitMs: 5_000, metrics, log },
+      logsDir: join(dir, 'logs'),
+      dlqDir: join(dir, 'dlq'),
+      stateDir: join(dir, 'state'),
+      durability: 'disk',
+      idempotency: { windowMs: 1e9, maxKeys: 100 },
+      maxWaitMs: 5_000,
+      metrics,
+      log,
     });
     const consumer = createConsumer({
-      ...{ repo, decoders, decode: { maxRecordBytes: 1_000, extraFields: 'keep' }, backoff: { firstMs: 1, maxMs: 8 } },
-      ...{ accounting: createAccounting(metrics), metrics, log, clock: Date.now, onFatal: () => undefined },
+      repo,
+      decoders,
+      decode: { maxRecordBytes: 1_000, extraFields: 'keep' },
+      backoff: { firstMs: 1, maxMs: 8 },
+      accounting: createAccounting(metrics),
+      metrics,
+      log,
+      clock: Date.now,
+      onFatal: () => undefined,
     });
     return { repo, consumer };
   }

@@ -48,13 +48,11 @@ async function setUp(options: { maxBytes?: number; cooldownMs?: number } = {}) {
   const breaker = createBreaker({ failures: 2, cooldownMs: options.cooldownMs ?? 5, clock: Date.now, metrics });
   const undeliverable: string[] = [];
   const spooling: Spooling = startSpooling({
-    ...{
-      deliver: breaker.wrap(destination),
-      redeliver: breaker.wrap(destination),
-      spool,
-      log,
-      backoff: { firstMs: 1, maxMs: 5 },
-    },
+    deliver: breaker.wrap(destination),
+    redeliver: breaker.wrap(destination),
+    spool,
+    log,
+    backoff: { firstMs: 1, maxMs: 5 },
     undeliverable: async ({ id }, reason) => void undeliverable.push(`${id} ${reason}`),
   });
   cleanUp.push(() => spooling.stop());

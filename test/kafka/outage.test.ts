@@ -53,7 +53,9 @@ async function takePart({ onTestFinished }: TestContext, env: Record<string, str
     await rm(dir, { recursive: true, force: true });
   });
   return {
-    ...{ begin, end, dir },
+    begin,
+    end,
+    dir,
     open: async () => {
       const pipeline = await openPipeline({ dir, env: stream.env });
       opened.push(pipeline);

@@ -50,7 +50,8 @@ async function openBehindProxy(client: string, { onTestFinished }: TestContext) 
     await rm(dir, { recursive: true, force: true });
   });
   return {
-    ...{ proxy, pipeline },
+    proxy,
+    pipeline,
     start: () => {
       const senders = startSenders(pipeline.deliver, { senders: 4, pauseMs: 10 });
       const accept = async (more: number, durability: 'broker' | 'spool') => {

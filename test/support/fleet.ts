@@ -155,7 +155,12 @@ export function createFleet(options: {
   }
 
   return {
-    ...{ start, firstStored, kill, rest, stop, dispose },
+    start,
+    firstStored,
+    kill,
+    rest,
+    stop,
+    dispose,
     receiver: () => current(receiver),
     receiverSurvives: (victims) => !victims.includes('receiver') && !(receiver === store && victims.includes('store')),
     lastWords: () => logs(),

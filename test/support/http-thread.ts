@@ -59,7 +59,9 @@ function serve(port: MessagePort, data: ServerData): void {
   const logAt = (level: 'info' | 'warn' | 'error') => (message: string, fields?: object) =>
     tell(() => remote.log({ level, message, text: JSON.stringify(fields) }));
   const { live, ...core } = createRemoteCore({
-    ...{ remote, live: remoteLive.live, log: createTestLog() },
+    remote,
+    live: remoteLive.live,
+    log: createTestLog(),
     reuse: () => undefined,
   });
   const server = createHttpServer({

@@ -89,7 +89,8 @@ export function createMemoryBroker(options: {
 
   function consume(sink: RecordSink): DriverConsumption {
     const member = createMember({
-      ...{ sink, endsOf },
+      sink,
+      endsOf,
       read: (partition, from) =>
         down ? undefined : log[partition]?.find((batch) => (batch.at(-1)?.offset ?? -1n) >= from),
       commit: (partition, next) => committed.set(partition, next),
@@ -105,7 +106,8 @@ export function createMemoryBroker(options: {
   }
 
   return {
-    ...{ log, committed },
+    log,
+    committed,
     swallowAnswers: (count) => {
       swallow = count;
     },
@@ -120,7 +122,8 @@ export function createMemoryBroker(options: {
       answers.push(...wrong);
     },
     driver: () => ({
-      ...{ produce, consume },
+      produce,
+      consume,
       topic: async () => {
         checkUp();
         return { partitions, maxMessageBytes };

@@ -38,8 +38,15 @@ export async function openPipeline(options: {
   const metrics = createMetrics({ defaultMetrics: false });
   const log = createTestLog();
   const repo = await openRepo({
-    ...{ logsDir: join(dir, 'logs'), stateDir: join(dir, 'state'), dlqDir: join(dir, 'dlq'), durability: 'disk' },
-    ...{ idempotency: { windowMs: 3_600_000, maxKeys: 10_000 }, maxWaitMs: 5_000, metrics, log, files },
+    logsDir: join(dir, 'logs'),
+    stateDir: join(dir, 'state'),
+    dlqDir: join(dir, 'dlq'),
+    durability: 'disk',
+    idempotency: { windowMs: 3_600_000, maxKeys: 10_000 },
+    maxWaitMs: 5_000,
+    metrics,
+    log,
+    files,
   });
   const lifecycle = createLifecycle(log);
   lifecycle.started('storage', () => repo.close());
@@ -128,7 +135,9 @@ export function startSenders(
     }
   });
   return {
-    ...{ acknowledged, durabilities, refused },
+    acknowledged,
+    durabilities,
+    refused,
     stop: async () => {
       over = true;
       await Promise.all(work);

@@ -15,8 +15,14 @@ export function createTestLog(): Log & { readonly entries: string[] } {
   const entries: string[] = [];
   const write = (level: string) => (message: string) => void entries.push(`${level} ${message}`);
   const log = {
-    ...{ entries, trace: write('trace'), debug: write('debug'), info: write('info') },
-    ...{ warn: write('warn'), error: write('error'), fatal: write('fatal'), child: () => log },
+    entries,
+    trace: write('trace'),
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    fatal: write('fatal'),
+    child: () => log,
   };
   return log;
 }
@@ -31,8 +37,14 @@ const tuning = {
 
 export function drivenQueue(driver: Driver, options: Partial<Parameters<typeof createDrivenQueue>[0]> = {}): Queue {
   return createDrivenQueue({
-    ...{ driver, topic: 'logs', compressed: false, ...tuning, watchMs: 60_000 },
-    ...{ metrics: createMetrics({ defaultMetrics: false }), log: createTestLog(), ...options },
+    driver,
+    topic: 'logs',
+    compressed: false,
+    ...tuning,
+    watchMs: 60_000,
+    metrics: createMetrics({ defaultMetrics: false }),
+    log: createTestLog(),
+    ...options,
   });
 }
 
@@ -44,11 +56,23 @@ export function kafkaOptions(
 ): KafkaQueueOptions {
   const name = randomUUID();
   return {
-    ...{ client, brokers, clientId: 'test', topic: `logs-${name}`, groupId: `group-${name}` },
-    ...{ partitions: 3, replication: 1, maxMessageBytes: 20 * 1024 * 1024, compression: 'none', requireAllAcks: true },
-    ...{ sendTimeoutMs: 5_000, sessionTimeoutMs: 6_000 },
+    client,
+    brokers,
+    clientId: 'test',
+    topic: `logs-${name}`,
+    groupId: `group-${name}`,
+    partitions: 3,
+    replication: 1,
+    maxMessageBytes: 20 * 1024 * 1024,
+    compression: 'none',
+    requireAllAcks: true,
+    sendTimeoutMs: 5_000,
+    sessionTimeoutMs: 6_000,
     fetch: { minBytes: 1, maxWaitMs: 100, maxBytesPerPartition: 4 * 1024 * 1024, maxBytes: 16 * 1024 * 1024 },
-    ...{ ...tuning, watchMs: 60_000, metrics: createMetrics({ defaultMetrics: false }), log: createTestLog() },
+    ...tuning,
+    watchMs: 60_000,
+    metrics: createMetrics({ defaultMetrics: false }),
+    log: createTestLog(),
     ...options,
   };
 }

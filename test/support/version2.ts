@@ -19,7 +19,9 @@ export function createStream(brokers: readonly string[], env: Readonly<Record<st
   const name = randomUUID();
   const [topic, groupId] = [`logs-${name}`, `group-${name}`];
   return {
-    ...{ brokers, topic, groupId },
+    brokers,
+    topic,
+    groupId,
     env: {
       LOGFORGE_KAFKA_BROKERS: brokers.join(','),
       LOGFORGE_KAFKA_TOPIC: topic,

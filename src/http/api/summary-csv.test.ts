@@ -7,7 +7,10 @@ const csvOf = (paths: Map<string, number>, userAgents: Map<string, number>, othe
   [
     ...summaryCsv(
       {
-        ...{ hour: 0, totalRequests: 0, requestsPerPath: paths, requestsPerUserAgent: userAgents },
+        hour: 0,
+        totalRequests: 0,
+        requestsPerPath: paths,
+        requestsPerUserAgent: userAgents,
         source: { bytes: 0, records: 0, skippedLines: 0 },
       },
       other,

@@ -42,16 +42,16 @@ function pendingDriver(options: { readonly partitions?: number; readonly maxMess
 function createSender(driver: Driver, options: Partial<SenderOptions> = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const sender = new Sender({
-    ...{
-      driver,
-      topic: 'logs',
-      metrics,
-      log: createTestLog(),
-      format: 'ndjson',
-      targetBytes: 100_000,
-      compressed: false,
-    },
-    ...{ lingerMs: 0, maxWaitingBytes: 10_000_000, ...options },
+    driver,
+    topic: 'logs',
+    metrics,
+    log: createTestLog(),
+    format: 'ndjson',
+    targetBytes: 100_000,
+    compressed: false,
+    lingerMs: 0,
+    maxWaitingBytes: 10_000_000,
+    ...options,
   });
   /** Sends; the test looks later at what came of it. */
   const send = (batch: QueuedBatch): Promise<Receipt> => {

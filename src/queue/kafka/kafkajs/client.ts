@@ -16,7 +16,10 @@ export function createKafkaJs(options: KafkaJsOptions, requestTimeout: number, r
   registerCodecs();
   const { brokers, clientId, ssl, sasl, log } = options;
   return new Kafka({
-    ...{ brokers: [...brokers], clientId, requestTimeout, retry },
+    brokers: [...brokers],
+    clientId,
+    requestTimeout,
+    retry,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     authenticationTimeout: CONNECT_TIMEOUT_MS * 2,
     logLevel: logLevel.WARN,
