@@ -85,7 +85,7 @@ describe('a CPU profile', () => {
 });
 
 describe('threads', () => {
-  it('of one name are told apart, and are forgotten when they end', async () => {
+  it('of one name get different names, and are removed when they end', async () => {
     const first = await startWorker('http-worker');
     await startWorker('http-worker');
     await startWorker('main');

@@ -70,7 +70,7 @@ describe('a keyed batch', () => {
     await expect(send('k', 'other', 'second')).rejects.toThrow(IdempotencyConflict);
   });
 
-  it('is told apart from one without a key', async () => {
+  it('differs from one without a key', async () => {
     const { once } = setUp();
     expect(await once([])).toEqual({ durability: 'disk' });
   });

@@ -8,6 +8,7 @@ import type { CreateServer } from './contract-fixture.case.ts';
 import { describeOrder } from './contract-order.case.ts';
 import { describeReads } from './contract-reads.case.ts';
 import { describeRefusals } from './contract-refusals.case.ts';
+import { describeResults } from './contract-results.case.ts';
 import { describeClose, describeDrain, describeSharing } from './contract-stop.case.ts';
 import { describeRequestTimeout } from './contract-timeout.case.ts';
 
@@ -26,6 +27,7 @@ export function describeHttpContract(name: string, create: CreateServer): void {
 /** The part of the contract that several threads on one port must keep too. */
 export function describeOnAnyThreads(create: CreateServer, threads = 1): void {
   describeBodies(create);
+  describeResults(create);
   describeRefusals(create);
   describeOrder(create);
   describeConnections(create);

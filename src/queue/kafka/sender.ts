@@ -41,7 +41,7 @@ interface Waiting {
  * Sends batches, one send at a time for each partition; batches that come meanwhile share the next send (group commit). A
  * send that fails also fails every batch that waits after it, so that none overtakes. A batch that is given a second time
  * while it is being sent is sent once: that happens when it was too late for a request and comes again from the spool. Two
- * copies in one send could not be told apart where they are stored.
+ * copies in one send would look like one batch to the consumer.
  */
 export class Sender {
   readonly #options: SenderOptions;
