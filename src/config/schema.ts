@@ -71,6 +71,12 @@ const server = section('The HTTP server.', {
     write: formatRateLimit,
     doc: 'Requests a second for each API key, or for each client address without a key (of IPv6, its /64): `off`, `100/s` (a burst of 100), `100/s burst 500`. Further requests are answered 429 with `Retry-After`.',
   }),
+  hosts: list(
+    [],
+    /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)$/,
+    'host names or addresses without a port',
+    'Names by which a browser may reach the page and every route but `POST /logs`, `/health`, `/ready` and `/metrics`; a request with another `Host` is answered 421. Empty: `localhost`, `127.0.0.1` and `[::1]` where `addr` is a loopback address, otherwise any name.',
+  ),
 });
 
 const auth = section('Authentication: who may send logs.', {
@@ -118,6 +124,24 @@ const ingestion = section('Which records are accepted, and for how long keys are
     'Whether fields other than `timestamp`, `path` and `userAgent` are stored.',
   ),
   maxRecordBytes: size('256KiB', '128B', '64MiB', 'Longest stored line, its newline included.'),
+  maxDepth: count(
+    64,
+    1,
+    1_000,
+    'Deepest nesting of a record: 1 is a record of plain values. A deeper record is invalid.',
+  ),
+  maxBatchBytes: size(
+    '64MiB',
+    '1KiB',
+    '4GiB',
+    'Largest batch, as stored lines. A larger one is answered 413, and nothing of it is stored.',
+  ),
+  maxHoursPerBatch: count(
+    1_000,
+    1,
+    100_000,
+    'Hours that the records of one batch may belong to. A batch over more is answered 400, and nothing of it is stored.',
+  ),
   idempotencyWindow: duration('24h', '1s', '8760h', 'How long an `Idempotency-Key` is remembered.'),
   idempotencyMaxKeys: count(
     1_000_000,
@@ -130,6 +154,12 @@ const ingestion = section('Which records are accepted, and for how long keys are
 const aggregation = section('Hourly summaries.', {
   enabled: toggle(true, 'Whether summaries are written.'),
   interval: duration('30s', '100ms', '24h', 'Time between two runs of the aggregator.'),
+  maxKeys: count(
+    1_000_000,
+    1,
+    100_000_000,
+    'Paths, and user agents, that one summary names: the first that came. The requests of later ones are counted in `other`.',
+  ),
 });
 
 const logging = section("The service's own log, on standard error.", {

@@ -13,6 +13,8 @@ export interface IdempotencyNote {
   readonly answer: string;
   /** Unix time in milliseconds at which the key was first used. */
   readonly time: number;
+  /** Digest of the API key that used it. Absent: no API key was asked for, or an older version remembered it without. */
+  readonly owner?: string;
 }
 
 /** The next offset to read of one partition. Offsets are 64-bit, written in decimal. */
