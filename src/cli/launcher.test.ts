@@ -99,7 +99,7 @@ test('follows links, relative and absolute, and finds Node.js beside it in a fla
 
 test('takes Node.js from the PATH when it is 26 or newer', async () => {
   const file = await install(directory, 'dist');
-  const PATH = await createPath('if [ "$1" = --version ]; then echo v26.0.0; else echo "ran $2"; fi');
+  const PATH = await createPath('if [ "$1" = --version ]; then echo v26.0.0; else echo "ran $3"; fi');
   expect(await run(file, [], { PATH })).toEqual({ code: 0, stdout: `ran ${directory}/dist/cli/main.js\n`, stderr: '' });
 });
 

@@ -98,6 +98,8 @@ function onOutputError(error: NodeJS.ErrnoException): void {
 
 if (import.meta.main) {
   const { stdout, stderr, stdin, env } = process;
+  // Without a listener this signal opens a debugger, which would run any code for whoever reaches its port.
+  process.on('SIGUSR1', () => undefined);
   stdout.on('error', onOutputError);
   stderr.on('error', () => {});
   process.exitCode = await main(process.argv.slice(2), { stdout, stderr, stdin, env });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Options, UsageError } from './command.ts';
-import { parseFlags, toCount } from './parse-flags.ts';
+import { parseFlags, toCount, toTwoDashes } from './parse-flags.ts';
 
 const options = {
   addr: { value: 'ADDR', short: 'a', help: '' },
@@ -57,4 +57,18 @@ test('counts are whole numbers within their bounds', () => {
       new UsageError(`--n must be a whole number from 0 to 10, got ${JSON.stringify(text)}`),
     );
   }
+});
+
+describe('toTwoDashes', () => {
+  const options = { config: { value: 'FILE', short: 'c', help: '' }, 'logs-dir': { value: 'DIR', help: '' } };
+
+  test('takes long flags as the flag package of Go does', () => {
+    const args = ['-config=a.yaml', '-logs-dir', '/srv/-logs', '--config', 'b'];
+    expect(toTwoDashes(args, options)).toEqual(['--config=a.yaml', '--logs-dir', '/srv/-logs', '--config', 'b']);
+  });
+
+  test('changes no short flag, no unknown flag, and nothing after --', () => {
+    const args = ['-c', 'a', '-cfile', '-verbose', '-logs', '--', '-config'];
+    expect(toTwoDashes(args, options)).toEqual(args);
+  });
 });

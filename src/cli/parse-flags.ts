@@ -39,6 +39,18 @@ export function parseFlags<O extends Options>(
   return { values: values as FlagValues<O>, positionals };
 }
 
+/**
+ * Long flags with one dash, as Go's flag package takes them (`-config=F`, `-logs-dir D`), with two. Only whole names of `options` change.
+ */
+export function toTwoDashes(args: readonly string[], options: Options): readonly string[] {
+  const end = args.indexOf('--');
+  return args.map((word, index) => {
+    const name = /^-([a-z][a-z-]+)(?:=|$)/.exec(word)?.[1];
+    const isFlag = name !== undefined && Object.hasOwn(options, name) && (end < 0 || index < end);
+    return isFlag ? `-${word}` : word;
+  });
+}
+
 function tokenize(args: readonly string[], options: Options) {
   const known = Object.entries(options).map(([name, { value, short }]) => {
     const type = value === undefined ? ('boolean' as const) : ('string' as const);

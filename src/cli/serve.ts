@@ -1,5 +1,5 @@
 import { startService } from '../app/app.ts';
-import { createLog } from '../log.ts';
+import { createLog, type Log } from '../log.ts';
 import { readBuildInfo } from './build-info.ts';
 import { type Command, EXIT } from './command.ts';
 import {
@@ -9,7 +9,7 @@ import {
   configKeyOptions,
   loadCliConfig,
 } from './config-options.ts';
-import { parseFlags } from './parse-flags.ts';
+import { parseFlags, toTwoDashes } from './parse-flags.ts';
 import { PROFILE_ENVIRONMENT, readProfileSettings, startProfiling } from './profiling.ts';
 
 const options = { ...configFileOption, ...configKeyOptions };
@@ -21,7 +21,7 @@ export const serve: Command = {
     synopsis: ['serve [OPTION]...'],
     description: [
       'Serves POST /logs until it is stopped. Version 1 (the default) stores batches in hourly files. Version 2 sends them to Kafka, and its consumers store them in the same files. Without a configuration file version 1 runs on defaults: port 8082, folders logs, analytics, state and dlq in the working directory.',
-      'SIGTERM or SIGINT stops it in order: it accepts no new requests, answers those it has, and syncs everything, all within server.shutdownTimeout. A second signal ends it at once. Nothing that was answered is lost, not even then.',
+      'SIGTERM or SIGINT stops it in order: it accepts no new requests, answers those it has, and syncs everything, all within server.shutdownTimeout. A second signal ends it at once. Nothing that was answered is lost, not even then. SIGHUP, SIGUSR1 and SIGUSR2 do nothing.',
     ],
     examples: [
       { text: 'On defaults:', command: 'logforge serve' },
@@ -36,12 +36,13 @@ export const serve: Command = {
   },
   options,
   async run(args, io) {
-    const { values } = parseFlags(args, options, { maxPositionals: 0 });
+    const { values } = parseFlags(toTwoDashes(args, options), options);
     const { config } = loadCliConfig(values, io);
     const profileSettings = readProfileSettings(io.env, config.version);
     const log = createLog({ level: config.logging.level, format: config.logging.format });
     try {
       const stopped = signalled();
+      ignoreSignals(log);
       const profiling = await startProfiling(profileSettings, log);
       try {
         const service = await startService({ config, build: readBuildInfo(), log });
@@ -66,6 +67,13 @@ export const serve: Command = {
 
 /** How long the process may live on after a stop, in milliseconds. */
 const LINGER_MS = 500;
+
+/** Without a listener these two end the process. SIGHUP is kept for reading the configuration again. */
+function ignoreSignals(log: Log): void {
+  for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
+    process.on(signal, () => log.info('this signal does nothing; SIGTERM stops the service', { signal }));
+  }
+}
 
 /** Resolves with the first signal to stop. The second ends the process, as by default. */
 function signalled(): Promise<{ readonly signal: string; readonly err?: undefined }> {

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import type { configSchema } from './schema.ts';
 
@@ -13,13 +14,36 @@ interface Rule {
 
 const DIRECTORIES = ['logsDir', 'analyticsDir', 'stateDir', 'dlqDir'] as const;
 
-const apartRules: readonly Rule[] = DIRECTORIES.flatMap((one, index) =>
-  DIRECTORIES.slice(0, index).map((other) => ({
+const apartRules: readonly Rule[] = DIRECTORIES.flatMap((one, index) => [
+  ...DIRECTORIES.slice(0, index).map((other) => ({
     keys: [`storage.${one}`, `storage.${other}`] as const,
-    broken: ({ storage }) => resolve(storage[one]) === resolve(storage[other]),
+    broken: ({ storage }: Values) => pathInside(storage[one], storage[other]) === '',
     message: `must not be the directory of storage.${other}`,
   })),
-);
+  ...DIRECTORIES.filter((other) => other !== one).map((other) => ({
+    keys: [`storage.${one}`, `storage.${other}`] as const,
+    broken: ({ storage }: Values) => !['', undefined].includes(pathInside(storage[one], storage[other])),
+    message: `must not be inside the directory of storage.${other}`,
+  })),
+]);
+
+/** The path from a folder to one that lies in it, '' when they are the same, after all symbolic links that exist. */
+function pathInside(inner: string, outer: string): string | undefined {
+  const path = relative(realPath(outer), realPath(inner));
+  const isOutside = path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path);
+  return isOutside ? undefined : path;
+}
+
+/** The path without symbolic links, as far as it exists. */
+function realPath(path: string): string {
+  const whole = resolve(path);
+  try {
+    return realpathSync(whole);
+  } catch {
+    const parent = dirname(whole);
+    return parent === whole ? whole : join(realPath(parent), basename(whole));
+  }
+}
 
 export const RULES: readonly Rule[] = [
   {

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the configuration has a ${VAR} syntax of its own.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -175,10 +175,10 @@ describe('interpolation', () => {
 
   test('happens in list items, and cannot change the structure', () => {
     const { config } = loadConfig({
-      text: 'storage:\n  logsDir: ${DIR}\nkafka:\n  brokers: ["${B}:1", "c:2"]',
-      env: { DIR: 'a\nserver: {addr: x}', B: 'b' },
+      text: 'kafka:\n  groupID: ${GROUP}\n  brokers: ["${B}:1", "c:2"]',
+      env: { GROUP: 'a\nserver: {addr: x}', B: 'b' },
     });
-    expect(config.storage.logsDir).toBe('a\nserver: {addr: x}');
+    expect(config.kafka.groupID).toBe('a\nserver: {addr: x}');
     expect(config.kafka.brokers).toEqual(['b:1', 'c:2']);
   });
 
@@ -243,9 +243,18 @@ describe('problems', () => {
       'server:\n  addr:\n',
       'c.yaml:2: server.addr: expected an address such as ":8082", "127.0.0.1:8082" or "[::1]:8082", got nothing',
     ],
-    ['storage: {logsDir: {a: 1}}', 'c.yaml:1: storage.logsDir: expected text, not empty, got a section'],
-    ['storage: {logsDir: [a]}', 'c.yaml:1: storage.logsDir: expected text, not empty, got a list'],
-    ['storage: {logsDir: ""}', 'c.yaml:1: storage.logsDir: expected text, not empty, got ""'],
+    [
+      'storage: {logsDir: {a: 1}}',
+      'c.yaml:1: storage.logsDir: expected text, not empty and without control characters, got a section',
+    ],
+    [
+      'storage: {logsDir: [a]}',
+      'c.yaml:1: storage.logsDir: expected text, not empty and without control characters, got a list',
+    ],
+    [
+      'storage: {logsDir: ""}',
+      'c.yaml:1: storage.logsDir: expected text, not empty and without control characters, got ""',
+    ],
     ['server: {threads: 1.5}', 'c.yaml:1: server.threads: expected a whole number from 1 to 64, got 1.5'],
     [
       '- a\n- b\n',
@@ -255,7 +264,10 @@ describe('problems', () => {
       '__proto__: {x: 1}',
       'c.yaml:1: __proto__: unknown key, the file may have version, server, auth, storage, ingestion, aggregation, logging, kafka, queue, consumer',
     ],
-    [`storage: {logsDir: [${'x'.repeat(3)}]}`, 'c.yaml:1: storage.logsDir: expected text, not empty, got a list'],
+    [
+      `storage: {logsDir: [${'x'.repeat(3)}]}`,
+      'c.yaml:1: storage.logsDir: expected text, not empty and without control characters, got a list',
+    ],
   ])('%j', (text, problem) => expect(problemsIn(text)).toEqual([problem]));
 
   test.each([
@@ -305,6 +317,43 @@ describe('problems', () => {
       'c.yaml:4: kafka.ssl.certFile: needs kafka.ssl.keyFile, and the other way round: set both or neither',
       'c.yaml:4: kafka.sasl.mechanism: needs kafka.sasl.username and kafka.sasl.password',
     ]);
+  });
+
+  test.each([
+    [
+      'storage: {stateDir: logs/state}',
+      'c.yaml:1: storage.stateDir: must not be inside the directory of storage.logsDir',
+    ],
+    [
+      'storage: {dlqDir: ./state/../logs/d/e}',
+      'c.yaml:1: storage.dlqDir: must not be inside the directory of storage.logsDir',
+    ],
+    [
+      'storage: {logsDir: analytics/x}',
+      'c.yaml:1: storage.logsDir: must not be inside the directory of storage.analyticsDir',
+    ],
+    [
+      'storage: {analyticsDir: .}',
+      'default: storage.logsDir: must not be inside the directory of storage.analyticsDir',
+    ],
+  ])('a folder inside another: %s', (text, problem) => expect(problemsIn(text)).toContain(problem));
+
+  test('folders side by side, one name beginning with the other, are fine', () => {
+    expect(problemsIn('storage: {logsDir: a, stateDir: a-state, dlqDir: ..a/b, analyticsDir: b/../c}')).toEqual([]);
+  });
+
+  test('a folder inside another behind a symbolic link', async () => {
+    await mkdir(join(directory, 'logs'));
+    await symlink(join(directory, 'logs'), join(directory, 'link'));
+    const text = `storage: {logsDir: '${directory}/logs', stateDir: '${directory}/link/not/yet'}`;
+    expect(problemsIn(text)).toEqual([
+      'c.yaml:1: storage.stateDir: must not be inside the directory of storage.logsDir',
+    ]);
+  });
+
+  test('a file without end', () => {
+    expect(problemsOf({ file: '/dev/zero' })[0]).toContain('the file is larger than 256KiB');
+    expect(problemsIn('auth: {enabled: true, keysFile: /dev/zero}')[0]).toContain('the file is larger than 4MiB');
   });
 
   test('between keys are not guessed at where one of them is wrong by itself', () => {

@@ -1,14 +1,15 @@
-import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { RULES } from './check.ts';
 import { isSection, keysByPath, rootSection, type Section } from './keys.ts';
 import { readKeysFile } from './keys-file.ts';
 import { ConfigError, formatSource, type Source } from './problem.ts';
+import { readFileUpTo } from './read-file.ts';
 import { configSchema } from './schema.ts';
 import { checkSetting, type Layer, type Setting } from './setting.ts';
 import { type ConfigFlags, readEnv, readFlags } from './text-layers.ts';
-import { type ListenAddress, parseAddress } from './units.ts';
+import { formatSize, type ListenAddress, parseAddress } from './units.ts';
 import { readYaml } from './yaml.ts';
+import { MAX_CONFIG_BYTES } from './yaml-limits.ts';
 
 type DeepReadonly<T> = T extends readonly (infer I)[]
   ? readonly DeepReadonly<I>[]
@@ -75,11 +76,13 @@ export function loadConfig({ file, text, env = {}, flags = {} }: ConfigInput = {
 
 function readFile(file: string | undefined, text: string | undefined, env: NonNullable<ConfigInput['env']>): Layer {
   const name = file ?? 'configuration';
-  if (text !== undefined) return readYaml({ text, file: name, env });
-  if (file === undefined) return { settings: [], problems: [] };
+  if (text === undefined && file === undefined) return { settings: [], problems: [] };
   try {
-    const decoded = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
-    return readYaml({ text: decoded, file, env });
+    const bytes = text === undefined ? readFileUpTo(name, MAX_CONFIG_BYTES) : Buffer.from(text);
+    if (bytes === undefined || bytes.length > MAX_CONFIG_BYTES) {
+      throw new Error(`the file is larger than ${formatSize(MAX_CONFIG_BYTES)}`);
+    }
+    return readYaml({ text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), file: name, env });
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
     return {

@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Problem } from './problem.ts';
+import { readFileUpTo } from './read-file.ts';
+import { formatSize } from './units.ts';
+
+const MAX_KEYS_BYTES = 4 * 1024 * 1024;
 
 /** Reads one API key a line; blank lines and `#` lines are skipped. Problems name the line, never the key. */
 export function readKeysFile(file: string): {
@@ -15,7 +18,9 @@ export function readKeysFile(file: string): {
       message,
     });
   try {
-    for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    const bytes = readFileUpTo(file, MAX_KEYS_BYTES);
+    if (bytes === undefined) throw new Error(`the file is larger than ${formatSize(MAX_KEYS_BYTES)}`);
+    for (const [index, line] of bytes.toString('utf8').split('\n').entries()) {
       const key = line.trim();
       if (key === '' || key.startsWith('#')) continue;
       if (/^[!-~]+$/.test(key)) keys.push(key);

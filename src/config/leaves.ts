@@ -37,6 +37,11 @@ export function text(
     .register(leaves, { kind: 'text', expects: empty ? 'text' : 'text, not empty', default: byDefault, doc, secret });
 }
 
+/** The path of a folder. Control characters in it are always a mistake. */
+export function folder(byDefault: string, doc: string) {
+  return matching(byDefault, /^[^\p{Cc}]+$/u, 'text, not empty and without control characters', doc);
+}
+
 export function matching(byDefault: string, pattern: RegExp, expects: string, doc: string) {
   return z
     .string()

@@ -3,6 +3,7 @@ import {
   choice,
   count,
   duration,
+  folder,
   inText,
   list,
   matching,
@@ -98,13 +99,13 @@ const auth = section('Authentication: who may send logs.', {
 });
 
 const storage = section('Folders and durability. Relative paths start at the working directory.', {
-  logsDir: text('logs', 'Records: `YYYY-MM-DD/HH.log.json`.'),
-  analyticsDir: text('analytics', 'Hourly summaries: `YYYY-MM-DD/summary_HH.json`.'),
-  stateDir: text(
+  logsDir: folder('logs', 'Records: `YYYY-MM-DD/HH.log.json`.'),
+  analyticsDir: folder('analytics', 'Hourly summaries: `YYYY-MM-DD/summary_HH.json`.'),
+  stateDir: folder(
     'state',
     'The commit journal and other private state, such as the spool of version 2. It may be backed up, not edited.',
   ),
-  dlqDir: text('dlq', 'Dead letters: `YYYY-MM-DD.ndjson`.'),
+  dlqDir: folder('dlq', 'Dead letters: `YYYY-MM-DD.ndjson`.'),
   durability: choice(
     ['disk', 'os'],
     'disk',

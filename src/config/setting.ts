@@ -35,6 +35,10 @@ export function fromText(key: Key, text: string): unknown {
 
 /** The problem with a value, if there is one. Never shows a secret. */
 export function checkSetting({ key, value, source, unset = [] }: Setting): Problem | undefined {
+  const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (texts.some((each) => typeof each === 'string' && each.includes('\0'))) {
+    return { key: key.path, source, message: 'contains a NUL character' };
+  }
   const result = key.schema.safeParse(value);
   if (result.success && value !== undefined) return undefined;
   const index = result.error?.issues[0]?.path[0];

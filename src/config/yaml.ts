@@ -3,12 +3,18 @@ import { type Interpolated, interpolate } from './interpolate.ts';
 import { describeUnknownKey, isSection, type Key, rootSection, type Section } from './keys.ts';
 import type { Problem, Source } from './problem.ts';
 import { fromText, type Layer, type Setting } from './setting.ts';
+import { findExcess } from './yaml-limits.ts';
 
 /**
  * Reads a configuration file. The document is walked by the schema, not converted: so every value keeps its line, and an
  * alias is followed no deeper than the schema goes. Each problem is listed, those of the syntax first.
  */
 export function readYaml({ text, file, env }: YamlFile): Layer {
+  const excess = findExcess(text);
+  if (excess !== undefined) {
+    const source: Source = { kind: 'file', name: file, line: excess.line };
+    return { settings: [], problems: [{ key: '', source, message: excess.message }] };
+  }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const at = (offset = 0): Source => ({ kind: 'file', name: file, line: lines.linePos(offset).line });
