@@ -25,13 +25,13 @@ coverage: setup ## Run the tests of one process; they must cover at least 90 % o
 
 ##@ Develop
 setup: $(STAMP) ## Install the dependencies, the runtime among them, and check what was installed
-	@version="$$(node --version)"; case "$$version" in v$(NODE_MAJOR).*) ;; *) \
+	@version="$$(node --version 2>/dev/null)" || exec bin/logforge version; case "$$version" in v$(NODE_MAJOR).*) ;; *) \
 	  echo "make: node is $$version, and logforge is measured on $(NODE_MAJOR)." >&2; \
 	  echo "make: the npm package \"node\" brings it; its install script must be allowed to run:" >&2; \
 	  echo "make: rm -rf node_modules && npm ci --ignore-scripts=false" >&2; exit 1;; esac
 
 $(STAMP): package.json package-lock.json
-	@npm ci --no-fund --no-audit --loglevel=error
+	@npm ci --no-fund --no-audit --loglevel=error || { bin/logforge version >/dev/null; exit 1; }
 	@touch $(STAMP)
 
 run-v1: setup ## Start version 1 (HTTP to files) on :8082

@@ -8,11 +8,13 @@ import { type SummariserCalls, serveSummariser } from '../analytics/summarise-th
 import { openHourFile } from '../repo/hour-file.ts';
 import { createSummaryFiles, type SummaryFilesOptions } from '../repo/summaries.ts';
 import { createChannel } from '../runtime/channel.ts';
+import { answerSnapshots } from '../runtime/snapshot.ts';
 
 // A thread that works on hours and their summaries, put together. The aggregator has one and analytics has one, so that
 // no question waits for a large hour. Started by runtime/thread.ts with SummaryFilesOptions.
 if (parentPort === null) throw new Error('analytics-worker must be started as a worker thread');
 yieldToOthers();
+answerSnapshots();
 const summaries = createSummaryFiles(workerData as SummaryFilesOptions);
 const channel = createChannel<object>(parentPort);
 channel.answer<SummariserCalls & SumCalls>({

@@ -7,6 +7,7 @@ import { createRemoteLive, type LiveListenerCalls } from '../live/remote-live.ts
 import { createLog } from '../log.ts';
 import { createMetrics, type MetricCounts, readCounts } from '../metrics/metrics.ts';
 import { createChannel } from '../runtime/channel.ts';
+import { answerSnapshots } from '../runtime/snapshot.ts';
 import { createHttpWorker } from './http-worker.ts';
 import { type CoreCalls, createRemoteCore } from './remote-core.ts';
 
@@ -40,6 +41,7 @@ function run(data: HttpWorkerData): void {
   const metrics = createMetrics({ defaultMetrics: false });
   const bodyBuffers = createBodyBuffers();
   const channel = createChannel<CoreCalls>(parentPort);
+  answerSnapshots();
   const remoteLive = createRemoteLive(channel.remote);
   const core = createRemoteCore({ remote: channel.remote, live: remoteLive.live, log, reuse: bodyBuffers.adopt });
   const worker = createHttpWorker({

@@ -127,3 +127,24 @@ test('says so where the program is missing', async () => {
   expect(code).toBe(1);
   expect(stderr).toContain(`cannot find the program under ${directory}`);
 });
+
+test('names what to install where its own Node.js lacks a library, and none on the PATH can stand in', async () => {
+  const file = await install(directory, 'dist');
+  const loader = 'error while loading shared libraries: libatomic.so.1: cannot open shared object file';
+  await put(join(directory, 'node_modules/node/bin/node'), `#!/bin/sh\necho "node: ${loader}" >&2\nexit 127\n`, 0o755);
+  for (const other of [undefined, 'echo v20.20.2']) {
+    const { code, stdout, stderr } = await run(file, [], { PATH: await createPath(other) });
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`logforge: cannot start Node.js: node: ${loader}`);
+    for (const remedy of ['apt-get install libatomic1', 'dnf install libatomic', 'apk add'])
+      expect(stderr).toContain(remedy);
+    await rm(join(directory, 'path'), { recursive: true });
+  }
+});
+
+test('takes Node.js from the PATH where its own cannot start', async () => {
+  const file = await install(directory, 'dist');
+  await put(join(directory, 'node_modules/node/bin/node'), '#!/bin/sh\nexit 127\n', 0o755);
+  const PATH = await createPath('if [ "$1" = --version ]; then echo v27.0.0; else echo ran; fi');
+  expect(await run(file, [], { PATH })).toEqual({ code: 0, stdout: 'ran\n', stderr: '' });
+});

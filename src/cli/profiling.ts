@@ -2,12 +2,13 @@ import { toListenAddress } from '../config/config.ts';
 import { ConfigError, type Problem } from '../config/problem.ts';
 import { createPprofServer, isLoopback, type PprofServer } from '../http/api/pprof.ts';
 import type { Log } from '../log.ts';
-import { type Capture, createProfiler } from '../runtime/profiler.ts';
+import { type Capture, createProfiler, type Profiler } from '../runtime/profiler.ts';
+import { renderSnapshot } from '../runtime/snapshot.ts';
 import type { Io } from './command.ts';
 
 export const PROFILE_ENVIRONMENT = {
   PROFILE_CAPTURE:
-    '1: write a CPU and a heap profile of the whole run when it ends, into PROFILE_DIR (profiles), named by PROFILE_NAME (v1 or v2).',
+    '1: write a CPU and a heap profile of the whole run when it ends, and what each thread then runs and waits for, into PROFILE_DIR (profiles), named by PROFILE_NAME (v1 or v2).',
   PROFILE_ENABLED:
     '1: serve live profiles under /debug/pprof/ on PROFILE_ADDR (127.0.0.1:6062), a loopback address of its own.',
 } as const;
@@ -66,7 +67,7 @@ export async function startProfiling(settings: ProfileSettings, log: Log): Promi
   const profiler = createProfiler({ log });
   let server: PprofServer | undefined;
   if (live !== undefined) {
-    server = createPprofServer({ ...live, profiler });
+    server = createPprofServer({ ...live, profiler: { ...profiler, snapshot: () => readSnapshot(profiler) } });
     const { address, port } = await server.listen();
     const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}/debug/pprof/`;
     log.info('serving profiles', { url });
@@ -83,6 +84,11 @@ export async function startProfiling(settings: ProfileSettings, log: Log): Promi
       profiler.close();
     },
   };
+}
+
+async function readSnapshot(profiler: Profiler) {
+  const data = await profiler.snapshot();
+  return { data, text: renderSnapshot(data) };
 }
 
 /** Writes the profiles also when the process ends early: by a second signal, or by an uncaught error. */

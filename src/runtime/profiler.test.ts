@@ -124,6 +124,7 @@ describe('a capture', () => {
     expect(readdirSync(join(dir, 'made')).sort()).toEqual([
       'cpu_v1.cpuprofile',
       'cpu_v1.http-worker.cpuprofile',
+      'goroutine_v1.txt',
       'heap_v1.heapprofile',
       'heap_v1.http-worker.heapprofile',
     ]);

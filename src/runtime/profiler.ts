@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CPUProfileHandle, type HeapProfileHandle, startCpuProfile } from 'node:v8';
 import type { Worker } from 'node:worker_threads';
 import type { Log } from '../log.ts';
+import { renderSnapshot, type Snapshot, takeSnapshot } from './snapshot.ts';
 
 /*
  * Profiles of this process, thread by thread, in the formats that Chrome's developer tools and speedscope read:
@@ -22,17 +23,19 @@ export interface Profiler {
   /** Samples one thread for `ms` milliseconds, less when `signal` aborts. */
   cpu(options: { readonly thread: string; readonly ms: number; readonly signal: AbortSignal }): Promise<string>;
   heap(thread: string): Promise<string>;
+  /** What every thread runs, and what it waits for. */
+  snapshot(): Promise<Snapshot>;
   /** CPU profiles of every thread from now on, those that start later included. One at a time. */
   capture(options: { readonly dir: string; readonly name: string }): Capture;
   close(): void;
 }
 
 /**
- * Writes `cpu_<name>.cpuprofile` and `heap_<name>.heapprofile`, and for each other thread `cpu_<name>.<thread>.…`. Files of
- * an earlier capture of that name are replaced.
+ * Writes `cpu_<name>.cpuprofile` and `heap_<name>.heapprofile`, for each other thread `cpu_<name>.<thread>.…`, and
+ * `goroutine_<name>.txt`, what all threads ran and waited for before they ended. Files of an earlier capture of that name are replaced.
  */
 export interface Capture {
-  /** Writes the profiles of the other threads, which end before the main one does. Never rejects. */
+  /** Writes the snapshot, then the profiles of the other threads, which end before the main one does. Never rejects. */
   writeThreads(): Promise<void>;
   /** Writes those of the main thread. Synchronous, so that it can be the last act of the process. Once; never throws. */
   writeMain(): void;
@@ -72,15 +75,21 @@ export function createProfiler({ log }: { readonly log: Pick<Log, 'info' | 'warn
     return thread;
   };
 
+  const cpu: Profiler['cpu'] = async ({ thread, ms, signal }) => {
+    const running =
+      thread === 'main' ? startCpuProfile(CPU_OPTIONS) : await find(thread).worker.startCpuProfile(CPU_OPTIONS);
+    await sleep(ms, undefined, { signal }).catch(() => undefined);
+    return mendNames(await running.stop());
+  };
+  const snapshot = (): Promise<Snapshot> => {
+    const ids = Array.from(workers, ([name, { worker }]) => [name, worker.threadId] as const);
+    return takeSnapshot({ threads: new Map([['main', 0], ...ids]), cpu });
+  };
+
   return {
     threads: () => ['main', ...workers.keys()],
-
-    async cpu({ thread, ms, signal }) {
-      const running =
-        thread === 'main' ? startCpuProfile(CPU_OPTIONS) : await find(thread).worker.startCpuProfile(CPU_OPTIONS);
-      await sleep(ms, undefined, { signal }).catch(() => undefined);
-      return mendNames(await running.stop());
-    },
+    cpu,
+    snapshot,
 
     heap: async (name) => (name === 'main' ? mainHeap.read() : readThreadHeap(find(name))),
 
@@ -88,7 +97,7 @@ export function createProfiler({ log }: { readonly log: Pick<Log, 'info' | 'warn
       const onThreads = (): void => {
         capturing = false;
       };
-      const capture = startCapture({ dir, name, workers, mainHeap, log, onThreads });
+      const capture = startCapture({ dir, name, workers, mainHeap, snapshot, log, onThreads });
       capturing = true;
       return capture;
     },
@@ -105,11 +114,12 @@ function startCapture(parts: {
   readonly name: string;
   readonly workers: ReadonlyMap<string, Thread>;
   readonly mainHeap: MainHeap;
+  readonly snapshot: () => Promise<Snapshot>;
   readonly log: Pick<Log, 'info' | 'warn'>;
   /** Threads that start from then on are not captured. */
   readonly onThreads: () => void;
 }): Capture {
-  const { dir, name, workers, mainHeap, log, onThreads } = parts;
+  const { dir, name, workers, mainHeap, snapshot, log, onThreads } = parts;
   mkdirSync(dir, { recursive: true });
   const main = startCpuProfile(CPU_OPTIONS);
   let written = false;
@@ -129,12 +139,12 @@ function startCapture(parts: {
   return {
     async writeThreads() {
       onThreads();
-      const all = Array.from(workers, ([label, thread]) =>
-        writeThread(label, thread).catch((err: unknown) =>
-          log.warn('cannot write the profile of a thread', { dir, thread: label, err }),
-        ),
-      );
-      await Promise.all(all);
+      const warn = (thread: string) => (err: unknown) =>
+        log.warn('cannot write the profile of a thread', { dir, thread, err });
+      await snapshot()
+        .then((taken) => write(`goroutine_${name}.txt`, renderSnapshot(taken)))
+        .catch(warn('all'));
+      await Promise.all(Array.from(workers, ([label, thread]) => writeThread(label, thread).catch(warn(label))));
     },
     writeMain() {
       if (written) return;

@@ -21,6 +21,7 @@ function createSource() {
       return ended.promise;
     },
     heap: async (thread) => `"heap of ${thread}"`,
+    snapshot: async () => ({ data: { threads: [] }, text: 'thread main\n' }),
   };
   return { source, asked, begun: begun.promise, end: ended.resolve, ended: ended.promise };
 }
@@ -38,6 +39,14 @@ describe('live profiles', () => {
     const text = await (await fetch(`${url}/`)).text();
     expect(text.split('\n')).toContain('/debug/pprof/profile?seconds=30&thread=front%202');
     expect(text.split('\n')).toContain('/debug/pprof/heap?thread=main');
+  });
+
+  it('gives a snapshot of all threads, as text and as JSON', async () => {
+    const url = await serve(createSource().source);
+    expect(await (await fetch(`${url}/goroutine`)).text()).toBe('thread main\n');
+    expect(await (await fetch(`${url}/goroutine?format=json`)).json()).toEqual({ threads: [] });
+    expect((await fetch(`${url}/goroutine?format=xml`)).status).toBe(400);
+    expect(await (await fetch(`${url}/`)).text()).toContain('/debug/pprof/goroutine\n');
   });
 
   it('answers a CPU profile of the given seconds as a file', async () => {

@@ -10,6 +10,8 @@ export interface ProfileSource {
   threads(): readonly string[];
   cpu(options: { readonly thread: string; readonly ms: number; readonly signal: AbortSignal }): Promise<string>;
   heap(thread: string): Promise<string>;
+  /** What every thread runs, and what it waits for: as data and as text. */
+  snapshot(): Promise<{ readonly data: object; readonly text: string }>;
 }
 
 /** Live profiles on a port of their own, for clients on this machine. */
@@ -65,7 +67,7 @@ function createPprofRoutes(profiler: ProfileSource, closing: AbortSignal): Hono 
         `/debug/pprof/profile?seconds=${DEFAULT_SECONDS}&thread=${encodeURIComponent(thread)}`,
         `/debug/pprof/heap?thread=${encodeURIComponent(thread)}`,
       ]);
-    return context.text(`${lines.join('\n')}\n`);
+    return context.text(`${['/debug/pprof/goroutine', ...lines].join('\n')}\n`);
   });
 
   app.get('/debug/pprof/profile', async (context) => {
@@ -95,6 +97,16 @@ function createPprofRoutes(profiler: ProfileSource, closing: AbortSignal): Hono 
     const thread = context.req.query('thread') ?? 'main';
     if (!profiler.threads().includes(thread)) return noSuchThread(thread);
     return download(await profiler.heap(thread), 'heap.heapprofile');
+  });
+
+  // A snapshot of all threads; the name is that of Go's profile, which programs ask for. `format=json`: as data.
+  app.get('/debug/pprof/goroutine', async (context) => {
+    const format = context.req.query('format') ?? 'text';
+    if (format !== 'text' && format !== 'json') {
+      return problem({ kind: 'bad-request', detail: 'the parameter format must be text or json' });
+    }
+    const { data, text } = await profiler.snapshot();
+    return format === 'json' ? context.json(data) : context.text(text);
   });
 
   app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
