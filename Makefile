@@ -140,6 +140,12 @@ profile-heap-v1: ## Take a heap profile from version 1
 profile-heap-v2: ## The same from version 2
 	@$(call take,$(PPROF_ADDR_V2),heap,heap_v2.heapprofile)
 
+profile-goroutine-v1: ## Take a snapshot from version 1: what each thread runs and waits for
+	@$(call take,$(PPROF_ADDR_V1),goroutine,goroutine_v1.txt)
+
+profile-goroutine-v2: ## The same from version 2
+	@$(call take,$(PPROF_ADDR_V2),goroutine,goroutine_v2.txt)
+
 profile-ui-cpu-v1: setup ## Open the last CPU profile of version 1 in speedscope, on :8085
 	@node scripts/profile-ui.ts --port 8085 $(PROFILE_DIR)/cpu_v1.cpuprofile
 
@@ -149,14 +155,17 @@ profile-ui-cpu-v2: setup ## Open that of version 2, on :8086
 profile-ui-cpu-compare: setup ## Open both side by side, on :8087
 	@node scripts/profile-ui.ts --port 8087 $(PROFILE_DIR)/cpu_v1.cpuprofile $(PROFILE_DIR)/cpu_v2.cpuprofile
 
-profile-ui-heap-v1: setup ## Open the last heap profile of version 1, on :8088
-	@node scripts/profile-ui.ts --port 8088 $(PROFILE_DIR)/heap_v1.heapprofile
+profile-ui-heap-compare: setup ## Open the last heap profiles of both versions side by side, on :8088
+	@node scripts/profile-ui.ts --port 8088 $(PROFILE_DIR)/heap_v1.heapprofile $(PROFILE_DIR)/heap_v2.heapprofile
 
-profile-ui-heap-v2: setup ## Open that of version 2, on :8089
-	@node scripts/profile-ui.ts --port 8089 $(PROFILE_DIR)/heap_v2.heapprofile
+profile-ui-goroutine-compare: setup ## Open the last snapshots of both versions side by side, on :8089
+	@node scripts/profile-ui.ts --port 8089 $(PROFILE_DIR)/goroutine_v1.txt $(PROFILE_DIR)/goroutine_v2.txt
 
-profile-ui-heap-compare: setup ## Open both side by side, on :8090
-	@node scripts/profile-ui.ts --port 8090 $(PROFILE_DIR)/heap_v1.heapprofile $(PROFILE_DIR)/heap_v2.heapprofile
+profile-ui-heap-v1: setup ## Open the last heap profile of version 1, on :8090
+	@node scripts/profile-ui.ts --port 8090 $(PROFILE_DIR)/heap_v1.heapprofile
+
+profile-ui-heap-v2: setup ## Open that of version 2, on :8091
+	@node scripts/profile-ui.ts --port 8091 $(PROFILE_DIR)/heap_v2.heapprofile
 
 # address, what, file
 take = mkdir -p $(PROFILE_DIR) && curl -fsS -o $(PROFILE_DIR)/$(3) 'http://$(1)/debug/pprof/$(2)' && echo '$(PROFILE_DIR)/$(3)'
@@ -186,4 +195,4 @@ help: ## List these targets
 .PHONY: run test coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash fuzz bench bench-micro clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
-  profile-ui-heap-v2 profile-ui-heap-compare docs docs-check metrics-check bench-docs
+  profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs

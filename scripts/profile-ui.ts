@@ -1,6 +1,6 @@
 /**
- * `make profile-ui-…`: serves profiles in speedscope on a local port, until it is interrupted. It shows one profile, or two
- * side by side.
+ * `make profile-ui-…`: serves profiles in speedscope, and snapshots as text, on a local port, until it is interrupted. It shows
+ * one, or two side by side.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
@@ -16,6 +16,7 @@ const { values, positionals: profiles } = parseArgs({
 const VIEWER = join(dirname(createRequire(import.meta.url).resolve('speedscope/package.json')), 'dist/release');
 const TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
+  txt: 'text/plain; charset=utf-8',
   js: 'text/javascript',
   css: 'text/css',
   json: 'application/json',
@@ -54,7 +55,8 @@ function sendFile(response: ServerResponse, pathname: string): void {
   const profile = at === undefined ? undefined : profiles[Number(at)];
   const path = profile ?? join(VIEWER, normalize(pathname));
   if (existsSync(path) && (profile !== undefined || path.startsWith(`${VIEWER}/`))) {
-    send(response, readFileSync(path), profile === undefined ? path.slice(path.lastIndexOf('.') + 1) : 'json');
+    const ending = path.slice(path.lastIndexOf('.') + 1);
+    send(response, readFileSync(path), profile === undefined || ending === 'txt' ? ending : 'json');
   } else {
     response.writeHead(404).end();
   }
@@ -67,6 +69,7 @@ function send(response: ServerResponse, body: string | Buffer, type: string): vo
 function page(): string {
   const frames = profiles.map((profile, i) => {
     const title = encodeURIComponent(basename(profile));
+    if (profile.endsWith('.txt')) return `<iframe title="${title}" src="/profiles/${i}"></iframe>`;
     return `<iframe title="${title}" src="/index.html#profileURL=${encodeURIComponent(`/profiles/${i}`)}&title=${title}"></iframe>`;
   });
   const style = 'html,body{margin:0;height:100%}body{display:flex}iframe{flex:1;border:0;border-left:1px solid #888}';

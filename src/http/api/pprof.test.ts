@@ -80,7 +80,7 @@ describe('live profiles', () => {
     const url = await serve(createSource().source);
     expect((await fetch(`${url}/heap?thread=unknown`)).status).toBe(404);
     expect((await fetch(`${url}/profile?thread=unknown`)).status).toBe(404);
-    expect((await fetch(`${url}/goroutine`)).status).toBe(404);
+    expect((await fetch(`${url}/block`)).status).toBe(404);
   });
 
   it('makes one CPU profile at a time', async () => {

@@ -99,7 +99,14 @@ function createPprofRoutes(profiler: ProfileSource, closing: AbortSignal): Hono 
     return download(await profiler.heap(thread), 'heap.heapprofile');
   });
 
-  // A snapshot of all threads; the name is that of Go's profile, which programs ask for. `format=json`: as data.
+  serveSnapshots(app, profiler);
+  app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
+  app.onError((error) => problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(1) }));
+  return app;
+}
+
+/** The name is that of Go's profile, which programs ask for. `format=json`: as data. */
+function serveSnapshots(app: Hono, profiler: ProfileSource): void {
   app.get('/debug/pprof/goroutine', async (context) => {
     const format = context.req.query('format') ?? 'text';
     if (format !== 'text' && format !== 'json') {
@@ -108,10 +115,6 @@ function createPprofRoutes(profiler: ProfileSource, closing: AbortSignal): Hono 
     const { data, text } = await profiler.snapshot();
     return format === 'json' ? context.json(data) : context.text(text);
   });
-
-  app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
-  app.onError((error) => problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(1) }));
-  return app;
 }
 
 function noSuchThread(thread: string): Response {
