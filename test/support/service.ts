@@ -33,6 +33,8 @@ export interface Service {
   /** Everything on stderr so far: JSON log lines. */
   logs(): string;
   signal(signal: NodeJS.Signals): void;
+  /** From now on nobody reads its stderr, as when a log shipper hangs. */
+  stopReading(): void;
   /** Sends the signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<Exit>;
 }
@@ -109,6 +111,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     exited,
     logs,
     signal: (signal) => void child.kill(signal),
+    stopReading: () => void child.stderr?.pause(),
     stop: (signal = 'SIGTERM') => {
       child.kill(signal);
       return exited;
@@ -136,6 +139,8 @@ export function launch(options: ServiceOptions & { readonly dirs: Dirs }): Launc
   child.stderr.setEncoding('utf8').on('data', (text: string) => parts.push(text));
   const { promise: exited, resolve: settle, reject } = Promise.withResolvers<Exit>();
   child.on('error', reject);
+  // Its stderr must be read to the end, or it never counts as closed.
+  child.on('exit', () => child.stderr.resume());
   child.on('close', (code, signal) => settle({ code, signal }));
   return { child, exited, logs: () => parts.join('') };
 }
