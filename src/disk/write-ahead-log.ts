@@ -69,14 +69,14 @@ export function decodeEntry(bytes: Buffer, at: number, seed = 0): LogEntry | und
   return { meta, data: payload.subarray(dataStart), end };
 }
 
-/** The entries from `start` to the last whole one. `seedOf` gives the seed of each by its place, counted from 0. */
+/** The entries from `start` to the last whole one. `seedOf` gives the seed of each by its number, from 0, and its position. */
 export function* wholeEntries(
   bytes: Buffer,
   start: number,
-  seedOf: (index: number) => number = () => 0,
+  seedOf: (index: number, position: number) => number = () => 0,
 ): Generator<LogEntry> {
   for (let at = start, index = 0; ; index++) {
-    const entry = decodeEntry(bytes, at, seedOf(index));
+    const entry = decodeEntry(bytes, at, seedOf(index, at));
     if (entry === undefined) return;
     yield entry;
     at = entry.end;

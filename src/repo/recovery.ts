@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
 import type { Log } from '../log.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
-import { type Entry, readSegments, type Segment } from './journal.ts';
+import { type Entry, readSegments, type Segment } from './journal-reader.ts';
 import { CommittedState } from './state.ts';
 
 /** What a start finds: the committed state, and the segments that it came from, which the caller retires. */
@@ -56,8 +57,10 @@ export async function recover(options: {
         size,
       });
       state.forget(file);
+      if (file.kind === 'hour') state.beginGeneration(file);
     }
   }
+  if (state.store === undefined) state.nameStore(randomBytes(8).toString('hex'));
   return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1 };
 }
 
