@@ -6,11 +6,15 @@ import type { DamagedRange } from './scan-log.ts';
 
 /** Of one file. More are counted, and said in one line. */
 const MAX_TOLD_RANGES = 100;
+const MAX_TOLD = 10_000;
 
 /** A file in which ranges are damaged. */
 export interface DamagedLog {
   readonly path: string;
   readonly damage: readonly DamagedRange[];
+  /** What `damage` counts in, when it was read already, and where in the file it begins. */
+  readonly bytes?: Buffer;
+  readonly offset?: number;
 }
 
 export interface DamageReportOptions {
@@ -25,6 +29,8 @@ export interface DamageReportOptions {
 export class DamageReport {
   readonly #damaged: DamagedFiles;
   readonly #options: DamageReportOptions;
+  /** Damage that was told in this run, and whether its bytes are kept. A reader may come to the same place again. */
+  readonly #told = new Map<string, boolean>();
 
   constructor(options: DamageReportOptions) {
     this.#damaged = new DamagedFiles(options.stateDir);
@@ -33,11 +39,14 @@ export class DamageReport {
   }
 
   /** Resolves true when `found`, if there is any, is kept: then it may be removed from where it stands. */
-  async tell(damage: Damage, found?: Buffer): Promise<boolean> {
+  async tell(damage: Damage, found?: Buffer, fields: Readonly<Record<string, unknown>> = {}): Promise<boolean> {
+    const id = `${damage.file} ${damage.offset} ${damage.reason}`;
+    const before = this.#told.get(id);
+    if (before !== undefined) return before;
     const { log, count, clock } = this.#options;
     const kept = found === undefined ? undefined : await this.#keep(damage, found);
     const { reason, ...where } = damage;
-    log.error(reason, { ...where, ...(kept !== undefined && { kept }), do: 'run `logforge verify`' });
+    log.error(reason, { ...where, ...fields, ...(kept !== undefined && { kept }), do: 'run `logforge verify`' });
     count(damage.kind, 1);
     const time = new Date(clock()).toISOString();
     try {
@@ -45,25 +54,34 @@ export class DamageReport {
     } catch (err) {
       log.error('cannot note damage; /ready does not name it', { folder: this.#damaged.folder, err });
     }
-    return found === undefined || kept !== undefined;
+    const isKept = found === undefined || kept !== undefined;
+    if (this.#told.size < MAX_TOLD) this.#told.set(id, isKept);
+    return isKept;
   }
 
-  /** Tells of the damaged ranges of a write-ahead log, in which some entries could be corrected and others not. */
-  async tellRanges(kind: Damage['kind'], logs: readonly DamagedLog[], reasons: RangeReasons): Promise<void> {
-    for (const { path, damage } of logs) {
+  /**
+   * Tells of the damaged ranges of write-ahead logs, in which some entries could be corrected and others not. Resolves true
+   * when the bytes of all ranges are kept.
+   */
+  async tellRanges(kind: Damage['kind'], damagedLogs: readonly DamagedLog[], reasons: RangeReasons): Promise<boolean> {
+    let areKept = true;
+    for (const { path, damage, offset = 0, bytes: read } of damagedLogs) {
       if (damage.length === 0) continue;
-      const bytes = readFileSync(path);
+      const bytes = read ?? readFileSync(path);
       for (const { start, end, isCorrected } of damage.slice(0, MAX_TOLD_RANGES)) {
         const reason = isCorrected ? reasons.corrected : reasons.unreadable;
-        await this.tell({ kind, file: path, offset: start, bytes: end - start, reason }, bytes.subarray(start, end));
+        const where = { kind, file: path, offset: offset + start, bytes: end - start };
+        areKept = (await this.tell({ ...where, reason }, bytes.subarray(start, end))) && areKept;
       }
       if (damage.length > MAX_TOLD_RANGES) {
+        areKept = false;
         this.#options.log.error('a file is damaged in many places; the others are not listed', {
           file: path,
           count: damage.length,
         });
       }
     }
+    return areKept;
   }
 
   async #keep({ file, offset }: Damage, found: Buffer): Promise<string | undefined> {

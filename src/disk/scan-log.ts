@@ -85,9 +85,9 @@ export function scanLog(bytes: Buffer, options: { start: number; number?: number
       take(corrected);
       continue;
     }
-    // One entry is lost, or several. Without a next one nobody can tell how many.
     at = end;
-    number = next?.number ?? number + 1;
+    // Without a next entry nobody can tell how many are lost, so their numbers are given again.
+    number = next?.number ?? number;
   }
 }
 
