@@ -46,7 +46,12 @@ export class DamageReport {
     const { log, count, clock } = this.#options;
     const kept = found === undefined ? undefined : await this.#keep(damage, found);
     const { reason, ...where } = damage;
-    log.error(reason, { ...where, ...fields, ...(kept !== undefined && { kept }), do: 'run `logforge verify`' });
+    log.error(reason, {
+      ...where,
+      ...fields,
+      ...(kept !== undefined && { kept }),
+      do: 'stop the service, and run logforge verify',
+    });
     count(damage.kind, 1);
     const time = new Date(clock()).toISOString();
     try {

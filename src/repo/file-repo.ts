@@ -35,6 +35,8 @@ export interface FileRepoOptions {
   readonly files?: FileSystem;
   readonly maxOpenFiles?: number;
   readonly segmentBytes?: number;
+  /** See recovery.ts. */
+  readonly beginsGenerations?: boolean;
   /** The largest batch that may be appended, when it is larger than a commit group. */
   readonly maxBatchBytes?: number;
   /** See commit.ts. */
@@ -61,7 +63,15 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
     const report = new DamageReport({ stateDir, count, clock, log });
     const maxCommitBytes = Math.max(MAX_COMMIT_BYTES, options.maxBatchBytes ?? 0);
     const found = { stateDir, logsDir, dataFiles, keys, damagedKeys };
-    const recovered = await recover({ files, ...found, durable, maxCommitBytes, report, log });
+    const recovered = await recover({
+      files,
+      ...found,
+      durable,
+      maxCommitBytes,
+      report,
+      log,
+      beginsGenerations: options.beginsGenerations ?? false,
+    });
     const committer = await Committer.open({
       files,
       stateDir,

@@ -22,9 +22,9 @@ import type { IdempotencyNote } from '../model/deliver.ts';
  * to a file of their own, once. The file is deleted when its newest key has left the window. So a million keys cost
  * no more than the new ones among them.
  */
-const NAMES = createSegmentNames({ prefix: 'keys-', digits: 8, suffix: '.log' });
+export const KEY_FILE_NAMES = createSegmentNames({ prefix: 'keys-', digits: 8, suffix: '.log' });
 const KEYS_PER_ENTRY = 10_000;
-const KEYS_FORM: EntryForm = { metaStart: Buffer.from('{"seq":'), seedOf: () => 0 };
+export const KEYS_FORM: EntryForm = { metaStart: Buffer.from('{"seq":'), seedOf: () => 0 };
 
 interface KeysMeta {
   readonly seq: 0;
@@ -60,8 +60,8 @@ export class IdempotencyKeys {
    */
   async load(stateDir: string): Promise<DamagedLog[]> {
     const damaged: DamagedLog[] = [];
-    for (const number of await NAMES.list(stateDir)) {
-      const path = join(stateDir, NAMES.of(number));
+    for (const number of await KEY_FILE_NAMES.list(stateDir)) {
+      const path = join(stateDir, KEY_FILE_NAMES.of(number));
       let newest = 0;
       const { entries, damage } = scanLog(readFileSync(path), { start: 0, form: KEYS_FORM });
       if (damage.length > 0) damaged.push({ path, damage });
@@ -116,7 +116,7 @@ export class IdempotencyKeys {
     const { files, stateDir, segment, durable } = options;
     const notes = options.notes.filter((note) => this.#isValid(note));
     if (notes.length > 0) {
-      const path = join(stateDir, NAMES.of(segment));
+      const path = join(stateDir, KEY_FILE_NAMES.of(segment));
       await writeKeys({ files, path, notes, durable });
       if (durable) await files.syncFolder(stateDir);
       this.#keyFiles.push({ path, newest: notes.reduce((newest, note) => Math.max(newest, note.time), 0) });

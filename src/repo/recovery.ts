@@ -6,6 +6,7 @@ import type { DataFile, DataFiles } from './data-files.ts';
 import { listHours } from './hour-file.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { type Entry, readSegments, type Segment } from './journal-reader.ts';
+import { mendKeyFile } from './mend-keys.ts';
 import { inlineWrites, restore } from './restore.ts';
 import { SequenceFile } from './sequence-file.ts';
 import { CommittedState } from './state.ts';
@@ -32,6 +33,8 @@ export interface RecoveryOptions {
   readonly maxCommitBytes: number;
   readonly report: DamageReport;
   readonly log: Log;
+  /** The folders were restored: an offset of any hour may mean another record than before. */
+  readonly beginsGenerations?: boolean;
 }
 
 /**
@@ -49,10 +52,11 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     corrected: 'an entry of the commit journal was damaged and could be corrected; nothing is lost',
     unreadable: 'the commit journal is damaged; records stay in their files',
   });
-  await report.tellRanges('keys', damagedKeys, {
+  const areKeysKept = await report.tellRanges('keys', damagedKeys, {
     corrected: 'an entry of a file of idempotency keys was damaged and could be corrected; nothing is lost',
     unreadable: 'a file of idempotency keys is damaged; repeats of some batches will be stored again',
   });
+  if (areKeysKept) for (const { path } of damagedKeys) mendKeyFile(path);
   const torn = segments.reduce((bytes, segment) => bytes + segment.tornBytes, 0);
   if (torn > 0)
     log.info('the commit journal ends in an unfinished entry, which was never acknowledged', { stateDir, bytes: torn });
@@ -67,11 +71,14 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   await restoreFiles({ ...options, state, entries, isIncomplete });
   if (isIncomplete) await keepUnknownHours(options, state);
   nameStore(state, sequence, segments);
+  if (options.beginsGenerations === true) {
+    for (const hour of await listHours(logsDir)) state.beginGeneration(dataFiles.ofHour(hour));
+  }
   return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1, sequence };
 }
 
 /** The entries that count, in order. An entry whose `seq` a later segment starts with, or goes beyond, was given up. */
-function liveEntries(segments: readonly Segment[]): Entry[] {
+export function liveEntries(segments: readonly Segment[]): Entry[] {
   const readable = segments.filter((segment) => segment.entries.length > 0);
   return readable.flatMap((segment, i) => {
     const nextSeq = readable[i + 1]?.entries[0]?.meta.seq ?? Number.POSITIVE_INFINITY;

@@ -30,10 +30,14 @@ export class SequenceFile {
   /** What the last run left. */
   readonly found: Sequence | undefined;
   readonly #files: FileSystem;
-  readonly #log: Log;
+  readonly #log: Log | undefined;
   #fd: number | undefined;
 
-  constructor({ files, logsDir, log }: { readonly files: FileSystem; readonly logsDir: string; readonly log: Log }) {
+  constructor({
+    files,
+    logsDir,
+    log,
+  }: { readonly files: FileSystem; readonly logsDir: string; readonly log: Log | undefined }) {
     this.path = join(logsDir, NAME);
     this.found = read(this.path);
     this.#files = files;
@@ -47,7 +51,7 @@ export class SequenceFile {
       await writeFully(this.#files, this.#fd, [Buffer.from(`${text} ${checksum(text)}\n`)], 0);
     } catch (err) {
       const message = 'cannot write the number of the newest commit; the next start may not notice a damaged journal';
-      this.#log.warn(message, { file: this.path, err, fold: this.path });
+      this.#log?.warn(message, { file: this.path, err, fold: this.path });
     }
   }
 
