@@ -10,6 +10,7 @@ import { serve } from './serve.ts';
 import { tail } from './tail.ts';
 import { top } from './top.ts';
 import { validate } from './validate.ts';
+import { verify } from './verify.ts';
 import { version } from './version.ts';
 
 /** Every command, in the order of the help. A new one is its file and its row here. */
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   top,
   tail,
   dlq,
+  verify,
   version,
   createCompletion(() => commands),
 ];

@@ -10,11 +10,13 @@ import { crc32 } from 'node:zlib';
  * Integers are little-endian. The checksum is the CRC-32 of the payload, continued from a seed. A log whose entries are
  * valid in their own place only derives the seed from the place; the others use 0.
  *
- * A reader goes to the last whole entry. The first entry that is cut off or fails its checksum ends the log. So do
- * zeros, which a writer may have written ahead: they read as a length of 0.
+ * Zeros may follow the last entry, because a writer wrote them ahead: they read as a length of 0. What else may follow
+ * it, or stand in the place of an entry, scan-log.ts tells apart.
  */
-const PAYLOAD_START = 8;
+export const PAYLOAD_START = 8;
 const META_START = 12;
+/** Of an entry: what stands before its meta. */
+export const ENTRY_HEAD_BYTES = META_START;
 const MIN_PAYLOAD_BYTES = META_START - PAYLOAD_START;
 
 /** An entry on its way to the disk. */
@@ -69,14 +71,14 @@ export function decodeEntry(bytes: Buffer, at: number, seed = 0): LogEntry | und
   return { meta, data: payload.subarray(dataStart), end };
 }
 
-/** The entries from `start` to the last whole one. `seedOf` gives the seed of each by its place, counted from 0. */
+/** The entries from `start` to the last whole one. `seedOf` gives the seed of each by its number, from 0, and its position. */
 export function* wholeEntries(
   bytes: Buffer,
   start: number,
-  seedOf: (index: number) => number = () => 0,
+  seedOf: (index: number, position: number) => number = () => 0,
 ): Generator<LogEntry> {
   for (let at = start, index = 0; ; index++) {
-    const entry = decodeEntry(bytes, at, seedOf(index));
+    const entry = decodeEntry(bytes, at, seedOf(index, at));
     if (entry === undefined) return;
     yield entry;
     at = entry.end;

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DamagedLog } from '../disk/damage-report.ts';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { type EntryForm, scanLog } from '../disk/scan-log.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
-import { encodeEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
+import { encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
 import type { Clock } from '../model/clock.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
 
@@ -20,8 +22,9 @@ import type { IdempotencyNote } from '../model/deliver.ts';
  * to a file of their own, once. The file is deleted when its newest key has left the window. So a million keys cost
  * no more than the new ones among them.
  */
-const NAMES = createSegmentNames({ prefix: 'keys-', digits: 8, suffix: '.log' });
+export const KEY_FILE_NAMES = createSegmentNames({ prefix: 'keys-', digits: 8, suffix: '.log' });
 const KEYS_PER_ENTRY = 10_000;
+export const KEYS_FORM: EntryForm = { metaStart: Buffer.from('{"seq":'), seedOf: () => 0 };
 
 interface KeysMeta {
   readonly seq: 0;
@@ -51,12 +54,18 @@ export class IdempotencyKeys {
     this.#clock = clock;
   }
 
-  /** Reads the key files of a state folder. The keys that are still in the journal come by `remember`. */
-  async load(stateDir: string): Promise<void> {
-    for (const number of await NAMES.list(stateDir)) {
-      const path = join(stateDir, NAMES.of(number));
+  /**
+   * Reads the key files of a state folder. The keys that are still in the journal come by `remember`. Gives the files that
+   * are damaged.
+   */
+  async load(stateDir: string): Promise<DamagedLog[]> {
+    const damaged: DamagedLog[] = [];
+    for (const number of await KEY_FILE_NAMES.list(stateDir)) {
+      const path = join(stateDir, KEY_FILE_NAMES.of(number));
       let newest = 0;
-      for (const { meta } of wholeEntries(readFileSync(path), 0)) {
+      const { entries, damage } = scanLog(readFileSync(path), { start: 0, form: KEYS_FORM });
+      if (damage.length > 0) damaged.push({ path, damage });
+      for (const { meta } of entries) {
         // The checksum holds, so this is what `writeKeys` wrote.
         for (const note of (meta as KeysMeta).keys) {
           newest = Math.max(newest, note.time);
@@ -65,6 +74,7 @@ export class IdempotencyKeys {
       }
       this.#keyFiles.push({ path, newest });
     }
+    return damaged;
   }
 
   find(key: string): IdempotencyNote | undefined {
@@ -106,7 +116,7 @@ export class IdempotencyKeys {
     const { files, stateDir, segment, durable } = options;
     const notes = options.notes.filter((note) => this.#isValid(note));
     if (notes.length > 0) {
-      const path = join(stateDir, NAMES.of(segment));
+      const path = join(stateDir, KEY_FILE_NAMES.of(segment));
       await writeKeys({ files, path, notes, durable });
       if (durable) await files.syncFolder(stateDir);
       this.#keyFiles.push({ path, newest: notes.reduce((newest, note) => Math.max(newest, note.time), 0) });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diskFileSystem } from '../disk/file-system.ts';
 import { DataFiles } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
-import { JournalWriter, readSegments } from './journal.ts';
+import { JournalWriter, LaterJournalError } from './journal.ts';
+import { readSegments } from './journal-reader.ts';
 import { CommittedState } from './state.ts';
 
 const dataFiles = new DataFiles({ logsDir: '/logs', dlqDir: '/dlq' });
@@ -30,24 +31,87 @@ describe('a journal segment', () => {
     return { path: journal.path, ends };
   }
 
-  it('has the form that earlier versions read and write', async () => {
+  /** An entry as it stands in a segment, made without the code under test. */
+  function entry(json: string, data: string, seed: number): Buffer {
+    const payload = Buffer.concat([Buffer.alloc(4), Buffer.from(json + data)]);
+    payload.writeUInt32LE(json.length);
+    const head = Buffer.alloc(8);
+    head.writeUInt32LE(payload.length);
+    head.writeUInt32LE(crc32(payload, seed), 4);
+    return Buffer.concat([head, payload]);
+  }
+
+  /** The seed of an entry of segment 7. */
+  function seedOf(position: number): number {
+    const place = Buffer.alloc(10);
+    place.writeUInt32LE(7, 0);
+    place.writeUInt32LE(position, 4);
+    return crc32(Buffer.concat([Buffer.from('LFJRNL2\n'), place]));
+  }
+
+  const SEGMENT_NAME = 'journal-00000007.log';
+  const write = (...parts: readonly (string | Buffer)[]) =>
+    writeFileSync(join(stateDir, SEGMENT_NAME), Buffer.concat(parts.map((part) => Buffer.from(part))));
+  const read = async () => (await readSegments(stateDir, dataFiles))[0]?.entries;
+
+  it('has this form', async () => {
     const { path, ends } = await writeSegment();
-    expect(path).toBe(join(stateDir, 'journal-00000007.log'));
-    const entry = (json: string, data: string): Buffer => {
-      const payload = Buffer.concat([Buffer.alloc(4), Buffer.from(json + data)]);
-      payload.writeUInt32LE(json.length);
-      const head = Buffer.alloc(8);
-      head.writeUInt32LE(payload.length);
-      head.writeUInt32LE(crc32(payload), 4);
-      return Buffer.concat([head, payload]);
-    };
+    expect(path).toBe(join(stateDir, SEGMENT_NAME));
+    const snapshot = entry('{"seq":3}', '', seedOf(8));
     expect(readFileSync(path).subarray(0, ends[1])).toEqual(
       Buffer.concat([
-        Buffer.from('LFJRNL1\n'),
-        entry('{"seq":3}', ''),
-        entry('{"seq":4,"files":[["2025-11-22T10",10,3]]}', 'abc'),
+        Buffer.from('LFJRNL2\n'),
+        snapshot,
+        entry('{"seq":4,"files":[["2025-11-22T10",10,3]]}', 'abc', seedOf(8 + snapshot.length)),
       ]),
     );
+  });
+
+  it('is read in the form of version 1.0.0 too', async () => {
+    const json = '{"seq":4,"files":[["2025-11-22T10",10,3]]}';
+    write('LFJRNL1\n', entry('{"seq":3}', '', 0), entry(json, 'abc', 0));
+    expect((await read())?.map(({ meta, data }) => [meta.seq, data.toString()])).toEqual([
+      [3, ''],
+      [4, 'abc'],
+    ]);
+  });
+
+  it('is valid in its own place only', async () => {
+    const { path } = await writeSegment();
+    renameSync(path, join(stateDir, 'journal-00000008.log'));
+    expect(await read()).toEqual([]);
+  });
+
+  it('keeps the owner of a key, the name of the store and the generations of hours', async () => {
+    const key = { key: 'k', bodyHash: 'h', answer: '{}', time: 1, owner: 'o' };
+    const file = dataFiles.named('2025-11-22T10');
+    const snapshot = { seq: 3, keys: [key], store: 's', generations: [[file, 2] as const] };
+    const journal = await JournalWriter.create({ files: diskFileSystem, stateDir, durable: true, number: 7, snapshot });
+    await journal.close();
+    expect((await read())?.map(({ meta }) => meta)).toEqual([snapshot]);
+  });
+
+  it('may have members that a reader skips', async () => {
+    write('LFJRNL2\n', entry('{"seq":3,"x-hint":[1]}', '', seedOf(8)));
+    expect(await read()).toHaveLength(1);
+  });
+
+  it.each([
+    ['another form', Buffer.concat([Buffer.from('LFJRNL3\n'), Buffer.alloc(100, 1)]), 'its form is LFJRNL3'],
+    ['a form of many numbers', Buffer.from('LFJRNL12'), 'its form is LFJRNL12'],
+    ['an unknown member', '{"seq":3,"positions":[["a","1"]]}', 'an entry has the unknown member "positions"'],
+    ['a file of another stream', '{"seq":3,"files":[["events/2025-11-22T10",1,0]]}', 'an entry names the unknown file'],
+    [
+      'a file of another form',
+      '{"seq":3,"files":[["2025-11-22T10",1,0,{"form":"gzip"}]]}',
+      'the file "2025-11-22T10" has an unknown form',
+    ],
+  ])('of a later version, with %s, is refused', async (_, content, reason) => {
+    if (typeof content === 'string') write('LFJRNL2\n', entry(content, '', seedOf(8)));
+    else write(content);
+    const reading = read();
+    await expect(reading).rejects.toThrow(`a later version of logforge wrote it (${reason}`);
+    await expect(reading).rejects.toHaveProperty('cause', expect.any(LaterJournalError));
   });
 
   it('is read to its last whole entry, without the zeros written ahead', async () => {
@@ -67,21 +131,50 @@ describe('a journal segment', () => {
     expect(segment?.entries.map(({ meta }) => meta.seq)).toEqual([3, 4]);
     expect(segment?.entries[1]?.data.toString()).toBe('abc');
     expect(segment?.entries[1]?.meta.files).toEqual([[dataFiles.named('2025-11-22T10'), 10, 3]]);
-    bytes.write('junk', length + 100);
-    writeFileSync(path, bytes);
-    expect((await readSegments(stateDir, dataFiles))[0]?.tornBytes).toBe(104);
+    expect(segment?.damage).toEqual([]);
   });
 
-  it('without its magic has no entries', async () => {
+  it('shows what it is by its entries when its magic is damaged', async () => {
     const { path } = await writeSegment();
     writeFileSync(path, readFileSync(path).fill('X', 0, 1));
-    expect((await readSegments(stateDir, dataFiles)).map(({ number, entries }) => [number, entries])).toEqual([
-      [7, []],
-    ]);
+    const [segment] = await readSegments(stateDir, dataFiles);
+    expect(segment?.entries.map(({ meta }) => meta.seq)).toEqual([3, 4]);
+    expect(segment?.damage).toEqual([{ start: 0, end: 8, isCorrected: true }]);
+  });
+
+  it('is damaged when nothing in it can be read', async () => {
+    write('some other file');
+    const [segment] = await readSegments(stateDir, dataFiles);
+    expect(segment).toMatchObject({ entries: [], damage: [{ start: 0, end: 15, isCorrected: false }], tornBytes: 0 });
+  });
+
+  it('was not finished when it is empty, or only began', async () => {
+    for (const content of [
+      Buffer.alloc(0),
+      Buffer.alloc(600),
+      Buffer.from('LFJR'),
+      Buffer.from('LFJRNL2\n\x10\0\0\0'),
+    ]) {
+      write(content);
+      expect(await readSegments(stateDir, dataFiles)).toMatchObject([{ entries: [], damage: [] }]);
+    }
   });
 });
 
 describe('committed state', () => {
+  it('keeps the name of the store and the generations in every snapshot', () => {
+    const state = new CommittedState();
+    const file = dataFiles.named('2025-11-22T10');
+    expect([state.store, state.generation(file)]).toEqual([undefined, 0]);
+    expect(state.snapshot(() => true)).not.toHaveProperty('generations');
+    state.nameStore('s');
+    state.beginGeneration(file);
+    state.beginGeneration(file);
+    const copy = new CommittedState();
+    copy.apply(state.snapshot(() => false));
+    expect([copy.store, copy.generation(file)]).toEqual(['s', 2]);
+  });
+
   it('keeps an hour as changed when it grew in the entry that advances the aggregator’s cursor', () => {
     const state = new CommittedState();
     const hour = 489_730;

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
-import { type EncodedEntry, encodeEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
+import { type EncodedEntry, encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
@@ -13,18 +13,35 @@ import type { DataFile, DataFiles } from './data-files.ts';
  *
  *   <stateDir>/journal-<number>.log          counting up; two while the older one is being retired, otherwise one
  *
- *   segment = "LFJRNL1\n" entry*             the first entry is a snapshot of the state
- *   entry                                    as disk/write-ahead-log.ts draws it, with seed 0:
- *     meta  = EntryMeta below, as JSON       a data file stands in it by its name (data-files.ts)
+ *   segment = "LFJRNL2\n" entry*             the first entry is a snapshot of the state
+ *   entry                                    as disk/write-ahead-log.ts draws it:
+ *     seed  = CRC-32 of "LFJRNL2\n", the segment's number u32 and the entry's position u48
+ *     meta  = EntryMeta below, as JSON       begins with {"seq":
  *     data  = inline data                    the bytes of the files in `files`, one after the other
+ *
+ *   files       = [[name, length, inline], …]    a data file stands in it by its name (data-files.ts)
+ *   generations = [[name, generation], …]        of hours whose generation is above 0
+ *   keys        = [IdempotencyNote, …]           with `owner` where an API key was asked for
+ *
+ * The seed makes an entry valid in its own place only, so a reader can find the next entry after a damaged one.
+ *
+ * Later versions add to this form and do not replace it. The room is this rule: a member of the meta whose name begins
+ * with `x-` may be skipped; its loss costs work, not records. Any other member, and any name of a file, that a reader does
+ * not know comes from a later version, and the start stops before it changes anything. So these are free for later use:
+ *   files       = [name, length, inline, {form?, logical?}]   form: plain when left out. logical: the length of the lines,
+ *                                                             when `length` is that of a compressed file
+ *   name        = <stream>/<hour>                             an hour of another stream than access
+ *   positions   = [[source, next], …]                         how far a source has been read; for Kafka it is `offsets`
+ * A new member inside a note needs a kind of note of its own, because readers do not look for it.
+ *
+ * Journal 1 ("LFJRNL1\n", version 1.0.0) has seed 0, and no `store`, `generations` or `owner`. It is read, not written.
  *
  * An entry either names what was written to the data files and synced there (`inline` 0), or carries the bytes itself.
  * A small commit then takes one sync instead of two rounds, and its data files are synced later.
- * An entry that is cut off or fails its checksum was never acknowledged. It and the entries after it do not count.
  *
  * Zeros are written ahead of small entries: a sync takes half the time when the file does not grow (bench/sync.ts).
  */
-const MAGIC = Buffer.from('LFJRNL1\n');
+export const MAGIC = Buffer.from('LFJRNL2\n');
 const NAMES = createSegmentNames({ prefix: 'journal-', digits: 8, suffix: '.log' });
 
 /** Written after an entry of up to SMALL_ENTRY bytes that ends beyond the zeros written before. */
@@ -46,75 +63,94 @@ export interface EntryMeta {
   readonly summarised?: readonly (readonly [hour: Hour, bytes: number])[];
   /** In a snapshot: hours whose file is longer than the aggregator's cursor. */
   readonly changed?: readonly Hour[];
+  /** In a snapshot: the random name that the state folder got when it was made. It never changes. */
+  readonly store?: string;
+  /** Hours in which an offset may be given a second time: their generation by now. Those of generation 0 are left out. */
+  readonly generations?: readonly (readonly [file: DataFile, generation: number])[];
 }
 
-type StoredMeta = Omit<EntryMeta, 'files'> & {
+type StoredMeta = Omit<EntryMeta, 'files' | 'generations'> & {
   readonly files?: readonly (readonly [name: string, length: number, inline: number])[];
+  readonly generations?: readonly (readonly [name: string, generation: number])[];
 };
 
-export interface Entry {
-  readonly meta: EntryMeta;
-  readonly data: Buffer;
-}
+/** Every member that this version writes. */
+const MEMBERS: ReadonlySet<string> = new Set([
+  'seq',
+  'files',
+  'keys',
+  'offsets',
+  'batchIds',
+  'summarised',
+  'changed',
+  'store',
+  'generations',
+] satisfies (keyof EntryMeta)[]);
+const SKIPPED_MEMBERS = 'x-';
 
-/** The entry as it stands in the file. */
-function encode(meta: EntryMeta, data: readonly Buffer[]): EncodedEntry {
-  const { files, ...rest } = meta;
-  const stored: StoredMeta =
-    files === undefined
-      ? rest
-      : { ...meta, files: files.map(([{ name }, length, inline]) => [name, length, inline] as const) };
-  const entry = encodeEntry(stored, data);
-  sealEntry(entry);
-  return entry;
-}
-
-/** The checksum of the entry holds, so `meta` is what `encode` wrote. */
-function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
-  const { files, ...rest } = meta as StoredMeta;
-  if (files === undefined) return rest;
-  return { ...rest, files: files.map(([name, length, inline]) => [dataFiles.named(name), length, inline] as const) };
-}
-
-export interface Segment {
-  readonly number: number;
-  readonly path: string;
-  readonly entries: readonly Entry[];
-  /** Bytes after the last whole entry, without trailing zeros: a commit that was running when the process ended. */
-  readonly tornBytes: number;
-}
-
-/** The segments of a state folder, oldest first. One whose snapshot cannot be read has no entries. */
-export async function readSegments(stateDir: string, dataFiles: DataFiles): Promise<Segment[]> {
-  const numbers = await NAMES.list(stateDir);
-  return numbers.map((number) => {
-    const path = segmentPath(stateDir, number);
-    try {
-      return readSegment(number, path, dataFiles);
-    } catch (error) {
-      throw new Error(`cannot read the commit journal file=${path}`, { cause: error });
-    }
-  });
-}
-
-function readSegment(number: number, path: string, dataFiles: DataFiles): Segment {
-  const bytes = readFileSync(path);
-  const entries: Entry[] = [];
-  let end = 0;
-  if (bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
-    for (const { meta, data, end: next } of wholeEntries(bytes, MAGIC.length)) {
-      entries.push({ meta: decodeMeta(meta, dataFiles), data });
-      end = next;
-    }
+/** A later version of logforge wrote the journal, so this one must not go on from it. */
+export class LaterJournalError extends Error {
+  override readonly name = 'LaterJournalError';
+  constructor(found: string, options?: ErrorOptions) {
+    super(
+      `a later version of logforge wrote it (${found}); nothing was changed; start that version, or restore the backup from before the upgrade`,
+      options,
+    );
   }
-  return { number, path, entries, tornBytes: lengthWithoutZeros(bytes, end) - end };
 }
 
-/** The length up to the last byte after `start` that is not zero. */
-function lengthWithoutZeros(bytes: Buffer, start: number): number {
-  let length = bytes.length;
-  while (length > start && bytes[length - 1] === 0) length--;
-  return length;
+/** The entry as it stands in the file, without its checksum. */
+function encode(meta: EntryMeta, data: readonly Buffer[]): EncodedEntry {
+  const { files, generations, ...rest } = meta;
+  const stored: StoredMeta =
+    files === undefined && generations === undefined
+      ? rest
+      : {
+          ...rest,
+          ...(files && { files: files.map(([{ name }, length, inline]) => [name, length, inline] as const) }),
+          ...(generations && { generations: generations.map(([{ name }, generation]) => [name, generation] as const) }),
+        };
+  return encodeEntry(stored, data);
+}
+
+/** The checksum of the entry holds, so `meta` is what `encode` wrote, in this version or another. */
+export function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
+  const { files, generations, ...rest } = meta as StoredMeta;
+  for (const name of Object.keys(rest)) {
+    if (MEMBERS.has(name) || name.startsWith(SKIPPED_MEMBERS)) continue;
+    throw new LaterJournalError(`an entry has the unknown member ${JSON.stringify(name)}`);
+  }
+  return {
+    ...rest,
+    ...(files && { files: files.map((note) => decodeFileNote(note, dataFiles)) }),
+    ...(generations && {
+      generations: generations.map(([name, generation]) => [namedFile(name, dataFiles), generation] as const),
+    }),
+  };
+}
+
+function decodeFileNote(note: readonly [name: string, length: number, inline: number], dataFiles: DataFiles): FileNote {
+  const [name, length, inline, ...more] = note;
+  if (more.length > 0) throw new LaterJournalError(`the file ${JSON.stringify(name)} has an unknown form`);
+  return [namedFile(name, dataFiles), length, inline];
+}
+
+function namedFile(name: string, dataFiles: DataFiles): DataFile {
+  try {
+    return dataFiles.named(name);
+  } catch (cause) {
+    throw new LaterJournalError(`an entry names the unknown file ${JSON.stringify(name)}`, { cause });
+  }
+}
+
+const PLACE = Buffer.alloc(10);
+const MAGIC_SEED = crc32(MAGIC);
+
+/** The seed of the checksum of the entry at `position` in this segment. */
+export function seedAt(segment: number, position: number): number {
+  PLACE.writeUInt32LE(segment, 0);
+  PLACE.writeUIntLE(position, 4, 6);
+  return crc32(PLACE, MAGIC_SEED);
 }
 
 /** Deletes retired segments, oldest first, so that a crash always leaves the newest ones. */
@@ -122,7 +158,12 @@ export async function removeSegments(segments: readonly { readonly path: string 
   for (const segment of segments) await unlink(segment.path);
 }
 
-function segmentPath(stateDir: string, number: number): string {
+/** The numbers of the segments in a state folder, in ascending order. */
+export function listSegments(stateDir: string): Promise<number[]> {
+  return NAMES.list(stateDir);
+}
+
+export function segmentPath(stateDir: string, number: number): string {
   return join(stateDir, NAMES.of(number));
 }
 
@@ -161,7 +202,9 @@ export class JournalWriter {
     const journal = new JournalWriter({ files, durable, number, path, fd });
     try {
       await files.truncate(path, 0);
-      const { buffers, bytes } = encode(snapshot, []);
+      const entry = encode(snapshot, []);
+      sealEntry(entry, seedAt(number, MAGIC.length));
+      const { buffers, bytes } = entry;
       await writeFully(files, fd, [MAGIC, ...buffers], 0);
       if (durable) {
         await files.sync(fd);
@@ -186,7 +229,9 @@ export class JournalWriter {
    * start a new segment: then the entry does not count.
    */
   async append(meta: EntryMeta, data: readonly Buffer[], options: { readonly sync: boolean }): Promise<void> {
-    const { buffers, bytes } = encode(meta, data);
+    const entry = encode(meta, data);
+    sealEntry(entry, seedAt(this.number, this.#length));
+    const { buffers, bytes } = entry;
     try {
       await writeFully(this.#files, this.#fd, buffers, this.#length);
       await this.#writeAhead(this.#length + bytes, bytes);

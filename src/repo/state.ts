@@ -16,6 +16,9 @@ export class CommittedState {
   readonly #batchIds = new BatchIdSet();
   /** Hours whose file is longer than the aggregator's cursor. */
   readonly #changed = new Set<Hour>();
+  #store: string | undefined;
+  /** Those above 0. */
+  readonly #generations = new Map<DataFile, number>();
 
   /** The number that the next entry takes. */
   get nextSeq(): number {
@@ -34,6 +37,8 @@ export class CommittedState {
     for (const note of meta.offsets ?? []) this.#offsets.set(`${note.topic}/${note.partition}`, note);
     for (const id of meta.batchIds ?? []) this.#batchIds.add(id);
     for (const hour of meta.changed ?? []) this.#changed.add(hour);
+    this.#store = meta.store ?? this.#store;
+    for (const [file, generation] of meta.generations ?? []) this.#generations.set(file, generation);
   }
 
   /** The first entry of a new segment. Forgets the files that `keep` does not want. */
@@ -45,6 +50,8 @@ export class CommittedState {
       offsets: [...this.#offsets.values()],
       batchIds: this.#batchIds.toTexts(),
       changed: [...this.#changed],
+      ...(this.#store !== undefined && { store: this.#store }),
+      ...(this.#generations.size > 0 && { generations: [...this.#generations] }),
     };
   }
 
@@ -61,6 +68,40 @@ export class CommittedState {
   forget(file: DataFile): void {
     this.#lengths.delete(file);
     if (file.kind === 'hour') this.#changed.add(file.hour);
+  }
+
+  /** The next entry gets at least this number. */
+  raiseNextSeq(seq: number): void {
+    this.#seq = Math.max(this.#seq, seq);
+  }
+
+  /** What a start found out about a file, when the journal does not know all of it. */
+  setLength(file: DataFile, length: number): void {
+    this.#lengths.set(file, length);
+    if (file.kind === 'hour') this.#changed.add(file.hour);
+  }
+
+  /** The aggregator looks at the hour again. */
+  markChanged(hour: Hour): void {
+    this.#changed.add(hour);
+  }
+
+  /** The random name of the state folder; undefined until it has got one. */
+  get store(): string | undefined {
+    return this.#store;
+  }
+
+  nameStore(name: string): void {
+    this.#store = name;
+  }
+
+  generation(file: DataFile): number {
+    return this.#generations.get(file) ?? 0;
+  }
+
+  /** From now on an offset in the file may mean another record than before. */
+  beginGeneration(file: DataFile): void {
+    this.#generations.set(file, this.generation(file) + 1);
   }
 
   isChanged(hour: Hour): boolean {

@@ -1,0 +1,158 @@
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTestLog } from '../../test/support/queues.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import { type Hour, hourToIso, parseHour } from '../model/hour.ts';
+import { openSpool } from '../queue/spool/spool.ts';
+import { DataFiles } from '../repo/data-files.ts';
+import { openRepo } from '../repo/file-repo.ts';
+import { readSegments } from '../repo/journal-reader.ts';
+import { EXIT } from './command.ts';
+import { createTestIo } from './test-io.case.ts';
+import { verify } from './verify.ts';
+
+const HOUR: Hour = parseHour('2015-05-17T10') ?? 0;
+let folder: string;
+beforeEach(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'logforge-verify-'));
+});
+afterEach(() => fs.rmSync(folder, { recursive: true }));
+
+const at = (...parts: string[]): string => join(folder, ...parts);
+const hourFile = () => at('logs', '2015-05-17', '10.log.json');
+const line = (n: number): string =>
+  `${JSON.stringify({ timestamp: hourToIso(HOUR), path: `/${n}`, userAgent: 'curl' })}\n`;
+
+function open() {
+  return openRepo({
+    logsDir: at('logs'),
+    dlqDir: at('dlq'),
+    stateDir: at('state'),
+    durability: 'os',
+    idempotency: { windowMs: 1000, maxKeys: 10 },
+    maxWaitMs: 5000,
+    metrics: createMetrics({ defaultMetrics: false }),
+    log: createTestLog(),
+  });
+}
+
+/** Stores records and leaves the folders as a kill does: the journal still has an entry for each. */
+async function store(count: number): Promise<void> {
+  const repo = await open();
+  for (let n = 0; n < count; n++) await repo.append([{ hour: HOUR, count: 1, lines: Buffer.from(line(n)) }]);
+  fs.cpSync(folder, `${folder}-killed`, { recursive: true });
+  await repo.close();
+  fs.rmSync(folder, { recursive: true });
+  fs.renameSync(`${folder}-killed`, folder);
+}
+
+const journal = () => at('state', fs.readdirSync(at('state')).find((name) => name.startsWith('journal-')) ?? '');
+
+function change(path: string, position: number, bytes: number): void {
+  fs.writeFileSync(path, fs.readFileSync(path).fill(7, position, position + bytes));
+}
+
+async function run(...args: string[]) {
+  const { io, stdout, stderr } = createTestIo({ env: { LOGFORGE_LOGGING_FORMAT: 'json' } });
+  const folders = ['logs', 'analytics', 'state', 'dlq'].flatMap((name) => [`--${name}-dir`, at(name)]);
+  return { status: await verify.run([...folders, ...args], io), stdout: stdout(), stderr: stderr() };
+}
+
+const lines = () => fs.readFileSync(hourFile(), 'utf8');
+const all = (count: number) => Array.from({ length: count }, (_, n) => line(n)).join('');
+
+describe('logforge verify', () => {
+  it('finds no damage where there is none, also after a kill, and changes nothing', async () => {
+    await store(5);
+    const before = fs.readFileSync(journal());
+    const { status, stdout } = await run();
+    expect(stdout).toMatch(/\nok +\S+10\.log\.json +5 lines\nno damage found\n$/);
+    expect(status).toBe(EXIT.ok);
+    expect(fs.readFileSync(journal())).toEqual(before);
+  });
+
+  it('finds a damaged journal, and mends it with --repair: every record stays', async () => {
+    await store(9);
+    change(journal(), 300, 40);
+    const found = await run();
+    expect(found.stdout).toMatch(
+      /\nDAMAGED +\S+journal-\d+\.log +\d+ entries, 1 unreadable places, the first at byte \d+\n/,
+    );
+    expect([found.status, lines()]).toEqual([EXIT.failure, all(9)]);
+    const mended = await run('--repair');
+    expect(mended.stderr).toContain('the commit journal is damaged; records stay in their files');
+    expect(mended.stdout).toContain(`what was damaged is listed in ${at('state', 'damaged', 'damage-1.ndjson')}\n`);
+    expect(mended.stdout).toMatch(/no damage found\n$/);
+    expect([mended.status, lines()]).toEqual([EXIT.ok, all(9)]);
+    expect((await run()).status).toBe(EXIT.ok);
+    const repo = await open();
+    expect(await repo.damage()).toBeUndefined();
+    await repo.close();
+  });
+
+  it('finds damage that a start has noted, until it is mended', async () => {
+    await store(9);
+    change(journal(), 300, 40);
+    await (await open()).close();
+    const { status, stdout } = await run();
+    expect(stdout).toMatch(/\nDAMAGED +\S+journal-\d+\.log +noted \S+: the commit journal is damaged/);
+    expect(status).toBe(EXIT.failure);
+    expect((await run('--repair')).status).toBe(EXIT.ok);
+  });
+
+  it('finds a journal that lost its end, a damaged key file, lines that are not JSON, and a summary of another file', async () => {
+    await store(9);
+    fs.truncateSync(journal(), 400);
+    fs.writeFileSync(at('state', 'keys-00000001.log'), Buffer.alloc(90, 7));
+    fs.appendFileSync(hourFile(), 'junk\n{"half');
+    fs.mkdirSync(at('analytics', '2015-05-17'), { recursive: true });
+    fs.writeFileSync(at('analytics', '2015-05-17', 'summary_10.json'), 'junk');
+    const { status, stdout } = await run();
+    expect(stdout).toMatch(/\nDAMAGED +\S+\.logforge\.seq +the commit journal lost its newest \d entries\n/);
+    expect(stdout).toMatch(/\nDAMAGED +\S+keys-00000001\.log +0 entries, 1 unreadable places/);
+    expect(stdout).toMatch(
+      /\nDAMAGED +\S+10\.log\.json +10 lines, 1 are not JSON objects, .*the last line has no end\n/,
+    );
+    expect(stdout).toMatch(/\nDAMAGED +\S+summary_10\.json +cannot be read: not JSON\n/);
+    expect(status).toBe(EXIT.failure);
+    const mended = await run('--repair');
+    expect(mended.stdout).toMatch(/\n2 of \d+ places are damaged\n$/);
+    expect([mended.status, lines()]).toEqual([EXIT.failure, `${all(9)}junk\n`]);
+  });
+
+  it('checks the spool', async () => {
+    await store(1);
+    const metrics = createMetrics({ defaultMetrics: false });
+    const spool = await openSpool({ dir: at('state'), maxBytes: 1_000_000, metrics, log: createTestLog() });
+    for (let n = 0; n < 3; n++) await spool.enqueue([{ hour: HOUR, count: 1, lines: Buffer.from(line(n)) }]);
+    await spool.close();
+    expect((await run()).stdout).toMatch(/\nok +\S+\.spool +3 entries\n/);
+    change(at('state', 'spool', '0000000000000000.spool'), 60, 30);
+    expect((await run()).stdout).toMatch(
+      /\nDAMAGED +\S+\.spool +2 entries, 1 unreadable places, the first at byte 0\n/,
+    );
+  });
+
+  it('begins a new generation of every hour with --restored', async () => {
+    await store(2);
+    for (const generation of [1, 2]) {
+      expect((await run('--restored')).status).toBe(EXIT.ok);
+      const dataFiles = new DataFiles({ logsDir: at('logs'), dlqDir: at('dlq') });
+      const [segment] = await readSegments(at('state'), dataFiles);
+      expect(segment?.entries[0]?.meta.generations).toEqual([[dataFiles.ofHour(HOUR), generation]]);
+    }
+  });
+
+  it('changes nothing while a service owns the folders', async () => {
+    await store(2);
+    const repo = await open();
+    await expect(run('--repair')).rejects.toThrow(/another logforge process owns .*: stop the service first$/);
+    await repo.close();
+  });
+
+  it('says which folder is missing', async () => {
+    await expect(run()).rejects.toThrow(`cannot find the folder storage.logsDir=${at('logs')}`);
+  });
+});
