@@ -72,7 +72,10 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const live = startLive(common, http, tails);
   const failure = Promise.withResolvers<Error>();
   const pipeline = await startPipeline({ ...common, repo, onFatal: failure.resolve });
-  const checkReadiness = () => checkAll({ storage: () => repo.checkWritable(), ...pipeline.checks });
+  const checkReadiness = async () => ({
+    ...(await checkAll({ storage: () => repo.checkWritable(), ...pipeline.checks })),
+    ...(await checkDamage(repo)),
+  });
   const readHealth = createGauges({ config, metrics, checkReadiness });
 
   const { address, port } = await http.start({
@@ -104,6 +107,7 @@ async function openStorage({ config, metrics, log, lifecycle }: Common): Promise
     durability: storage.durability,
     idempotency: { windowMs: ingestion.idempotencyWindow, maxKeys: ingestion.idempotencyMaxKeys },
     maxWaitMs: server.requestTimeout,
+    maxBatchBytes: ingestion.maxBatchBytes,
     metrics,
     log,
   });
@@ -162,6 +166,12 @@ async function checkAll(
     }
   });
   return Object.fromEntries(await Promise.all(checks));
+}
+
+/** Damage is named, and does not fail the check: what can be served is served. */
+async function checkDamage(repo: Repo): Promise<Record<string, { ok: boolean; detail: string }>> {
+  const detail = await repo.damage();
+  return detail === undefined ? {} : { damage: { ok: true, detail } };
 }
 
 /** Sets the gauges that are read when a scrape asks, not counted as things happen. */

@@ -8,6 +8,11 @@ export function isAbsent(error: unknown): boolean {
   return isMissing(error) || codeOf(error) === 'ENOTDIR';
 }
 
+/** Whether an operation failed because there is such a file already. */
+export function isFound(error: unknown): boolean {
+  return codeOf(error) === 'EEXIST';
+}
+
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

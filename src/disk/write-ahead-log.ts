@@ -10,11 +10,13 @@ import { crc32 } from 'node:zlib';
  * Integers are little-endian. The checksum is the CRC-32 of the payload, continued from a seed. A log whose entries are
  * valid in their own place only derives the seed from the place; the others use 0.
  *
- * A reader goes to the last whole entry. The first entry that is cut off or fails its checksum ends the log. So do
- * zeros, which a writer may have written ahead: they read as a length of 0.
+ * Zeros may follow the last entry, because a writer wrote them ahead: they read as a length of 0. What else may follow
+ * it, or stand in the place of an entry, scan-log.ts tells apart.
  */
-const PAYLOAD_START = 8;
+export const PAYLOAD_START = 8;
 const META_START = 12;
+/** Of an entry: what stands before its meta. */
+export const ENTRY_HEAD_BYTES = META_START;
 const MIN_PAYLOAD_BYTES = META_START - PAYLOAD_START;
 
 /** An entry on its way to the disk. */

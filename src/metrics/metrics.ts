@@ -105,6 +105,11 @@ function storageMetrics({ counter, gauge, histogram }: Make) {
     ),
     storedBytes: counter('logforge_stored_bytes_total', 'Bytes committed to hour files'),
     storageFailures: counter('logforge_storage_failures_total', 'Commits that failed and were rolled back'),
+    storageDamage: counter<'kind'>(
+      'logforge_storage_damage_total',
+      'Damage found in the state folder and the hour files, by the part that is damaged; no answered record was cut off',
+      ['kind'],
+    ),
     openFiles: gauge('logforge_open_hour_files', 'Hour files held open'),
     journalBytes: gauge('logforge_journal_bytes', 'Length of the commit journal'),
     idempotencyKeys: gauge('logforge_idempotency_keys', 'Idempotency keys remembered'),

@@ -4,7 +4,7 @@ import { formatAnswer, readAnswer } from './answer.ts';
 import type { IdempotencyNote } from './deliver.ts';
 
 /*
- * Idempotency keys in memory: 64 to 80 bytes each, and no JavaScript object. Records stand in the order of use, in blocks
+ * Idempotency keys in memory: 72 to 88 bytes each, and no JavaScript object. Records stand in the order of use, in blocks
  * that are dropped when all of their keys are forgotten. A hash index with linear probing finds a key.
  *
  *   record = key u32[4] | owner u32[2] | body u32[4] | time f64 | accepted u32 | rejected u32

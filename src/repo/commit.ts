@@ -74,9 +74,12 @@ export class Committer {
 
   /** Starts a new segment after the recovered ones, and retires those. */
   static async open(options: CommitterOptions): Promise<Committer> {
-    const { state, segments, nextSegment } = options.recovered;
+    const { state, segments, nextSegment, sequence } = options.recovered;
     const snapshot = state.snapshot(() => true);
-    const journal = await SegmentedJournal.open(options, { number: nextSegment, snapshot, old: segments });
+    const journal = await SegmentedJournal.open(
+      { ...options, sequence },
+      { number: nextSegment, snapshot, old: segments },
+    );
     state.apply({ seq: snapshot.seq });
     return new Committer(options, journal);
   }

@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import { access, constants, statfs } from 'node:fs/promises';
+import { DamageReport, type DamageReportOptions } from '../disk/damage-report.ts';
+import { describeDamage } from '../disk/damaged-files.ts';
 import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
 import { GroupCommit, nextTurn } from '../disk/group-commit.ts';
@@ -35,6 +37,8 @@ export interface FileRepoOptions {
   readonly files?: FileSystem;
   readonly maxOpenFiles?: number;
   readonly segmentBytes?: number;
+  /** The largest batch that may be appended, when it is larger than a commit group. */
+  readonly maxBatchBytes?: number;
   /** See commit.ts. */
   readonly inline?: typeof INLINE;
   readonly syncEveryBytes?: number;
@@ -55,8 +59,12 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
   try {
     const dataFiles = new DataFiles({ logsDir, dlqDir });
     const keys = new IdempotencyKeys(options.idempotency, { clock, elapsed });
-    await keys.load(stateDir);
-    const recovered = await recover({ files, stateDir, dataFiles, keys, durable, log });
+    const damagedKeys = await keys.load(stateDir);
+    const count: DamageReportOptions['count'] = (kind, places) => metrics.storageDamage.labels(kind).inc(places);
+    const report = new DamageReport({ stateDir, count, clock, log });
+    const maxCommitBytes = Math.max(MAX_COMMIT_BYTES, options.maxBatchBytes ?? 0);
+    const found = { stateDir, logsDir, dataFiles, keys, damagedKeys };
+    const recovered = await recover({ files, ...found, durable, maxCommitBytes, report, log });
     keys.begin(log);
     const committer = await Committer.open({
       files,
@@ -177,6 +185,10 @@ class FileRepo implements Repo {
       if (bavail * bsize < MIN_FREE_BYTES) throw new Error(`disk is full: ${bavail * bsize} bytes free in ${folder}`);
     }
     if (this.#lastFailure !== undefined) await this.#probeStorage();
+  }
+
+  damage(): Promise<string | undefined> {
+    return describeDamage(this.#options.stateDir);
   }
 
   close(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { DamagedLog } from '../disk/damage-report.ts';
 import type { FileSystem } from '../disk/file-system.ts';
 import type { Log } from '../log.ts';
 import type { Clock } from '../model/clock.ts';
@@ -68,12 +69,18 @@ export class IdempotencyKeys {
     this.#table = new KeyTable({ maxKeys });
   }
 
-  /** Reads the key files of a state folder. The keys that are still in the journal come by `remember`, then `begin`. */
-  async load(stateDir: string): Promise<void> {
+  /**
+   * Reads the key files of a state folder. The keys that are still in the journal come by `remember`, then `begin`. Gives
+   * the files that are damaged.
+   */
+  async load(stateDir: string): Promise<DamagedLog[]> {
+    const damaged: DamagedLog[] = [];
     for (const number of await listKeyFiles(stateDir)) {
       const first = this.#table.end;
       let isOlder = false;
-      for (const { notes, records, now } of readKeyFile({ stateDir, number })) {
+      const { path, damage, entries } = readKeyFile({ stateDir, number });
+      if (damage.length > 0) damaged.push({ path, damage });
+      for (const { notes, records, now } of entries) {
         isOlder ||= notes.length > 0;
         for (const note of notes) this.#table.add(note);
         this.#table.addRecords(records);
@@ -88,6 +95,7 @@ export class IdempotencyKeys {
     }
     // Files of the older form are written again in the present form, by the first `save`.
     if (!this.#files.some((file) => file.isOlder)) this.#unsaved = this.#table.end;
+    return damaged;
   }
 
   /** Decides how old the keys are that were read. From here on they age. */

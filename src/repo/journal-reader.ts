@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { wholeEntries } from '../disk/write-ahead-log.ts';
+import { type DamagedRange, type EntryForm, type LogScan, lengthWithoutZeros, scanLog } from '../disk/scan-log.ts';
 import type { DataFiles } from './data-files.ts';
 import { decodeMeta, type EntryMeta, LaterJournalError, listSegments, MAGIC, seedAt, segmentPath } from './journal.ts';
 
 /** Reads the segments of the commit journal, which journal.ts draws: those of this version and of version 1.0.0. */
 
+/** `seq` is the first member of every meta. */
+const META_BEGINNING = Buffer.from('{"seq":');
 const MAGIC_1 = Buffer.from('LFJRNL1\n');
 /** The magic of a form that only a later version knows. */
 const LATER_MAGIC = /^LFJRNL(?:[3-9]|\d\d)/;
@@ -19,6 +21,7 @@ export interface Segment {
   readonly number: number;
   readonly path: string;
   readonly entries: readonly Entry[];
+  readonly damage: readonly DamagedRange[];
   /** Bytes after the last whole entry, without trailing zeros: a commit that was running when the process ended. */
   readonly tornBytes: number;
 }
@@ -40,30 +43,39 @@ export async function readSegments(stateDir: string, dataFiles: DataFiles): Prom
   });
 }
 
-function readSegment(number: number, path: string, dataFiles: DataFiles): Segment {
-  const bytes = readFileSync(path);
-  const magic = bytes.subarray(0, MAGIC.length);
-  if (LATER_MAGIC.test(magic.toString('latin1'))) {
-    throw new LaterJournalError(
-      `its form is ${magic.toString('latin1').trim()}, this version knows LFJRNL1 and LFJRNL2`,
-    );
-  }
-  const entries: Entry[] = [];
-  let end = 0;
-  const isFirstForm = magic.equals(MAGIC_1);
-  if (isFirstForm || magic.equals(MAGIC)) {
-    const seedOf = isFirstForm ? () => 0 : (_: number, position: number) => seedAt(number, position);
-    for (const { meta, data, end: next } of wholeEntries(bytes, MAGIC.length, seedOf)) {
-      entries.push({ meta: decodeMeta(meta, dataFiles), data });
-      end = next;
-    }
-  }
-  return { number, path, entries, tornBytes: lengthWithoutZeros(bytes, end) - end };
+/** Entries are valid in their own place only. */
+function formOf(number: number): EntryForm {
+  return { metaStart: META_BEGINNING, seedOf: (_, position) => seedAt(number, position) };
 }
 
-/** The length up to the last byte after `start` that is not zero. */
-function lengthWithoutZeros(bytes: Buffer, start: number): number {
-  let length = bytes.length;
-  while (length > start && bytes[length - 1] === 0) length--;
-  return length;
+const FORM_1: EntryForm = { metaStart: META_BEGINNING, seedOf: () => 0 };
+
+function readSegment(number: number, path: string, dataFiles: DataFiles): Segment {
+  const bytes = readFileSync(path);
+  const { entries, damage, tornBytes } = scanSegment(bytes, number);
+  const read = entries.map(({ meta, data }): Entry => ({ meta: decodeMeta(meta, dataFiles), data }));
+  return { number, path, entries: read, damage, tornBytes };
+}
+
+function scanSegment(bytes: Buffer, number: number): Pick<LogScan, 'entries' | 'damage' | 'tornBytes'> {
+  const magic = bytes.subarray(0, MAGIC.length);
+  const text = magic.toString('latin1');
+  if (LATER_MAGIC.test(text)) {
+    throw new LaterJournalError(`its form is ${text.trim()}, this version knows LFJRNL1 and LFJRNL2`);
+  }
+  const scan = (form: EntryForm): LogScan => scanLog(bytes, { start: MAGIC.length, form });
+  if (magic.equals(MAGIC)) return scan(formOf(number));
+  if (magic.equals(MAGIC_1)) return scan(FORM_1);
+  // The magic is damaged, or it was not written. The entries show their form themselves.
+  const length = lengthWithoutZeros(bytes, 0);
+  for (const form of [formOf(number), FORM_1]) {
+    const found = scan(form);
+    if (found.entries.length === 0) continue;
+    const damagedMagic = { start: 0, end: MAGIC.length, isCorrected: true };
+    return { ...found, damage: [damagedMagic, ...found.damage] };
+  }
+  const isUnfinished = magic.every((byte, i) => byte === 0 || byte === MAGIC[i]);
+  return isUnfinished
+    ? { entries: [], damage: [], tornBytes: length }
+    : { entries: [], damage: [{ start: 0, end: length, isCorrected: false }], tornBytes: 0 };
 }

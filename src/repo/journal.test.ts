@@ -131,17 +131,33 @@ describe('a journal segment', () => {
     expect(segment?.entries.map(({ meta }) => meta.seq)).toEqual([3, 4]);
     expect(segment?.entries[1]?.data.toString()).toBe('abc');
     expect(segment?.entries[1]?.meta.files).toEqual([[dataFiles.named('2025-11-22T10'), 10, 3]]);
-    bytes.write('junk', length + 100);
-    writeFileSync(path, bytes);
-    expect((await readSegments(stateDir, dataFiles))[0]?.tornBytes).toBe(104);
+    expect(segment?.damage).toEqual([]);
   });
 
-  it('without its magic has no entries', async () => {
+  it('shows what it is by its entries when its magic is damaged', async () => {
     const { path } = await writeSegment();
     writeFileSync(path, readFileSync(path).fill('X', 0, 1));
-    expect((await readSegments(stateDir, dataFiles)).map(({ number, entries }) => [number, entries])).toEqual([
-      [7, []],
-    ]);
+    const [segment] = await readSegments(stateDir, dataFiles);
+    expect(segment?.entries.map(({ meta }) => meta.seq)).toEqual([3, 4]);
+    expect(segment?.damage).toEqual([{ start: 0, end: 8, isCorrected: true }]);
+  });
+
+  it('is damaged when nothing in it can be read', async () => {
+    write('some other file');
+    const [segment] = await readSegments(stateDir, dataFiles);
+    expect(segment).toMatchObject({ entries: [], damage: [{ start: 0, end: 15, isCorrected: false }], tornBytes: 0 });
+  });
+
+  it('was not finished when it is empty, or only began', async () => {
+    for (const content of [
+      Buffer.alloc(0),
+      Buffer.alloc(600),
+      Buffer.from('LFJR'),
+      Buffer.from('LFJRNL2\n\x10\0\0\0'),
+    ]) {
+      write(content);
+      expect(await readSegments(stateDir, dataFiles)).toMatchObject([{ entries: [], damage: [] }]);
+    }
   });
 });
 

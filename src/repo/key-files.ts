@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DamagedLog } from '../disk/damage-report.ts';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
 import { isMissing } from '../disk/missing.ts';
+import { type EntryForm, scanLog } from '../disk/scan-log.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
 import { encodeEntry, type LogEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
@@ -15,7 +17,8 @@ import { type PlacedText, RECORD_BYTES } from '../model/key-table.ts';
  *
  *   file  = entry*                           no magic; entries as disk/write-ahead-log.ts draws them, with seed 0:
  *     meta  = {"seq":0,"keys":[],"now":time}
- *     data  = record*                        as model/key-table.ts draws them: digests, not the keys themselves
+ *     data  = record* "\n"                   as model/key-table.ts draws them: digests, not the keys themselves. The last
+ *                                            byte of an entry is not zero (disk/scan-log.ts)
  *
  *     now:  Unix ms at which the file was written, on the scale of the keys' times
  *     keys: version 1.0.0 wrote {"seq":0,"keys":[IdempotencyNote, …]} and no data. Such a file is read, and written in
@@ -31,7 +34,9 @@ import { type PlacedText, RECORD_BYTES } from '../model/key-table.ts';
  */
 const KEYS = createSegmentNames({ prefix: 'keys-', digits: 8, suffix: '.log' });
 const ANSWERS = createSegmentNames({ prefix: 'answers-', digits: 8, suffix: '.log' });
+const FORM: EntryForm = { metaStart: Buffer.from('{"seq":'), seedOf: () => 0 };
 const KEYS_PER_ENTRY = 10_000;
+const END_OF_RECORDS = Buffer.from('\n');
 const ENTRY_TEXT_LENGTH = 1024 * 1024;
 
 interface KeysMeta {
@@ -57,9 +62,11 @@ export interface KeysEntry {
   readonly now: number | undefined;
 }
 
-/** The entries of a key file, to the last whole one. */
-export function* readKeyFile({ stateDir, number }: KeyFilePlace): Generator<KeysEntry> {
-  for (const entry of wholeEntries(readFileSync(join(stateDir, KEYS.of(number))), 0)) yield decodeKeys(entry);
+/** The valid entries of a key file, and where it is damaged. */
+export function readKeyFile({ stateDir, number }: KeyFilePlace): DamagedLog & { readonly entries: KeysEntry[] } {
+  const path = join(stateDir, KEYS.of(number));
+  const { entries, damage } = scanLog(readFileSync(path), { start: 0, form: FORM });
+  return { path, damage, entries: entries.map(decodeKeys) };
 }
 
 /** The checksum holds, so this is what a service wrote. */
@@ -89,8 +96,9 @@ export async function writeKeyFile(options: WriteOptions & { readonly records: B
   const { records, now } = options;
   const meta: KeysMeta = { seq: 0, keys: [], now };
   const step = KEYS_PER_ENTRY * RECORD_BYTES;
-  const entries = [{ meta, data: [records.subarray(0, step)] }];
-  for (let at = step; at < records.length; at += step) entries.push({ meta, data: [records.subarray(at, at + step)] });
+  const entryAt = (at: number) => ({ meta, data: [records.subarray(at, at + step), END_OF_RECORDS] });
+  const entries = [entryAt(0)];
+  for (let at = step; at < records.length; at += step) entries.push(entryAt(at));
   await writeEntries({ ...options, path: join(options.stateDir, KEYS.of(options.number)), entries });
 }
 

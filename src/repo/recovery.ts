@@ -1,67 +1,73 @@
 import { randomBytes } from 'node:crypto';
-import { dirname } from 'node:path';
-import { type FileSystem, writeFully } from '../disk/file-system.ts';
-import { makeFolder } from '../disk/folders.ts';
+import type { DamagedLog, DamageReport } from '../disk/damage-report.ts';
+import type { FileSystem } from '../disk/file-system.ts';
 import type { Log } from '../log.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
+import { listHours } from './hour-file.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { type Entry, readSegments, type Segment } from './journal-reader.ts';
+import { inlineWrites, restore } from './restore.ts';
+import { SequenceFile } from './sequence-file.ts';
 import { CommittedState } from './state.ts';
+import { keepWholeLines } from './whole-lines.ts';
 
 /** What a start finds: the committed state, and the segments that it came from, which the caller retires. */
 export interface Recovered {
   readonly state: CommittedState;
   readonly segments: readonly Segment[];
   readonly nextSegment: number;
+  readonly sequence: SequenceFile;
+}
+
+export interface RecoveryOptions {
+  readonly files: FileSystem;
+  readonly stateDir: string;
+  readonly logsDir: string;
+  readonly dataFiles: DataFiles;
+  readonly keys: IdempotencyKeys;
+  /** The key files that are damaged. */
+  readonly damagedKeys: readonly DamagedLog[];
+  readonly durable: boolean;
+  /** No commit is larger, in bytes. More than this beyond the committed length was not left by a commit. */
+  readonly maxCommitBytes: number;
+  readonly report: DamageReport;
+  readonly log: Log;
 }
 
 /**
  * Makes the data files as the journal says: writes bytes again that only the journal has, cuts a file off at its
  * committed length, and reports a file that is shorter. The cost depends on the files that the last segments name, not
  * on history. To run it twice changes nothing.
+ *
+ * When the journal lost entries, it cannot say how long a file is. Then no whole line is cut off: it may have been answered.
  */
-export async function recover(options: {
-  readonly files: FileSystem;
-  readonly stateDir: string;
-  readonly dataFiles: DataFiles;
-  readonly keys: IdempotencyKeys;
-  readonly durable: boolean;
-  readonly log: Log;
-}): Promise<Recovered> {
-  const { files, stateDir, dataFiles, keys, durable, log } = options;
+export async function recover(options: RecoveryOptions): Promise<Recovered> {
+  const { files, stateDir, logsDir, dataFiles, keys, damagedKeys, report, log } = options;
   const segments = await readSegments(stateDir, dataFiles);
-  const entries = liveEntries(segments);
-  if (segments.length > 0 && entries.length === 0) {
-    log.error('cannot read the commit journal; data files are taken as they are', { stateDir });
-  }
+  const sequence = new SequenceFile({ files, logsDir, log });
+  await report.tellRanges('journal', segments, {
+    corrected: 'an entry of the commit journal was damaged and could be corrected; nothing is lost',
+    unreadable: 'the commit journal is damaged; records stay in their files',
+  });
+  await report.tellRanges('keys', damagedKeys, {
+    corrected: 'an entry of a file of idempotency keys was damaged and could be corrected; nothing is lost',
+    unreadable: 'a file of idempotency keys is damaged; repeats of some batches will be stored again',
+  });
   const torn = segments.reduce((bytes, segment) => bytes + segment.tornBytes, 0);
   if (torn > 0)
     log.info('the commit journal ends in an unfinished entry, which was never acknowledged', { stateDir, bytes: torn });
 
+  const entries = liveEntries(segments);
   const state = new CommittedState();
   for (const { meta } of entries) {
     state.apply(meta);
     for (const note of meta.keys ?? []) keys.remember(note);
   }
-  const inline = inlineWrites(entries);
-  for (const [file, committed] of [...state.files()]) {
-    const { path } = file;
-    const size = await restore({ files, path, writes: inline.get(file) ?? [], committed, durable });
-    if (size > committed) {
-      await files.truncate(path, committed);
-      log.info('cut off bytes that were not committed', { file: path, committed, bytes: size - committed });
-    } else if (size < committed) {
-      log.error('a data file is shorter than committed: somebody shortened or deleted it', {
-        file: path,
-        committed,
-        size,
-      });
-      state.forget(file);
-      if (file.kind === 'hour') state.beginGeneration(file);
-    }
-  }
-  if (state.store === undefined) state.nameStore(randomBytes(8).toString('hex'));
-  return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1 };
+  const isIncomplete = await findLoss({ ...options, segments, entries, state, sequence });
+  await restoreFiles({ ...options, state, entries, isIncomplete });
+  if (isIncomplete) await keepUnknownHours(options, state);
+  nameStore(state, sequence, segments);
+  return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1, sequence };
 }
 
 /** The entries that count, in order. An entry whose `seq` a later segment starts with, or goes beyond, was given up. */
@@ -73,56 +79,121 @@ function liveEntries(segments: readonly Segment[]): Entry[] {
   });
 }
 
-interface InlineWrite {
-  readonly start: number;
-  readonly end: number;
-  readonly bytes: Buffer;
+interface Findings extends RecoveryOptions {
+  readonly segments: readonly Segment[];
+  readonly entries: readonly Entry[];
+  readonly state: CommittedState;
+  readonly sequence: SequenceFile;
 }
 
-/** The inline data of the entries, by file and in order of writing. */
-function inlineWrites(entries: readonly Entry[]): Map<DataFile, InlineWrite[]> {
-  const writes = new Map<DataFile, InlineWrite[]>();
-  for (const { meta, data } of entries) {
-    let at = 0;
-    for (const [file, length, inline] of meta.files ?? []) {
-      const ofFile = writes.get(file)?.filter((write) => write.end <= length - inline) ?? [];
-      if (inline > 0) {
-        ofFile.push({ start: length - inline, end: length, bytes: data.subarray(at, at + inline) });
-        at += inline;
-      }
-      writes.set(file, ofFile);
+/** Whether the journal lost entries, for whatever reason. Tells the reason when nobody has yet. */
+async function findLoss(findings: Findings): Promise<boolean> {
+  const { segments, entries, state, sequence, stateDir, logsDir, report } = findings;
+  if (segments.some(({ damage }) => damage.some(({ isCorrected }) => !isCorrected))) return true;
+  const tell = async (reason: string): Promise<true> => {
+    await report.tell({ kind: 'state', file: stateDir, offset: 0, bytes: 0, reason });
+    return true;
+  };
+  const { found } = sequence;
+  if (segments.length > 0 && entries.length === 0) {
+    // A first start that died has left this too.
+    if (found === undefined && (await listHours(logsDir)).length === 0) return false;
+    return tell('cannot read the commit journal; data files are taken as they are');
+  }
+  if (found !== undefined && found.store !== (state.store ?? found.store)) {
+    return tell('the state folder is not the one that belongs to the hour files; records stay in their files');
+  }
+  if (found !== undefined && segments.length === 0) {
+    return tell('the state folder is empty, and there are hour files of an earlier one; records stay in their files');
+  }
+  const isBehind = found !== undefined && (state.store === undefined || found.seq >= state.nextSeq);
+  if (isBehind || (await bytesBeyond(findings)) > findings.maxCommitBytes) {
+    return tell(
+      'the commit journal is older than the hour files, or lost its newest entries; records stay in their files',
+    );
+  }
+  return false;
+}
+
+/** Bytes of the data files beyond their committed lengths. */
+async function bytesBeyond({ files, state }: Findings): Promise<number> {
+  let bytes = 0;
+  for (const [{ path }, committed] of state.files()) bytes += Math.max(0, ((await files.size(path)) ?? 0) - committed);
+  return bytes;
+}
+
+async function restoreFiles(
+  options: RecoveryOptions & {
+    readonly state: CommittedState;
+    readonly entries: readonly Entry[];
+    readonly isIncomplete: boolean;
+  },
+): Promise<void> {
+  const { files, durable, log, report, state, entries, isIncomplete } = options;
+  const inline = inlineWrites(entries);
+  for (const [file, journalLength] of [...state.files()]) {
+    const { path } = file;
+    const writes = inline.get(file) ?? [];
+    const restored = await restore({
+      files,
+      path,
+      writes,
+      committed: journalLength,
+      durable,
+      closesGaps: isIncomplete,
+    });
+    const { size } = restored;
+    const committed = journalLength - restored.gap;
+    if (size > committed && isIncomplete) {
+      state.setLength(file, await keepWholeLines({ files, path, from: committed, size, report }));
+      state.beginGeneration(file);
+    } else if (size > committed) {
+      await files.truncate(path, committed);
+      log.info('cut off bytes that were not committed', { file: path, committed, bytes: size - committed });
+    } else if (size < committed) {
+      log.error('a data file is shorter than committed: somebody shortened or deleted it', {
+        file: path,
+        committed,
+        size,
+      });
+      state.forget(file);
+      state.beginGeneration(file);
+    } else if (restored.gap > 0) {
+      state.setLength(file, size);
+      state.beginGeneration(file);
     }
   }
-  return writes;
 }
 
-/** Writes the inline data of a file again, and gives the file's length; 0 when there is no file. */
-async function restore(options: {
+/** The lost entries may have named any hour. So all hours end with a whole line, and the aggregator looks at them again. */
+async function keepUnknownHours(options: RecoveryOptions, state: CommittedState): Promise<void> {
+  const { files, logsDir, dataFiles, report } = options;
+  for (const hour of await listHours(logsDir)) {
+    const file = dataFiles.ofHour(hour);
+    if (state.length(file) === undefined) await endLastLine({ files, file, report, state });
+    state.markChanged(hour);
+  }
+}
+
+async function endLastLine(options: {
   readonly files: FileSystem;
-  readonly path: string;
-  readonly writes: readonly InlineWrite[];
-  readonly committed: number;
-  readonly durable: boolean;
-}): Promise<number> {
-  const { files, path, writes, committed, durable } = options;
-  const found = await files.size(path);
-  if (writes.length === 0 || (found === undefined && writes[0]?.start !== 0)) return found ?? 0;
-  await makeFolder(files, dirname(path), durable);
-  const fd = await files.open(path);
-  let size = found ?? 0;
-  try {
-    for (const { start, end, bytes } of writes) {
-      // The file was shortened by hand, and the gap cannot be filled. The caller reports it.
-      if (start > size) break;
-      await writeFully(files, fd, [bytes], start);
-      size = Math.max(size, end);
-    }
-    if (durable && size >= committed) await files.sync(fd);
-  } finally {
-    await files.close(fd);
+  readonly file: DataFile;
+  readonly report: DamageReport;
+  readonly state: CommittedState;
+}): Promise<void> {
+  const { files, file, report, state } = options;
+  const size = (await files.size(file.path)) ?? 0;
+  const length = await keepWholeLines({ files, path: file.path, from: 0, size, report });
+  if (length !== size) state.beginGeneration(file);
+}
+
+/** The number of the next entry is higher than any before it, though the journal may have lost the highest. */
+function nameStore(state: CommittedState, { found }: SequenceFile, segments: readonly Segment[]): void {
+  if (state.store === undefined) {
+    const isSame = found !== undefined && segments.length > 0;
+    state.nameStore(isSame ? found.store : randomBytes(8).toString('hex'));
   }
-  if (durable && found === undefined) await files.syncFolder(dirname(path));
-  return size;
+  if (found !== undefined && found.store === state.store) state.raiseNextSeq(found.seq + 1);
 }
 
 /** Writes the bytes of these files again that a failed sync may have lost. Their journal entries are durable. */

@@ -56,6 +56,9 @@ export interface Repo {
   /** Rejects with the reason when storage cannot be written now. Creates no file. */
   checkWritable(): Promise<void>;
 
+  /** Damage that was found on disk and that nobody has taken note of yet, for people to read; undefined when there is none. */
+  damage(): Promise<string | undefined>;
+
   /** Commits all batches that wait, syncs, releases the lock. Later appends are refused with UnavailableError. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import type { FileSystem } from '../disk/file-system.ts';
 import type { Log } from '../log.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { type EntryMeta, JournalWriter, removeSegments } from './journal.ts';
+import type { SequenceFile } from './sequence-file.ts';
 
 export interface SegmentedJournalOptions {
   readonly files: FileSystem;
@@ -10,6 +11,8 @@ export interface SegmentedJournalOptions {
   readonly keys: IdempotencyKeys;
   /** A segment is due to be followed by another when it has grown beyond this. */
   readonly segmentBytes: number;
+  /** Gets the number of each entry that is durable. */
+  readonly sequence: SequenceFile;
   readonly log: Log;
 }
 
@@ -27,6 +30,7 @@ interface Rotation {
  */
 export class SegmentedJournal {
   readonly #options: SegmentedJournalOptions;
+  readonly #store: string;
   #current: JournalWriter;
   #old: { readonly path: string }[];
   #retirement: Promise<void> | undefined;
@@ -34,9 +38,10 @@ export class SegmentedJournal {
 
   private constructor(
     options: SegmentedJournalOptions,
-    parts: { current: JournalWriter; old: readonly { readonly path: string }[] },
+    parts: { store: string; current: JournalWriter; old: readonly { readonly path: string }[] },
   ) {
     this.#options = options;
+    this.#store = parts.store;
     this.#current = parts.current;
     this.#old = [...parts.old];
   }
@@ -50,10 +55,12 @@ export class SegmentedJournal {
       readonly old: readonly { readonly path: string }[];
     },
   ): Promise<SegmentedJournal> {
-    const { files, stateDir, durable } = options;
+    const { files, stateDir, durable, sequence } = options;
     const { number, snapshot, old } = start;
+    const { store = '', seq } = snapshot;
     const current = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
-    const journal = new SegmentedJournal(options, { current, old });
+    await sequence.save(store, seq);
+    const journal = new SegmentedJournal(options, { store, current, old });
     await journal.#retire(number - 1, async () => undefined);
     return journal;
   }
@@ -76,6 +83,7 @@ export class SegmentedJournal {
       this.#failed = true;
       throw error;
     }
+    await this.#options.sequence.save(this.#store, meta.seq);
   }
 
   /** Resolves when the new segment has begun; the older ones are still being retired. Rejects with all as it was. */
@@ -102,6 +110,7 @@ export class SegmentedJournal {
   async close(): Promise<void> {
     await this.#retirement;
     await this.#current.close();
+    await this.#options.sequence.close();
   }
 
   /** Never rejects: segments that cannot be retired stay until the next rotation. */

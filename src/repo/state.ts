@@ -70,6 +70,22 @@ export class CommittedState {
     if (file.kind === 'hour') this.#changed.add(file.hour);
   }
 
+  /** The next entry gets at least this number. */
+  raiseNextSeq(seq: number): void {
+    this.#seq = Math.max(this.#seq, seq);
+  }
+
+  /** What a start found out about a file, when the journal does not know all of it. */
+  setLength(file: DataFile, length: number): void {
+    this.#lengths.set(file, length);
+    if (file.kind === 'hour') this.#changed.add(file.hour);
+  }
+
+  /** The aggregator looks at the hour again. */
+  markChanged(hour: Hour): void {
+    this.#changed.add(hour);
+  }
+
   /** The random name of the state folder; undefined until it has got one. */
   get store(): string | undefined {
     return this.#store;

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { type EntryForm, type LogScan, scanLog } from '../../disk/scan-log.ts';
 import { createSegmentNames } from '../../disk/segment-names.ts';
 import { type EncodedEntry, encodeEntry, type LogEntry, wholeEntries } from '../../disk/write-ahead-log.ts';
 import type { Chunk } from '../../model/chunk.ts';
@@ -75,6 +76,31 @@ export function decodeBatches(window: Buffer, first: number, end: number): Spool
     if (sequence + 1 === end) break;
   }
   return entries;
+}
+
+/** For a reader that comes to a damaged entry. */
+const FORM: EntryForm = { metaStart: Buffer.from('{"id":'), seedOf, isNumbered: true };
+
+/** An entry, and where it ends in the bytes that were read. */
+export interface ScannedBatch extends SpoolEntry {
+  readonly end: number;
+}
+
+/** The entries from `start` on, of which the first has the sequence `first`. Reads on after damage. */
+export function scanBatches(
+  bytes: Buffer,
+  { start, first }: { readonly start: number; readonly first: number },
+): Omit<LogScan, 'entries'> & { readonly entries: readonly ScannedBatch[] } {
+  const scan = scanLog(bytes, { start, number: first, form: FORM });
+  const entries = scan.entries.map(
+    (entry): ScannedBatch => ({
+      sequence: entry.number,
+      ...decodeBatch(entry),
+      bytes: entry.end - entry.start,
+      end: entry.end,
+    }),
+  );
+  return { ...scan, entries };
 }
 
 function decodeBatch({ meta, data }: LogEntry): Pick<SpoolEntry, 'time' | 'batch'> {

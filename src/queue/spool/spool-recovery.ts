@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import type { DamageReport } from '../../disk/damage-report.ts';
 import type { FileSystem } from '../../disk/file-system.ts';
 import type { Log } from '../../log.ts';
+import { scanRest } from './spool-damage.ts';
 import { decodeBatches, SEGMENT_NAMES } from './spool-format.ts';
 import { readWindow } from './spool-window.ts';
 
@@ -8,16 +10,16 @@ import { readWindow } from './spool-window.ts';
  * What a start makes of a spool folder:
  *
  * 1. Each segment but the last is as long as its file. Its entries are checked when they are read.
- * 2. The last segment ends after its last whole entry. The rest is cut off: its write did not finish, so its batches
- *    were never acknowledged.
+ * 2. The last segment ends after its last whole entry. What follows is cut off: a write that did not finish, so its
+ *    batches were never acknowledged, or damaged bytes, which are kept elsewhere first.
  * 3. The tail is the sequence after the last entry, or the saved head where that is larger: then everything was
  *    delivered and its segments were deleted.
  * 4. The head is the saved head, but not before the first segment, since what came earlier was deleted after it was
  *    delivered, and not after the tail.
  * 5. Segments that lie before the head are deleted.
  *
- * Later, when an entry in the middle of a segment turns out to be damaged, the batches from there to the end of the
- * segment are lost. They are logged, and reading continues with the next segment.
+ * A damaged entry is corrected when one bit of it is wrong. Otherwise its batch is lost, and reading continues with the
+ * next valid entry.
  */
 
 export interface Segment {
@@ -39,23 +41,27 @@ export async function recoverSpool(options: {
   readonly dir: string;
   readonly savedHead: number;
   readonly files: FileSystem;
+  readonly report: DamageReport;
   readonly log: Log;
 }): Promise<RecoveredSpool> {
-  const { dir, savedHead, files, log } = options;
+  const { dir, savedHead, files } = options;
   const segments: Segment[] = [];
   for (const first of await SEGMENT_NAMES.list(dir)) {
     const path = join(dir, SEGMENT_NAMES.of(first));
     segments.push({ first, path, bytes: (await files.size(path)) ?? 0 });
   }
   const last = segments.at(-1);
-  const end = last === undefined ? savedHead : await cutTornEnd(last, files, log);
+  const end = last === undefined ? savedHead : await endLastSegment(last, options);
   const tail = Math.max(savedHead, end);
   const head = Math.min(tail, Math.max(savedHead, segments[0]?.first ?? savedHead));
   return { segments, head, tail };
 }
 
 /** Rule 2. Gives the sequence after the last whole entry. */
-async function cutTornEnd(segment: Segment, files: FileSystem, log: Log): Promise<number> {
+async function endLastSegment(
+  segment: Segment,
+  { files, report, log }: { readonly files: FileSystem; readonly report: DamageReport; readonly log: Log },
+): Promise<number> {
   const { path, bytes: size } = segment;
   const fd = await files.open(path);
   try {
@@ -69,7 +75,14 @@ async function cutTornEnd(segment: Segment, files: FileSystem, log: Log): Promis
       for (const { bytes } of entries) position += bytes;
     }
     if (position < size) {
-      log.warn('cut off a write to the spool that did not finish', { file: path, bytes: size - position });
+      const rest = await scanRest({ files, fd, path, report, position, size, sequence });
+      sequence = rest.nextSequence;
+      position = rest.isKept ? (rest.entries.at(-1)?.fileEnd ?? position) : size;
+      if (rest.tornBytes > 0) {
+        log.warn('cut off a write to the spool that did not finish', { file: path, bytes: rest.tornBytes });
+      }
+    }
+    if (position < size) {
       await files.truncate(path, position);
       await files.sync(fd);
     }

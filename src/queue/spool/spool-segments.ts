@@ -1,9 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DamageReport } from '../../disk/damage-report.ts';
 import { diskFileSystem, type FileSystem, writeFully } from '../../disk/file-system.ts';
 import { makeFolder } from '../../disk/folders.ts';
 import { type EncodedEntry, sealEntry } from '../../disk/write-ahead-log.ts';
 import type { Log } from '../../log.ts';
+import { scanRest } from './spool-damage.ts';
 import { decodeBatches, SEGMENT_NAMES, type SpoolEntry, seedOf } from './spool-format.ts';
 import { createHeadFile, type HeadFile } from './spool-head.ts';
 import { recoverSpool, type Segment } from './spool-recovery.ts';
@@ -13,6 +15,7 @@ export interface SpoolSegmentsOptions {
   readonly dir: string;
   /** A segment is followed by another when it has reached this length. */
   readonly segmentBytes: number;
+  readonly report: DamageReport;
   readonly log: Log;
   readonly files?: FileSystem | undefined;
 }
@@ -20,7 +23,7 @@ export interface SpoolSegmentsOptions {
 interface Parts {
   readonly dir: string;
   readonly segmentBytes: number;
-  readonly log: Log;
+  readonly report: DamageReport;
   readonly files: FileSystem;
   readonly headFile: HeadFile;
   readonly segments: Segment[];
@@ -35,7 +38,7 @@ interface Parts {
 export class SpoolSegments {
   readonly #dir: string;
   readonly #files: FileSystem;
-  readonly #log: Log;
+  readonly #report: DamageReport;
   readonly #segmentBytes: number;
   readonly #headFile: HeadFile;
   /** Oldest first. The last one is written to while `#writer` is open. */
@@ -51,7 +54,7 @@ export class SpoolSegments {
   private constructor(parts: Parts) {
     this.#dir = parts.dir;
     this.#files = parts.files;
-    this.#log = parts.log;
+    this.#report = parts.report;
     this.#segmentBytes = parts.segmentBytes;
     this.#headFile = parts.headFile;
     this.#segments = parts.segments;
@@ -61,12 +64,12 @@ export class SpoolSegments {
 
   /** Recovers what the last run left, by the rules of spool-recovery.ts. */
   static async open(options: SpoolSegmentsOptions): Promise<SpoolSegments> {
-    const { dir, segmentBytes, log, files = diskFileSystem } = options;
+    const { dir, segmentBytes, report, log, files = diskFileSystem } = options;
     await makeFolder(files, dir, true);
     await files.syncFolder(dir);
     const headFile = createHeadFile({ dir, log });
-    const recovered = await recoverSpool({ dir, savedHead: await headFile.read(), files, log });
-    const spool = new SpoolSegments({ dir, segmentBytes, log, files, headFile, ...recovered });
+    const recovered = await recoverSpool({ dir, savedHead: await headFile.read(), files, report, log });
+    const spool = new SpoolSegments({ dir, segmentBytes, report, files, headFile, ...recovered });
     await spool.#deleteDelivered();
     return spool;
   }
@@ -112,7 +115,7 @@ export class SpoolSegments {
     if (segment.bytes >= this.#segmentBytes) await this.#closeWriter();
   }
 
-  /** Entries from `sequence` on, up to about `maxBytes`, at least one; none at the tail. Leaves out damaged ones. */
+  /** Entries from `sequence` on, up to about `maxBytes`, at least one; none at the tail. Leaves out those that cannot be read. */
   async read(sequence: number, maxBytes: number): Promise<SpoolEntry[]> {
     let at = sequence;
     while (at < this.#tail) {
@@ -122,7 +125,9 @@ export class SpoolSegments {
       if (segment === undefined) return [];
       const entries = await this.#readSegment(segment, at, end, maxBytes);
       if (entries.length > 0) return entries;
-      this.#log.error('the spool is damaged; batches are lost', { file: segment.path, from: at, batches: end - at });
+      const lost = { kind: 'spool', file: segment.path, offset: segment.bytes, bytes: 0 } as const;
+      const reason = 'the spool is damaged; batches are lost';
+      await this.#report.tell({ ...lost, reason }, undefined, { from: at, batches: end - at });
       at = end;
     }
     return [];
@@ -156,15 +161,20 @@ export class SpoolSegments {
       let read = 0;
       while (sequence < end && position < segment.bytes && read < maxBytes) {
         const window = await readWindow(this.#files, fd, position, segment.bytes);
-        const found = decodeBatches(window, sequence, end);
-        if (found.length === 0) break;
+        const found = endsOf(decodeBatches(window, sequence, end), position);
+        if (found.length === 0) {
+          const place = { path: segment.path, position, size: segment.bytes, sequence };
+          const rest = await scanRest({ files: this.#files, fd, report: this.#report, ...place });
+          found.push(...rest.entries.filter((entry) => entry.sequence < end));
+          if (found.length === 0) break;
+        }
         for (const entry of found) {
           if (entry.sequence >= from) {
             if (read >= maxBytes) break;
             entries.push(entry);
             read += entry.bytes;
           }
-          position += entry.bytes;
+          position = entry.fileEnd;
           sequence = entry.sequence + 1;
         }
       }
@@ -210,4 +220,13 @@ export class SpoolSegments {
       if (segment !== undefined) await rm(segment.path, { force: true });
     }
   }
+}
+
+/** Entries that follow each other from `position` on, and where each ends in its file. */
+function endsOf(entries: readonly SpoolEntry[], position: number): (SpoolEntry & { readonly fileEnd: number })[] {
+  let fileEnd = position;
+  return entries.map((entry) => {
+    fileEnd += entry.bytes;
+    return { ...entry, fileEnd };
+  });
 }

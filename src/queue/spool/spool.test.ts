@@ -1,9 +1,11 @@
+import { statSync } from 'node:fs';
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestLog } from '../../../test/support/queues.ts';
+import { createRandom } from '../../../test/support/random.ts';
 import { diskFileSystem, type FileSystem } from '../../disk/file-system.ts';
 import { createMetrics } from '../../metrics/metrics.ts';
 import { UnavailableError } from '../../model/deliver.ts';
@@ -132,20 +134,80 @@ describe('the disk spool', () => {
     }
   });
 
-  it('logs which batches are lost where the disk damaged one in the middle, and continues after them', async () => {
-    const first = await open({ maxBytes: 80_000 });
-    for (let index = 0; index < 60; index++) await put(first, index, 1_000);
-    await first.close();
-    const [, name = '', third = ''] = await segments();
-    const file = join(dir, 'spool', name);
-    const bytes = await readFile(file);
-    bytes[100] = (bytes[100] ?? 0) ^ 1;
-    await writeFile(file, bytes);
-    const second = await open({ maxBytes: 80_000 });
-    const rest = 60 - (Number(third.slice(0, 16)) - Number(name.slice(0, 16)));
-    const got = await drained(second, rest);
-    expect(got).toEqual([...ids(0, Number(name.slice(0, 16))), ...ids(Number(third.slice(0, 16)), 60)]);
-    expect(second.log.entries).toContain('error the spool is damaged; batches are lost');
+  /** A spool of these batches, kept in `saved`, that a process left when it was killed. */
+  async function killed(sizes: readonly number[]): Promise<string[]> {
+    const spool = await open({ maxBytes: 80_000 });
+    for (const [index, size] of sizes.entries()) await put(spool, index, size);
+    await cp(join(dir, 'spool'), join(dir, 'saved'), { recursive: true });
+    await spool.close();
+    return segments();
+  }
+
+  /** Opens the spool that was killed, with one of its segments changed. */
+  async function reopen(name: string, change: (bytes: Buffer) => void) {
+    for (const folder of ['spool', 'damaged']) await rm(join(dir, folder), { recursive: true, force: true });
+    await cp(join(dir, 'saved'), join(dir, 'spool'), { recursive: true });
+    const bytes = await readFile(join(dir, 'spool', name));
+    change(bytes);
+    await writeFile(join(dir, 'spool', name), bytes);
+    return open({ maxBytes: 80_000 });
+  }
+
+  const errorsOf = (spool: { readonly log: { readonly entries: string[] } }) =>
+    spool.log.entries.filter((entry) => entry.startsWith('error '));
+
+  it('delivers every batch once in spite of a flipped bit anywhere, and logs an error', async () => {
+    const random = createRandom(9);
+    const names = await killed(Array.from({ length: 30 }, (_, index) => (index % 3) * 400));
+    expect(names.length).toBeGreaterThan(1);
+    const lengths = new Map(names.map((name) => [name, statSync(join(dir, 'saved', name)).size]));
+    for (let trial = 0; trial < 200; trial++) {
+      const name = random.pick(names);
+      const position = trial < 60 ? trial : random.int(0, (lengths.get(name) ?? 1) - 1);
+      const bit = random.int(0, 7);
+      const spool = await reopen(name, (bytes) => {
+        bytes[position] = (bytes[position] ?? 0) ^ (1 << bit);
+      });
+      const about = `bit ${bit} of byte ${position} of ${name}`;
+      expect([about, spool.waiting()]).toEqual([about, 30]);
+      expect([about, await drained(spool, 30)]).toEqual([about, ids(0, 30)]);
+      expect([about, errorsOf(spool)]).toEqual([
+        about,
+        ['error an entry of the spool was damaged and could be corrected; nothing is lost'],
+      ]);
+      await spool.close();
+    }
+  });
+
+  it('delivers the batches after a piece that cannot be read, keeps the piece and counts it', async () => {
+    const names = await killed(Array(30).fill(1_000));
+    for (const [name, lost] of [
+      [names[0] ?? '', [2]],
+      [names.at(-1) ?? '', [Number(names.at(-1)?.slice(0, 16)) + 1]],
+    ] as const) {
+      const at = (lost[0] - Number(name.slice(0, 16))) * 1_080 + 300;
+      const spool = await reopen(name, (bytes) => bytes.fill(7, at, at + 400));
+      const rest = ids(0, 30).filter((_, index) => index !== lost[0]);
+      expect(await drained(spool, rest.length)).toEqual(rest);
+      expect(errorsOf(spool)).toEqual(['error an entry of the spool is damaged; its batch is lost']);
+      const { values } = await spool.metrics.storageDamage.get();
+      expect(values.find(({ labels }) => labels.kind === 'spool')?.value).toBe(1);
+      const kept = (await readdir(join(dir, 'damaged'))).find((file) => file.startsWith(name)) ?? '';
+      expect((await readFile(join(dir, 'damaged', kept))).includes(Buffer.alloc(400, 7))).toBe(true);
+      await put(spool, 99);
+      expect(await drained(spool, 1)).toEqual(['p:99']);
+      await spool.close();
+    }
+  });
+
+  it('logs which batches are lost where a segment ends too early, and continues with the next', async () => {
+    const [first = '', second = ''] = await killed(Array(30).fill(1_000));
+    await (await reopen(first, () => undefined)).close();
+    await truncate(join(dir, 'spool', first), 100);
+    const spool = await open({ maxBytes: 80_000 });
+    const from = Number(second.slice(0, 16));
+    expect(await drained(spool, 30 - from)).toEqual(ids(from, 30));
+    expect(errorsOf(spool)).toContain('error the spool is damaged; batches are lost');
   });
 
   it('refuses what a full disk does not take, keeps the rest, and continues when there is room', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { DamageReport, type DamageReportOptions } from '../../disk/damage-report.ts';
 import type { FileSystem } from '../../disk/file-system.ts';
 import { GroupCommit } from '../../disk/group-commit.ts';
 import type { EncodedEntry } from '../../disk/write-ahead-log.ts';
@@ -18,6 +19,7 @@ import { SpoolSegments } from './spool-segments.ts';
  *   spool-format.ts     segments and entries, drawn
  *   spool-head.ts       the head file, drawn
  *   spool-recovery.ts   what a start makes of the folder, as a list of rules
+ *   spool-damage.ts     reads on after a damaged entry
  *   spool-segments.ts   append at the tail, read and delete at the head
  */
 
@@ -25,7 +27,7 @@ export interface SpoolOptions {
   readonly dir: string;
   /** Bytes it may take on disk. Beyond, batches are refused with UnavailableError. */
   readonly maxBytes: number;
-  readonly metrics: Pick<Metrics, 'spoolBytes' | 'spoolBatches' | 'spoolAge'>;
+  readonly metrics: Pick<Metrics, 'spoolBytes' | 'spoolBatches' | 'spoolAge' | 'storageDamage'>;
   readonly log: Log;
   readonly clock?: Clock;
   readonly files?: FileSystem;
@@ -56,10 +58,12 @@ interface Waiting {
 
 /** Opens the spool in `dir`/spool and recovers what the last run left in it. */
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
-  const { maxBytes, log, files } = options;
+  const { maxBytes, log, files, metrics, clock = systemClock } = options;
   const dir = join(options.dir, 'spool');
   const segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.ceil(maxBytes / 8));
-  const segments = await SpoolSegments.open({ dir, segmentBytes, log, files });
+  const count: DamageReportOptions['count'] = (kind, places) => metrics.storageDamage.labels(kind).inc(places);
+  const report = new DamageReport({ stateDir: options.dir, count, clock, log });
+  const segments = await SpoolSegments.open({ dir, segmentBytes, report, log, files });
   const [oldest] = await segments.read(segments.head, 1);
   return new DiskSpool({ options, dir, segments, oldest: oldest?.time });
 }

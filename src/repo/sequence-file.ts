@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { isMissing } from '../disk/missing.ts';
+import type { Log } from '../log.ts';
+
+/*
+ * The number of the newest commit, kept beside the hour files:
+ *
+ *   <logsDir>/.logforge.seq     store, 16 hex digits | " " | seq, 16 digits | " " | CRC-32 of what is before it, 8 hex digits | "\n"
+ *
+ * It is written after the journal entry with this `seq` is durable. So when it is ahead of the journal, the journal has
+ * lost entries: they were damaged or cut off, or the state folder is from an older backup than the hour files. Without it
+ * such a start would look like the start after a crash, which cuts off what was not committed.
+ *
+ * It is not synced. After a power cut it may be older or unreadable, and then it says nothing.
+ */
+const NAME = '.logforge.seq';
+const FORM = /^(([0-9a-f]{16}) (\d{16})) ([0-9a-f]{8})\n$/;
+
+export interface Sequence {
+  readonly store: string;
+  readonly seq: number;
+}
+
+/** Never rejects: a service that cannot write it only notices less at its next start. */
+export class SequenceFile {
+  readonly path: string;
+  /** What the last run left. */
+  readonly found: Sequence | undefined;
+  readonly #files: FileSystem;
+  readonly #log: Log;
+  #fd: number | undefined;
+
+  constructor({ files, logsDir, log }: { readonly files: FileSystem; readonly logsDir: string; readonly log: Log }) {
+    this.path = join(logsDir, NAME);
+    this.found = read(this.path);
+    this.#files = files;
+    this.#log = log;
+  }
+
+  async save(store: string, seq: number): Promise<void> {
+    const text = `${store} ${String(seq).padStart(16, '0')}`;
+    try {
+      this.#fd ??= await this.#files.open(this.path);
+      await writeFully(this.#files, this.#fd, [Buffer.from(`${text} ${checksum(text)}\n`)], 0);
+    } catch (err) {
+      const message = 'cannot write the number of the newest commit; the next start may not notice a damaged journal';
+      this.#log.warn(message, { file: this.path, err, fold: this.path });
+    }
+  }
+
+  async close(): Promise<void> {
+    const fd = this.#fd;
+    this.#fd = undefined;
+    if (fd !== undefined) await this.#files.close(fd).catch(() => undefined);
+  }
+}
+
+function read(path: string): Sequence | undefined {
+  try {
+    const [, text = '', store = '', seq, sum] = FORM.exec(readFileSync(path, 'latin1')) ?? [];
+    return sum === checksum(text) ? { store, seq: Number(seq) } : undefined;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw new Error(`cannot read file=${path}`, { cause: error });
+  }
+}
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0');
+}
