@@ -182,5 +182,6 @@ function readGauges(metrics: Metrics, repo: Repo, accountings: readonly Accounti
   metrics.unaccounted.set(sum((accounting) => accounting.unaccounted()));
   const oldest = repo.idempotency.oldest();
   metrics.idempotencyKeys.set(repo.idempotency.size());
-  metrics.idempotencyReach.set(oldest === undefined ? 0 : (Date.now() - oldest) / 1000);
+  metrics.idempotencyBytes.set(repo.idempotency.bytes());
+  metrics.idempotencyReach.set(oldest === undefined ? 0 : (repo.idempotency.now() - oldest) / 1000);
 }

@@ -15,7 +15,12 @@ export interface Pipeline {
 
 /** Version 1: a batch is stored before it is acknowledged. Version 2 is in queued.ts. */
 export function createDirectPipeline({ config, repo }: { readonly config: Config; readonly repo: Repo }): Pipeline {
-  const find = repo.idempotency.find.bind(repo.idempotency);
-  const deliver = withIdempotency({ deliver: repo.append, find, durability: config.storage.durability });
+  const { idempotency, append } = repo;
+  const deliver = withIdempotency({
+    deliver: append,
+    find: (used) => idempotency.find(used),
+    now: () => idempotency.now(),
+    durability: config.storage.durability,
+  });
   return { deliver, checks: {}, accountings: [] };
 }

@@ -47,10 +47,12 @@ export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<P
   const send = await createSend(parts, queue);
 
   const { idempotencyWindow: windowMs, idempotencyMaxKeys: maxKeys } = config.ingestion;
-  const memory = createKeyMemory({ windowMs, maxKeys, clock: systemClock });
+  const now = () => repo.idempotency.now();
+  const memory = createKeyMemory({ windowMs, maxKeys, now });
   const deliver = withIdempotency({
     deliver: memory.wrap(withBatchId(send, randomUUID())),
-    find: (key) => memory.find(key) ?? repo.idempotency.find(key),
+    find: (used) => memory.find(used) ?? repo.idempotency.find(used),
+    now,
     durability: 'broker',
   });
   return { deliver, checks: { kafka: () => queue.check() }, accountings: [accounting] };

@@ -9,11 +9,15 @@ export interface HttpAuth {
   readonly keys: readonly string[];
 }
 
+/** Of the SHA-256 of a key. */
+const OWNER_BYTES = 8;
 const BEARER = /^bearer +([^ ]+) *$/i;
 
 export interface Authenticate {
   /** The place of the request's key among the known ones, or undefined. Takes as long for a wrong key as for a right one. */
   find(headers: IncomingHttpHeaders): number | undefined;
+  /** A short digest of the request's key: it stands for the key where the key itself must not be stored. */
+  ownerOf(headers: IncomingHttpHeaders): string | undefined;
   /** The answer to a request without a known key. */
   readonly problem: Problem;
 }
@@ -23,6 +27,7 @@ export function createAuthenticate({ enabled, headerName, keys }: HttpAuth): Aut
   if (!enabled) return undefined;
   const name = headerName.toLowerCase();
   const digests = keys.map(digest);
+  const owners = digests.map((known) => known.toString('hex', 0, OWNER_BYTES));
 
   const place = (key: string): number | undefined => {
     const given = digest(key);
@@ -31,13 +36,19 @@ export function createAuthenticate({ enabled, headerName, keys }: HttpAuth): Aut
     return found;
   };
 
+  const find = (headers: IncomingHttpHeaders): number | undefined => {
+    const key = headers[name];
+    const bearer = BEARER.exec(headers.authorization ?? '')?.[1];
+    const byHeader = typeof key === 'string' ? place(key) : undefined;
+    const byBearer = bearer === undefined ? undefined : place(bearer);
+    return byHeader ?? byBearer;
+  };
+
   return {
-    find: (headers) => {
-      const key = headers[name];
-      const bearer = BEARER.exec(headers.authorization ?? '')?.[1];
-      const byHeader = typeof key === 'string' ? place(key) : undefined;
-      const byBearer = bearer === undefined ? undefined : place(bearer);
-      return byHeader ?? byBearer;
+    find,
+    ownerOf: (headers) => {
+      const found = find(headers);
+      return found === undefined ? undefined : owners[found];
     },
     problem: {
       kind: 'unauthorized',

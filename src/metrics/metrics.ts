@@ -113,6 +113,10 @@ function storageMetrics({ counter, gauge, histogram }: Make) {
     openFiles: gauge('logforge_open_hour_files', 'Hour files held open'),
     journalBytes: gauge('logforge_journal_bytes', 'Length of the commit journal'),
     idempotencyKeys: gauge('logforge_idempotency_keys', 'Idempotency keys remembered'),
+    idempotencyBytes: gauge(
+      'logforge_idempotency_bytes',
+      'Memory of the remembered idempotency keys and of their long answers',
+    ),
     idempotencyReach: gauge('logforge_idempotency_reach_seconds', 'Age of the oldest idempotency key remembered'),
   };
 }

@@ -2,3 +2,12 @@
 export type Clock = () => number;
 
 export const systemClock: Clock = Date.now;
+
+/** Milliseconds since the process began. Never jumps, whatever happens to the clock. */
+export const elapsedClock: Clock = () => performance.now();
+
+/** A clock that shows `start` now and goes on steadily. Whole milliseconds. */
+export function createSteadyClock(start: number, elapsed: Clock): Clock {
+  const origin = start - elapsed();
+  return () => Math.floor(origin + elapsed());
+}

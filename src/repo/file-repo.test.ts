@@ -328,13 +328,13 @@ describe('start', () => {
     await first.close();
     const second = await open(options);
     expect(second.idempotency.size()).toBe(5);
-    expect(second.idempotency.find('k34')).toBeUndefined();
-    expect(second.idempotency.find('k35')?.answer).toBe('{"accepted":35}');
+    expect(second.idempotency.find({ key: 'k34', bodyHash: 'h' })).toBeUndefined();
+    expect(second.idempotency.find({ key: 'k35', bodyHash: 'h' })?.answer).toBe('{"accepted":35}');
     expect(second.offsets().map((offset) => offset.next)).toEqual(['38', '39']);
     expect(second.hasBatchId('p:0')).toBe(true);
     expect(second.hasBatchId('p:40')).toBe(false);
     clock.now += 1001;
-    expect(second.idempotency.find('k39')).toBeUndefined();
+    expect(second.idempotency.find({ key: 'k39', bodyHash: 'h' })).toBeUndefined();
     await second.append(batchOf('x'), noteOf(40));
     await second.close();
     const third = await open(options);
@@ -396,7 +396,8 @@ async function check(acknowledged: ReadonlySet<number>): Promise<void> {
   expect(ids[2]).toEqual(ids[0]);
   expect(new Set(ids[0]).size).toBe(ids[0]?.length);
   for (const id of acknowledged) expect(ids[0]).toContain(id);
-  for (const id of ids[0] ?? []) if (id !== 99) expect(repo.idempotency.find(`k${id}`)).toBeDefined();
+  for (const id of ids[0] ?? [])
+    if (id !== 99) expect(repo.idempotency.find({ key: `k${id}`, bodyHash: 'h' })).toBeDefined();
   await repo.close();
 }
 

@@ -9,7 +9,7 @@ import { type DirectoryLock, lockDirectories } from '../disk/lock.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { countBytes } from '../model/chunk.ts';
-import { type Clock, systemClock } from '../model/clock.ts';
+import { type Clock, elapsedClock, systemClock } from '../model/clock.ts';
 import { type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
 import { Committer, INLINE } from './commit.ts';
@@ -32,6 +32,8 @@ export interface FileRepoOptions {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock?: Clock;
+  /** Milliseconds that never jump: keys age by it. A `clock` of the caller's is taken for steady when this is left out. */
+  readonly elapsed?: Clock;
   readonly files?: FileSystem;
   readonly maxOpenFiles?: number;
   readonly segmentBytes?: number;
@@ -52,12 +54,13 @@ const MIN_FREE_BYTES = 1024 * 1024;
 /** Recovers what the last run left and owns the folders until `close`. DirectoryInUseError when another process does. */
 export async function openRepo(options: FileRepoOptions): Promise<Repo> {
   const { logsDir, dlqDir, stateDir, log, metrics, clock = systemClock, files = diskFileSystem } = options;
+  const elapsed = options.elapsed ?? (clock === systemClock ? elapsedClock : clock);
   const durable = options.durability === 'disk';
   for (const folder of [logsDir, dlqDir, stateDir]) await makeFolder(files, folder, durable);
   const lock = lockDirectories([stateDir, logsDir, dlqDir]);
   try {
     const dataFiles = new DataFiles({ logsDir, dlqDir });
-    const keys = new IdempotencyKeys(options.idempotency, clock);
+    const keys = new IdempotencyKeys(options.idempotency, { clock, elapsed });
     const damagedKeys = await keys.load(stateDir);
     const count: DamageReportOptions['count'] = (kind, places) => metrics.storageDamage.labels(kind).inc(places);
     const report = new DamageReport({ stateDir, count, clock, log });
@@ -72,6 +75,7 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
       log,
       beginsGenerations: options.beginsGenerations ?? false,
     });
+    keys.begin(log);
     const committer = await Committer.open({
       files,
       stateDir,

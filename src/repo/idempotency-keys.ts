@@ -1,179 +1,197 @@
-import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { DamagedLog } from '../disk/damage-report.ts';
-import { type FileSystem, writeFully } from '../disk/file-system.ts';
-import { type EntryForm, scanLog } from '../disk/scan-log.ts';
-import { createSegmentNames } from '../disk/segment-names.ts';
-import { encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
+import type { FileSystem } from '../disk/file-system.ts';
+import type { Log } from '../log.ts';
 import type { Clock } from '../model/clock.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
+import { KeyTable, type KnownKey, type UsedKey } from '../model/key-table.ts';
+import { settleAges, type TimeMark } from './key-ages.ts';
+import {
+  listKeyFiles,
+  readAnswers,
+  readKeyFile,
+  removeAnswers,
+  removeKeyFile,
+  writeAnswers,
+  writeKeyFile,
+} from './key-files.ts';
 
 /*
- * The valid idempotency keys, in memory and on disk.
- *
- *   <stateDir>/keys-<number>.log             the keys of the journal segment with that number, which was retired
- *
- *   segment = entry*                         no magic; entries as disk/write-ahead-log.ts draws them, with seed 0:
- *     meta  = {"seq":0,"keys":[IdempotencyNote, …]}
- *     data  = nothing
+ * The valid idempotency keys, in memory (model/key-table.ts) and on disk (key-files.ts).
  *
  * A key reaches the disk in the journal, in the commit of its batch. When that journal segment is retired, its keys move
- * to a file of their own, once. The file is deleted when its newest key has left the window. So a million keys cost
- * no more than the new ones among them.
+ * to a file of their own, once. The file is deleted when all of its keys are forgotten. So a million keys cost no more
+ * than the new ones among them.
  */
-export const KEY_FILE_NAMES = createSegmentNames({ prefix: 'keys-', digits: 8, suffix: '.log' });
-const KEYS_PER_ENTRY = 10_000;
-export const KEYS_FORM: EntryForm = { metaStart: Buffer.from('{"seq":'), seedOf: () => 0 };
-
-interface KeysMeta {
-  readonly seq: 0;
-  readonly keys: readonly IdempotencyNote[];
-}
 
 export interface IdempotencyLimits {
   readonly windowMs: number;
   readonly maxKeys: number;
 }
 
+export interface KeyClocks {
+  readonly clock: Clock;
+  /** Milliseconds from any origin, which never jump. */
+  readonly elapsed: Clock;
+}
+
 interface KeyFile {
-  readonly path: string;
-  readonly newest: number;
+  readonly number: number;
+  /** The sequence after that of its last key. */
+  readonly end: number;
+  hasAnswers: boolean;
+  /** Version 1.0.0 wrote it. */
+  readonly isOlder: boolean;
+}
+
+/** Keys by their sequence, the end not included. */
+export interface KeyRange {
+  readonly from: number;
+  readonly to: number;
 }
 
 export class IdempotencyKeys {
-  readonly #limits: IdempotencyLimits;
-  readonly #clock: Clock;
-  /** In the order of first use, so the oldest come first. */
-  readonly #notes = new Map<string, IdempotencyNote>();
-  readonly #keyFiles: KeyFile[] = [];
-  #sinceRetirement: IdempotencyNote[] = [];
+  readonly #windowMs: number;
+  readonly #clocks: KeyClocks;
+  readonly #table: KeyTable;
+  readonly #marks: TimeMark[] = [];
+  /** Oldest first. */
+  #files: KeyFile[] = [];
+  /** The first key that is in no key file. */
+  #unsaved = 1;
+  /** The time by which keys age. Before `begin` no key is too old. */
+  #now: Clock = () => Number.NEGATIVE_INFINITY;
+  /** Whether the next file must be written even without keys: it says what time it is. */
+  #mustMark = false;
 
-  constructor(limits: IdempotencyLimits, clock: Clock) {
-    this.#limits = limits;
-    this.#clock = clock;
+  constructor({ windowMs, maxKeys }: IdempotencyLimits, clocks: KeyClocks) {
+    this.#windowMs = windowMs;
+    this.#clocks = clocks;
+    this.#table = new KeyTable({ maxKeys });
   }
 
   /**
-   * Reads the key files of a state folder. The keys that are still in the journal come by `remember`. Gives the files that
-   * are damaged.
+   * Reads the key files of a state folder. The keys that are still in the journal come by `remember`, then `begin`. Gives
+   * the files that are damaged.
    */
   async load(stateDir: string): Promise<DamagedLog[]> {
     const damaged: DamagedLog[] = [];
-    for (const number of await KEY_FILE_NAMES.list(stateDir)) {
-      const path = join(stateDir, KEY_FILE_NAMES.of(number));
-      let newest = 0;
-      const { entries, damage } = scanLog(readFileSync(path), { start: 0, form: KEYS_FORM });
+    for (const number of await listKeyFiles(stateDir)) {
+      const first = this.#table.end;
+      let isOlder = false;
+      const { path, damage, entries } = readKeyFile({ stateDir, number });
       if (damage.length > 0) damaged.push({ path, damage });
-      for (const { meta } of entries) {
-        // The checksum holds, so this is what `writeKeys` wrote.
-        for (const note of (meta as KeysMeta).keys) {
-          newest = Math.max(newest, note.time);
-          this.#add(note);
-        }
+      for (const { notes, records, now } of entries) {
+        isOlder ||= notes.length > 0;
+        for (const note of notes) this.#table.add(note);
+        this.#table.addRecords(records);
+        if (now !== undefined) this.#marks.push({ sequence: this.#table.end, time: now });
       }
-      this.#keyFiles.push({ path, newest });
+      let hasAnswers = false;
+      for (const [place, check, text] of readAnswers({ stateDir, number })) {
+        hasAnswers = true;
+        this.#table.restoreText(first + place, check, text);
+      }
+      this.#files.push({ number, end: this.#table.end, hasAnswers, isOlder });
     }
+    // Files of the older form are written again in the present form, by the first `save`.
+    if (!this.#files.some((file) => file.isOlder)) this.#unsaved = this.#table.end;
     return damaged;
   }
 
-  find(key: string): IdempotencyNote | undefined {
-    const note = this.#notes.get(key);
-    return note !== undefined && this.#isValid(note) ? note : undefined;
+  /** Decides how old the keys are that were read. From here on they age. */
+  begin(log: Pick<Log, 'warn'>): void {
+    const { clock, elapsed } = this.#clocks;
+    const { now, gap, jumped } = settleAges({ table: this.#table, marks: this.#marks, time: clock(), elapsed });
+    this.#now = now;
+    this.#mustMark = jumped;
+    if (gap === undefined) return;
+    const [newest, here] = [gap.newest, gap.clock].map(describeTime);
+    log.warn('the clock does not go on from the newest idempotency key; keys keep their age', { newest, clock: here });
+  }
+
+  /** Unix ms: the time by which keys age (key-ages.ts). */
+  now(): number {
+    return this.#now();
+  }
+
+  find(used: UsedKey): KnownKey | undefined {
+    return this.#table.find(used, this.#now() - this.#windowMs);
   }
 
   size(): number {
     this.#forget();
-    return this.#notes.size;
+    return this.#table.size;
   }
 
   oldest(): number | undefined {
     this.#forget();
-    return this.#first()?.time;
+    return this.#table.oldest();
+  }
+
+  /** Memory of the keys and of their long answers. */
+  bytes(): number {
+    return this.#table.bytes;
   }
 
   /** Called when the key's commit is durable. */
   remember(note: IdempotencyNote): void {
-    this.#sinceRetirement.push(note);
-    this.#add(note);
+    const now = this.#now();
+    // A time to come is that of another machine, whose clock is ahead. While the journal is read, it is kept.
+    this.#table.add(note, now < note.time && Number.isFinite(now) ? now : note.time);
+    this.#forget();
   }
 
-  /** Gives the keys that only the segments up to now hold. Later keys belong to the next segment. */
-  cut(): readonly IdempotencyNote[] {
-    const notes = this.#sinceRetirement;
-    this.#sinceRetirement = [];
-    return notes;
+  /** The keys that only the segments up to now hold. Later keys belong to the next segment. */
+  cut(): KeyRange {
+    return { from: this.#unsaved, to: this.#table.end };
   }
 
-  /** Writes the keys of a segment that is about to be retired to their own file. Deletes files that have left the window. */
+  /**
+   * Writes the keys of segments that are about to be retired to a file of their own. Deletes files whose keys are all
+   * forgotten. After a failure, the next `cut` gives these keys again.
+   */
   async save(options: {
     readonly files: FileSystem;
     readonly stateDir: string;
     readonly segment: number;
-    readonly notes: readonly IdempotencyNote[];
+    readonly range: KeyRange;
     readonly durable: boolean;
   }): Promise<void> {
-    const { files, stateDir, segment, durable } = options;
-    const notes = options.notes.filter((note) => this.#isValid(note));
-    if (notes.length > 0) {
-      const path = join(stateDir, KEY_FILE_NAMES.of(segment));
-      await writeKeys({ files, path, notes, durable });
+    const { files, stateDir, segment, range, durable } = options;
+    this.#forget();
+    const { records, texts } = this.#table.copy(range.from, range.to);
+    if (records.length > 0 || this.#mustMark) {
+      // Never the name of a file that is there: it may hold keys of an earlier segment.
+      const number = Math.max(segment, (this.#files.at(-1)?.number ?? 0) + 1);
+      const place = { files, stateDir, number, durable };
+      const hasAnswers = texts.length > 0;
+      if (hasAnswers) await writeAnswers({ ...place, answers: texts });
+      await writeKeyFile({ ...place, records, now: this.#now() });
       if (durable) await files.syncFolder(stateDir);
-      this.#keyFiles.push({ path, newest: notes.reduce((newest, note) => Math.max(newest, note.time), 0) });
+      this.#files.push({ number, end: range.to, hasAnswers, isOlder: false });
+      this.#mustMark = false;
     }
-    await this.#dropOldFiles();
+    this.#unsaved = range.to;
+    await this.#dropFiles(stateDir);
   }
 
-  async #dropOldFiles(): Promise<void> {
-    const oldest = this.oldest() ?? Number.POSITIVE_INFINITY;
-    while (this.#keyFiles[0] !== undefined && this.#keyFiles[0].newest < oldest) {
-      await rm(this.#keyFiles[0].path, { force: true });
-      this.#keyFiles.shift();
+  async #dropFiles(stateDir: string): Promise<void> {
+    const isDone = ({ end, isOlder }: KeyFile): boolean => end <= this.#table.head || (isOlder && end <= this.#unsaved);
+    for (const { number } of this.#files.filter(isDone)) await removeKeyFile({ stateDir, number });
+    this.#files = this.#files.filter((file) => !isDone(file));
+    for (const file of this.#files) {
+      if (!file.hasAnswers || file.end > this.#table.oldestText) continue;
+      await removeAnswers({ stateDir, number: file.number });
+      file.hasAnswers = false;
     }
-  }
-
-  #add(note: IdempotencyNote): void {
-    this.#notes.delete(note.key);
-    this.#notes.set(note.key, note);
-    if (this.#notes.size > this.#limits.maxKeys) this.#forget();
   }
 
   #forget(): void {
-    for (const [key, note] of this.#notes) {
-      if (this.#notes.size <= this.#limits.maxKeys && this.#isValid(note)) return;
-      this.#notes.delete(key);
-    }
-  }
-
-  #isValid(note: IdempotencyNote): boolean {
-    return note.time > this.#clock() - this.#limits.windowMs;
-  }
-
-  #first(): IdempotencyNote | undefined {
-    return this.#notes.values().next().value;
+    this.#table.dropUntil(this.#now() - this.#windowMs);
   }
 }
 
-async function writeKeys(options: {
-  readonly files: FileSystem;
-  readonly path: string;
-  readonly notes: readonly IdempotencyNote[];
-  readonly durable: boolean;
-}): Promise<void> {
-  const { files, path, notes, durable } = options;
-  const fd = await files.open(path);
-  try {
-    await files.truncate(path, 0);
-    let at = 0;
-    for (let i = 0; i < notes.length; i += KEYS_PER_ENTRY) {
-      const meta: KeysMeta = { seq: 0, keys: notes.slice(i, i + KEYS_PER_ENTRY) };
-      const entry = encodeEntry(meta, []);
-      sealEntry(entry);
-      await writeFully(files, fd, entry.buffers, at);
-      at += entry.bytes;
-    }
-    if (durable) await files.sync(fd);
-  } finally {
-    await files.close(fd);
-  }
+function describeTime(time: number): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime()) ? String(time) : date.toISOString();
 }

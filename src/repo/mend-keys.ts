@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { syncPathSync } from '../disk/folders.ts';
 import { scanLog } from '../disk/scan-log.ts';
 import { encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
-import { KEYS_FORM } from './idempotency-keys.ts';
+import { KEYS_FORM } from './key-files.ts';
 
 /** Writes a damaged key file again with the entries that can be read, so that the next start finds no damage in it. */
 export function mendKeyFile(path: string): void {
@@ -12,8 +12,8 @@ export function mendKeyFile(path: string): void {
   rmSync(temporary, { force: true });
   const fd = openSync(temporary, 'wx', 0o640);
   try {
-    for (const { meta } of entries) {
-      const entry = encodeEntry(meta, []);
+    for (const { meta, data } of entries) {
+      const entry = encodeEntry(meta, [data]);
       sealEntry(entry);
       writevSync(fd, entry.buffers);
     }

@@ -1,5 +1,6 @@
-import type { Deliver, IdempotencyNote, OffsetNote } from '../model/deliver.ts';
+import type { Deliver, OffsetNote } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
+import type { KnownKey, UsedKey } from '../model/key-table.ts';
 
 /** The part of an hour's file that is committed: only these bytes may be read. */
 export interface CommittedHour {
@@ -23,11 +24,15 @@ export interface Repo {
 
   /** The valid idempotency keys. */
   readonly idempotency: {
-    find(key: string): IdempotencyNote | undefined;
+    find(used: UsedKey): KnownKey | undefined;
+    /** Unix ms: the time by which keys age. It does not jump with the clock. New keys are stamped with it. */
+    now(): number;
     /** Keys remembered now. */
     size(): number;
     /** Unix ms of the oldest key remembered; undefined when there is none. */
     oldest(): number | undefined;
+    /** Memory that they take, in bytes. */
+    bytes(): number;
   };
 
   /** The next offset of each partition, as committed with the data. */

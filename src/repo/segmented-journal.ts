@@ -117,17 +117,16 @@ export class SegmentedJournal {
   async #retire(last: number, release: () => Promise<void>): Promise<void> {
     const { files, stateDir, durable, keys, log } = this.#options;
     const segments = this.#old;
-    const notes = keys.cut();
+    const range = keys.cut();
     this.#old = [];
     try {
       await release();
-      await keys.save({ files, stateDir, segment: last, notes, durable });
+      await keys.save({ files, stateDir, segment: last, range, durable });
       await removeSegments(segments);
     } catch (err) {
       const paths = segments.map(({ path }) => path);
       log.error('cannot retire old journal segments; they stay until the next rotation', { files: paths, err });
       this.#old = [...segments, ...this.#old];
-      for (const note of notes) keys.remember(note);
     }
   }
 }

@@ -8,8 +8,8 @@ import { type Hour, hourToPath } from '../model/hour.ts';
 import { SummaryFormatError } from '../model/summary.ts';
 import { DataFiles } from './data-files.ts';
 import { listHours } from './hour-file.ts';
-import { KEY_FILE_NAMES, KEYS_FORM } from './idempotency-keys.ts';
 import { readSegments, type Segment } from './journal-reader.ts';
+import { ANSWER_FILE_NAMES, KEY_FILE_NAMES, KEYS_FORM } from './key-files.ts';
 import { liveEntries } from './recovery.ts';
 import { SequenceFile } from './sequence-file.ts';
 import { CommittedState } from './state.ts';
@@ -38,10 +38,12 @@ export async function* verifyStorage(folders: StorageFolders): AsyncGenerator<Fi
   for (const { meta } of liveEntries(segments)) state.apply(meta);
   for (const segment of segments) yield describeSegment(segment);
   yield describeSequence(folders, segments, state);
-  for (const number of await KEY_FILE_NAMES.list(stateDir)) {
-    const path = join(stateDir, KEY_FILE_NAMES.of(number));
-    const { entries, damage, tornBytes } = scanLog(readFileSync(path), { start: 0, form: KEYS_FORM });
-    yield { place: path, ...describeLog({ entries: entries.length, damage, tornBytes }) };
+  for (const names of [KEY_FILE_NAMES, ANSWER_FILE_NAMES]) {
+    for (const number of await names.list(stateDir)) {
+      const path = join(stateDir, names.of(number));
+      const { entries, damage, tornBytes } = scanLog(readFileSync(path), { start: 0, form: KEYS_FORM });
+      yield { place: path, ...describeLog({ entries: entries.length, damage, tornBytes }) };
+    }
   }
   const summaries = createSummaryFiles({ analyticsDir, durability: 'os' });
   for (const hour of await listHours(logsDir)) {

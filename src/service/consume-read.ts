@@ -1,6 +1,8 @@
+import { formatAnswer, readAnswer } from '../model/answer.ts';
 import { type Batch, type Chunk, countRecords, mergeByHour } from '../model/chunk.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, IdempotencyNote } from '../model/deliver.ts';
+import { type KnownKey, sameOwner } from '../model/key-table.ts';
 import type { Delivery, QueuedBatch, QueueItem } from '../queue/queue.ts';
 import type { Repo } from '../repo/repo.ts';
 import { batchAsDeadLetters } from './dead-letter.ts';
@@ -27,7 +29,7 @@ export interface DeliveryContent {
 interface Content {
   readonly chunks: Chunk[];
   readonly batchIds: Set<string>;
-  readonly keys: Map<string, IdempotencyNote>;
+  readonly keys: Map<string, IdempotencyNote[]>;
   readonly deadLetters: DeadLetter[];
   stored: number;
   duplicates: number;
@@ -67,13 +69,13 @@ export function createDeliveryReader(options: DeliveryReaderOptions) {
       return;
     }
     content.batchIds.add(id);
-    const known = idempotency && (content.keys.get(idempotency.key) ?? repo.idempotency.find(idempotency.key));
+    const known = idempotency && (findKey(content, idempotency) ?? repo.idempotency.find(idempotency));
     if (known === undefined) {
-      if (idempotency !== undefined) content.keys.set(idempotency.key, idempotency);
+      if (idempotency !== undefined) addKey(content, trustedNote(idempotency, records, repo.idempotency.now()));
       content.chunks.push(...batch);
       content.stored += records;
       content.deadLetters.push(...deadLetters);
-    } else if (known.bodyHash === idempotency?.bodyHash) {
+    } else if (known.sameBody) {
       content.duplicates += records;
       content.duplicateBatches++;
     } else {
@@ -94,6 +96,42 @@ export function createDeliveryReader(options: DeliveryReaderOptions) {
   };
 }
 
+/** Finds the key among those that the delivery has brought so far. */
+function findKey({ keys }: Content, { key, owner, bodyHash }: IdempotencyNote): Pick<KnownKey, 'sameBody'> | undefined {
+  const known = keys.get(key)?.find((note) => sameOwner(note.owner, owner));
+  return known && { sameBody: known.bodyHash === bodyHash };
+}
+
+function addKey({ keys }: Content, note: IdempotencyNote): void {
+  const notes = keys.get(note.key);
+  if (notes === undefined) keys.set(note.key, [note]);
+  else notes.push(note);
+}
+
+/** Several times that of 100 rejected records, which is the longest. */
+const MAX_ANSWER_LENGTH = 64 * 1024;
+
+/**
+ * The note as it may be remembered: the clock of another machine may be ahead, and anybody may write to the topic, while
+ * the answer goes to a client. An answer that logforge does not write is replaced by the count of the stored records.
+ */
+function trustedNote(note: IdempotencyNote, records: number, now: number): IdempotencyNote {
+  const { answer, time } = note;
+  if (time <= now && isAnswer(answer)) return note;
+  const counts = readAnswer(answer) ?? { accepted: records, rejected: 0 };
+  return { ...note, time: Math.min(time, now), answer: isAnswer(answer) ? answer : formatAnswer(counts) };
+}
+
+function isAnswer(text: string): boolean {
+  if (text.length > MAX_ANSWER_LENGTH || readAnswer(text) === undefined) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function emptyContent(): Content {
   return {
     chunks: [],
@@ -112,7 +150,7 @@ function finish(content: Content, { topic, partition, next }: Delivery): Deliver
   const note: CommitNote = {
     offsets: [{ topic, partition, next: String(next) }],
     batchIds: [...batchIds],
-    keys: [...keys.values()],
+    keys: [...keys.values()].flat(),
     deadLetters,
   };
   return { batch: mergeByHour(content.chunks), note, stored, duplicates, duplicateBatches, deadLettered };

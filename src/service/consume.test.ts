@@ -45,7 +45,16 @@ function setUp(options: Options = {}) {
           return { topic: 'logs', partition: Number(partition), next };
         }),
       hasBatchId: (id) => ids.has(id),
-      idempotency: { find: (key) => keys.get(key), size: () => keys.size, oldest: () => undefined },
+      idempotency: {
+        find: (used) => {
+          const known = keys.get(used.key);
+          return known && { sameBody: known.bodyHash === used.bodyHash, answer: known.answer };
+        },
+        now: () => 5_000,
+        size: () => keys.size,
+        oldest: () => undefined,
+        bytes: () => 0,
+      },
     },
     decoders,
     decode: { maxRecordBytes: 1_000, extraFields: 'keep' },
@@ -94,7 +103,12 @@ const theirs = (offset: number, value: string | Buffer | null, contentType = '')
 const one = (sequence: number, extra: Partial<QueuedBatch> = {}): QueuedBatch => {
   return { id: `p:${sequence}`, batch: batchOf([HOUR, `{"n":${sequence}}`]), ...extra };
 };
-const key = (name: string, bodyHash = 'h'): IdempotencyNote => ({ key: name, bodyHash, answer: '{}', time: 1 });
+const key = (name: string, bodyHash = 'h'): IdempotencyNote => ({
+  key: name,
+  bodyHash,
+  answer: '{"accepted":1}',
+  time: 1,
+});
 
 describe('a consumer', () => {
   it('stores what one fetch brought in one commit, with its end, its ids and its keys', async () => {
@@ -163,6 +177,39 @@ describe('a consumer', () => {
     expect(texts()).toEqual([[[HOUR, 1, '{"n":1}\n']]]);
     expect(stored[0]?.note).toMatchObject({ keys: [key('new')], batchIds: ['p:0', 'p:1', 'p:2'] });
     expect(await outcomes()).toEqual({ stored: 1, duplicate: 2, unaccounted: 0 });
+  });
+
+  it('stores the same key of two owners, and none of them twice', async () => {
+    const { consumer, stored, texts, outcomes } = setUp();
+    const assignment = await consumer.assign(STATE);
+    const of = (owner: string) => ({ idempotency: { ...key('k', `h-${owner}`), owner } });
+    await receive(assignment, [
+      ours(0, one(0, of('a')), one(1, of('b'))),
+      ours(1, one(2, of('a')), one(3, of('b')), one(4, { idempotency: key('k', 'h-a') })),
+    ]);
+    expect(texts()).toEqual([[[HOUR, 2, '{"n":0}\n{"n":1}\n']]]);
+    expect(stored[0]?.note.keys?.map(({ owner }) => owner)).toEqual(['a', 'b']);
+    expect(await outcomes()).toEqual({ stored: 2, duplicate: 3, unaccounted: 0 });
+  });
+
+  it.each([
+    ['a time to come', { time: 1e15 }, { time: 5_000, answer: '{"accepted":1}' }],
+    ['an answer that is no JSON', { answer: 'HTTP/1.1 200 OK\r\n\r\n' }, { answer: '{"accepted":1}' }],
+    [
+      'errors that are no JSON',
+      { answer: '{"accepted":2,"rejected":1,"errors":[}]}' },
+      { answer: '{"accepted":2,"rejected":1}' },
+    ],
+    [
+      'an answer of a megabyte',
+      { answer: `{"accepted":2,"rejected":1,"errors":["${'x'.repeat(1e6)}"]}` },
+      { answer: '{"accepted":2,"rejected":1}' },
+    ],
+  ])('remembers a key with %s in a form that may be repeated to a client', async (_, hostile, remembered) => {
+    const { consumer, stored } = setUp();
+    const assignment = await consumer.assign(STATE);
+    await receive(assignment, [ours(0, one(0, { idempotency: { ...key('k'), ...hostile } }))]);
+    expect(stored[0]?.note.keys).toEqual([{ ...key('k'), ...remembered }]);
   });
 
   it('keeps in the dead letters what was accepted under a key that had another body', async () => {

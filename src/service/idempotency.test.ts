@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type Deliver, IdempotencyConflict, type IdempotencyNote } from '../model/deliver.ts';
+import { KeyTable, type UsedKey } from '../model/key-table.ts';
 import { withIdempotency } from './idempotency.ts';
 
 function setUp() {
-  const remembered = new Map<string, IdempotencyNote>();
+  const remembered = new KeyTable({ maxKeys: 10 });
   const calls: { note: IdempotencyNote; settle: (error?: Error) => void }[] = [];
   const deliver: Deliver = (_, note) => {
     const { idempotency } = note ?? {};
@@ -14,15 +15,16 @@ function setUp() {
           reject(error);
           return;
         }
-        remembered.set(idempotency.key, idempotency);
+        remembered.add(idempotency);
         resolve({ durability: 'disk' });
       };
       calls.push({ note: idempotency, settle });
     });
   };
-  const once = withIdempotency({ deliver, find: (key) => remembered.get(key), durability: 'disk' });
-  const send = (key: string, bodyHash: string, answer: string) =>
-    once([], { idempotency: { key, bodyHash, answer, time: 0 } });
+  const find = (used: UsedKey) => remembered.find(used, 0);
+  const once = withIdempotency({ deliver, find, now: () => 77, durability: 'disk' });
+  const send = (key: string, bodyHash: string, answer: string, owner?: string) =>
+    once([], { idempotency: { key, bodyHash, answer, time: 0, ...(owner !== undefined && { owner }) } });
   return { calls, once, send };
 }
 
@@ -68,6 +70,26 @@ describe('a keyed batch', () => {
     calls[0]?.settle();
     await first;
     await expect(send('k', 'other', 'second')).rejects.toThrow(IdempotencyConflict);
+  });
+
+  it('is another batch when another owner uses its key, before or at the same time', async () => {
+    const { calls, send } = setUp();
+    const first = send('k', 'h', 'first', 'a');
+    const other = send('k', 'another body', 'second', 'b');
+    expect(calls).toHaveLength(2);
+    for (const { settle } of calls) settle();
+    expect(await Promise.all([first, other])).toEqual([{ durability: 'disk' }, { durability: 'disk' }]);
+    expect((await send('k', 'h', 'third', 'a')).replay).toBe('first');
+    expect((await send('k', 'another body', 'third', 'b')).replay).toBe('second');
+    await expect(send('k', 'h', 'third', 'b')).rejects.toThrow(IdempotencyConflict);
+  });
+
+  it('is stamped with the steady time, not with that of its request', async () => {
+    const { calls, send } = setUp();
+    const first = send('k', 'h', 'first');
+    calls[0]?.settle();
+    await first;
+    expect(calls[0]?.note.time).toBe(77);
   });
 
   it('differs from one without a key', async () => {

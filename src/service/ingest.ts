@@ -8,6 +8,7 @@ import {
   type Rejection,
 } from '../decode/decode.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { formatAnswer } from '../model/answer.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, Deliver } from '../model/deliver.ts';
 import type { Accounting } from './accounting.ts';
@@ -49,11 +50,17 @@ export function createIngest(options: IngestOptions): Ingest {
 
   async function deliverDecoded(request: IngestRequest, decoded: Decoded, bodyHash: string): Promise<IngestResult> {
     const { accepted, rejected, rejections } = decoded;
-    const answer = formatAnswer(decoded);
+    const answer = answerTo(decoded);
     const time = clock();
     const note: CommitNote = {
       ...(request.idempotencyKey !== undefined && {
-        idempotency: { key: request.idempotencyKey, bodyHash, answer, time },
+        idempotency: {
+          key: request.idempotencyKey,
+          bodyHash,
+          answer,
+          time,
+          ...(request.owner !== undefined && { owner: request.owner }),
+        },
       }),
       ...(rejected > 0 && { deadLetters: rejections.map((rejection) => deadLetter(rejection, request.source, time)) }),
     };
@@ -96,11 +103,13 @@ function listRejections({ rejections, rejected }: Decoded): Rejected {
 }
 
 /** The JSON body of the 202. */
-function formatAnswer(decoded: Decoded): string {
-  const { accepted, rejected } = decoded;
-  if (rejected === 0) return `{"accepted":${accepted}}`;
-  const errors = listRejections(decoded).rejections.map(({ index, field, reason }) => ({ index, field, reason }));
-  return JSON.stringify({ accepted, rejected, errors });
+function answerTo(decoded: Decoded): string {
+  if (decoded.rejected === 0) return formatAnswer(decoded);
+  const { rejections } = listRejections(decoded);
+  return formatAnswer(
+    decoded,
+    rejections.map(({ index, field, reason }) => ({ index, field, reason })),
+  );
 }
 
 function deadLetter({ reason, raw }: Rejection, source: string, time: number): DeadLetter {

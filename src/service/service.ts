@@ -9,6 +9,8 @@ export interface IngestRequest {
   /** What to do with invalid records; the configured default when absent. */
   readonly invalid?: 'reject' | 'skip';
   readonly idempotencyKey?: string;
+  /** Digest of the API key that came with it. */
+  readonly owner?: string;
   /** Where it came from, for the dead letters: a request id, never an address or a key. */
   readonly source: string;
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import zlib from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { BODY, type CreateServer, chunked, postBytes, problemOf, startFixture } from './contract-fixture.case.ts';
@@ -116,6 +117,19 @@ export function describeBodies(create: CreateServer): void {
       expect(ingested[1]).toMatchObject({ invalid: 'reject' });
       expect(ingested[1]).not.toHaveProperty('idempotencyKey');
       expect(ingested[2]).not.toHaveProperty('invalid');
+    });
+
+    test('and hands on a short digest of the API key as the owner of the idempotency key', async () => {
+      const auth = { enabled: true, headerName: 'X-API-Key', keys: ['first-key', 'second-key'] };
+      const { post, ingested } = await startFixture(create, { auth });
+      await post({ headers: ['Idempotency-Key: k', 'X-API-Key: first-key'] });
+      await post({ headers: ['Idempotency-Key: k', 'Authorization: Bearer second-key'] });
+      await post({ headers: ['X-API-Key: first-key'] });
+      const owner = (key: string) => hash('sha256', key, 'hex').slice(0, 16);
+      expect(ingested.map((request) => request.owner)).toEqual([owner('first-key'), owner('second-key'), undefined]);
+      const open = await startFixture(create);
+      await open.post({ headers: ['Idempotency-Key: k', 'X-API-Key: first-key'] });
+      expect(open.ingested[0]).not.toHaveProperty('owner');
     });
 
     test('under the absolute form of the target', async () => {

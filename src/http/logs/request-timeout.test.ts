@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { decoders } from '../../decode/decoders.ts';
 import { createMetrics } from '../../metrics/metrics.ts';
-import type { CommitNote, Deliver, IdempotencyNote, Receipt } from '../../model/deliver.ts';
+import type { CommitNote, Deliver, Receipt } from '../../model/deliver.ts';
 import { UnavailableError } from '../../model/deliver.ts';
+import { KeyTable } from '../../model/key-table.ts';
 import { createAccounting } from '../../service/accounting.ts';
 import { withIdempotency } from '../../service/idempotency.ts';
 import { createIngest } from '../../service/ingest.ts';
@@ -13,19 +14,24 @@ import { createHttpServer } from '../server/server.ts';
 async function start() {
   const metrics = createMetrics({ defaultMetrics: false });
   const accounting = createAccounting(metrics);
-  const remembered = new Map<string, IdempotencyNote>();
+  const remembered = new KeyTable({ maxKeys: 10 });
   const commits: (PromiseWithResolvers<Receipt> & { readonly note: CommitNote | undefined })[] = [];
   const append: Deliver = async (_, note) => {
     const commit = { ...Promise.withResolvers<Receipt>(), note };
     commits.push(commit);
     const receipt = await commit.promise;
-    if (note?.idempotency !== undefined) remembered.set(note.idempotency.key, note.idempotency);
+    if (note?.idempotency !== undefined) remembered.add(note.idempotency);
     return receipt;
   };
   const ingest = createIngest({
     decoders,
     decode: { maxRecordBytes: 1_000, extraFields: 'keep', invalid: 'reject' },
-    deliver: withIdempotency({ deliver: append, find: (key) => remembered.get(key), durability: 'disk' }),
+    deliver: withIdempotency({
+      deliver: append,
+      find: (used) => remembered.find(used, 0),
+      now: Date.now,
+      durability: 'disk',
+    }),
     delivered: 'stored',
     accounting,
     metrics,

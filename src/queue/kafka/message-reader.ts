@@ -155,15 +155,33 @@ function readNotes(headers: Readonly<Record<string, string>>): NumberedNote[] {
   }
   const key = headers['idempotency-key'];
   if (key === undefined) return [];
-  const note = { batch: 0, key, bodyHash: headers['body-hash'], answer: headers.answer, time: Number(headers.time) };
+  const owner = headers['key-owner'];
+  const note = {
+    batch: 0,
+    key,
+    bodyHash: headers['body-hash'],
+    answer: headers.answer,
+    time: Number(headers.time),
+    ...(owner !== undefined && { owner }),
+  };
   return isNote(note) ? [note] : [];
 }
 
+const KEY = /^[!-~]{1,255}$/;
+/** A digest, and room for what a later version adds to it. */
+const DIGEST = /^[!-~]{1,128}$/;
+/** The last time that a Date can have. */
+const MAX_TIME = 8_640_000_000_000_000;
+
+/** Whether it has the form that `noteHeaders` writes. Who stores it looks at the answer. */
 function isNote(value: unknown): value is NumberedNote {
   if (typeof value !== 'object' || value === null) return false;
-  const { batch, key, bodyHash, answer, time } = value as Partial<NumberedNote>;
-  const texts = typeof key === 'string' && typeof bodyHash === 'string' && typeof answer === 'string';
-  return texts && Number.isSafeInteger(batch) && Number.isSafeInteger(time);
+  const { batch, key, bodyHash, answer, time, owner } = value as Partial<NumberedNote>;
+  if (!Number.isSafeInteger(batch) || !Number.isSafeInteger(time)) return false;
+  if (time === undefined || time < 0 || time > MAX_TIME) return false;
+  if (typeof key !== 'string' || !KEY.test(key) || typeof bodyHash !== 'string' || !DIGEST.test(bodyHash)) return false;
+  if (owner !== undefined && !(typeof owner === 'string' && DIGEST.test(owner))) return false;
+  return typeof answer === 'string';
 }
 
 function readDeadLetters(value: Buffer): DeadLetter[] {

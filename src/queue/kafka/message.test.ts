@@ -38,6 +38,39 @@ describe('a send', () => {
     ]);
   });
 
+  it('names the owner of a key in a header of its own, which older readers do not look at', () => {
+    const batch = batchOf([HOUR, '{"a":1}']);
+    const options = { format: 'ndjson', targetBytes: 1000 } as const;
+    const [record] = encodeSend([{ id: 'p:3', batch, idempotency: { ...NOTE, owner: '0123456789abcdef' } }], options);
+    expect(record?.headers).toMatchObject({ 'idempotency-key': 'k', 'key-owner': '0123456789abcdef' });
+    const [without] = encodeSend([{ id: 'p:3', batch, idempotency: NOTE }], options);
+    expect(without?.headers).not.toHaveProperty('key-owner');
+  });
+
+  it.each([
+    ['a key with a line break', { 'idempotency-key': 'a\r\nb' }],
+    ['a key of 256 characters', { 'idempotency-key': 'k'.repeat(256) }],
+    ['a digest of a kilobyte', { 'body-hash': 'h'.repeat(1024) }],
+    ['an owner with a space', { 'key-owner': 'a b' }],
+    ['a time before 1970', { time: '-1' }],
+    ['a time that no clock can have', { time: '9000000000000000' }],
+  ])('is read without its key, when that has %s', (_, headers) => {
+    const [record] = encodeSend([{ id: 'p:3', batch: batchOf([HOUR, '{"a":1}']), idempotency: NOTE }], {
+      format: 'ndjson',
+      targetBytes: 1000,
+    });
+    const read = (more: Record<string, string>) => {
+      const items = decodeRecords(
+        received(record === undefined ? [] : [{ ...record, headers: { ...record.headers, ...more } }]),
+      );
+      return items.flatMap((item) => (item.kind === 'batches' ? item.batches : []));
+    };
+    expect(read({})).toMatchObject([{ id: 'p:3', idempotency: NOTE }]);
+    const [batch] = read(headers);
+    expect(batch?.id).toBe('p:3');
+    expect(batch).not.toHaveProperty('idempotency');
+  });
+
   it('is one line a record in format record, without headers that say again what the record before says', () => {
     const batches = [
       { id: 'p:3', batch: batchOf([HOUR, '{"a":1}', '{"a":2}']) },
@@ -190,12 +223,16 @@ function anyBatches(): fc.Arbitrary<QueuedBatch[]> {
     raw: fc.string({ unit: 'grapheme' }),
     source: fc.constant('s'),
   });
-  const note = fc.record({
-    key: fc.stringMatching(/^[!-~]{1,20}$/),
-    bodyHash: fc.constant('abc'),
-    answer: fc.string(),
-    time: fc.nat(),
-  });
+  const note = fc.record(
+    {
+      key: fc.stringMatching(/^[!-~]{1,20}$/),
+      bodyHash: fc.constant('abc'),
+      answer: fc.string(),
+      time: fc.nat(),
+      owner: fc.constantFrom('0123456789abcdef', 'fedcba9876543210'),
+    },
+    { requiredKeys: ['key', 'bodyHash', 'answer', 'time'] },
+  );
   const queued = fc.record(
     { batch, idempotency: note, deadLetters: fc.array(letter, { minLength: 1, maxLength: 3 }) },
     { requiredKeys: ['batch'] },

@@ -26,8 +26,9 @@ const { NEWLINE } = BYTES;
  *   on the first record of a send that has several
  *     parts         their number. They follow each other without a gap, and are stored together or not at all
  *   on the first record of a batch that came with an Idempotency-Key
- *     idempotency-key, body-hash, answer, time (Unix ms)
- *     idempotency   in place of the four where batches were joined: [{"batch":0,"key":…,"bodyHash":…,"answer":…,"time":…}]
+ *     idempotency-key, body-hash, answer, time (Unix ms), and key-owner where an API key was asked for
+ *     idempotency   in their place where batches were joined:
+ *                   [{"batch":0,"key":…,"bodyHash":…,"answer":…,"time":…,"owner"?:…}]
  *
  * A record of any other form is a message of another producer.
  */
@@ -68,7 +69,8 @@ export function encodedBytes(batch: QueuedBatch, { format, targetBytes }: Encode
   }
   const { idempotency, deadLetters = [] } = batch;
   if (idempotency !== undefined) {
-    bytes += RECORD_OVERHEAD + idempotency.key.length + idempotency.answer.length * 3 + idempotency.bodyHash.length;
+    const { key, answer, bodyHash, owner = '' } = idempotency;
+    bytes += RECORD_OVERHEAD + key.length + answer.length * 3 + bodyHash.length + owner.length;
   }
   for (const letter of deadLetters) bytes += RECORD_OVERHEAD + 6 * (letter.raw.length + letter.reason.length);
   return bytes;
@@ -240,6 +242,7 @@ function noteHeaders(notes: readonly NumberedNote[], members: number): Record<st
   const [note] = notes;
   if (note === undefined) return {};
   if (members > 1) return { idempotency: JSON.stringify(notes) };
-  const { key, bodyHash, answer, time } = note;
-  return { 'idempotency-key': key, 'body-hash': bodyHash, answer, time: String(time) };
+  const { key, bodyHash, answer, time, owner } = note;
+  const headers = { 'idempotency-key': key, 'body-hash': bodyHash, answer, time: String(time) };
+  return owner === undefined ? headers : { ...headers, 'key-owner': owner };
 }

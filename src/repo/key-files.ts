@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DamagedLog } from '../disk/damage-report.ts';
+import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { isMissing } from '../disk/missing.ts';
+import { type EntryForm, scanLog } from '../disk/scan-log.ts';
+import { createSegmentNames } from '../disk/segment-names.ts';
+import { encodeEntry, type LogEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
+import type { IdempotencyNote } from '../model/deliver.ts';
+import { type PlacedText, RECORD_BYTES } from '../model/key-table.ts';
+
+/*
+ * The idempotency keys of retired journal segments.
+ *
+ *   <stateDir>/keys-<number>.log             keys in the order of use; numbers count up
+ *
+ *   file  = entry*                           no magic; entries as disk/write-ahead-log.ts draws them, with seed 0:
+ *     meta  = {"seq":0,"keys":[],"now":time}
+ *     data  = record* "\n"                   as model/key-table.ts draws them: digests, not the keys themselves. The last
+ *                                            byte of an entry is not zero (disk/scan-log.ts)
+ *
+ *     now:  Unix ms at which the file was written, on the scale of the keys' times
+ *     keys: version 1.0.0 wrote {"seq":0,"keys":[IdempotencyNote, …]} and no data. Such a file is read, and written in
+ *           the present form at the start. Version 1.0.0 reads the present form as a file without keys
+ *
+ *   <stateDir>/answers-<number>.log          the long answers to the keys of keys-<number>.log
+ *
+ *   file  = entry*                           the same form:
+ *     meta  = {"seq":0,"answers":[[place of the key in its file, first u32 of its record, text], …]}
+ *
+ * Answers have files of their own because they are deleted sooner: all of them together are limited in bytes. Without
+ * its answer a key is still known, and a repeat gets the counts.
+ */
+export const KEY_FILE_NAMES = createSegmentNames({ prefix: 'keys-', digits: 8, suffix: '.log' });
+export const ANSWER_FILE_NAMES = createSegmentNames({ prefix: 'answers-', digits: 8, suffix: '.log' });
+export const KEYS_FORM: EntryForm = { metaStart: Buffer.from('{"seq":'), seedOf: () => 0 };
+const KEYS_PER_ENTRY = 10_000;
+const END_OF_RECORDS = Buffer.from('\n');
+const ENTRY_TEXT_LENGTH = 1024 * 1024;
+
+interface KeysMeta {
+  readonly seq: 0;
+  readonly keys: readonly IdempotencyNote[];
+  readonly now?: number;
+}
+
+export interface KeyFilePlace {
+  readonly stateDir: string;
+  readonly number: number;
+}
+
+export function listKeyFiles(stateDir: string): Promise<number[]> {
+  return KEY_FILE_NAMES.list(stateDir);
+}
+
+/** What an entry of a key file holds: notes in the older form, records in the present one. */
+export interface KeysEntry {
+  readonly notes: readonly IdempotencyNote[];
+  /** A whole number of records. */
+  readonly records: Buffer;
+  readonly now: number | undefined;
+}
+
+/** The valid entries of a key file, and where it is damaged. */
+export function readKeyFile({ stateDir, number }: KeyFilePlace): DamagedLog & { readonly entries: KeysEntry[] } {
+  const path = join(stateDir, KEY_FILE_NAMES.of(number));
+  const { entries, damage } = scanLog(readFileSync(path), { start: 0, form: KEYS_FORM });
+  return { path, damage, entries: entries.map(decodeKeys) };
+}
+
+/** The checksum holds, so this is what a service wrote. */
+function decodeKeys({ meta, data }: LogEntry): KeysEntry {
+  const { keys, now } = meta as KeysMeta;
+  return { notes: keys, records: data.subarray(0, data.length - (data.length % RECORD_BYTES)), now };
+}
+
+/** The long answers to the keys of a key file; none where there is no file of them. */
+export function* readAnswers({ stateDir, number }: KeyFilePlace): Generator<PlacedText> {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(join(stateDir, ANSWER_FILE_NAMES.of(number)));
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw error;
+  }
+  for (const { meta } of wholeEntries(bytes, 0)) yield* (meta as { readonly answers: readonly PlacedText[] }).answers;
+}
+
+interface WriteOptions extends KeyFilePlace {
+  readonly files: FileSystem;
+  readonly durable: boolean;
+}
+
+export async function writeKeyFile(options: WriteOptions & { readonly records: Buffer; readonly now: number }) {
+  const { records, now } = options;
+  const meta: KeysMeta = { seq: 0, keys: [], now };
+  const step = KEYS_PER_ENTRY * RECORD_BYTES;
+  const entryAt = (at: number) => ({ meta, data: [records.subarray(at, at + step), END_OF_RECORDS] });
+  const entries = [entryAt(0)];
+  for (let at = step; at < records.length; at += step) entries.push(entryAt(at));
+  await writeEntries({ ...options, path: join(options.stateDir, KEY_FILE_NAMES.of(options.number)), entries });
+}
+
+export async function writeAnswers(options: WriteOptions & { readonly answers: readonly PlacedText[] }) {
+  const entries: { readonly meta: unknown; readonly data: Buffer[] }[] = [];
+  let answers: PlacedText[] = [];
+  let length = 0;
+  for (const answer of options.answers) {
+    if (length > ENTRY_TEXT_LENGTH) {
+      entries.push({ meta: { seq: 0, answers }, data: [] });
+      answers = [];
+      length = 0;
+    }
+    answers.push(answer);
+    length += answer[2].length;
+  }
+  entries.push({ meta: { seq: 0, answers }, data: [] });
+  await writeEntries({ ...options, path: join(options.stateDir, ANSWER_FILE_NAMES.of(options.number)), entries });
+}
+
+async function writeEntries(options: {
+  readonly files: FileSystem;
+  readonly path: string;
+  readonly entries: readonly { readonly meta: unknown; readonly data: readonly Buffer[] }[];
+  readonly durable: boolean;
+}): Promise<void> {
+  const { files, path, entries, durable } = options;
+  const fd = await files.open(path);
+  try {
+    await files.truncate(path, 0);
+    let at = 0;
+    for (const { meta, data } of entries) {
+      const entry = encodeEntry(meta, data);
+      sealEntry(entry);
+      await writeFully(files, fd, entry.buffers, at);
+      at += entry.bytes;
+    }
+    if (durable) await files.sync(fd);
+  } finally {
+    await files.close(fd);
+  }
+}
+
+export async function removeKeyFile({ stateDir, number }: KeyFilePlace): Promise<void> {
+  await removeAnswers({ stateDir, number });
+  await rm(join(stateDir, KEY_FILE_NAMES.of(number)), { force: true });
+}
+
+export async function removeAnswers({ stateDir, number }: KeyFilePlace): Promise<void> {
+  await rm(join(stateDir, ANSWER_FILE_NAMES.of(number)), { force: true });
+}
