@@ -52,7 +52,11 @@ function createFakeRepo() {
     advanceSummaryCursor(hour: Hour, bytes: number): void {
       if (lengths.get(hour) === bytes) changed.delete(hour);
     },
-  } satisfies Pick<Repo, 'changedHours' | 'advanceSummaryCursor'> & Record<string, unknown>;
+    async committedHour(hour: Hour): Promise<CommittedHour | undefined> {
+      const bytes = lengths.get(hour);
+      return bytes === undefined ? undefined : { hour, path: pathOf(hour), bytes };
+    },
+  } satisfies Pick<Repo, 'changedHours' | 'advanceSummaryCursor' | 'committedHour'> & Record<string, unknown>;
 }
 
 function createTestLog(): Log {

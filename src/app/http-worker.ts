@@ -1,4 +1,5 @@
-import type { Aggregate, Analytics, HourTotals } from '../analytics/analytics.ts';
+import type { Aggregate, HourTotals } from '../analytics/analytics.ts';
+import { type AnalyticsSource, openAnalytics } from '../analytics/analytics-thread.ts';
 import type { Config } from '../config/config.ts';
 import { maskSecrets, toListenAddress } from '../config/config.ts';
 import { decoders } from '../decode/decoders.ts';
@@ -20,7 +21,7 @@ import type { CheckReadiness, Ingest } from '../service/service.ts';
 export interface Core {
   readonly deliver: Deliver;
   readonly checkReadiness: CheckReadiness;
-  readonly analytics: Analytics;
+  readonly analytics: AnalyticsSource;
   readonly aggregate: Aggregate;
   readonly hourTotals: HourTotals;
   readonly live: Live;
@@ -64,7 +65,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     version,
     ingest: createWorkerIngest(options, accounting),
     checkReadiness: core.checkReadiness,
-    analytics: core.analytics,
+    analytics: openAnalytics(core.analytics),
     aggregate: core.aggregate,
     dashboard: { live: core.live, hourTotals: core.hourTotals, settings: maskSecrets(config) },
     noteRefusal: refusals.add,

@@ -174,6 +174,14 @@ function aggregationMetrics({ counter, gauge, histogram }: Make) {
       'Corrupt lines that the aggregator found',
     ),
     aggregationErrors: counter('logforge_aggregation_errors_total', 'Hours that could not be summarised'),
+    damagedSummaries: counter(
+      'logforge_damaged_summaries_total',
+      'Summaries that could not be used when a question needed them; their hours are counted again',
+    ),
+    analyticsRefused: counter(
+      'logforge_analytics_refused_total',
+      'Questions to summaries answered 503, because too many waited or were being sent',
+    ),
     aggregationLag: gauge('logforge_aggregation_lag_bytes', 'Committed bytes not yet summarised'),
   };
 }
