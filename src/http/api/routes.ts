@@ -5,6 +5,7 @@ import type { Authenticate } from '../auth.ts';
 import { addDashboardRoutes, DASHBOARD_ROUTES } from '../dashboard/routes.ts';
 import { docsPage } from '../docs/docs-page.ts';
 import { openApiDocument } from '../docs/openapi.ts';
+import { hidePaths } from '../hide-paths.ts';
 import type { HttpServerOptions } from '../http.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';
 import { ADMIN_ROUTES, addAdminRoutes } from './admin.ts';
@@ -110,7 +111,11 @@ function answerError(error: Error, context: Context, { log }: RoutesOptions): Re
   const about = { route: context.req.routePath, requestId: outgoing.getHeader('x-request-id') };
   if (error instanceof UnavailableError) {
     log.warn('cannot answer a request now', { ...about, reason: error.message });
-    return problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(error.retryAfterSeconds) });
+    return problem({
+      kind: 'unavailable',
+      detail: hidePaths(error.message),
+      headers: retryAfter(error.retryAfterSeconds),
+    });
   }
   log.error('cannot answer a request', { ...about, err: error });
   return problem({ kind: 'unavailable', detail: 'internal error', headers: retryAfter(1) });
