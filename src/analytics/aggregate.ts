@@ -110,13 +110,16 @@ function createRun(
   return async function runOnce() {
     const started = performance.now();
     const grown = repo.changedHours();
-    const hours = [...grown, ...(await takeAgain(repo, again, grown))];
+    const wanted = new Set(again);
+    again.clear();
+    const atRest = await findHours(repo, wanted, grown);
+    const hours = [...grown, ...atRest];
     metrics.aggregationLag.set(lag.of(hours));
     const tally = createTally();
     for (const committed of hours) {
       if (isStopped()) break;
-      if (await settle(committed)) continue;
-      const report = await summarise(committed, { isAgain: !grown.includes(committed) });
+      if (!wanted.has(committed.hour) && (await settle(committed))) continue;
+      const report = await summarise(committed, { isAtRest: wanted.has(committed.hour) && atRest.includes(committed) });
       if (report !== undefined || !isStopped()) tally.add(report);
     }
     const run = tally.finish((performance.now() - started) / 1000);
@@ -127,19 +130,17 @@ function createRun(
   };
 }
 
-/** Empties `again`, and gives its hours but for those of `grown`, which are looked at in any case. */
-async function takeAgain(
+/** The hours of `wanted` that did not grow. */
+async function findHours(
   repo: AggregatorOptions['repo'],
-  again: Set<Hour>,
+  wanted: ReadonlySet<Hour>,
   grown: readonly CommittedHour[],
 ): Promise<CommittedHour[]> {
-  for (const { hour } of grown) again.delete(hour);
-  const taken: CommittedHour[] = [];
-  for (const hour of [...again]) {
-    again.delete(hour);
-    taken.push((await repo.committedHour(hour)) ?? { hour, path: '', bytes: 0 });
-  }
-  return taken;
+  const known = new Set(grown.map(({ hour }) => hour));
+  const found: CommittedHour[] = [];
+  for (const hour of wanted)
+    if (!known.has(hour)) found.push((await repo.committedHour(hour)) ?? { hour, path: '', bytes: 0 });
+  return found;
 }
 
 function countRun(metrics: AggregatorOptions['metrics'], run: AggregationRun): void {
@@ -176,13 +177,13 @@ function createHourSteps(
   }
 
   /** Undefined where it failed. */
-  async function summarise(committed: CommittedHour, { isAgain = false } = {}): Promise<HourReport | undefined> {
+  async function summarise(committed: CommittedHour, { isAtRest = false } = {}): Promise<HourReport | undefined> {
     const fields = { hour: hourToIso(committed.hour), path: committed.path };
     try {
       const report = await thread.summarise(committed);
       if (thread.settle === undefined || report.outcome === 'missing') {
         repo.advanceSummaryCursor(committed.hour, committed.bytes);
-      } else if (!isAgain) unsettled.set(committed.hour, committed.bytes);
+      } else if (!isAtRest) unsettled.set(committed.hour, committed.bytes);
       else if (report.outcome === 'written') await thread.settle(committed.hour);
       lag.summarised(committed);
       logReport(log, fields, report);
