@@ -149,7 +149,11 @@ async function runWithNothingNew(): Promise<void> {
   const log = createLog({ level: 'error', format: 'json' });
   let looks = 0;
   const aggregator = createAggregator({
-    repo: { changedHours: () => [...changed.values()], advanceSummaryCursor: (hour) => void changed.delete(hour) },
+    repo: {
+      changedHours: () => [...changed.values()],
+      advanceSummaryCursor: (hour) => void changed.delete(hour),
+      committedHour: async (hour) => changed.get(hour),
+    },
     thread: {
       summarise: async (committed) => {
         looks += 1;

@@ -90,7 +90,7 @@ async function listenWhole(): Promise<number> {
     ingest,
     checkReadiness: async () => ({}),
     aggregate: () => Promise.reject(new Error('unused')),
-    analytics: { hour: async () => undefined, range: () => Promise.reject(new Error('not here')) },
+    analytics: { ask: async () => ({ kind: 'none' }), breakdown: () => Promise.reject(new Error('not here')) },
     dashboard: {
       live: { snapshot: () => Promise.reject(new Error('not here')), subscribe: () => silent, tail: () => silent },
       hourTotals: { totals: async () => [], latest: async () => undefined },

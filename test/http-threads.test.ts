@@ -1,6 +1,7 @@
 import { afterAll, describe } from 'vitest';
 import { createHttpWorkers, type HttpWorkers } from '../src/app/http-workers.ts';
 import { loadConfig } from '../src/config/config.ts';
+import { toSource } from '../src/http/contract/analytics-fixture.case.ts';
 import type { CreateServer } from '../src/http/contract/contract-fixture.case.ts';
 import { describeClose } from '../src/http/contract/contract-stop.case.ts';
 import { describeOnAnyThreads } from '../src/http/contract/http-contract.case.ts';
@@ -47,7 +48,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
           return { durability: result.durability, ...(result.replayed && { replay: result.answer }) };
         },
         checkReadiness: options.checkReadiness,
-        analytics: options.analytics,
+        analytics: toSource(options.analytics),
         aggregate: options.aggregate,
         ...options.dashboard,
         metricsText: async () => writeExposition(options.metrics, await workers.metrics()),

@@ -52,7 +52,11 @@ function createFakeRepo() {
     advanceSummaryCursor(hour: Hour, bytes: number): void {
       if (lengths.get(hour) === bytes) changed.delete(hour);
     },
-  } satisfies Pick<Repo, 'changedHours' | 'advanceSummaryCursor'> & Record<string, unknown>;
+    async committedHour(hour: Hour): Promise<CommittedHour | undefined> {
+      const bytes = lengths.get(hour);
+      return bytes === undefined ? undefined : { hour, path: pathOf(hour), bytes };
+    },
+  } satisfies Pick<Repo, 'changedHours' | 'advanceSummaryCursor' | 'committedHour'> & Record<string, unknown>;
 }
 
 function createTestLog(): Log {
@@ -140,6 +144,27 @@ describe('an aggregation run', () => {
     await aggregator.run();
     expect(settled).toEqual([HOUR]);
     expect(calls).toEqual([HOUR, HOUR]);
+  });
+
+  it('counts an hour again whose summary was found damaged, at rest or not, and syncs it', async () => {
+    const settled: Hour[] = [];
+    const { thread } = createInlineThread();
+    create({ ...thread, settle: async (hour) => void settled.push(hour) });
+    repo.append(HOUR, line(HOUR, '/a'));
+    const damage = () => fs.writeFileSync(join(folder, 'analytics/2015-05-17/summary_10.json'), '{');
+    await aggregator.run();
+    damage();
+    aggregator.countAgain(HOUR);
+    expect(await aggregator.run()).toMatchObject({ written: 1, records: 1 });
+    expect(await aggregator.run()).toMatchObject({ written: 0 });
+    expect([repo.changedHours(), settled]).toEqual([[], [HOUR]]);
+    damage();
+    aggregator.countAgain(HOUR);
+    aggregator.countAgain(HOUR + 1);
+    expect(await aggregator.run()).toMatchObject({ written: 1, missing: 1, records: 1 });
+    expect(settled).toEqual([HOUR, HOUR]);
+    expect(await aggregator.run()).toMatchObject({ written: 0, unchanged: 0, missing: 0 });
+    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
   });
 
   it('summarises the hour again where its summary cannot be synced', async () => {

@@ -11,12 +11,14 @@ export interface Aggregator {
   start(): void;
   /** One run over all that is committed now. It waits for a run that is under way. Hours that fail do not fail the run. */
   run(): Promise<AggregationRun>;
+  /** The next run looks at the summary of this hour too, and counts the hour again where the summary cannot be used. */
+  countAgain(hour: Hour): void;
   /** Starts no run any more, and ends the present one after its current read or write. A restart does what is left. */
   stop(): Promise<void>;
 }
 
 export interface AggregatorOptions {
-  readonly repo: Pick<Repo, 'changedHours' | 'advanceSummaryCursor'>;
+  readonly repo: Pick<Repo, 'changedHours' | 'advanceSummaryCursor' | 'committedHour'>;
   readonly thread: SummariserThread;
   /** Milliseconds. */
   readonly interval: number;
@@ -46,7 +48,8 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   let timer: NodeJS.Timeout | undefined;
   let current: Promise<AggregationRun> | undefined;
   let next: Promise<AggregationRun> | undefined;
-  const runOnce = createRun(options, () => stopped);
+  const again = new Set<Hour>();
+  const runOnce = createRun(options, again, () => stopped);
 
   function begin(): Promise<AggregationRun> {
     next = undefined;
@@ -78,6 +81,9 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   return {
     start: runInBackground,
     run,
+    countAgain(hour) {
+      if (again.size < MAX_AGAIN) again.add(hour);
+    },
     async stop() {
       stopped = true;
       clearTimeout(timer);
@@ -88,21 +94,32 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   };
 }
 
-/** One run over the hours that grew, one after the other; ends early once `isStopped`. */
-function createRun(options: AggregatorOptions, isStopped: () => boolean): () => Promise<AggregationRun> {
+/** Hours that wait to be looked at again. Whoever finds one more damaged will find it once more. */
+const MAX_AGAIN = 10_000;
+
+/** One run over the hours that grew and those of `again`, one after the other; ends early once `isStopped`. */
+function createRun(
+  options: AggregatorOptions,
+  again: Set<Hour>,
+  isStopped: () => boolean,
+): () => Promise<AggregationRun> {
   const { repo, metrics, log } = options;
   const lag = createLag();
   const { settle, summarise } = createHourSteps(options, lag, isStopped);
 
   return async function runOnce() {
     const started = performance.now();
-    const hours = repo.changedHours();
+    const grown = repo.changedHours();
+    const wanted = new Set(again);
+    again.clear();
+    const atRest = await findHours(repo, wanted, grown);
+    const hours = [...grown, ...atRest];
     metrics.aggregationLag.set(lag.of(hours));
     const tally = createTally();
     for (const committed of hours) {
       if (isStopped()) break;
-      if (await settle(committed)) continue;
-      const report = await summarise(committed);
+      if (!wanted.has(committed.hour) && (await settle(committed))) continue;
+      const report = await summarise(committed, { isAtRest: wanted.has(committed.hour) && atRest.includes(committed) });
       if (report !== undefined || !isStopped()) tally.add(report);
     }
     const run = tally.finish((performance.now() - started) / 1000);
@@ -111,6 +128,19 @@ function createRun(options: AggregatorOptions, isStopped: () => boolean): () => 
     if (hours.length > 0) log.debug('aggregated', { ...run });
     return run;
   };
+}
+
+/** The hours of `wanted` that did not grow. */
+async function findHours(
+  repo: AggregatorOptions['repo'],
+  wanted: ReadonlySet<Hour>,
+  grown: readonly CommittedHour[],
+): Promise<CommittedHour[]> {
+  const known = new Set(grown.map(({ hour }) => hour));
+  const found: CommittedHour[] = [];
+  for (const hour of wanted)
+    if (!known.has(hour)) found.push((await repo.committedHour(hour)) ?? { hour, path: '', bytes: 0 });
+  return found;
 }
 
 function countRun(metrics: AggregatorOptions['metrics'], run: AggregationRun): void {
@@ -147,13 +177,14 @@ function createHourSteps(
   }
 
   /** Undefined where it failed. */
-  async function summarise(committed: CommittedHour): Promise<HourReport | undefined> {
+  async function summarise(committed: CommittedHour, { isAtRest = false } = {}): Promise<HourReport | undefined> {
     const fields = { hour: hourToIso(committed.hour), path: committed.path };
     try {
       const report = await thread.summarise(committed);
       if (thread.settle === undefined || report.outcome === 'missing') {
         repo.advanceSummaryCursor(committed.hour, committed.bytes);
-      } else unsettled.set(committed.hour, committed.bytes);
+      } else if (!isAtRest) unsettled.set(committed.hour, committed.bytes);
+      else if (report.outcome === 'written') await thread.settle(committed.hour);
       lag.summarised(committed);
       logReport(log, fields, report);
       return report;

@@ -2,41 +2,56 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, parseHour } from '../model/hour.ts';
 import { createSummaryFiles, type SummaryFiles, summaryPath } from '../repo/summaries.ts';
-import { createAnalytics, type OwnedAnalytics } from './analytics-thread.ts';
+import type { AnalyticsQuestion } from './analytics.ts';
+import { createAnalytics, type OwnedAnalytics, openAnalytics } from './analytics-thread.ts';
 import { createHourSums } from './sum-hours.ts';
 
 const HOUR: Hour = parseHour('2015-05-17T10') ?? 0;
+const MAX_KEYS = 2_000;
 let analyticsDir: string;
 let summaries: SummaryFiles;
 let analytics: OwnedAnalytics;
-let warnings: unknown[];
+let errors: unknown[];
+let again: Hour[];
+let metrics: ReturnType<typeof createMetrics>;
 
 beforeEach(() => {
   analyticsDir = fs.mkdtempSync(join(tmpdir(), 'logforge-analytics-'));
   summaries = createSummaryFiles({ analyticsDir, durability: 'os' });
-  warnings = [];
-  analytics = createAnalytics({
-    readBytes: summaries.readBytes,
-    entry: new URL('../app/analytics-worker.ts', import.meta.url),
-    workerData: { analyticsDir, durability: 'os' },
-    log: { warn: (message, fields) => warnings.push({ message, ...fields }) },
-  });
+  errors = [];
+  again = [];
+  metrics = createMetrics({ defaultMetrics: false });
+  analytics = create();
 });
+
+function create(options: { readonly maxWaiting?: number; readonly maxWaitMs?: number } = {}): OwnedAnalytics {
+  return createAnalytics({
+    entry: new URL('../app/analytics-worker.ts', import.meta.url),
+    workerData: { analyticsDir, durability: 'os', maxKeys: MAX_KEYS },
+    onDamaged: (hour) => again.push(hour),
+    metrics,
+    log: { error: (message, fields) => errors.push({ message, ...fields }) },
+    ...options,
+  });
+}
+
 afterEach(async () => {
   await analytics.stop();
   fs.rmSync(analyticsDir, { recursive: true });
 });
 
-function write(hour: Hour, counts: Record<string, number> | Map<string, number>, skippedLines = 0): void {
+function write(hour: Hour, counts: Record<string, number> | Map<string, number>, skippedLines = 0, unnamed = 0): void {
   const map = counts instanceof Map ? counts : new Map(Object.entries(counts));
-  const records = [...map.values()].reduce((sum, count) => sum + count, 0);
+  const records = [...map.values()].reduce((sum, count) => sum + count, unnamed);
   summaries.write({
     hour,
     totalRequests: records,
     requestsPerPath: map,
     requestsPerUserAgent: new Map([['curl', records]]),
+    ...(unnamed > 0 && { other: { requestsPerPath: unnamed, requestsPerUserAgent: 0 } }),
     source: { bytes: records * 100, records, skippedLines },
   });
 }
@@ -47,17 +62,40 @@ function damage(hour: Hour): void {
   fs.writeFileSync(path, '{');
 }
 
+/** The text that is answered, or the kind of answer where there is none. */
+async function ask(question: Partial<AnalyticsQuestion>): Promise<string> {
+  const answer = await openAnalytics(analytics).ask({
+    kind: 'hour',
+    from: HOUR,
+    to: HOUR + 1,
+    format: 'json',
+    ...question,
+  });
+  if (answer.kind !== 'text') return answer.kind;
+  const slices: Uint8Array[] = [];
+  for (let slice = await answer.text.next(); slice !== undefined; slice = await answer.text.next()) slices.push(slice);
+  await answer.text.close();
+  const text = Buffer.concat(slices);
+  expect(answer.text.bytes).toBe(text.length);
+  return text.toString();
+}
+
+const range = async (from: Hour, to: Hour, rest: Partial<AnalyticsQuestion> = {}) =>
+  JSON.parse(await ask({ kind: 'range', from, to, ...rest }));
+
 describe('analytics', () => {
   it('gives an hour byte for byte', async () => {
     write(HOUR, { '/': 2 });
-    expect(await analytics.hour(HOUR)).toEqual(fs.readFileSync(summaryPath(analyticsDir, HOUR)));
-    expect(await analytics.hour(HOUR + 1)).toBeUndefined();
+    const stored = fs.readFileSync(summaryPath(analyticsDir, HOUR), 'utf8');
+    expect([await ask({}), await ask({})]).toEqual([stored, stored]);
+    expect(await ask({ from: HOUR + 1, to: HOUR + 2 })).toBe('none');
+    expect(await ask({ from: HOUR + 1, to: HOUR + 2, format: 'csv' })).toBe('none');
   });
 
   it('says which hour cannot be read', async () => {
     fs.mkdirSync(summaryPath(analyticsDir, HOUR), { recursive: true });
-    await expect(analytics.hour(HOUR)).rejects.toThrow(/^cannot read summary path=.*summary_10.json/);
-    await expect(analytics.range(HOUR, HOUR + 1)).rejects.toThrow(/^cannot read summary path=.*: EISDIR/);
+    await expect(ask({})).rejects.toThrow(/^cannot read summary path=.*summary_10.json/);
+    await expect(range(HOUR, HOUR + 1)).rejects.toThrow(/^cannot read summary path=.*: EISDIR/);
   });
 
   it('adds up a range, hours without a summary left out', async () => {
@@ -79,34 +117,54 @@ describe('analytics', () => {
       2,
     );
     write(HOUR + 3, { '/behind': 5 });
-    expect(await analytics.range(HOUR, HOUR + 3)).toEqual({
-      hours: 2,
-      summary: {
-        hour: HOUR,
-        totalRequests: 7,
-        requestsPerPath: new Map([
-          ['__proto__', 1],
-          ['123', 5],
-          ['', 1],
-        ]),
-        requestsPerUserAgent: new Map([['curl', 7]]),
-        source: { bytes: 700, records: 7, skippedLines: 3 },
-      },
-    });
+    expect(await ask({ kind: 'range', from: HOUR, to: HOUR + 3 })).toBe(`{
+  "from": "2015-05-17T10:00:00Z",
+  "to": "2015-05-17T13:00:00Z",
+  "hours": 2,
+  "totalRequests": 7,
+  "requestsPerPath": {
+    "123": 5,
+    "__proto__": 1,
+    "": 1
+  },
+  "requestsPerUserAgent": {
+    "curl": 7
+  },
+  "source": {
+    "bytes": 700,
+    "records": 7,
+    "skippedLines": 3
+  }
+}
+`);
   });
 
   it('keeps the largest when asked to, and says what the others had', async () => {
     write(HOUR, { '/a': 1, '/b': 4, '/c': 2 });
     write(HOUR + 1, { '/a': 2, '/d': 1 });
-    const { summary, hours, other } = await analytics.range(HOUR, HOUR + 2, { top: 2 });
-    expect([...summary.requestsPerPath]).toEqual([
+    const sum = await range(HOUR, HOUR + 2, { top: 2 });
+    expect(Object.entries(sum.requestsPerPath)).toEqual([
       ['/b', 4],
       ['/a', 3],
     ]);
-    expect({ hours, other }).toEqual({ hours: 2, other: { requestsPerPath: 3, requestsPerUserAgent: 0 } });
+    expect(sum).toMatchObject({ hours: 2, other: { requestsPerPath: 3, requestsPerUserAgent: 0 } });
   });
 
-  it('tells bots and people apart when asked to', async () => {
+  it('adds up the requests that full summaries did not name, and holds a sum to the same limit', async () => {
+    const numbers = (from: number, count: number) =>
+      new Map(Array.from({ length: count }, (_, i) => [`/${from + i}`, 1]));
+    write(HOUR, numbers(0, MAX_KEYS), 0, 5);
+    write(HOUR + 1, numbers(MAX_KEYS - 10, MAX_KEYS), 0, 2);
+    const sum = await range(HOUR, HOUR + 2);
+    expect(Object.keys(sum.requestsPerPath)).toHaveLength(MAX_KEYS);
+    expect(sum.requestsPerPath[`/${MAX_KEYS - 1}`]).toBe(2);
+    expect(sum.other).toEqual({ requestsPerPath: 7 + MAX_KEYS - 10, requestsPerUserAgent: 0 });
+    expect(JSON.parse(await ask({}))).toMatchObject({ other: { requestsPerPath: 5, requestsPerUserAgent: 0 } });
+    const top = await range(HOUR, HOUR + 2, { top: 3 });
+    expect(top.other.requestsPerPath).toBe(2 * MAX_KEYS + 7 - 6);
+  });
+
+  it('tells bots and people apart for the dashboard, and cuts what no table shows', async () => {
     const userAgents = new Map([
       ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 4],
       ['curl/8.5', 2],
@@ -116,64 +174,130 @@ describe('analytics', () => {
     summaries.write({
       hour: HOUR,
       totalRequests: records,
-      requestsPerPath: new Map([['/', 7]]),
+      requestsPerPath: new Map([['/'.repeat(100_000), 7]]),
       requestsPerUserAgent: userAgents,
       source: { bytes: 700, records, skippedLines: 0 },
     });
-    const { audience } = await analytics.range(HOUR, HOUR + 1, { top: 2, audience: true });
-    expect(audience).toEqual({ people: 4, bots: 2, unknown: 1, botUserAgents: ['curl/8.5'] });
-    expect((await analytics.range(HOUR, HOUR + 1)).audience).toBeUndefined();
+    expect(await analytics.breakdown({ from: HOUR, to: HOUR + 1, rows: 2 })).toEqual({
+      kind: 'breakdown',
+      hours: 1,
+      totalRequests: 7,
+      skippedLines: 0,
+      paths: [[`${'/'.repeat(2048)}…`, 7]],
+      userAgents: [
+        ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 4, false],
+        ['curl/8.5', 2, true],
+      ],
+      distinct: { paths: 1, userAgents: 3 },
+      audience: { people: 4, bots: 2, unknown: 1 },
+    });
   });
 
-  it('passes over a summary that cannot be used, and says so', async () => {
+  it('answers nothing from a summary that cannot be used, says so, and has its hour counted again', async () => {
     write(HOUR, { '/': 2 });
     damage(HOUR + 1);
-    expect(await analytics.range(HOUR, HOUR + 2)).toMatchObject({ hours: 1, summary: { totalRequests: 2 } });
-    expect(warnings).toEqual([{ message: 'summary cannot be used', hour: '2015-05-17T11:00:00Z' }]);
+    const bad = { from: HOUR + 1, to: HOUR + 2 };
+    expect([await ask(bad), await ask({ ...bad, top: 1 }), await ask({ ...bad, format: 'csv' })]).toEqual(
+      Array(3).fill('damaged'),
+    );
+    expect(await ask({ kind: 'range', to: HOUR + 2 })).toBe('damaged');
+    expect(await analytics.breakdown({ from: HOUR, to: HOUR + 2, rows: 1 })).toEqual({
+      kind: 'damaged',
+      hours: [HOUR + 1],
+    });
+    expect(errors).toEqual(
+      Array(5).fill({
+        message: 'a summary is damaged; its hour will be counted again',
+        hour: '2015-05-17T11:00:00Z',
+      }),
+    );
+    expect(again).toEqual(Array(5).fill(HOUR + 1));
+    expect((await metrics.damagedSummaries.get()).values).toMatchObject([{ value: 5 }]);
+  });
+
+  it('notices every flipped bit, and every length', async () => {
+    write(HOUR, { '/some/path': 2, '/x': 1 });
+    const path = summaryPath(analyticsDir, HOUR);
+    const good = fs.readFileSync(path);
+    expect(await ask({})).toBe(good.toString());
+    for (let at = 0; at < good.length; at++) {
+      const bad = Buffer.from(good);
+      bad[at] = (bad[at] ?? 0) ^ (1 << (at % 8));
+      fs.writeFileSync(path, bad);
+      expect(await ask({})).toBe('damaged');
+      fs.writeFileSync(path, good.subarray(0, at));
+      expect(await ask({ top: 1 })).toBe('damaged');
+    }
+    fs.writeFileSync(path, good);
+    expect(await ask({})).toBe(good.toString());
   });
 
   it('sees a summary that changed since it was asked before', async () => {
     write(HOUR, { '/': 2 });
-    await analytics.range(HOUR, HOUR + 1);
+    await ask({});
+    await range(HOUR, HOUR + 1);
     write(HOUR, { '/': 3 });
-    expect((await analytics.range(HOUR, HOUR + 1)).summary.totalRequests).toBe(3);
+    expect([JSON.parse(await ask({})).totalRequests, (await range(HOUR, HOUR + 1)).totalRequests]).toEqual([3, 3]);
     fs.rmSync(summaryPath(analyticsDir, HOUR));
-    expect((await analytics.range(HOUR, HOUR + 1)).hours).toBe(0);
+    expect([await ask({}), (await range(HOUR, HOUR + 1)).hours]).toEqual(['none', 0]);
   });
 
   it('answers many at once, each with its own', async () => {
     for (let i = 0; i < 5; i++) write(HOUR + i, { [`/${i}`]: i + 1 });
-    const sums = await Promise.all([0, 1, 2, 3, 4].map((i) => analytics.range(HOUR + i, HOUR + i + 1)));
-    expect(sums.map(({ summary }) => [...summary.requestsPerPath])).toEqual(
-      [0, 1, 2, 3, 4].map((i) => [[`/${i}`, i + 1]]),
+    const sums = await Promise.all([0, 1, 2, 3, 4].map((i) => range(HOUR + i, HOUR + i + 1)));
+    expect(sums.map(({ requestsPerPath }) => requestsPerPath)).toEqual(
+      [0, 1, 2, 3, 4].map((i) => ({ [`/${i}`]: i + 1 })),
     );
   });
 
-  it('brings a large sum over in parts', async () => {
-    const counts = new Map(Array.from({ length: 12_345 }, (_, i) => [`/path/${i}`, 1]));
+  it('refuses what would wait behind too many others, or for too long', async () => {
+    write(HOUR, { '/': 2 });
+    await analytics.stop();
+    analytics = create({ maxWaiting: 2 });
+    const answers = await Promise.all(Array.from({ length: 6 }, () => ask({ top: 1 })));
+    expect(answers.filter((answer) => answer === 'busy')).toHaveLength(4);
+    await analytics.stop();
+    analytics = create({ maxWaitMs: -1 });
+    expect(await ask({ top: 1 })).toBe('busy');
+    expect((await metrics.analyticsRefused.get()).values).toMatchObject([{ value: 5 }]);
+  });
+
+  it('writes a large sum to a file, of which nothing is left', async () => {
+    const counts = new Map(Array.from({ length: MAX_KEYS }, (_, i) => [`/${'long/'.repeat(200)}${i}`, 1]));
     write(HOUR, counts);
-    expect((await analytics.range(HOUR, HOUR + 1)).summary.requestsPerPath).toEqual(counts);
+    for (const format of ['json', 'csv'] as const) {
+      const found = await analytics.ask({ kind: 'range', from: HOUR, to: HOUR + 1, format });
+      expect(found).toMatchObject({ kind: 'file', temporary: true });
+    }
+    expect((await range(HOUR, HOUR + 1)).requestsPerPath).toEqual(Object.fromEntries(counts));
+    // The two that nobody opened.
+    expect(fs.readdirSync(join(analyticsDir, '.answers'))).toHaveLength(2);
+    await analytics.stop();
+    analytics = create();
+    await range(HOUR, HOUR + 1);
+    expect(fs.readdirSync(join(analyticsDir, '.answers'))).toEqual([]);
   });
 
   it('leaves the event loop free while it adds up a month', async () => {
     const paths = Array.from({ length: 100 }, (_, i) => [`/some/path/${i}`, i + 1] as const);
     for (let hour = HOUR; hour < HOUR + 744; hour++) write(hour, new Map(paths));
-    await analytics.range(HOUR, HOUR + 1);
+    await range(HOUR, HOUR + 1);
     let turns = 0;
     const pulse = setInterval(() => turns++, 1);
-    const { hours, summary } = await analytics.range(HOUR, HOUR + 744, { top: 10 });
+    const { hours, totalRequests } = await range(HOUR, HOUR + 744, { top: 10 });
     clearInterval(pulse);
-    expect({ hours, total: summary.totalRequests }).toEqual({ hours: 744, total: 744 * 5050 });
+    expect({ hours, total: totalRequests }).toEqual({ hours: 744, total: 744 * 5050 });
     expect(turns).toBeGreaterThan(3);
   });
 
   it('is not stopped by being stopped in the middle', async () => {
     write(HOUR, { '/': 2 });
-    const asked = analytics.range(HOUR, HOUR + 1);
+    const asked = range(HOUR, HOUR + 1);
     const refused = expect(asked).rejects.toThrow('the analytics thread is stopping');
+    await new Promise(setImmediate);
     await analytics.stop();
     await refused;
-    await expect(analytics.range(HOUR, HOUR + 1)).rejects.toThrow('the analytics thread is stopping');
+    await expect(range(HOUR, HOUR + 1)).rejects.toThrow('the analytics thread is stopping');
   });
 });
 

@@ -1,5 +1,6 @@
+import type { OpenFile } from '../disk/open-file.ts';
 import type { Hour } from '../model/hour.ts';
-import type { Summary } from '../model/summary.ts';
+import type { OtherRequests, SummarySource } from '../model/summary.ts';
 
 /** What one run of the aggregator did. */
 export interface AggregationRun {
@@ -26,32 +27,79 @@ export interface Audience {
   readonly unknown: number;
 }
 
+/** The sum of some hours. */
 export interface RangeSum {
-  readonly summary: Summary;
+  readonly totalRequests: number;
+  readonly requestsPerPath: ReadonlyMap<string, number>;
+  readonly requestsPerUserAgent: ReadonlyMap<string, number>;
+  /** Requests that the maps do not name. With `top`: those that it left out too. Absent without `top` where there are none. */
+  readonly other?: OtherRequests | undefined;
+  readonly source: SummarySource;
+  /** The number of hours that had a summary. */
   readonly hours: number;
-  readonly other?: { readonly requestsPerPath: number; readonly requestsPerUserAgent: number };
-  /** The number of different paths and user agents, including those that `top` left out. */
-  readonly distinct?: { readonly paths: number; readonly userAgents: number };
-  /** Requests of all user agents, and those user agents of the summary that are bots. */
-  readonly audience?: Audience & { readonly botUserAgents: readonly string[] };
 }
 
-export interface RangeOptions {
+/** What GET /analytics asks: for one hour, or for the sum of [from, to). */
+export interface AnalyticsQuestion {
+  readonly kind: 'hour' | 'range';
+  readonly from: Hour;
+  readonly to: Hour;
+  /** Each map has that many of its largest entries. */
   readonly top?: number | undefined;
-  /** Only paths and user agents that contain this text, in upper or lower case. The others count in `other`. */
-  readonly search?: string | undefined;
-  readonly audience?: boolean | undefined;
+  readonly format: 'json' | 'csv';
 }
 
-/** Reads summaries for GET /analytics. */
+/** The hour has no summary; a range always has a sum. */
+interface None {
+  readonly kind: 'none';
+}
+
+/** These hours have a summary that cannot be used. The next run of the aggregator counts them again. */
+export interface Damaged {
+  readonly kind: 'damaged';
+  readonly hours: readonly Hour[];
+}
+
+/** Too many questions wait. */
+interface Busy {
+  readonly kind: 'busy';
+}
+
+/** A text as it is sent. Whoever gets it closes it. */
+interface Text {
+  readonly kind: 'text';
+  readonly text: OpenFile;
+}
+
+export type AnalyticsAnswer = Text | None | Damaged | Busy;
+
+/** The tables of the dashboard: the largest paths and user agents of [from, to). */
+export interface BreakdownQuestion {
+  readonly from: Hour;
+  readonly to: Hour;
+  readonly rows: number;
+  /** Only paths and user agents that contain this text, in upper or lower case. */
+  readonly search?: string | undefined;
+}
+
+export interface Breakdown {
+  readonly kind: 'breakdown';
+  readonly hours: number;
+  readonly totalRequests: number;
+  readonly skippedLines: number;
+  /** Lists, since an object would put a path `123` first. A long path or user agent is cut. */
+  readonly paths: readonly (readonly [path: string, requests: number])[];
+  readonly userAgents: readonly (readonly [userAgent: string, requests: number, isBot: boolean])[];
+  /** The number of different ones. */
+  readonly distinct: { readonly paths: number; readonly userAgents: number };
+  readonly audience: Audience;
+}
+
+/** Reads summaries. No question is answered from a summary that is damaged. */
 export interface Analytics {
-  /** The summary file of one hour, byte for byte; undefined where there is none. */
-  hour(hour: Hour): Promise<Buffer | undefined>;
-  /**
-   * The sum over [from, to), and the number of its hours that have a summary. With `top`, the maps have that many of their largest entries,
-   * and `other` has the requests of the rest. With `audience`, requests are counted by bots and people.
-   */
-  range(from: Hour, to: Hour, options?: RangeOptions): Promise<RangeSum>;
+  /** An hour without `top` as JSON is its summary file, byte for byte. */
+  ask(question: AnalyticsQuestion): Promise<AnalyticsAnswer>;
+  breakdown(question: BreakdownQuestion): Promise<Breakdown | Damaged | Busy>;
 }
 
 /** Records by hour, from the summaries. The cost does not depend on the number of paths in them. */

@@ -2,13 +2,15 @@ import { expect, test } from 'vitest';
 import { cacheSums } from './sum-cache.ts';
 import type { HourSum, SumQuestion } from './sum-hours.ts';
 
-function create({ unusable = [] as readonly number[] } = {}) {
+function create({ unusable = [] as readonly number[], chars = 1 } = {}) {
   const asked: SumQuestion[] = [];
   const versions = new Map<number, string>();
   const sums = cacheSums(
     (question) => {
       asked.push(question);
-      return { totalRequests: asked.length, unusable } as unknown as HourSum;
+      const requestsPerPath = new Map([['x'.repeat(chars), 1]]);
+      const sum = { totalRequests: asked.length, unusable, requestsPerPath, requestsPerUserAgent: new Map() };
+      return sum as unknown as HourSum;
     },
     (hour) => versions.get(hour),
   );
@@ -49,6 +51,8 @@ test('what is large, or could not be read, is not kept', () => {
   ]);
   const damaged = create({ unusable: [6] });
   expect([damaged.ask(), damaged.ask()]).toEqual([1, 2]);
+  const long = create({ chars: 1_000_000 });
+  expect([long.ask(), long.ask()]).toEqual([1, 2]);
 });
 
 test('the answers kept are bounded: what was asked longest ago goes', () => {

@@ -2,8 +2,9 @@ import type { Hour } from '../model/hour.ts';
 import type { HourSum, SumQuestion } from './sum-hours.ts';
 
 const MAX_ANSWERS = 64;
-/** Larger answers are not remembered: one of this many rows takes about 100 KiB. */
+/** Larger answers are not remembered: one of this many rows takes about 100 KiB, unless its keys are long. */
 const MAX_TOP = 1_000;
+const MAX_KEY_CHARS = 512 * 1024;
 
 /**
  * The same function, but it remembers its answers until the files of their hours change. To add up an hour with a million paths takes
@@ -24,11 +25,17 @@ export function cacheSums(
     const answer = answers.get(key) ?? sumHours(question);
     answers.delete(key);
     // Not remembered where a summary cannot be used: it may be replaced soon, and each answer logs it.
-    if (answer.unusable.length === 0) answers.set(key, answer);
+    if (answer.unusable.length === 0 && countChars(answer) <= MAX_KEY_CHARS) answers.set(key, answer);
     for (const oldest of answers.keys()) {
       if (answers.size <= MAX_ANSWERS) break;
       answers.delete(oldest);
     }
     return answer;
   };
+}
+
+function countChars({ requestsPerPath, requestsPerUserAgent }: HourSum): number {
+  let chars = 0;
+  for (const counts of [requestsPerPath, requestsPerUserAgent]) for (const key of counts.keys()) chars += key.length;
+  return chars;
 }

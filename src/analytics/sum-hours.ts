@@ -1,25 +1,30 @@
 import type { Hour } from '../model/hour.ts';
-import { type Summary, SummaryFormatError } from '../model/summary.ts';
-import type { RangeOptions, RangeSum } from './analytics.ts';
+import { type MapLimits, mapLimits, type OtherRequests, type Summary, SummaryFormatError } from '../model/summary.ts';
+import type { Audience, Breakdown, RangeSum } from './analytics.ts';
 import { createAudience } from './audience.ts';
 import { keepLargest } from './keep-largest.ts';
-import { addTo } from './summarise.ts';
 
-/** Which hours to add up, [from, to), and what to give of the sum: see RangeOptions. */
-export interface SumQuestion extends RangeOptions {
+/** Which hours to add up, [from, to), and what to give of the sum. */
+export interface SumQuestion {
   readonly from: Hour;
   readonly to: Hour;
+  /** Each map has that many of its largest entries. */
+  readonly top?: number | undefined;
+  /** Only paths and user agents that contain this text, in upper or lower case. The others count in `other`. */
+  readonly search?: string | undefined;
+  /** Whether requests are counted by bots and people too. */
+  readonly audience?: boolean | undefined;
 }
 
 /** The sum of some hours. */
-export interface HourSum extends Omit<Summary, 'hour'> {
-  /** The number of hours that had a summary, and the hours whose summary cannot be used. */
-  readonly hours: number;
+export interface HourSum extends RangeSum {
+  readonly other: OtherRequests;
+  /** The hours whose summary cannot be used. */
   readonly unusable: readonly Hour[];
-  /** Requests of the paths and user agents that `top` left out. */
-  readonly other: NonNullable<RangeSum['other']>;
-  readonly distinct: NonNullable<RangeSum['distinct']>;
-  readonly audience: RangeSum['audience'];
+  /** The number of different paths and user agents, including those that `top` left out. */
+  readonly distinct: Breakdown['distinct'];
+  /** Requests of all user agents, and those user agents of the maps that are bots. */
+  readonly audience?: (Audience & { readonly botUserAgents: readonly string[] }) | undefined;
 }
 
 export interface SummaryReader {
@@ -29,20 +34,32 @@ export interface SummaryReader {
   read(hour: Hour): Summary | undefined;
 }
 
-/** Paths and user agents in the cached summaries, about 100 bytes each. The summary used last is kept however large it is. */
+/** Paths and user agents in the cached summaries, of about 100 bytes each; longer ones count as several. */
 const CACHE_ENTRIES = 200_000;
+const ENTRY_CHARS = 100;
+/** The summary used last is kept up to this size, though it is larger than the cache: it is often searched next. */
+const MAX_KEPT_ENTRIES = 4_000_000;
 
-/** Adds up summaries, synchronously: for a thread of its own. Keeps the summaries read last until their files change. */
-export function createHourSums(summaries: SummaryReader, { cacheEntries = CACHE_ENTRIES } = {}) {
+/**
+ * Adds up summaries, synchronously: for a thread of its own. Keeps the summaries read last until their files change. The maps of a sum
+ * have the limits of a summary's.
+ */
+export function createHourSums(
+  summaries: SummaryReader,
+  {
+    cacheEntries = CACHE_ENTRIES,
+    limits = mapLimits(Infinity),
+  }: { readonly cacheEntries?: number; readonly limits?: MapLimits } = {},
+) {
   const cache = new SummaryCache(summaries, cacheEntries);
   const { split, kindOf } = createAudience();
 
-  function splitAudience(all: ReadonlyMap<string, number>, kept: ReadonlyMap<string, number>): RangeSum['audience'] {
+  function splitAudience(all: ReadonlyMap<string, number>, kept: ReadonlyMap<string, number>): HourSum['audience'] {
     return { ...split(all), botUserAgents: [...kept.keys()].filter((agent) => kindOf(agent) === 'bots') };
   }
 
   return function sumHours({ from, to, top, search = '', audience: isSplit = false }: SumQuestion): HourSum {
-    const { paths, userAgents, ...sum } = addHours(cache, from, to);
+    const { paths, userAgents, ...sum } = addHours(cache, from, to, limits);
     const found = { paths: keepMatches(paths, search), userAgents: keepMatches(userAgents, search) };
     const requestsPerPath = keepLargest(found.paths, top);
     const requestsPerUserAgent = keepLargest(found.userAgents, top);
@@ -65,7 +82,7 @@ class SummaryCache {
   readonly #summaries: SummaryReader;
   readonly #maxEntries: number;
   /** In the order of last use. */
-  readonly #cached = new Map<Hour, { readonly version: string; readonly summary: Summary }>();
+  readonly #cached = new Map<Hour, { readonly version: string; readonly summary: Summary; readonly entries: number }>();
   #entries = 0;
 
   constructor(summaries: SummaryReader, maxEntries: number) {
@@ -81,8 +98,10 @@ class SummaryCache {
     if (version === undefined) return undefined;
     const summary = known?.version === version ? known.summary : this.#summaries.read(hour);
     if (summary === undefined) return undefined;
-    this.#cached.set(hour, { version, summary });
-    this.#entries += countEntries(summary);
+    const entries = known?.summary === summary ? known.entries : countEntries(summary);
+    if (entries > MAX_KEPT_ENTRIES) return summary;
+    this.#cached.set(hour, { version, summary, entries });
+    this.#entries += entries;
     for (const oldest of this.#cached.keys()) {
       // The hour read last is kept: with a million paths it takes seconds to read, and it is often searched next.
       if (this.#entries <= this.#maxEntries || oldest === hour) break;
@@ -95,14 +114,14 @@ class SummaryCache {
     const known = this.#cached.get(hour);
     if (known === undefined) return;
     this.#cached.delete(hour);
-    this.#entries -= countEntries(known.summary);
+    this.#entries -= known.entries;
   }
 }
 
 /** Adds up the summaries of the hours in [from, to). */
-function addHours(cache: SummaryCache, from: Hour, to: Hour) {
-  const paths = createMapSum();
-  const userAgents = createMapSum();
+function addHours(cache: SummaryCache, from: Hour, to: Hour, limits: MapLimits) {
+  const paths = createMapSum(limits);
+  const userAgents = createMapSum(limits);
   const source = { bytes: 0, records: 0, skippedLines: 0 };
   const unusable: Hour[] = [];
   let totalRequests = 0;
@@ -138,22 +157,42 @@ function keepMatches(counts: ReadonlyMap<string, number>, search: string): Reado
 
 function countEntries({ requestsPerPath, requestsPerUserAgent }: Summary): number {
   // One for the summary itself: a thousand empty hours take memory too.
-  return 1 + requestsPerPath.size + requestsPerUserAgent.size;
+  return 1 + countKeys(requestsPerPath) + countKeys(requestsPerUserAgent);
 }
 
-/** Adds up maps. A single map is not copied. */
-function createMapSum() {
+function countKeys(counts: ReadonlyMap<string, number>): number {
+  let entries = 0;
+  for (const key of counts.keys()) entries += Math.ceil(key.length / ENTRY_CHARS) || 1;
+  return entries;
+}
+
+/** Adds up maps. A single map is not copied. Keys beyond the limits are left out, those of later maps first. */
+function createMapSum({ maxKeys, maxKeyBytes }: MapLimits) {
   let only: ReadonlyMap<string, number> | undefined;
   let sum: Map<string, number> | undefined;
+  let keyBytes = 0;
+
+  function begin(counts: ReadonlyMap<string, number>): Map<string, number> {
+    for (const key of counts.keys()) keyBytes += Buffer.byteLength(key);
+    return new Map(counts);
+  }
+
   return {
     add(counts: ReadonlyMap<string, number>): void {
       if (only === undefined) {
         only = counts;
         return;
       }
-      const all = sum ?? new Map(only);
-      for (const [key, count] of counts) addTo(all, key, count);
-      sum = all;
+      sum ??= begin(only);
+      for (const [key, count] of counts) {
+        const before = sum.get(key);
+        if (before === undefined) {
+          const bytes = Buffer.byteLength(key);
+          if (sum.size >= maxKeys || keyBytes + bytes > maxKeyBytes) continue;
+          keyBytes += bytes;
+        }
+        sum.set(key, (before ?? 0) + count);
+      }
     },
     total: (): ReadonlyMap<string, number> => sum ?? only ?? new Map(),
   };

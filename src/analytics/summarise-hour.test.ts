@@ -152,6 +152,46 @@ describe('summarising an hour', () => {
     }
   });
 
+  it('puts a damaged summary aside whose records are gone, and leaves a good one', () => {
+    store(line('/a'));
+    summarise();
+    const file = summaryPath(join(folder, 'analytics'), HOUR);
+    const bad = (readSummaryText() ?? '').replace('"/a"', '"/b"');
+    fs.writeFileSync(file, bad);
+    fs.rmSync(path);
+    expect(summarise(8)).toMatchObject({
+      outcome: 'missing',
+      warnings: [`put aside as ${file}.damaged: its records are gone, and it cannot be used: its checksum is another`],
+    });
+    expect([fs.existsSync(file), fs.readFileSync(`${file}.damaged`, 'utf8')]).toEqual([false, bad]);
+  });
+
+  it('names the first keys only, bit by bit as counting from the start, and counts the others', () => {
+    const limits = { maxKeys: 2, maxKeyBytes: 1_000 };
+    const run = (bytes: number, rebuild = false) =>
+      createHourSummariser({ openHour: openHourFile, summaries, limits })({ hour: HOUR, path, bytes }, { rebuild });
+    const lines = ['/c', '/a', '/b', '/a', '/d', '/a'].map((name) => line(name));
+    store(lines.join(''));
+    for (let end = 1; end <= lines.length; end++) run(lines.slice(0, end).join('').length);
+    const grown = readSummaryText();
+    run(lines.join('').length, true);
+    expect(readSummaryText()).toBe(grown);
+    expect(JSON.parse(grown ?? '')).toMatchObject({
+      totalRequests: 6,
+      requestsPerPath: { '/a': 3, '/c': 1 },
+      other: { requestsPerPath: 2, requestsPerUserAgent: 0 },
+    });
+  });
+
+  it('reads a summary that an older version made larger than the limit: the largest stay', () => {
+    store(['/a', '/b', '/b', '/c'].map((name) => line(name)).join(''));
+    summarise();
+    summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'os', maxKeys: 1 });
+    fs.appendFileSync(path, line('/a'));
+    expect(summarise()).toMatchObject({ records: 1, warnings: [] });
+    expect(summaries.read(HOUR)).toMatchObject({ totalRequests: 5, requestsPerPath: new Map([['/b', 2]]) });
+  });
+
   it('counts from the start when asked to', () => {
     store(line('/a') + line('/b'));
     summarise();

@@ -1,8 +1,8 @@
 import { BYTES } from '../model/bytes.ts';
 import type { Hour } from '../model/hour.ts';
-import { type OwnedSummary, type Summary, SummaryFormatError } from '../model/summary.ts';
+import { type MapLimits, type OwnedSummary, type Summary, SummaryFormatError } from '../model/summary.ts';
 import type { CommittedHour } from '../repo/repo.ts';
-import { addTo, createFileCounter, type LineCounts, type ReadBytes } from './summarise.ts';
+import { createFileCounter, type FieldCounts, type LineCounts, type ReadBytes } from './summarise.ts';
 
 const { NEWLINE } = BYTES;
 
@@ -31,7 +31,11 @@ export interface SummariseHourOptions {
      */
     read(hour: Hour): OwnedSummary | undefined;
     write(summary: Summary): void;
+    /** Renames a damaged summary that cannot be counted again, and gives its new path. */
+    putAside(hour: Hour): string;
   };
+  /** Of each map of a summary. */
+  readonly limits?: MapLimits;
   readonly sliceBytes?: number;
 }
 
@@ -42,11 +46,11 @@ interface HourSource {
 
 /**
  * Synchronous, for a thread of its own. Holds one hour in memory at a time: its distinct paths and user agents, about 250 bytes each at
- * the peak, while the new counts are added to the old summary.
+ * the peak, up to `limits`, while the new counts are added to the old summary.
  */
 export function createHourSummariser(options: SummariseHourOptions): SummariseHour {
-  const { openHour, summaries, sliceBytes } = options;
-  const countFile = createFileCounter(sliceBytes === undefined ? {} : { sliceBytes });
+  const { openHour, summaries, sliceBytes, limits } = options;
+  const countFile = createFileCounter({ ...(sliceBytes && { sliceBytes }), ...(limits && { limits }) });
 
   function readPrevious(committed: CommittedHour, file: HourSource, end: number, warnings: string[]) {
     try {
@@ -62,10 +66,24 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
     return undefined;
   }
 
+  /** The records of the hour are gone, so a summary that cannot be used would be refused for ever. */
+  function putAsideDamaged(hour: Hour, warnings: string[]): void {
+    try {
+      summaries.read(hour);
+    } catch (error) {
+      if (!(error instanceof SummaryFormatError)) throw error;
+      const path = summaries.putAside(hour);
+      warnings.push(`put aside as ${path}: its records are gone, and it cannot be used: ${error.message}`);
+    }
+  }
+
   return function summariseHour(committed, { rebuild = false } = {}) {
     const warnings: string[] = [];
     const file = openHour(committed.path);
-    if (file === undefined) return { ...NOTHING, outcome: 'missing', warnings };
+    if (file === undefined) {
+      putAsideDamaged(committed.hour, warnings);
+      return { ...NOTHING, outcome: 'missing', warnings };
+    }
     try {
       const end = Math.min(committed.bytes, file.size);
       if (end < committed.bytes) warnings.push(`the file has ${end} bytes, ${committed.bytes} were stored`);
@@ -73,7 +91,7 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
       const from = previous?.source.bytes ?? 0;
       const isNew = previous === undefined && (end > 0 || warnings.length > 0);
       if (from === end && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings };
-      const counts = countFile(file.read, from, end);
+      const counts = countFile(file.read, from, end, previous && fieldsOf(previous));
       if (counts.bytes === 0 && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings };
       summaries.write(addUp(committed.hour, previous, counts));
       const { bytes, records, skippedLines } = counts;
@@ -95,17 +113,17 @@ function findFault(previous: Summary, file: HourSource, end: number): string | u
   return file.read(last, 0, 1, bytes - 1) === 1 && last[0] === NEWLINE ? undefined : 'the file was changed by hand';
 }
 
-/** Adds the new counts to the old maps: few to many, and the order of the old map stays, which the writer sorts faster. */
+/** The counts of the file, which were added to those of the previous summary. */
 function addUp(hour: Hour, previous: OwnedSummary | undefined, counts: LineCounts): Summary {
-  const [paths = new Map(), userAgents = new Map()] = counts.byField;
-  const requestsPerPath = addAll(previous?.requestsPerPath, paths);
-  const requestsPerUserAgent = addAll(previous?.requestsPerUserAgent, userAgents);
+  const [requestsPerPath = new Map(), requestsPerUserAgent = new Map()] = counts.byField;
+  const [paths = 0, userAgents = 0] = counts.others;
   const records = (previous?.source.records ?? 0) + counts.records;
   return {
     hour,
     totalRequests: records,
     requestsPerPath,
     requestsPerUserAgent,
+    ...((paths > 0 || userAgents > 0) && { other: { requestsPerPath: paths, requestsPerUserAgent: userAgents } }),
     source: {
       bytes: (previous?.source.bytes ?? 0) + counts.bytes,
       records,
@@ -114,8 +132,10 @@ function addUp(hour: Hour, previous: OwnedSummary | undefined, counts: LineCount
   };
 }
 
-function addAll(to: Map<string, number> | undefined, counts: Map<string, number>): Map<string, number> {
-  if (to === undefined) return counts;
-  for (const [key, count] of counts) addTo(to, key, count);
-  return to;
+/** What the previous summary counted. Its maps are added to: few to many, and their order stays, which the writer sorts faster. */
+function fieldsOf({ requestsPerPath, requestsPerUserAgent, other }: OwnedSummary): FieldCounts {
+  return {
+    byField: [requestsPerPath, requestsPerUserAgent],
+    others: [other?.requestsPerPath ?? 0, other?.requestsPerUserAgent ?? 0],
+  };
 }

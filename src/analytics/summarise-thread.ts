@@ -29,6 +29,7 @@ interface Question {
 export function createSummariserThread(options: {
   readonly entry: URL;
   readonly workerData: unknown;
+  readonly heapMiB?: number;
   /** Whether what it writes has to be settled. */
   readonly settles: boolean;
 }): SummariserThread {

@@ -30,7 +30,7 @@ function countByParsing(bytes: Buffer): LineCounts {
     }
     at = newline + 1;
   }
-  return { bytes: whole, records, skippedLines, byField: [paths, userAgents] };
+  return { bytes: whole, records, skippedLines, byField: [paths, userAgents], others: [0, 0] };
 }
 
 function parse(line: string): { path: string; userAgent: string } | undefined {

@@ -1,18 +1,24 @@
 import { ACCESS, type Layout, TIMESTAMP } from '../lines/layout.ts';
 import { createPlainLine, PADDING, readPlainLine } from '../lines/plain-line.ts';
-import { TokenTable } from '../lines/token-table.ts';
 import { BYTES } from '../model/bytes.ts';
+import type { MapLimits } from '../model/summary.ts';
+import { KeyCounts } from './key-counts.ts';
 
 const { NEWLINE } = BYTES;
 
+/** The counts of an hour by the text of each required field, in the order of the layout. */
+export interface FieldCounts {
+  readonly byField: readonly Map<string, number>[];
+  /** Records whose text the map does not name, because it was full. */
+  readonly others: readonly number[];
+}
+
 /** What some stored lines add to the summary of their hour. */
-export interface LineCounts {
+export interface LineCounts extends FieldCounts {
   /** Bytes counted: all whole lines. */
   readonly bytes: number;
   readonly records: number;
   readonly skippedLines: number;
-  /** Records by the text of each required field, in the order of the layout. */
-  readonly byField: readonly Map<string, number>[];
 }
 
 export interface LineCounter {
@@ -23,34 +29,40 @@ export interface LineCounter {
   count(buffer: Buffer, filled: number): number;
   /** Counts one corrupt line of `bytes` bytes that was too long to be read. */
   skipLine(bytes: number): void;
-  /** What was counted since the counter was made. The counter must not be used again. */
+  /** What was counted since the counter was made, added to `before`. The counter must not be used again. */
   finish(): LineCounts;
+}
+
+export interface CounterOptions {
+  /** What was counted before, which the counter adds to: its maps change. */
+  readonly before?: FieldCounts | undefined;
+  readonly limits?: MapLimits;
 }
 
 /**
  * Counts stored access records by their two required fields. A line counts as JSON.parse reads it: an object whose timestamp and required
  * fields are strings; any other line is skipped and counted as skipped. Plain lines are counted by their bytes (lines/plain-line.ts).
  *
- * Holds every distinct text of the hour: about 24 bytes beside the text itself, while it counts.
+ * Holds every distinct text of the hour, up to `limits`: about 24 bytes beside the text itself, while it counts.
  */
-export function createLineCounter(): LineCounter {
-  const firsts = new TokenTable();
-  const seconds = new TokenTable();
-  /** Texts that were not counted by their bytes. */
-  const others = ACCESS.required.map(() => new Map<string, number>());
+export function createLineCounter({ before, limits = NO_LIMITS }: CounterOptions = {}): LineCounter {
+  const [firsts, seconds] = [0, 1].map(
+    (field) => new KeyCounts(before?.byField[field] ?? new Map(), limits, before?.others[field] ?? 0),
+  ) as [KeyCounts, KeyCounts];
   const line = createPlainLine();
   let bytes = 0;
   let records = 0;
   let skippedLines = 0;
 
   function countParsed(text: string): void {
-    const texts = readTexts(ACCESS, text);
-    if (texts === undefined) {
+    const [first, second] = readTexts(ACCESS, text) ?? [];
+    if (first === undefined || second === undefined) {
       skippedLines += 1;
       return;
     }
     records += 1;
-    for (const [field, map] of others.entries()) addTo(map, texts[field] as string, 1);
+    firsts.countText(first);
+    seconds.countText(second);
   }
 
   return {
@@ -67,8 +79,8 @@ export function createLineCounter(): LineCounter {
           countParsed(buffer.toString('utf8', at, newline));
           at = newline + 1;
         } else {
-          firsts.count(first);
-          seconds.count(second);
+          firsts.count(first, view, line.firstStart, line.firstEnd, line.firstHash);
+          seconds.count(second, view, line.secondStart, line.secondEnd, line.secondHash);
           records += 1;
           at = next;
         }
@@ -82,20 +94,17 @@ export function createLineCounter(): LineCounter {
       skippedLines += 1;
     },
 
-    finish() {
-      const byField = [firsts, seconds].map((table, field) => addTokens(table, others[field] as Map<string, number>));
-      return { bytes, records, skippedLines, byField };
-    },
+    finish: () => ({
+      bytes,
+      records,
+      skippedLines,
+      byField: [firsts.finish(), seconds.finish()],
+      others: [firsts.other, seconds.other],
+    }),
   };
 }
 
-/** Adds the counts of a table to `map`. Different bytes may be the same text: an escape, or bytes that are not UTF-8. */
-function addTokens(table: TokenTable, map: Map<string, number>): Map<string, number> {
-  table.forEach((token, count) => {
-    addTo(map, token.toString(), count);
-  });
-  return map;
-}
+const NO_LIMITS: MapLimits = { maxKeys: Infinity, maxKeyBytes: Infinity };
 
 /** Adds `count` to what `map` has for `key`. */
 export function addTo(map: Map<string, number>, key: string, count: number): void {
@@ -126,13 +135,21 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Counts the lines in [from, to) of a file, slice by slice through one buffer that is kept for the next call. `to` may
- * lie within a line, which is then left for later, or beyond the end of the file.
+ * lie within a line, which is then left for later, or beyond the end of the file. Adds to the maps of `before`, if given.
  */
-export function createFileCounter({ sliceBytes = SLICE_BYTES, maxLineBytes = MAX_LINE_BYTES } = {}) {
+export function createFileCounter({
+  sliceBytes = SLICE_BYTES,
+  maxLineBytes = MAX_LINE_BYTES,
+  limits = NO_LIMITS,
+}: {
+  readonly sliceBytes?: number;
+  readonly maxLineBytes?: number;
+  readonly limits?: MapLimits;
+} = {}) {
   const slice = Buffer.allocUnsafeSlow(sliceBytes + PADDING);
 
-  return function countFile(read: ReadBytes, from: number, to: number): LineCounts {
-    const counter = createLineCounter();
+  return function countFile(read: ReadBytes, from: number, to: number, before?: FieldCounts): LineCounts {
+    const counter = createLineCounter({ before, limits });
     let buffer = slice;
     let filled = 0;
     let position = from;

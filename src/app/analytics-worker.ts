@@ -5,6 +5,9 @@ import { cacheSums } from '../analytics/sum-cache.ts';
 import { createHourSums } from '../analytics/sum-hours.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
 import { type SummariserCalls, serveSummariser } from '../analytics/summarise-thread.ts';
+import { summaryText } from '../http/api/summary-text.ts';
+import { mapLimits } from '../model/summary.ts';
+import { createAnswerFiles } from '../repo/answer-files.ts';
 import { openHourFile } from '../repo/hour-file.ts';
 import { createSummaryFiles, type SummaryFilesOptions } from '../repo/summaries.ts';
 import { createChannel } from '../runtime/channel.ts';
@@ -15,11 +18,18 @@ import { answerSnapshots } from '../runtime/snapshot.ts';
 if (parentPort === null) throw new Error('analytics-worker must be started as a worker thread');
 yieldToOthers();
 answerSnapshots();
-const summaries = createSummaryFiles(workerData as SummaryFilesOptions);
+const options = workerData as SummaryFilesOptions;
+const limits = mapLimits(options.maxKeys ?? Infinity);
+const summaries = createSummaryFiles(options);
 const channel = createChannel<object>(parentPort);
 channel.answer<SummariserCalls & SumCalls>({
-  ...serveSummariser(createHourSummariser({ openHour: openHourFile, summaries }), summaries.sync),
-  ...serveSums(cacheSums(createHourSums(summaries), summaries.version)),
+  ...serveSummariser(createHourSummariser({ openHour: openHourFile, summaries, limits }), summaries.sync),
+  ...serveSums({
+    sumHours: cacheSums(createHourSums(summaries, { limits }), summaries.version),
+    check: summaries.check,
+    writeText: summaryText,
+    keepText: createAnswerFiles(options),
+  }),
 });
 
 /**

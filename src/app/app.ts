@@ -9,9 +9,10 @@ import { createTails, type Tails } from '../live/tail.ts';
 import type { Log } from '../log.ts';
 import { createMetrics, type Metrics, writeExposition } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
+import { MAX_KEY_BYTES, mapLimits } from '../model/summary.ts';
 import { openRepo } from '../repo/file-repo.ts';
 import type { Repo } from '../repo/repo.ts';
-import { createSummaryFiles, type SummaryFilesOptions } from '../repo/summaries.ts';
+import type { SummaryFilesOptions } from '../repo/summaries.ts';
 import { createSummaryTotals } from '../repo/summary-totals.ts';
 import { createLifecycle, type Lifecycle } from '../runtime/lifecycle.ts';
 import type { Accounting } from '../service/accounting.ts';
@@ -118,18 +119,25 @@ async function openStorage({ config, metrics, log, lifecycle }: Common): Promise
 /** The aggregator that writes summaries, and analytics that reads them, each with a thread of its own. */
 function startAnalytics({ config, metrics, log, lifecycle }: Common, repo: Repo) {
   const { analyticsDir, durability } = config.storage;
+  const { maxKeys } = config.aggregation;
   const settles = durability === 'disk';
-  const summaries: SummaryFilesOptions = { analyticsDir, durability: settles ? 'later' : durability };
-  const entry = analyticsWorker;
-  const thread = createSummariserThread({ entry, workerData: summaries, settles });
+  const workerData: SummaryFilesOptions = { analyticsDir, durability: settles ? 'later' : durability, maxKeys };
+  const worker = { entry: analyticsWorker, workerData, heapMiB: heapForKeys(maxKeys) };
+  const thread = createSummariserThread({ ...worker, settles });
   const aggregator = createAggregator({ repo, thread, interval: config.aggregation.interval, metrics, log });
   if (config.aggregation.enabled) aggregator.start();
   lifecycle.started('aggregator', () => aggregator.stop());
 
-  const { readBytes } = createSummaryFiles(summaries);
-  const analytics = createAnalytics({ readBytes, entry, workerData: summaries, log });
+  const analytics = createAnalytics({ ...worker, onDamaged: aggregator.countAgain, metrics, log });
   lifecycle.started('analytics', () => analytics.stop());
-  return { aggregator, analytics, hourTotals: createSummaryTotals(summaries) };
+  const hourTotals = createSummaryTotals({ analyticsDir, onDamaged: aggregator.countAgain });
+  return { aggregator, analytics, hourTotals };
+}
+
+/** Memory for one summary, MiB: its two maps, full, and what it takes to sort them. */
+function heapForKeys(maxKeys: number): number {
+  const mapsMiB = (2 * 2 * MAX_KEY_BYTES) / 2 ** 20;
+  return Math.ceil(512 + mapsMiB + (mapLimits(maxKeys).maxKeys * 2 * 250) / 2 ** 20);
 }
 
 function startLive({ config, lifecycle }: Common, http: HttpReaders, tails: Tails): LiveWatch {

@@ -1,4 +1,6 @@
-import type { Aggregate, Analytics, HourTotals } from '../analytics/analytics.ts';
+import { basename, isAbsolute } from 'node:path';
+import type { Aggregate, HourTotals } from '../analytics/analytics.ts';
+import { type AnalyticsSource, openAnalytics } from '../analytics/analytics-thread.ts';
 import type { Config } from '../config/config.ts';
 import { maskSecrets, toListenAddress } from '../config/config.ts';
 import { decoders } from '../decode/decoders.ts';
@@ -20,7 +22,7 @@ import type { CheckReadiness, Ingest } from '../service/service.ts';
 export interface Core {
   readonly deliver: Deliver;
   readonly checkReadiness: CheckReadiness;
-  readonly analytics: Analytics;
+  readonly analytics: AnalyticsSource;
   readonly aggregate: Aggregate;
   readonly hourTotals: HourTotals;
   readonly live: Live;
@@ -64,9 +66,9 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     version,
     ingest: createWorkerIngest(options, accounting),
     checkReadiness: core.checkReadiness,
-    analytics: core.analytics,
+    analytics: openAnalytics(core.analytics),
     aggregate: core.aggregate,
-    dashboard: { live: core.live, hourTotals: core.hourTotals, settings: maskSecrets(config) },
+    dashboard: { live: core.live, hourTotals: core.hourTotals, settings: hideFolders(maskSecrets(config)) },
     noteRefusal: refusals.add,
     ...(config.logging.access && { logAccess: (entry) => log.info('request', { ...entry, fold: false }) }),
     metrics,
@@ -95,6 +97,16 @@ function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accoun
     metrics,
     clock: systemClock,
   });
+}
+
+/** The effective configuration as the page shows it: of an absolute path only its last name, since anybody may read the page. */
+function hideFolders(settings: object): Record<string, unknown> {
+  const hide = (value: unknown): unknown => {
+    if (typeof value === 'string') return isAbsolute(value) ? `…/${basename(value)}` : value;
+    if (Array.isArray(value)) return value.map(hide);
+    return typeof value === 'object' && value !== null ? hideFolders(value) : value;
+  };
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, hide(value)]));
 }
 
 function toLimits(server: Config['server']): HttpServerOptions['limits'] {

@@ -1,4 +1,5 @@
-import type { Aggregate, Analytics, HourTotals, RangeOptions } from '../analytics/analytics.ts';
+import type { Aggregate, AnalyticsQuestion, BreakdownQuestion, HourTotals } from '../analytics/analytics.ts';
+import type { AnalyticsSource } from '../analytics/analytics-thread.ts';
 import type { Live } from '../live/live.ts';
 import type { LiveCalls } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
@@ -15,14 +16,8 @@ export interface CoreCalls extends DeliverCalls, LiveCalls {
   aggregate(): ReturnType<Aggregate>;
   hourTotals(range: { readonly from: Hour; readonly to: Hour }): ReturnType<HourTotals['totals']>;
   latestHour(): ReturnType<HourTotals['latest']>;
-  analyticsHour(hour: Hour): Uint8Array | undefined;
-  analyticsRange(question: RangeQuestion): ReturnType<Analytics['range']>;
-}
-
-interface RangeQuestion {
-  readonly from: Hour;
-  readonly to: Hour;
-  readonly options: RangeOptions | undefined;
+  analyticsAnswer(question: AnalyticsQuestion): ReturnType<AnalyticsSource['ask']>;
+  analyticsBreakdown(question: BreakdownQuestion): ReturnType<AnalyticsSource['breakdown']>;
 }
 
 /** A Core whose work is done by the thread at the other end of the channel; `live` comes from createRemoteLive. */
@@ -45,11 +40,8 @@ export function createRemoteCore(parts: {
       latest: () => remote.latestHour(),
     },
     analytics: {
-      async hour(hour) {
-        const bytes = await remote.analyticsHour(hour);
-        return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      },
-      range: (from, to, options) => remote.analyticsRange({ from, to, options }),
+      ask: (question) => remote.analyticsAnswer(question),
+      breakdown: (question) => remote.analyticsBreakdown(question),
     },
   };
 }
@@ -64,7 +56,7 @@ export function serveCore(core: Omit<Core, 'live'>): Handlers<Omit<CoreCalls, ke
     aggregate,
     hourTotals: ({ from, to }) => hourTotals.totals(from, to),
     latestHour: () => hourTotals.latest(),
-    analyticsHour: (hour) => analytics.hour(hour),
-    analyticsRange: ({ from, to, options }) => analytics.range(from, to, options),
+    analyticsAnswer: (question) => analytics.ask(question),
+    analyticsBreakdown: (question) => analytics.breakdown(question),
   };
 }

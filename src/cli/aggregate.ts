@@ -8,6 +8,7 @@ import { DirectoryInUseError } from '../disk/lock.ts';
 import { createLog, type Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, parseHour } from '../model/hour.ts';
+import { mapLimits } from '../model/summary.ts';
 import { openRepo } from '../repo/file-repo.ts';
 import { listHours, openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
@@ -117,13 +118,19 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
   try {
     const hours = await chooseHours(repo, config.storage.logsDir, choice);
     const { analyticsDir, durability } = config.storage;
-    const summaries = createSummaryFiles({ analyticsDir, durability });
-    const summarise = createHourSummariser({ openHour: openHourFile, summaries });
+    const { maxKeys } = config.aggregation;
+    const summaries = createSummaryFiles({ analyticsDir, durability, maxKeys });
+    const limits = mapLimits(maxKeys);
+    const summarise = createHourSummariser({ openHour: openHourFile, summaries, limits });
     const thread: SummariserThread = {
       summarise: async (committed) => summarise(committed, { rebuild: choice.rebuild }),
       stop: async () => {},
     };
-    const source = { changedHours: () => hours, advanceSummaryCursor: repo.advanceSummaryCursor.bind(repo) };
+    const source = {
+      changedHours: () => hours,
+      advanceSummaryCursor: repo.advanceSummaryCursor.bind(repo),
+      committedHour: repo.committedHour.bind(repo),
+    };
     return await createAggregator({ repo: source, thread, interval: 0, metrics, log }).run();
   } finally {
     await repo.close();

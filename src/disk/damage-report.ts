@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, extname } from 'node:path';
 import type { Clock } from '../model/clock.ts';
-import { DAMAGE_KINDS, type Damage, DamagedFiles, type DamageKind } from './damaged-files.ts';
+import type { DamageKind } from '../model/damage-kinds.ts';
+import { type Damage, DamagedFiles } from './damaged-files.ts';
 import type { DamagedRange } from './scan-log.ts';
 
 /** Of one file. More are counted, and said in one line. */
@@ -19,7 +20,6 @@ export interface DamagedLog {
 
 export interface DamageReportOptions {
   readonly stateDir: string;
-  /** Counts damage of a kind. Called once for each kind with 0, so that a first damage can be seen to be one more. */
   readonly count: (kind: DamageKind, places: number) => void;
   readonly clock: Clock;
   readonly log: { error(message: string, fields?: Readonly<Record<string, unknown>>): void };
@@ -35,7 +35,6 @@ export class DamageReport {
   constructor(options: DamageReportOptions) {
     this.#damaged = new DamagedFiles(options.stateDir);
     this.#options = options;
-    for (const kind of DAMAGE_KINDS) options.count(kind, 0);
   }
 
   /** Resolves true when `found`, if there is any, is kept: then it may be removed from where it stands. */

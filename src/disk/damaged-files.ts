@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DamageKind } from '../model/damage-kinds.ts';
 import { makeFolderSync, syncPathSync } from './folders.ts';
 import { isFound, isMissing } from './missing.ts';
 
@@ -18,10 +19,6 @@ const NOTES = 'damage.ndjson';
 const MAX_FILES = 1_000;
 const MAX_BYTES = 256 * 1024 * 1024;
 const MAX_NOTES_BYTES = 1024 * 1024;
-
-/** The part of the state that is damaged. */
-export const DAMAGE_KINDS = ['journal', 'keys', 'spool', 'hours', 'state'] as const;
-export type DamageKind = (typeof DAMAGE_KINDS)[number];
 
 export interface Damage {
   readonly kind: DamageKind;

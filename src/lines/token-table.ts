@@ -9,10 +9,6 @@
 //
 // `slots` is open-addressed, two words a slot: hash, and the entry's first word (0: free; entries start at word 1).
 
-import { BYTES } from '../model/bytes.ts';
-
-const { BACKSLASH } = BYTES;
-
 const MIN_SLOTS = 1 << 10;
 const MIN_ARENA_BYTES = 1 << 16;
 const HEADER_WORDS = 2;
@@ -34,10 +30,14 @@ export class TokenTable {
     return this.#size;
   }
 
+  /** Memory that the tokens take, without the slots. */
+  get arenaBytes(): number {
+    return this.#arena.byteLength;
+  }
+
   /**
-   * The entry of the token in [start, end) of `view`, whose hash is `hash`; made where there is none. `view` must reach
-   * three bytes beyond `end`. 0 for a token that the table refuses: it holds a backslash, so that its bytes are not its text,
-   * or too many others share its slot.
+   * The entry of the token in [start, end) of `view`, whose hash is `hash`; 0 where there is none. `view` must reach three bytes beyond
+   * `end`.
    */
   find(view: DataView, start: number, end: number, hash: number): number {
     const slots = this.#slots;
@@ -45,9 +45,19 @@ export class TokenTable {
     let slot = hash & mask;
     for (let step = 0; step < MAX_STEPS; step++) {
       const entry = slots[slot * 2 + 1] as number;
-      if (entry === 0) return hasBackslash(view, start, end) ? 0 : this.#insert(slot, view, start, end, hash);
+      if (entry === 0) return 0;
       if (slots[slot * 2] === hash && this.#equals(entry, view, start, end)) return entry;
       slot = (slot + 1) & mask;
+    }
+    return 0;
+  }
+
+  /** Makes an entry for a token that `find` did not find. 0 where the table refuses it: too many others share its slot. */
+  insert(view: DataView, start: number, end: number, hash: number): number {
+    let slot = hash & this.#mask;
+    for (let step = 0; step < MAX_STEPS; step++) {
+      if (this.#slots[slot * 2 + 1] === 0) return this.#insert(slot, view, start, end, hash);
+      slot = (slot + 1) & this.#mask;
     }
     return 0;
   }
@@ -133,11 +143,6 @@ export class TokenTable {
     this.#slots = slots;
     this.#mask = mask;
   }
-}
-
-function hasBackslash(view: DataView, start: number, end: number): boolean {
-  for (let p = start; p < end; p++) if (view.getUint8(p) === BACKSLASH) return true;
-  return false;
 }
 
 /** The `count` bytes (1 to 3) at `at`, zeros above them. */

@@ -1,5 +1,6 @@
+import { Counter } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { addCounters, createMetrics, readCounts, writeExposition } from './metrics.ts';
+import { addCounters, createMetrics, OUTCOMES, readCounts, STREAM_KINDS, writeExposition } from './metrics.ts';
 
 function countsOf(batches: number, seconds: readonly number[]) {
   const metrics = createMetrics({ defaultMetrics: false });
@@ -34,5 +35,24 @@ describe('what several threads counted', () => {
   it('begins with nothing', async () => {
     const one = await countsOf(2, [0.001]);
     expect(await exposed(addCounters([], one), addCounters(one, []))).toEqual(await exposed(addCounters(one, one)));
+  });
+});
+
+describe('a counter with labels', () => {
+  it('is 0 for every value of its labels before anything was counted', async () => {
+    const metrics = createMetrics({ defaultMetrics: false });
+    const lines = (await metrics.registry.metrics()).split('\n');
+    for (const outcome of OUTCOMES) expect(lines).toContain(`logforge_records_total{outcome="${outcome}"} 0`);
+    for (const kind of STREAM_KINDS)
+      expect(lines).toContain(`logforge_http_event_streams_dropped_total{kind="${kind}"} 0`);
+  });
+
+  it('names its values where it is declared', async () => {
+    const counters = Object.values(createMetrics({ defaultMetrics: false })).filter((one) => one instanceof Counter);
+    expect(counters.length).toBeGreaterThan(10);
+    for (const counter of counters) {
+      const { name, values } = await counter.get();
+      expect(values.length, `${name} has no child at its start`).toBeGreaterThan(0);
+    }
   });
 });

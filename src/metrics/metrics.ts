@@ -8,9 +8,18 @@ import {
   type MetricValue,
   Registry,
 } from 'prom-client';
+import { DAMAGE_KINDS } from '../model/damage-kinds.ts';
 
-/** The outcome of a record. */
-export type Outcome = 'stored' | 'rejected' | 'dead_lettered' | 'duplicate';
+/** The outcomes of a record. */
+export const OUTCOMES = ['stored', 'rejected', 'dead_lettered', 'duplicate'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** The kinds of event streams. */
+export const STREAM_KINDS = ['stats', 'tail'] as const;
+export type StreamKind = (typeof STREAM_KINDS)[number];
+
+/** Classes of status codes, by their first digit. */
+export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const BATCH_RECORDS = [1, 10, 100, 1_000, 10_000, 100_000];
@@ -38,8 +47,18 @@ export function createMetrics(options: { readonly defaultMetrics: boolean }) {
 function metricsOn(registry: Registry) {
   const registers = [registry];
   return {
-    counter: <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
-      new Counter<L>({ name, help, labelNames, registers }),
+    /** `labels`: all values of each label. Each child is 0 from the start, because increase() does not see a first count. */
+    counter: <L extends string = never>(
+      name: string,
+      help: string,
+      labels?: Readonly<Record<L, readonly string[]>>,
+    ) => {
+      const values = Object.entries<readonly string[]>(labels ?? {});
+      const counter = new Counter<string>({ name, help, labelNames: values.map(([label]) => label), registers });
+      for (const child of combine(values.map(([, known]) => known)))
+        if (child.length > 0) counter.labels(...child).inc(0);
+      return counter as Counter<L>;
+    },
     gauge: <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
       new Gauge<L>({ name, help, labelNames, registers }),
     histogram: <L extends string = never>(
@@ -49,6 +68,12 @@ function metricsOn(registry: Registry) {
       labelNames: readonly L[] = [],
     ) => new Histogram<L>({ name, help, buckets, labelNames, registers }),
   };
+}
+
+/** Every choice of one value from each list. */
+function combine(lists: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const none: readonly (readonly string[])[] = [[]];
+  return lists.reduce((chosen, list) => chosen.flatMap((before) => list.map((value) => [...before, value])), none);
 }
 
 type Make = ReturnType<typeof metricsOn>;
@@ -68,7 +93,7 @@ function dashboardMetrics({ counter, gauge }: Make) {
 function requestMetrics({ counter, gauge, histogram }: Make) {
   return {
     received: counter('logforge_records_received_total', 'Records in well-formed batches'),
-    records: counter<'outcome'>('logforge_records_total', 'Records by their outcome', ['outcome']),
+    records: counter('logforge_records_total', 'Records by their outcome', { outcome: OUTCOMES }),
     inFlightRecords: gauge('logforge_records_in_flight', 'Records received whose outcome is not yet known'),
     unaccounted: gauge(
       'logforge_records_unaccounted',
@@ -84,10 +109,10 @@ function requestMetrics({ counter, gauge, histogram }: Make) {
     eventStreams: gauge<'kind'>('logforge_http_event_streams', 'Clients that read an event stream, by its kind', [
       'kind',
     ]),
-    eventStreamsDropped: counter<'kind'>(
+    eventStreamsDropped: counter(
       'logforge_http_event_streams_dropped_total',
       'Clients of an event stream that were disconnected because they stopped reading',
-      ['kind'],
+      { kind: STREAM_KINDS },
     ),
     batchRecords: histogram('logforge_batch_records', 'Records in a batch', BATCH_RECORDS),
     receivedBytes: counter('logforge_received_bytes_total', 'Bytes of decoded request bodies'),
@@ -105,10 +130,10 @@ function storageMetrics({ counter, gauge, histogram }: Make) {
     ),
     storedBytes: counter('logforge_stored_bytes_total', 'Bytes committed to hour files'),
     storageFailures: counter('logforge_storage_failures_total', 'Commits that failed and were rolled back'),
-    storageDamage: counter<'kind'>(
+    storageDamage: counter(
       'logforge_storage_damage_total',
       'Damage found in the state folder and the hour files, by the part that is damaged; no answered record was cut off',
-      ['kind'],
+      { kind: DAMAGE_KINDS },
     ),
     openFiles: gauge('logforge_open_hour_files', 'Hour files held open'),
     journalBytes: gauge('logforge_journal_bytes', 'Length of the commit journal'),
@@ -183,6 +208,14 @@ function aggregationMetrics({ counter, gauge, histogram }: Make) {
       'Corrupt lines that the aggregator found',
     ),
     aggregationErrors: counter('logforge_aggregation_errors_total', 'Hours that could not be summarised'),
+    damagedSummaries: counter(
+      'logforge_damaged_summaries_total',
+      'Summaries that could not be used when a question needed them; their hours are counted again',
+    ),
+    analyticsRefused: counter(
+      'logforge_analytics_refused_total',
+      'Questions to summaries answered 503, because too many waited or were being sent',
+    ),
     aggregationLag: gauge('logforge_aggregation_lag_bytes', 'Committed bytes not yet summarised'),
   };
 }

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseHour } from '../model/hour.ts';
 import { type Summary, SummaryFormatError } from '../model/summary.ts';
 import { createSummaryFiles, encodeSummary, parseSummary, summaryPath } from './summaries.ts';
+import { parseSummaryFrom } from './summary-parser.ts';
 
 const HOUR = parseHour('2015-05-17T10') ?? 0;
 
@@ -90,6 +91,40 @@ describe('a summary file', () => {
     expect(parseSummary(pieces.join(''), HOUR)).toEqual(summary);
   });
 
+  it('has the requests that its maps do not name beside them', () => {
+    const other = { requestsPerPath: 3, requestsPerUserAgent: 0 };
+    const summary = { ...makeSummary([['/', 2]]), totalRequests: 5, requestsPerUserAgent: new Map([['a', 5]]), other };
+    const whole = { ...summary, source: { ...summary.source, records: 5 } };
+    const text = encode(whole);
+    expect(text).toContain(
+      '  },\n  "other": {\n    "requestsPerPath": 3,\n    "requestsPerUserAgent": 0\n  },\n  "source"',
+    );
+    expect(parseSummary(text, HOUR)).toEqual(whole);
+    expect(() => parseSummary(text.replace('"requestsPerPath": 3', '"requestsPerPath": 4'), HOUR)).toThrow('add up');
+  });
+
+  it('is read the same in slices of any size, and with limits only the largest keys', () => {
+    const summary = makeSummary([
+      ['é"\u2028', 5],
+      ['\ud800', 4],
+      ['/b', 2],
+      ['', 1],
+    ]);
+    const bytes = Buffer.from(encode(summary));
+    for (let size = 1; size < 40; size++) {
+      let at = 0;
+      const read = (target: Buffer) => {
+        const got = bytes.copy(target, 0, at, Math.min(at + size, at + target.length));
+        at += got;
+        return got;
+      };
+      expect(parseSummaryFrom(read, HOUR, { maxKeys: 9, maxKeyBytes: 99 })).toEqual(summary);
+    }
+    const limited = parseSummary(bytes.toString(), HOUR, { maxKeys: 2, maxKeyBytes: 99 });
+    expect(limited).toMatchObject({ totalRequests: 12, other: { requestsPerPath: 3, requestsPerUserAgent: 3 } });
+    expect([...limited.requestsPerPath.keys()]).toEqual(['é"\u2028', '\ud800']);
+  });
+
   it('is refused when damaged or edited', () => {
     const good = JSON.parse(encode(makeSummary([['/', 2]])));
     const refused = (change: object, hour = HOUR) =>
@@ -152,5 +187,44 @@ describe('summary files', () => {
     fs.writeFileSync(`${path}.tmp`, 'x'.repeat(10_000));
     files.write(makeSummary([['/', 1]]));
     expect(fs.readFileSync(path, 'utf8')).toBe(encode(makeSummary([['/', 1]])));
+  });
+
+  it('are checked against what was written, and by their form where that is not known', () => {
+    const files = createSummaryFiles({ analyticsDir, durability: 'os' });
+    expect(files.check(HOUR)).toBeUndefined();
+    for (const count of [2, 3, 4, 5]) files.write(makeSummary([['/some', count]]));
+    const path = summaryPath(analyticsDir, HOUR);
+    const good = fs.readFileSync(path, 'utf8');
+    const [checked, version] = [files.check(HOUR), files.version(HOUR)];
+    expect(checked).toEqual({ path, version, bytes: good.length });
+    fs.writeFileSync(path, good.replace('/some', '/same'));
+    expect(() => files.check(HOUR)).toThrow(new SummaryFormatError('its checksum is another'));
+    expect(() => files.read(HOUR)).toThrow(new SummaryFormatError('its checksum is another'));
+    // As an older version left it, and after a power cut.
+    for (const [day, isRefused] of [
+      ['{}', false],
+      ['', false],
+      ['[7]', false],
+      ['{"10":["0-1"]}', true],
+    ] as const) {
+      fs.writeFileSync(join(analyticsDir, '.checksums', '2015-05-17.json'), day);
+      if (isRefused) expect(() => files.check(HOUR)).toThrow(SummaryFormatError);
+      else expect(files.check(HOUR)?.bytes).toBe(good.length);
+    }
+    fs.rmSync(join(analyticsDir, '.checksums'), { recursive: true });
+    for (const bad of ['', good.slice(0, 99), good.replace('5', '6'), good.replace('T10', 'T11'), `${good}x`]) {
+      fs.writeFileSync(path, bad);
+      expect(() => files.check(HOUR)).toThrow(SummaryFormatError);
+    }
+  });
+
+  it('are the old ones after a crash before the new one took its name', () => {
+    const files = createSummaryFiles({ analyticsDir, durability: 'os' });
+    files.write(makeSummary([['/', 1]]));
+    const path = summaryPath(analyticsDir, HOUR);
+    const old = fs.readFileSync(path);
+    files.write(makeSummary([['/', 2]]));
+    fs.writeFileSync(path, old);
+    expect(files.read(HOUR)?.totalRequests).toBe(1);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
@@ -55,4 +55,19 @@ test('knows the latest hour that has a summary', async () => {
   await writeFile(join(analyticsDir, '2016-01-01', 'summary_99.json'), '');
   await writeFile(join(analyticsDir, 'notes.txt'), '');
   expect(await latest()).toBe(FIRST);
+});
+
+test('a damaged summary has no total, and is told of', async () => {
+  const told: number[] = [];
+  const { totals } = createSummaryTotals({ analyticsDir, onDamaged: (hour) => told.push(hour) });
+  writeSummary(FIRST, 1_000, 900);
+  const path = join(analyticsDir, '2015-05-17', 'summary_22.json');
+  const good = await readFile(path, 'utf8');
+  expect(await totals(FIRST, FIRST + 1)).toEqual([1_000]);
+  const bad = ['', good.slice(0, 5_000), good.replace('T22', 'T21'), good.replace('1000', '1001'), `${good}x`];
+  for (const text of bad) {
+    await writeFile(path, text);
+    expect(await totals(FIRST, FIRST + 1)).toEqual([null]);
+  }
+  expect(told).toEqual(bad.map(() => FIRST));
 });

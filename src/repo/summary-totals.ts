@@ -1,22 +1,35 @@
-import { open, readdir } from 'node:fs/promises';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAbsent } from '../disk/missing.ts';
-import { type Hour, parseHour } from '../model/hour.ts';
+import { type Hour, hourToIso, parseHour } from '../model/hour.ts';
 import { summaryPath } from './summaries.ts';
 
-/** Contains the total: it is the second member of a summary, after the hour. */
-const HEAD_BYTES = 256;
+/** Contains the hour and the total at the start of a summary, and `source` at its end, in which the total stands again. */
+const EDGE_BYTES = 256;
 const AT_ONCE = 32;
 
-/** Reads how many records hours have from the first bytes of their summaries. */
-export function createSummaryTotals({ analyticsDir }: { readonly analyticsDir: string }) {
+/** Reads how many records hours have from the first and the last bytes of their summaries. */
+export function createSummaryTotals({
+  analyticsDir,
+  onDamaged = () => undefined,
+}: {
+  readonly analyticsDir: string;
+  /** Told of a summary whose first and last bytes do not fit. */
+  readonly onDamaged?: (hour: Hour) => void;
+}) {
+  async function totalOf(hour: Hour): Promise<number | null> {
+    const total = await readTotal(summaryPath(analyticsDir, hour), hour);
+    if (total === undefined) onDamaged(hour);
+    return total ?? null;
+  }
+
   return {
-    /** Of the hours in [from, to). Null where there is no summary, or one without a total at its start. */
+    /** Of the hours in [from, to). Null where there is no summary, or a damaged one. */
     async totals(from: Hour, to: Hour): Promise<(number | null)[]> {
       const totals: (number | null)[] = [];
       for (let first = from; first < to; first += AT_ONCE) {
         const hours = Array.from({ length: Math.min(AT_ONCE, to - first) }, (_, i) => first + i);
-        totals.push(...(await Promise.all(hours.map((hour) => readTotal(summaryPath(analyticsDir, hour))))));
+        totals.push(...(await Promise.all(hours.map(totalOf))));
       }
       return totals;
     },
@@ -37,8 +50,9 @@ export function createSummaryTotals({ analyticsDir }: { readonly analyticsDir: s
   };
 }
 
-async function readTotal(path: string): Promise<number | null> {
-  let file: Awaited<ReturnType<typeof open>>;
+/** Null where there is no summary, undefined where it is damaged. */
+async function readTotal(path: string, hour: Hour): Promise<number | null | undefined> {
+  let file: FileHandle;
   try {
     file = await open(path);
   } catch (error) {
@@ -46,12 +60,20 @@ async function readTotal(path: string): Promise<number | null> {
     throw new Error(`cannot open summary path=${path}`, { cause: error });
   }
   try {
-    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(HEAD_BYTES) });
-    const total = /"totalRequests":\s*(\d+)/.exec(buffer.toString('latin1', 0, bytesRead))?.[1];
-    return total === undefined ? null : Number(total);
+    const { size } = await file.stat();
+    const head = await readText(file, 0);
+    const tail = await readText(file, Math.max(0, size - EDGE_BYTES));
+    const [, iso, total] = /^\s*\{\s*"hour":\s*"([^"]*)",\s*"totalRequests":\s*(\d+),/.exec(head) ?? [];
+    const records = /"source":\s*\{[^{}]*"records":\s*(\d+)[^{}]*\}\s*\}\s*$/.exec(tail)?.[1];
+    return iso === hourToIso(hour) && total !== undefined && total === records ? Number(total) : undefined;
   } finally {
     await file.close();
   }
+}
+
+async function readText(file: FileHandle, position: number): Promise<string> {
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(EDGE_BYTES), position });
+  return buffer.toString('latin1', 0, bytesRead);
 }
 
 async function list(path: string): Promise<string[]> {

@@ -22,14 +22,20 @@ export function createThread<Calls>(options: {
   readonly entry: URL;
   readonly workerData: unknown;
   readonly name: string;
+  /** How large its heap may become. Absent: as large as V8 chooses. */
+  readonly heapMiB?: number | undefined;
 }): Thread<Calls> {
-  const { entry, workerData, name } = options;
+  const { entry, workerData, name, heapMiB } = options;
   let current: Running | undefined;
   let stopped = false;
   let open = 0;
 
   function start(): Running {
-    const worker = new Worker(entry, { workerData, name });
+    const worker = new Worker(entry, {
+      workerData,
+      name,
+      ...(heapMiB !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMiB } }),
+    });
     const channel = createChannel<AnyCalls>(worker);
     let cause = '';
     worker.on('error', (error) => {

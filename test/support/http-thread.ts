@@ -1,4 +1,5 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
+import { openAnalytics } from '../../src/analytics/analytics-thread.ts';
 import type { HttpWorkerCalls } from '../../src/app/http-worker-entry.ts';
 import { type CoreCalls, createRemoteCore } from '../../src/app/remote-core.ts';
 import { MalformedBodyError } from '../../src/decode/decode.ts';
@@ -67,6 +68,7 @@ function serve(port: MessagePort, data: ServerData): void {
   const server = createHttpServer({
     ...options,
     ...core,
+    analytics: openAnalytics(core.analytics),
     reusePort: true,
     async ingest(request) {
       const result = await remote.ingest(request);

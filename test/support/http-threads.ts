@@ -1,5 +1,6 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { serveCore } from '../../src/app/remote-core.ts';
+import { toSource } from '../../src/http/contract/analytics-fixture.case.ts';
 import type { CreateServer } from '../../src/http/contract/contract-fixture.case.ts';
 import type { HttpServerOptions } from '../../src/http/http.ts';
 import { createSharedLimits } from '../../src/http/logs/shared-limits.ts';
@@ -61,7 +62,12 @@ function openServer(worker: Worker, options: HttpServerOptions) {
   const channel = createChannel<TestWorkerCalls>(port1);
   const live = serveLive(options.dashboard.live, channel.remote);
   channel.answer<TestCoreCalls>({
-    ...serveCore({ ...options, deliver: () => Promise.reject(new Error('unused')), ...options.dashboard }),
+    ...serveCore({
+      ...options,
+      analytics: toSource(options.analytics),
+      deliver: () => Promise.reject(new Error('unused')),
+      ...options.dashboard,
+    }),
     ...live.handlers,
     async ingest(request) {
       try {

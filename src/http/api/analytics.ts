@@ -1,54 +1,49 @@
-import type { Analytics, RangeSum } from '../../analytics/analytics.ts';
-import { hourToIso } from '../../model/hour.ts';
-import type { Problem } from '../problem.ts';
-import { type AnalyticsQuery, readAnalyticsQuery } from './analytics-query.ts';
-import { summaryCsv } from './summary-csv.ts';
-import { summaryJson } from './summary-json.ts';
+import type { Analytics } from '../../analytics/analytics.ts';
+import type { OpenFile } from '../../disk/open-file.ts';
+import { type Hour, hourToIso } from '../../model/hour.ts';
+import { type Problem, retryAfter } from '../problem.ts';
+import { readAnalyticsQuery } from './analytics-query.ts';
 
-/** The answer to GET /analytics: its media type, and its body, whole or in slices. */
-export interface AnalyticsAnswer {
+/** The answer to GET /analytics: its media type, and its text, which whoever gets it closes. */
+export interface AnalyticsText {
   readonly type: 'application/json' | 'text/csv; charset=utf-8; header=present';
-  readonly body: Uint8Array | Iterable<string>;
+  readonly text: OpenFile;
 }
 
-/**
- * GET /analytics: the summary of an hour as stored, or the sum over a range. A sum begins with `from`, `to` and `hours` (how
- * many had a summary) instead of `hour`. With `top`, `other` adds up the entries that each map lost. As CSV: the maps only.
- */
+/** GET /analytics: the summary of an hour as stored, or the sum over a range (summary-text.ts). */
 export async function answerAnalytics(
   analytics: Analytics,
   parameters: Readonly<Record<string, readonly string[]>>,
   { csv = false }: { readonly csv?: boolean } = {},
-): Promise<AnalyticsAnswer | Problem> {
+): Promise<AnalyticsText | Problem> {
   const query = readAnalyticsQuery(parameters);
   if (typeof query === 'string') return { kind: 'bad-request', detail: query };
-  if (query.kind === 'range') {
-    const sum = await analytics.range(query.from, query.to, { top: query.top });
-    const head = { from: hourToIso(query.from), to: hourToIso(query.to), hours: sum.hours };
-    return write(head, sum, csv);
-  }
-  return (await answerHour(analytics, query, csv)) ?? noSummary(query.hour);
+  const { kind, top } = query;
+  const { from, to } = kind === 'hour' ? { from: query.hour, to: query.hour + 1 } : query;
+  const answer = await analytics.ask({ kind, from, to, top, format: csv ? 'csv' : 'json' });
+  if (answer.kind === 'none') return { kind: 'not-found', detail: `no summary for hour ${hourToIso(from)}` };
+  if (answer.kind === 'damaged') return damaged(answer.hours);
+  if (answer.kind === 'busy') return BUSY;
+  return { type: csv ? 'text/csv; charset=utf-8; header=present' : 'application/json', text: answer.text };
 }
 
-async function answerHour(
-  analytics: Analytics,
-  { hour, top }: Extract<AnalyticsQuery, { kind: 'hour' }>,
-  csv: boolean,
-): Promise<AnalyticsAnswer | undefined> {
-  if (top === undefined && !csv) {
-    const body = await analytics.hour(hour);
-    return body === undefined ? undefined : { type: 'application/json', body };
-  }
-  const sum = await analytics.range(hour, hour + 1, { top });
-  return sum.hours === 0 ? undefined : write({ hour: hourToIso(hour) }, sum, csv);
+/** Hours that a problem names. */
+const NAMED_HOURS = 5;
+
+/** The answer where summaries cannot be used: never their counts, which may be wrong. */
+export function damaged(hours: readonly Hour[]): Problem {
+  const named = hours.slice(0, NAMED_HOURS).map(hourToIso).join(', ');
+  const more = hours.length > NAMED_HOURS ? ` and ${hours.length - NAMED_HOURS} more` : '';
+  const detail = `the summary of ${named}${more} is damaged; the next run of the aggregator counts the hour again from its records`;
+  return { kind: 'unavailable', detail, headers: retryAfter(RECOUNT_SECONDS) };
 }
 
-function noSummary(hour: number): Problem {
-  return { kind: 'not-found', detail: `no summary for hour ${hourToIso(hour)}` };
-}
+/** The default of aggregation.interval. */
+const RECOUNT_SECONDS = 30;
 
-function write(head: Readonly<Record<string, unknown>>, { summary, other }: RangeSum, csv: boolean): AnalyticsAnswer {
-  return csv
-    ? { type: 'text/csv; charset=utf-8; header=present', body: summaryCsv(summary, other) }
-    : { type: 'application/json', body: summaryJson(head, summary, other) };
-}
+/** The answer where too many questions wait for summaries, or too many answers are being sent. */
+export const BUSY: Problem = {
+  kind: 'overloaded',
+  detail: 'too many questions to summaries at once; ask again later',
+  headers: retryAfter(5),
+};

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { StreamKind } from '../../metrics/metrics.ts';
 
 /** One client that reads server-sent events (WHATWG HTML, 9.2). */
 export interface EventStream {
@@ -14,8 +15,6 @@ export interface EventStreams {
   /** Ends all streams. */
   close(): void;
 }
-
-export type StreamKind = 'stats' | 'tail';
 
 interface OpenOptions {
   readonly kind: StreamKind;

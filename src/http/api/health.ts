@@ -1,4 +1,5 @@
 import type { CheckReadiness } from '../../service/service.ts';
+import { hidePaths } from '../hide-paths.ts';
 import type { Problem } from '../problem.ts';
 
 type Checks = Awaited<ReturnType<CheckReadiness>>;
@@ -8,7 +9,9 @@ export async function answerReady(checkReadiness: CheckReadiness, isDraining: bo
   const checks: Checks = isDraining
     ? { ...(await checkReadiness()), draining: { ok: false, detail: 'the service is shutting down' } }
     : await checkReadiness();
-  const failing = Object.entries(checks).filter(([, { ok }]) => !ok);
+  const failing = Object.entries(checks).flatMap(([name, { ok, detail }]) =>
+    ok ? [] : [[name, { ok, detail: hidePaths(detail) }] as const],
+  );
   if (failing.length === 0) return checks;
   return {
     kind: 'not-ready',

@@ -5,12 +5,14 @@ import type { Authenticate } from '../auth.ts';
 import { addDashboardRoutes, DASHBOARD_ROUTES } from '../dashboard/routes.ts';
 import { docsPage } from '../docs/docs-page.ts';
 import { openApiDocument } from '../docs/openapi.ts';
+import { hidePaths } from '../hide-paths.ts';
 import type { HttpServerOptions } from '../http.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';
 import { ADMIN_ROUTES, addAdminRoutes } from './admin.ts';
-import { answerAnalytics } from './analytics.ts';
+import { answerAnalytics, BUSY } from './analytics.ts';
 import type { EventStreams } from './event-stream.ts';
 import { answerReady } from './health.ts';
+import { createSendText, takesGzip } from './send-text.ts';
 import { prefersCsv } from './summary-csv.ts';
 
 /** The known paths. They name the route of a request in metrics. */
@@ -74,13 +76,24 @@ function addServiceRoutes(app: Hono, options: RoutesOptions): void {
   );
 }
 
-function addAnalyticsRoute(app: Hono, { analytics }: RoutesOptions): void {
+function addAnalyticsRoute(app: Hono, { analytics, metrics }: RoutesOptions): void {
+  const sendText = createSendText();
   app.get('/analytics', async (context) => {
     const csv = prefersCsv(context.req.header('accept'));
     const answer = await answerAnalytics(analytics, context.req.queries(), { csv });
     if (isProblem(answer)) return problem(answer);
-    const body = answer.body instanceof Uint8Array ? Buffer.from(answer.body) : stream(answer.body);
-    return context.body(body, 200, { 'Content-Type': answer.type, Vary: 'Accept' });
+    const { text, type } = answer;
+    const headers = { 'Content-Type': type, Vary: 'Accept, Accept-Encoding' };
+    const { incoming } = context.env as HttpBindings;
+    // HEAD comes here too. Nobody would read its body, nor close the text.
+    if (incoming.method === 'HEAD') {
+      await text.close();
+      return context.body(null, 200, { ...headers, 'Content-Length': String(text.bytes) });
+    }
+    const sent = await sendText(text, { gzip: takesGzip(context.req.header('accept-encoding')) });
+    if (sent !== undefined) return context.body(sent.body, 200, { ...headers, ...sent.headers });
+    metrics.analyticsRefused.inc();
+    return problem(BUSY);
   });
 }
 
@@ -98,7 +111,11 @@ function answerError(error: Error, context: Context, { log }: RoutesOptions): Re
   const about = { route: context.req.routePath, requestId: outgoing.getHeader('x-request-id') };
   if (error instanceof UnavailableError) {
     log.warn('cannot answer a request now', { ...about, reason: error.message });
-    return problem({ kind: 'unavailable', detail: error.message, headers: retryAfter(error.retryAfterSeconds) });
+    return problem({
+      kind: 'unavailable',
+      detail: hidePaths(error.message),
+      headers: retryAfter(error.retryAfterSeconds),
+    });
   }
   log.error('cannot answer a request', { ...about, err: error });
   return problem({ kind: 'unavailable', detail: 'internal error', headers: retryAfter(1) });
@@ -129,16 +146,4 @@ function isProblem(answer: object): answer is Problem {
 function methodNotAllowed({ req }: Context, allow: string): Problem {
   const detail = `method ${req.method} is not allowed on ${req.path}; allowed: ${allow}`;
   return { kind: 'method-not-allowed', detail, headers: ['Allow', allow] };
-}
-
-function stream(slices: Iterable<string>): ReadableStream<Uint8Array> {
-  const iterator = slices[Symbol.iterator]();
-  const encoder = new TextEncoder();
-  return new ReadableStream({
-    pull: (controller) => {
-      const { done, value } = iterator.next();
-      if (done === true) controller.close();
-      else controller.enqueue(encoder.encode(value));
-    },
-  });
 }

@@ -4,18 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { prefersCsv, summaryCsv } from './summary-csv.ts';
 
 const csvOf = (paths: Map<string, number>, userAgents: Map<string, number>, other?: Parameters<typeof summaryCsv>[1]) =>
-  [
-    ...summaryCsv(
-      {
-        hour: 0,
-        totalRequests: 0,
-        requestsPerPath: paths,
-        requestsPerUserAgent: userAgents,
-        source: { bytes: 0, records: 0, skippedLines: 0 },
-      },
-      other,
-    ),
-  ].join('');
+  [...summaryCsv({ requestsPerPath: paths, requestsPerUserAgent: userAgents }, other)].join('');
 
 describe('a summary as CSV', () => {
   it('has a row for each path and user agent', () => {

@@ -16,7 +16,7 @@ const SLICE_CHARACTERS = 64 * 1024;
  * has the values unchanged.
  */
 export function* summaryCsv(
-  { requestsPerPath, requestsPerUserAgent }: RangeSum['summary'],
+  { requestsPerPath, requestsPerUserAgent }: Pick<RangeSum, 'requestsPerPath' | 'requestsPerUserAgent'>,
   other?: RangeSum['other'],
 ): Generator<string> {
   yield 'dimension,value,requests\r\n';

@@ -9,7 +9,7 @@ const SLICE_CHARACTERS = 64 * 1024;
  */
 export function* summaryJson(
   head: Readonly<Record<string, unknown>>,
-  { totalRequests, requestsPerPath, requestsPerUserAgent, source }: Omit<Summary, 'hour'>,
+  { totalRequests, requestsPerPath, requestsPerUserAgent, source }: Omit<Summary, 'hour' | 'other'>,
   other?: { readonly requestsPerPath: number; readonly requestsPerUserAgent: number },
 ): Generator<string> {
   yield '{\n';

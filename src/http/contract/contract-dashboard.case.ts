@@ -140,42 +140,38 @@ export function describeDashboard(create: CreateServer): void {
 
     test('/breakdown keeps the order and any name', async () => {
       const asked: unknown[] = [];
-      const summary = {
-        hour: HOUR,
+      const tables = {
+        hours: 1,
         totalRequests: 9,
-        requestsPerPath: new Map([
-          ['/a', 5],
-          ['123', 3],
-          ['__proto__', 1],
-        ]),
-        requestsPerUserAgent: new Map([
-          ['Googlebot', 8],
-          ['x', 1],
-        ]),
-        source: { bytes: 1, records: 9, skippedLines: 2 },
+        skippedLines: 2,
+        paths: [['/a', 5] as const, ['123', 3] as const, ['__proto__', 1] as const],
+        userAgents: [['Googlebot', 8, true] as const, ['x', 1, false] as const],
+        distinct: { paths: 1_000_000, userAgents: 2 },
+        audience: { people: 1, bots: 8, unknown: 0 },
       };
-      const audience = { people: 1, bots: 8, unknown: 0, botUserAgents: ['Googlebot'] };
       const { get } = await startLive(create, {
         analytics: {
-          range: async (...question) => {
+          breakdown: async (question) => {
             asked.push(question);
-            return { summary, hours: 1, audience, distinct: { paths: 1_000_000, userAgents: 2 } };
+            return { kind: 'breakdown', ...tables };
           },
         },
       });
       const { body } = await get('/api/breakdown?from=2015-05-17T10&to=2015-05-17T11&search=%3Cb%3E');
-      expect(asked).toEqual([[HOUR, HOUR + 1, { top: 100, search: '<b>', audience: true }]]);
-      expect(JSON.parse(body)).toMatchObject({
-        totalRequests: 9,
-        skippedLines: 2,
-        paths: [...summary.requestsPerPath],
-        userAgents: [
-          ['Googlebot', 8, true],
-          ['x', 1, false],
-        ],
-        distinct: { paths: 1_000_000, userAgents: 2 },
-        audience: { people: 1, bots: 8, unknown: 0 },
+      expect(asked).toEqual([{ from: HOUR, to: HOUR + 1, rows: 100, search: '<b>' }]);
+      expect(JSON.parse(body)).toEqual({ from: '2015-05-17T10:00:00Z', to: '2015-05-17T11:00:00Z', ...tables });
+    });
+
+    test('/breakdown says that a summary is damaged, or that too much is asked', async () => {
+      const answers = [{ kind: 'damaged' as const, hours: [HOUR] }, { kind: 'busy' as const }];
+      const { get } = await startLive(create, {
+        analytics: { breakdown: async () => answers.shift() ?? { kind: 'busy' } },
       });
+      for (const detail of ['the summary of 2015-05-17T10:00:00Z is damaged', 'too many questions']) {
+        const answer = await get('/api/breakdown?from=2015-05-17T10&to=2015-05-17T11');
+        expect([answer.status, answer.headers.has('retry-after')]).toEqual([503, true]);
+        expect(problemOf(answer).detail).toContain(detail);
+      }
     });
 
     test.each([

@@ -1,8 +1,11 @@
+import type { Breakdown, RangeSum } from '../../analytics/analytics.ts';
 import { MalformedBodyError } from '../../decode/decode.ts';
+import { openBytes } from '../../disk/open-file.ts';
 import type { Live } from '../../live/live.ts';
 import { IdempotencyConflict, UnavailableError } from '../../model/deliver.ts';
 import type { IngestResult } from '../../service/service.ts';
 import { OPERATIONS } from '../docs/operations.ts';
+import { answering } from './analytics-fixture.case.ts';
 import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './contract-fixture.case.ts';
 import { HISTORY, open, readUntil, refusal, STATS } from './live-fixture.case.ts';
 import type { RawAnswer } from './raw-client.case.ts';
@@ -14,8 +17,8 @@ export interface Drive {
   readonly ask: (fixture: Fixture) => Promise<RawAnswer>;
 }
 
-const SUMMARY = {
-  hour: 397_714,
+const SUM: RangeSum = {
+  hours: 1,
   totalRequests: 3,
   requestsPerPath: new Map([
     ['/a', 2],
@@ -23,6 +26,16 @@ const SUMMARY = {
   ]),
   requestsPerUserAgent: new Map([['curl/8', 3]]),
   source: { bytes: 300, records: 3, skippedLines: 0 },
+};
+const TABLES: Breakdown = {
+  kind: 'breakdown',
+  hours: 2,
+  totalRequests: 3,
+  skippedLines: 0,
+  paths: [['/', 3]],
+  userAgents: [['curl/8', 3, true]],
+  distinct: { paths: 9, userAgents: 1 },
+  audience: { people: 1, bots: 2, unknown: 0 },
 };
 const STORED_SUMMARY = JSON.stringify({
   hour: '2015-05-17T10:00:00Z',
@@ -159,22 +172,28 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     },
   ],
   'get /analytics 200': [
-    getting('/analytics?hour=2015-05-17T10', { analytics: { hour: async () => Buffer.from(STORED_SUMMARY) } }),
+    getting('/analytics?hour=2015-05-17T10', {
+      analytics: { ask: async () => ({ kind: 'text', text: openBytes(Buffer.from(STORED_SUMMARY)) }) },
+    }),
     getting('/analytics?from=2015-05-17T10&to=2015-05-17T12', {
-      analytics: { range: async () => ({ summary: SUMMARY, hours: 2 }) },
+      analytics: answering({ ...SUM, hours: 2 }),
     }),
     getting('/analytics?hour=2015-05-17T10&top=1', {
-      analytics: { range: async () => ({ summary: SUMMARY, hours: 1 }) },
+      analytics: answering(SUM),
     }),
     {
-      setup: { analytics: { range: async () => ({ summary: SUMMARY, hours: 1 }) } },
+      setup: { analytics: answering(SUM) },
       ask: ({ ask }) => ask('GET /analytics?hour=2015-05-17T10 HTTP/1.1\r\nHost: a\r\nAccept: text/csv\r\n\r\n'),
     },
   ],
   'get /analytics 400': [getting('/analytics')],
   'get /analytics 404': [getting('/analytics?hour=2015-05-17T10')],
   'get /analytics 503': [
-    getting('/analytics?hour=2015-05-17T10', { analytics: { hour: () => Promise.reject(new Error('EIO')) } }),
+    getting('/analytics?hour=2015-05-17T10', { analytics: { ask: () => Promise.reject(new Error('EIO')) } }),
+    getting('/analytics?hour=2015-05-17T10', {
+      analytics: { ask: async () => ({ kind: 'damaged', hours: [397_714] }) },
+    }),
+    getting('/analytics?hour=2015-05-17T10', { analytics: { ask: async () => ({ kind: 'busy' }) } }),
   ],
   'get /health 200': [getting('/health')],
   'get /ready 200': [getting('/ready')],
@@ -225,21 +244,11 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     getting(`/api/hours?${HOURS}`, { dashboard: { hourTotals: { totals: BROKEN, latest: BROKEN } } }),
   ],
   'get /api/breakdown 200': [
-    getting(`/api/breakdown?${HOURS}&search=A`, { analytics: { range: async () => ({ summary: SUMMARY, hours: 2 }) } }),
-    getting(`/api/breakdown?${HOURS}`, {
-      analytics: {
-        range: async () => ({
-          summary: SUMMARY,
-          hours: 2,
-          distinct: { paths: 9, userAgents: 1 },
-          audience: { people: 1, bots: 2, unknown: 0, botUserAgents: ['curl/8'] },
-        }),
-      },
-    }),
+    getting(`/api/breakdown?${HOURS}&search=A`, { analytics: { breakdown: async () => TABLES } }),
   ],
   'get /api/breakdown 400': [getting('/api/breakdown'), getting(`/api/breakdown?${HOURS}&search=${'x'.repeat(257)}`)],
   'get /api/breakdown 401': [getting(`/api/breakdown?${HOURS}`, { auth: AUTH })],
-  'get /api/breakdown 503': [getting(`/api/breakdown?${HOURS}`, { analytics: { range: BROKEN } })],
+  'get /api/breakdown 503': [getting(`/api/breakdown?${HOURS}`, { analytics: { breakdown: BROKEN } })],
   'post /admin/aggregate 200': [aggregating(['X-API-Key: k']), aggregating(['Authorization: Bearer k'])],
   'post /admin/aggregate 401': [aggregating([]), aggregating(['X-API-Key: other'])],
   'post /admin/aggregate 403': [aggregating([], { auth: { enabled: false, keys: ['k'] } })],

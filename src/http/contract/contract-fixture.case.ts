@@ -100,7 +100,11 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
       return ingest(request);
     },
     checkReadiness: setup.checkReadiness ?? (async () => ({ storage: { ok: true, detail: 'writable' } })),
-    analytics: { hour: async () => undefined, range: () => Promise.reject(new Error('unused')), ...setup.analytics },
+    analytics: {
+      ask: async () => ({ kind: 'none' }),
+      breakdown: () => Promise.reject(new Error('unused')),
+      ...setup.analytics,
+    },
     aggregate: setup.aggregate ?? (() => Promise.reject(new Error('unused'))),
     dashboard: { ...IDLE, ...setup.dashboard },
     noteRefusal: setup.noteRefusal ?? (() => undefined),

@@ -1,16 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { Analytics } from '../../analytics/analytics.ts';
+import type { AnalyticsQuestion } from '../../analytics/analytics.ts';
+import { openBytes } from '../../disk/open-file.ts';
 import { parseHour } from '../../model/hour.ts';
-import type { Summary } from '../../model/summary.ts';
+import { answering, sumOf } from './analytics-fixture.case.ts';
 import { type CreateServer, problemOf, startFixture } from './contract-fixture.case.ts';
 
 const ODD = ['__proto__', 'constructor', '123', 'toString', '', '"\n\u2028\ud800', 'other'];
-
-function summaryOf(paths: ReadonlyMap<string, number>, userAgents: ReadonlyMap<string, number>): Summary {
-  const totalRequests = [...paths.values()].reduce((a, b) => a + b, 0);
-  const source = { bytes: 12_345, records: totalRequests, skippedLines: 1 };
-  return { hour: 397_714, totalRequests, requestsPerPath: paths, requestsPerUserAgent: userAgents, source };
-}
 
 export function describeReads(create: CreateServer): void {
   describe('GET', () => {
@@ -125,9 +120,10 @@ export function describeReads(create: CreateServer): void {
       const hours: number[] = [];
       const { get } = await startFixture(create, {
         analytics: {
-          hour: async (hour) => {
-            hours.push(hour);
-            return stored;
+          ask: async ({ kind, from, to, top, format }) => {
+            expect({ kind, to, top, format }).toEqual({ kind: 'hour', to: from + 1, top: undefined, format: 'json' });
+            hours.push(from);
+            return { kind: 'text', text: openBytes(stored) };
           },
         },
       });
@@ -140,8 +136,7 @@ export function describeReads(create: CreateServer): void {
     });
 
     test('answers 404 where there is none', async () => {
-      const empty = summaryOf(new Map(), new Map());
-      const { get } = await startFixture(create, { analytics: { range: async () => ({ summary: empty, hours: 0 }) } });
+      const { get } = await startFixture(create, { analytics: { ask: async () => ({ kind: 'none' }) } });
       for (const target of ['/analytics?hour=2015-05-17T10', '/analytics?hour=2015-05-17T10&top=3']) {
         const answer = await get(target);
         expect(answer.status).toBe(404);
@@ -151,18 +146,15 @@ export function describeReads(create: CreateServer): void {
 
     test('adds up a range, with keys of any kind', async () => {
       const counts = new Map(ODD.map((key, index) => [key, index + 1]));
-      const ranges: unknown[] = [];
+      const asked: AnalyticsQuestion[] = [];
       const { get } = await startFixture(create, {
-        analytics: {
-          range: async (from, to) => {
-            ranges.push([from, to]);
-            return { summary: summaryOf(counts, new Map([['curl/8', 28]])), hours: 2 };
-          },
-        },
+        analytics: answering(sumOf(counts, new Map([['curl/8', 28]]), { hours: 2 }), asked),
       });
       const { status, body } = await get('/analytics?from=2015-05-17T10&to=2015-05-17T13');
       expect(status).toBe(200);
-      expect(ranges).toEqual([[parseHour('2015-05-17T10'), parseHour('2015-05-17T13')]]);
+      expect(asked).toMatchObject([
+        { kind: 'range', from: parseHour('2015-05-17T10'), to: parseHour('2015-05-17T13') },
+      ]);
       const answer = JSON.parse(body);
       expect(answer).toMatchObject({
         from: '2015-05-17T10:00:00Z',
@@ -182,12 +174,14 @@ export function describeReads(create: CreateServer): void {
         ['/a,b', 2],
         ['=1+1', 1],
       ]);
-      const range: Analytics['range'] = async (_from, _to, options) => ({
-        summary: summaryOf(paths, new Map([['curl/8', 3]])),
-        hours: 1,
-        ...(options?.top !== undefined && { other: { requestsPerPath: 1, requestsPerUserAgent: 0 } }),
+      const { ask } = await startFixture(create, {
+        analytics: {
+          ask: (question) => {
+            const other = question.top === undefined ? undefined : { requestsPerPath: 1, requestsPerUserAgent: 0 };
+            return answering(sumOf(paths, new Map([['curl/8', 3]]), { other })).ask(question);
+          },
+        },
       });
-      const { ask } = await startFixture(create, { analytics: { range } });
       const asCsv = (target: string) => ask(`GET ${target} HTTP/1.1\r\nHost: a\r\nAccept: text/csv\r\n\r\n`);
       const answer = await asCsv('/analytics?hour=2015-05-17T10');
       expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
@@ -200,15 +194,13 @@ export function describeReads(create: CreateServer): void {
     });
 
     test('answers only the largest with top, and the sum of the others', async () => {
-      const asked: unknown[] = [];
-      const range: Analytics['range'] = async (_from, _to, options) => {
-        asked.push(options);
-        const other = { requestsPerPath: 7, requestsPerUserAgent: 0 };
-        return { summary: summaryOf(new Map([['/', 3]]), new Map([['curl/8', 10]])), hours: 1, other };
-      };
-      const { get } = await startFixture(create, { analytics: { range } });
+      const asked: AnalyticsQuestion[] = [];
+      const other = { requestsPerPath: 7, requestsPerUserAgent: 0 };
+      const { get } = await startFixture(create, {
+        analytics: answering(sumOf(new Map([['/', 3]]), new Map([['curl/8', 10]]), { other }), asked),
+      });
       const { body } = await get('/analytics?hour=2015-05-17T10&top=1');
-      expect(asked).toEqual([{ top: 1 }]);
+      expect(asked).toMatchObject([{ kind: 'hour', top: 1, format: 'json' }]);
       expect(JSON.parse(body)).toMatchObject({
         hour: '2015-05-17T10:00:00Z',
         requestsPerPath: { '/': 3 },
@@ -218,11 +210,44 @@ export function describeReads(create: CreateServer): void {
 
     test('streams a range with a hundred thousand paths', async () => {
       const paths = new Map(Array.from({ length: 100_000 }, (_, index) => [`/path/${index}`, 1]));
-      const { get } = await startFixture(create, {
-        analytics: { range: async () => ({ summary: summaryOf(paths, new Map()), hours: 1 }) },
-      });
-      const { body } = await get('/analytics?from=2015-05-17T10&to=2015-05-17T11');
+      const { get } = await startFixture(create, { analytics: answering(sumOf(paths, new Map())) });
+      const { body, headers } = await get('/analytics?from=2015-05-17T10&to=2015-05-17T11');
       expect(Object.keys(JSON.parse(body).requestsPerPath)).toHaveLength(100_000);
+      expect(headers.get('content-length')).toBe(String(Buffer.byteLength(body)));
+    });
+
+    test('compresses where the client takes gzip, and says the length where it asks for the head', async () => {
+      const paths = new Map(Array.from({ length: 10_000 }, (_, index) => [`/path/${index}`, 1]));
+      const { port, connect } = await startFixture(create, { analytics: answering(sumOf(paths, new Map())) });
+      const url = `http://127.0.0.1:${port}/analytics?from=2015-05-17T10&to=2015-05-17T11`;
+      const plain = await fetch(url, { headers: { 'Accept-Encoding': 'gzip;q=0, *;q=0' } });
+      const packed = await fetch(url, { headers: { 'Accept-Encoding': 'br;q=0, gzip' } });
+      expect([plain, packed].map(({ headers }) => headers.get('content-encoding'))).toEqual([null, 'gzip']);
+      const text = await plain.text();
+      expect(await packed.text()).toBe(text);
+      const client = await connect();
+      client.send(`HEAD ${url.slice(url.indexOf('/analytics'))} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+      const head = await client.ended();
+      expect(head).toMatch(new RegExp(`^content-length: ${Buffer.byteLength(text)}\r$`, 'im'));
+      expect(head).toMatch(/\r\n\r\n$/);
+    });
+
+    test('never answers from a damaged summary, and says when it will be right again', async () => {
+      const hours = [10, 11].map((hh) => parseHour(`2015-05-17T${hh}`) ?? 0);
+      const { get } = await startFixture(create, { analytics: { ask: async () => ({ kind: 'damaged', hours }) } });
+      for (const target of ['?hour=2015-05-17T10', '?from=2015-05-17T00&to=2015-05-18T00&top=3']) {
+        const answer = await get(`/analytics${target}`);
+        expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '30']);
+        expect(problemOf(answer).detail).toBe(
+          'the summary of 2015-05-17T10:00:00Z, 2015-05-17T11:00:00Z is damaged; the next run of the aggregator counts the hour again from its records',
+        );
+      }
+    });
+
+    test('answers 503 where too many ask', async () => {
+      const { get } = await startFixture(create, { analytics: { ask: async () => ({ kind: 'busy' }) } });
+      const answer = await get('/analytics?hour=2015-05-17T10');
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
     });
 
     test.each([
@@ -253,7 +278,7 @@ export function describeReads(create: CreateServer): void {
 
     test('takes a range of 31 days', async () => {
       const { get } = await startFixture(create, {
-        analytics: { range: async () => ({ summary: summaryOf(new Map(), new Map()), hours: 0 }) },
+        analytics: answering(sumOf(new Map(), new Map(), { hours: 0 })),
       });
       const answer = await get('/analytics?from=2015-05-01T00&to=2015-06-01T00');
       expect([answer.status, JSON.parse(answer.body).requestsPerPath]).toEqual([200, {}]);
@@ -261,7 +286,7 @@ export function describeReads(create: CreateServer): void {
 
     test('answers 503 when summaries cannot be read', async () => {
       const { get, logged } = await startFixture(create, {
-        analytics: { hour: () => Promise.reject(new Error('EIO')) },
+        analytics: { ask: () => Promise.reject(new Error('EIO')) },
       });
       const answer = await get('/analytics?hour=2015-05-17T10');
       expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);

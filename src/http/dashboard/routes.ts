@@ -1,8 +1,9 @@
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context, Hono } from 'hono';
-import type { Analytics, RangeSum } from '../../analytics/analytics.ts';
+import type { Analytics } from '../../analytics/analytics.ts';
 import { type Hour, hourToIso, parseHour } from '../../model/hour.ts';
+import { BUSY, damaged } from '../api/analytics.ts';
 import type { EventStreams } from '../api/event-stream.ts';
 import { createEvents } from '../api/events.ts';
 import { rangeFault, readParameters } from '../api/parameters.ts';
@@ -111,8 +112,11 @@ function addData(app: Hono, options: DashboardOptions): void {
     const range = refusalOf(context, authenticate) ?? readRange(context, breakdownParameters);
     if ('kind' in range) return answerProblem(range);
     const { from, to, search = '' } = range;
-    const sum = await analytics.range(from, to, { top: BREAKDOWN_ROWS, search, audience: true });
-    return context.json({ from: hourToIso(from), to: hourToIso(to), ...describeSum(sum) }, 200, NOT_CACHED);
+    const answer = await analytics.breakdown({ from, to, rows: BREAKDOWN_ROWS, search });
+    if (answer.kind === 'damaged') return answerProblem(damaged(answer.hours));
+    if (answer.kind === 'busy') return answerProblem(BUSY);
+    const { kind: _, ...tables } = answer;
+    return context.json({ from: hourToIso(from), to: hourToIso(to), ...tables }, 200, NOT_CACHED);
   });
 }
 
@@ -146,18 +150,4 @@ function readRange({ req }: Context, parameters: typeof rangeParameters | typeof
   const [from = Number.NaN, to = Number.NaN] = [parseHour(given.from), parseHour(given.to)];
   const fault = rangeFault(from, to);
   return fault === undefined ? { ...given, from, to } : wrong(fault);
-}
-
-/** Lists, since an object would put a path `123` first. */
-function describeSum({ summary, hours, distinct, audience }: RangeSum) {
-  const bots = new Set(audience?.botUserAgents);
-  return {
-    hours,
-    totalRequests: summary.totalRequests,
-    skippedLines: summary.source.skippedLines,
-    paths: [...summary.requestsPerPath],
-    userAgents: [...summary.requestsPerUserAgent].map(([name, count]) => [name, count, bots.has(name)]),
-    distinct: distinct ?? { paths: summary.requestsPerPath.size, userAgents: summary.requestsPerUserAgent.size },
-    audience: { people: audience?.people ?? 0, bots: audience?.bots ?? 0, unknown: audience?.unknown ?? 0 },
-  };
 }

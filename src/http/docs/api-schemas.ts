@@ -99,7 +99,9 @@ const sums = {
   other: z
     .object({ requestsPerPath: count, requestsPerUserAgent: count })
     .optional()
-    .describe('With top: the requests whose path or user agent is not among the largest.'),
+    .describe(
+      'Requests whose path or user agent the maps do not name: those that top leaves out, and those beyond aggregation.maxKeys.',
+    ),
   source: z
     .object({ bytes: count, records: count, skippedLines: count })
     .describe('Bytes and records of the hour files that were counted, and corrupt lines that were left out.'),

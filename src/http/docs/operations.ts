@@ -70,7 +70,10 @@ const reads: readonly OperationDoc[] = [
       },
       400: problem('A parameter is missing, not allowed here, or invalid.'),
       404: problem('The hour has no summary.'),
-      503: problem('The summaries cannot be read now.', ['Retry-After']),
+      503: problem(
+        'A summary is damaged and is counted again soon, too many ask at once, or summaries cannot be read now.',
+        ['Retry-After'],
+      ),
     },
   },
   {

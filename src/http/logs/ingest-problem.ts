@@ -1,5 +1,6 @@
 import { MalformedBodyError, type Rejection } from '../../decode/decode.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../model/deliver.ts';
+import { hidePaths } from '../hide-paths.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import { formatBytes, formatMs } from '../quantity.ts';
 import type { BodyFailure } from './body.ts';
@@ -28,7 +29,7 @@ export function problemOfError(error: unknown, limits: Pick<LimitsToName, 'maxIn
   if (error instanceof IdempotencyConflict) return { kind: 'idempotency-conflict', detail: error.message };
   if (error instanceof PermanentError) return { kind: 'unprocessable-batch', detail: error.message };
   if (error instanceof UnavailableError) {
-    return { kind: 'unavailable', detail: error.message, headers: retryAfter(error.retryAfterSeconds) };
+    return { kind: 'unavailable', detail: hidePaths(error.message), headers: retryAfter(error.retryAfterSeconds) };
   }
   if (error instanceof UnpackError) return problemOfUnpacking(error, limits);
   return { kind: 'unavailable', detail: 'internal error; nothing of the batch was stored', headers: retryAfter(1) };

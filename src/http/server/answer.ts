@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Metrics } from '../../metrics/metrics.ts';
+import { type Metrics, STATUS_CLASSES } from '../../metrics/metrics.ts';
 import type { BodyRequest } from '../logs/body.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus } from '../problem.ts';
 import type { Connection } from './connections.ts';
@@ -75,9 +75,16 @@ export function createAnswers(options: {
   };
 }
 
-/** Binds the children of the request histogram once: looking one up by its labels is the expensive part. */
+/** Classes that the service answers with; a redirect or an interim answer is not one of them. */
+const ANSWERED: readonly string[] = ['2xx', '4xx', '5xx'];
+
+/**
+ * Binds the children of the request histogram once: looking one up by its labels is the expensive part. Those that are to be expected
+ * begin at 0, because increase() does not see a first count.
+ */
 export function bindDurations(metrics: Metrics, route: string): (statusClass: number, seconds: number) => void {
-  const children = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((status) => metrics.requestDuration.labels(route, status));
+  for (const status of ANSWERED) metrics.requestDuration.zero({ route, status });
+  const children = STATUS_CLASSES.map((status) => metrics.requestDuration.labels(route, status));
   return (statusClass, seconds) => children[statusClass - 1]?.observe(seconds);
 }
 

@@ -47,8 +47,8 @@ test('a defect keeps its stack', async () => {
 });
 
 test('another route that is unavailable is a plain line too, and the client is told when to try again', async () => {
-  const hour = () => Promise.reject(new UnavailableError('the analytics thread is restarting', 4));
-  const { get, entries } = await start({ analytics: { hour } });
+  const ask = () => Promise.reject(new UnavailableError('the analytics thread is restarting', 4));
+  const { get, entries } = await start({ analytics: { ask } });
   const answer = await get('/analytics?hour=2015-05-17T10');
   expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '4']);
   expect(answer.body).toContain('the analytics thread is restarting');
