@@ -123,14 +123,14 @@ function failBody({ context, exchange, reservation }: PendingBatch, failure: Bod
 
 /** Its time runs from here. The reservation stays until the outcome, since the memory is in use until then. */
 async function ingestBody(batch: PendingBatch, raw: Buffer): Promise<void> {
-  const { context, exchange, head, reservation } = batch;
+  const { context, head, reservation } = batch;
   context.answerDeadlines.watch(batch);
   try {
     const limits = { maxBytes: context.limits.maxBodyBytes, reservation };
     const unpacked = head.coding === 'identity' ? raw : unpack(raw, head.coding, limits);
     const body = unpacked instanceof Promise ? await unpacked : unpacked;
     context.metrics.receivedBytes.inc(body.length);
-    const result = await context.ingest(ingestRequest(exchange, head, body));
+    const result = await context.ingest(ingestRequest(batch, body));
     reservation.release();
     // Not after a failure, nor from the spool: a send that was given up may still read the memory.
     if (result.kind === 'invalid' || result.durability !== 'spool') context.buffers.give(raw);
@@ -208,14 +208,15 @@ function describeRecords({ rejections, rejected }: Rejected): RefusedRecords {
   return { reason: first.reason, records: rejected, ...(first.field !== '' && { field: first.field }) };
 }
 
-function ingestRequest(exchange: LogsExchange, head: LogsRequest, body: Buffer): IngestRequest {
+function ingestRequest({ exchange, head, reservation: memory }: PendingBatch, body: Buffer): IngestRequest {
   const { format, invalid, idempotencyKey } = head;
   const source = exchange.id;
-  if (invalid === undefined && idempotencyKey === undefined) return { format, body, source };
+  if (invalid === undefined && idempotencyKey === undefined) return { format, body, source, memory };
   return {
     format,
     body,
     source,
+    memory,
     ...(invalid === undefined ? undefined : { invalid }),
     ...(idempotencyKey === undefined ? undefined : { idempotencyKey }),
   };
