@@ -56,16 +56,13 @@ export function describeResults(create: CreateServer): void {
       expect(logged).toEqual([]);
     });
 
-    test('503 when there is no room for its lines, which count as in flight while they are made', async () => {
-      const { post, metric } = await startFixture(create, {
+    test('503 when there is no room for the lines of the batch', async () => {
+      const { post, metric, logged } = await startFixture(create, {
         limits: { maxInFlightBytes: 1_000 },
-        ingest: async ({ memory }) => {
-          expect(memory?.grow(500)).toBe(true);
-          expect(memory?.grow(500)).toBe(false);
-          throw new NoRoomError('there is no room for the lines of the batch');
-        },
+        ingest: () => Promise.reject(new NoRoomError('there is no room for the lines of the batch')),
       });
       const answer = await post();
+      expect(logged).toEqual([]);
       expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
       expect(problemOf(answer)).toMatchObject({
         type: 'urn:logforge:problem:overloaded',
