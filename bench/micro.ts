@@ -3,13 +3,14 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFileCounter } from '../src/analytics/summarise.ts';
-import type { BodyFormat, DecodeOptions } from '../src/decode/decode.ts';
+import type { BodyFormat } from '../src/decode/decode.ts';
 import { decoders } from '../src/decode/decoders.ts';
 import { runToEnd } from '../src/decode/pace.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
+import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
 import { referenceDecoders } from '../test/support/reference-decoders.ts';
 
 /*
@@ -22,8 +23,6 @@ import { referenceDecoders } from '../test/support/reference-decoders.ts';
 const RECORDS = 1_000;
 const ROUNDS = 9;
 const ROUND_MS = 150;
-
-const OPTIONS: DecodeOptions = { maxRecordBytes: 262_144, extraFields: 'keep', invalid: 'reject' };
 
 /** One part: a single run of it, its number of records, and the bytes that it reads. */
 interface Case {
@@ -166,7 +165,7 @@ function decodeCase(name: string, format: BodyFormat, body: Buffer, records = RE
   const copy = Buffer.allocUnsafeSlow(body.length);
   const run = () => {
     body.copy(copy);
-    const { accepted } = runToEnd(decoders[format](copy, OPTIONS));
+    const { accepted } = runToEnd(decoders[format](copy, DECODE_OPTIONS));
     if (accepted !== records) throw new Error(`cannot measure case=${name}: ${accepted} records accepted`);
   };
   return { name, records, bytes: body.length, run };
@@ -178,7 +177,7 @@ function referenceCase(name: string, format: BodyFormat, body: Buffer): Case {
     name,
     records: RECORDS,
     bytes: body.length,
-    run: () => void runToEnd(referenceDecoders[format](copy, OPTIONS)),
+    run: () => void runToEnd(referenceDecoders[format](copy, DECODE_OPTIONS)),
   };
 }
 

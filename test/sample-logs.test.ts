@@ -3,10 +3,11 @@ import { expect, test } from 'vitest';
 import type { BodyFormat, Decoded } from '../src/decode/decode.ts';
 import { decoders } from '../src/decode/decoders.ts';
 import { hourToIso } from '../src/model/hour.ts';
+import { DECODE_OPTIONS } from './support/decode-options.ts';
 
 function decodeSample(format: BodyFormat): Decoded {
   const body = readFileSync(new URL(`../testdata/sample_logs.${format}`, import.meta.url));
-  const steps = decoders[format](body, { maxRecordBytes: 262_144, extraFields: 'keep', invalid: 'reject' });
+  const steps = decoders[format](body, DECODE_OPTIONS);
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;

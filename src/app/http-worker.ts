@@ -87,10 +87,17 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
 }
 
 function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accounting: Accounting): Ingest {
-  const { maxRecordBytes, extraFields, invalidRecords } = config.ingestion;
+  const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields, invalidRecords } = config.ingestion;
   return createIngest({
     decoders,
-    decode: { maxRecordBytes, extraFields, invalid: invalidRecords },
+    decode: {
+      maxRecordBytes,
+      maxDepth,
+      maxBatchBytes,
+      maxHours: maxHoursPerBatch,
+      extraFields,
+      invalid: invalidRecords,
+    },
     deliver: core.deliver,
     delivered: config.pipeline === 'direct' ? 'stored' : 'handed_over',
     accounting,

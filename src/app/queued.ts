@@ -60,7 +60,7 @@ export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<P
 
 function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; readonly accounting: Accounting }): void {
   const { config, repo, metrics, log, queue, accounting, onFatal } = parts;
-  const { maxRecordBytes, extraFields } = config.ingestion;
+  const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields } = config.ingestion;
   const handler = createConsumer({
     repo,
     metrics,
@@ -68,7 +68,7 @@ function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; re
     accounting,
     onFatal,
     decoders,
-    decode: { maxRecordBytes, extraFields },
+    decode: { maxRecordBytes, maxDepth, maxBatchBytes, maxHours: maxHoursPerBatch, extraFields },
     backoff: backoffOf(config),
     clock: systemClock,
   });

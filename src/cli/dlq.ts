@@ -4,7 +4,7 @@ import { type DeadLetterFilter, type DeadLetterLine, listDays, readDay } from '.
 import { checkDays, dlqExitCodes as exitCodes, findDlqDir, letterOptions, warnOfUnreadable } from './dlq-options.ts';
 import { dlqReplay } from './dlq-replay.ts';
 import { parseFlags, toCount } from './parse-flags.ts';
-import { print, printable, table } from './print.ts';
+import { print, printable, printableJson, table } from './print.ts';
 
 /** Different reasons that are counted apart. Further ones are counted together. */
 const MAX_REASONS = 1_000;
@@ -36,7 +36,7 @@ const list: Command = {
     const directory = findDlqDir(values, io);
     const { rows, unreadable } = await countLetters(directory, values);
     if (values.json) {
-      for (const row of rows) await print(io.stdout, `${JSON.stringify(row)}\n`);
+      for (const row of rows) await print(io.stdout, `${printableJson(JSON.stringify(row))}\n`);
     } else if (rows.length === 0) {
       await print(io.stdout, 'no dead letters\n');
     } else {
@@ -98,7 +98,7 @@ const show: Command = {
   help: {
     synopsis: ['dlq show [OPTION]...'],
     description: [
-      'Prints when, where and why each record was refused, and below it the record as it was received. Control characters are shown as escapes; --json prints the stored lines as they are.',
+      'Prints when, where and why each record was refused, and below it the record as it was received. Control characters and characters that do not show are printed as escapes, in the stored lines of --json too: there they are JSON escapes, so the values stay the same.',
     ],
     examples: [
       { text: 'The last 20:', command: 'logforge dlq show' },
@@ -113,7 +113,7 @@ const show: Command = {
     checkDays(values);
     const limit = toCount('limit', values.limit ?? '20', { min: 0, max: 1_000_000 });
     const directory = findDlqDir(values, io);
-    const format = values.json ? (letter: DeadLetterLine) => `${letter.line}\n` : formatLetter;
+    const format = values.json ? (letter: DeadLetterLine) => `${printableJson(letter.line)}\n` : formatLetter;
     const reader = createReader(directory, values);
     let shown = 0;
     for await (const letter of limit === 0 ? reader.all() : reader.newest(limit)) {

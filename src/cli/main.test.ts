@@ -124,7 +124,31 @@ describe('the process', () => {
   });
 });
 
+test.each([
+  [['valid\u009bate'], 2, 'unknown command valid\\u009bate'],
+  [['tail', '--\u202eurl'], 2, '\\u202eurl'],
+  [['validate', 'no\u001b[2Jfile'], 78, 'no\\u001b[2Jfile'],
+  [['replay', '--url', 'http://127.0.0.1:1', 'no\u2066file'], 1, 'no\\u2066file'],
+] as const)('a message about %j cannot steer the terminal', async (args, status, text) => {
+  const { code, stdout, stderr } = await run(args);
+  expect([code, stderr]).toEqual([status, expect.stringContaining(text)]);
+  expect((stdout + stderr).replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+});
+
 describe('validate', () => {
+  test('escapes what a file holds, in its problems and in what it shows', async () => {
+    const file = join(directory, 'hostile.yaml');
+    await writeFile(file, '"ser\\u009bver": 1\ningestion:\n  "max\\u202eDepth": 3\n  maxDepth: "\\u007f\\u200b"\n');
+    const { code, stderr } = await run(['validate', file]);
+    expect(code).toBe(78);
+    for (const text of ['ser\\u009bver', 'max\\u202eDepth']) expect(stderr).toContain(text);
+    expect(stderr).not.toMatch(/[\x7f-\x9f\u202e\u200b]/);
+    await writeFile(file, 'kafka:\n  topic: "a"\nstorage:\n  logsDir: "a\\u009bb\\u202e"\n');
+    const shown = await run(['validate', '--show', file]);
+    expect(shown.stdout).toContain('a\\u009bb\\u202e');
+    expect(shown.stdout).not.toMatch(/[\x7f-\x9f\u202e]/);
+  });
+
   test('says ok to the defaults, and to a good file given in any way', async () => {
     const file = join(directory, 'good.yaml');
     await writeFile(file, 'server: {addr: ":1"}\n');

@@ -5,6 +5,7 @@ import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { createCompletion } from './completion.ts';
 import { dlq } from './dlq.ts';
 import { renderHelp, renderOverview } from './help.ts';
+import { printable, printableLines } from './print.ts';
 import { replay } from './replay.ts';
 import { serve } from './serve.ts';
 import { tail } from './tail.ts';
@@ -42,7 +43,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   if (first === 'help') return main([...rest, '--help'], io);
   const command = commands.find(({ name }) => name === first);
   if (command !== undefined) return runCommand(command, command.name, rest, io);
-  io.stderr.write(`logforge: ${describeUnknown(first, commands)}\nSee 'logforge --help'.\n`);
+  io.stderr.write(`logforge: ${printable(describeUnknown(first, commands))}\nSee 'logforge --help'.\n`);
   return EXIT.usage;
 }
 
@@ -77,17 +78,17 @@ function describeUnknown(word: string, known: readonly Command[]): string {
 
 function complain(error: unknown, name: string, io: Io): number {
   if (error instanceof UsageError) {
-    io.stderr.write(`logforge ${name}: ${error.message}\nSee 'logforge ${name} --help'.\n`);
+    io.stderr.write(`logforge ${name}: ${printableLines(error.message)}\nSee 'logforge ${name} --help'.\n`);
     return EXIT.usage;
   }
   if (error instanceof ConfigError) {
     const { length } = error.problems;
     io.stderr.write(
-      `${error.message}\nlogforge ${name}: ${length} ${length === 1 ? 'problem' : 'problems'} in the configuration\n`,
+      `${printableLines(error.message)}\nlogforge ${name}: ${length} ${length === 1 ? 'problem' : 'problems'} in the configuration\n`,
     );
     return EXIT.config;
   }
-  io.stderr.write(`logforge ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+  io.stderr.write(`logforge ${name}: ${printableLines(error instanceof Error ? error.message : String(error))}\n`);
   return EXIT.failure;
 }
 

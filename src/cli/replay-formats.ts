@@ -80,7 +80,18 @@ function isHeader(row: Buffer): boolean {
   return /(^|,)\s*"?\s*timestamp\s*"?\s*(,|$)/.test(row.toString('utf8').trim());
 }
 
-const OPTIONS: DecodeOptions = { maxRecordBytes: MAX_FRAME_BYTES, extraFields: 'keep', invalid: 'skip' };
+/** The service decides about these. Its configuration allows no higher ones, but for the bytes, which are memory here. */
+const MAX_DEPTH = 1_000;
+const MAX_HOURS = 100_000;
+const MAX_BATCH_BYTES = 256 * 1024 * 1024;
+const OPTIONS: DecodeOptions = {
+  maxRecordBytes: MAX_FRAME_BYTES,
+  maxDepth: MAX_DEPTH,
+  maxHours: MAX_HOURS,
+  maxBatchBytes: MAX_BATCH_BYTES,
+  extraFields: 'keep',
+  invalid: 'skip',
+};
 const NEWLINE = Buffer.from('\n');
 const NOTHING: Encoded = { body: Buffer.alloc(0), records: 0, unreadable: [] };
 

@@ -1,7 +1,7 @@
 import { type Command, EXIT, type Options } from './command.ts';
 import { readEvents } from './event-source.ts';
 import { parseFlags, toCount } from './parse-flags.ts';
-import { print, printable } from './print.ts';
+import { print, printable, printableJson } from './print.ts';
 import { readService, SERVICE_ENVIRONMENT, serviceOptions } from './service-options.ts';
 
 const options = {
@@ -21,7 +21,7 @@ export const tail: Command = {
   help: {
     synopsis: ['tail [OPTION]...'],
     description: [
-      'Prints every record that the service accepts from now on, one JSON line each, as it is stored. The service applies the filters; a record must pass all that are given.',
+      'Prints every record that the service accepts from now on, one JSON line each, as it is stored, but for characters that a terminal would obey or not show: they are written as JSON escapes. The service applies the filters; a record must pass all that are given.',
       'Watching does not slow the service down: above about 5 MB a second, or when this terminal reads too slowly, records are left out of the output and their number is printed on standard error. They are stored all the same.',
       'When the connection is lost, the command connects again.',
     ],
@@ -47,8 +47,7 @@ export const tail: Command = {
       if (event === 'left-out') notify(`${Number(data).toLocaleString('en-US')} records left out here`);
       if (event !== 'records') continue;
       const lines = data.split('\n').slice(0, wanted === undefined ? undefined : wanted - printed);
-      const shown = io.stdout.isTTY === true ? lines.map(printable) : lines;
-      await print(io.stdout, `${shown.join('\n')}\n`);
+      await print(io.stdout, `${lines.map(printableJson).join('\n')}\n`);
       printed += lines.length;
       if (printed === wanted) break;
     }

@@ -94,10 +94,11 @@ export function plainHeader(stats: LiveStats): string {
     .join(' ')}\n`;
 }
 
+/** Without its newline. */
 export function plainLine(stats: LiveStats): string {
-  return `${columnsFor(stats)
+  return columnsFor(stats)
     .map(([, width, cell]) => cell(stats).padStart(width))
-    .join(' ')}\n`;
+    .join(' ');
 }
 
 function quantiles(quantiles: Quantiles | null): [string, string] {

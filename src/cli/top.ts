@@ -56,11 +56,11 @@ export const top: Command = {
         const lines = screen(stats, { origin: url.host, refusals, columns: columns || 80, rows: rows || 24 });
         // Moves the cursor to the first line of the last screen, and clears from there.
         const back = height === 0 ? '' : `\u001b[${height}A\u001b[0J`;
-        await print(io.stdout, `${back}${lines.join('\n')}\n`);
+        await print(io.stdout, `${back}${lines.map(printable).join('\n')}\n`);
         height = lines.length;
       } else {
         if (shown % HEADER_EVERY === 0) await print(io.stdout, plainHeader(stats));
-        await print(io.stdout, plainLine(stats));
+        await print(io.stdout, `${printable(plainLine(stats))}\n`);
       }
       shown += 1;
       if (shown === wanted) break;

@@ -45,7 +45,7 @@ export const validate: Command = {
     if (file !== undefined && values.config !== undefined) throw new UsageError('give either FILE or --config');
     const { show, ...settings } = values;
     const loaded = loadCliConfig(file === undefined ? settings : { ...settings, config: file }, io);
-    const rows = describeConfig(loaded).map(({ key, value, source }) => [key, printable(value), source]);
+    const rows = describeConfig(loaded).map(({ key, value, source }) => [key, value, source].map(printable));
     io.stdout.write(show ? table([['KEY', 'VALUE', 'FROM'], ...rows]) : 'ok\n');
     return EXIT.ok;
   },

@@ -112,6 +112,14 @@ describe('top', () => {
     expect(first).toMatch(/spool +9 batches +3\.0 MiB\n +last refusals/);
   });
 
+  test.each([true, false])('lets nothing that the service says steer a terminal (terminal: %s)', async (terminal) => {
+    const queue = { ...QUEUE, breaker: '\u009b2Jopen\u202e' };
+    const url = await serve((_, response) => response.write(event('stats', { ...STATS, queue })));
+    const { stdout } = await run(['top', '--url', url, '-n', '1'], { terminal });
+    expect(stdout).toContain('\\u009b2Jopen\\u202e');
+    expect(stdout).not.toMatch(/[\u007f-\u009f\u202e]/);
+  });
+
   test('does not fall over events that it does not know', async () => {
     const url = await serve((_, response) =>
       response.write(`${event('stats', 'null')}${event('refusal', '{')}${event('news', '1')}${event('stats', STATS)}`),
@@ -133,15 +141,20 @@ describe('tail', () => {
     });
     const flags = ['--path', '/a b', '--user-agent', 'bot', '--match', 'status=500'];
     const { code, stdout, stderr } = await run(['tail', '--url', `${url}/base/`, ...flags, '-n', '3']);
-    expect([code, stdout]).toEqual([0, '{"path":"/a"}\n{"path":"/b\u202e"}\n{"c":1}\n']);
+    expect([code, stdout]).toEqual([0, '{"path":"/a"}\n{"path":"/b\\u202e"}\n{"c":1}\n']);
     expect(stderr).toBe('logforge tail: 1,234 records left out here\n');
     expect(asked).toBe('/base/events/tail?path=%2Fa+b&userAgent=bot&q=status%3D500');
   });
 
-  test('lets no record steer a terminal', async () => {
-    const url = await serve((_, response) => response.write(event('records', '{"path":"\u009b2J\u202e"}')));
-    const { stdout } = await run(['tail', '--url', url, '-n', '1'], { terminal: true });
-    expect(stdout).toBe('{"path":"\\u009b2J\\u202e"}\n');
+  test.each([
+    true,
+    false,
+  ])('lets no record steer a terminal, also one behind a pipe (terminal: %s)', async (terminal) => {
+    const line = '{"path":"\u009b2J\u202e\u007f\u200b\u{e0041}"}';
+    const url = await serve((_, response) => response.write(event('records', line)));
+    const { stdout } = await run(['tail', '--url', url, '-n', '1'], { terminal });
+    expect(stdout).toBe('{"path":"\\u009b2J\\u202e\\u007f\\u200b\\udb40\\udc41"}\n');
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(line));
   });
 
   test('sends the key', async () => {

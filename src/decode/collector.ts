@@ -9,6 +9,12 @@ import {
 } from './decode.ts';
 import type { RecordFault, StoredRecord } from './record.ts';
 
+/** Of a dead letter's line, beside its reason and its record. */
+const DEAD_LETTER_BYTES = 160;
+const LONG_TEXT = 1024 * 1024;
+/** `\u0001` */
+const MOST_BYTES_OF_UNIT = 6;
+
 /** The result of decoding one body: its lines, and the rejections with their reasons. */
 export class Collector {
   /** The number that messages give the record that is added next. */
@@ -27,7 +33,7 @@ export class Collector {
 
   /** `noun`: what the format calls a record in a message. `expected`: bytes of lines that will not be in the body. */
   constructor(body: Buffer, options: DecodeOptions, noun: 'record' | 'row', expected: number) {
-    this.lines = new Lines(body, expected);
+    this.lines = new Lines(body, expected, options);
     this.index = 0;
     this.#noun = noun;
     this.#skips = options.invalid === 'skip';
@@ -51,6 +57,7 @@ export class Collector {
       this.#rejectFor(result, raw);
     } else {
       if (this.keepsLines) this.lines.addText(result.hour, result.line);
+      else this.lines.countOther(Buffer.byteLength(result.line));
       this.accept(1);
     }
   }
@@ -71,11 +78,33 @@ export class Collector {
     this.reject();
     if (!this.#skips) this.keepsLines = false;
     if (this.isListing) {
-      this.#rejections.push({ index, field, reason: `${this.#noun} ${index} ${problem}`, raw: raw() });
+      const rejection = { index, field, reason: `${this.#noun} ${index} ${problem}`, raw: raw() };
+      if (this.#skips) this.#countDeadLetter(rejection);
+      this.#rejections.push(rejection);
       if (!this.#skips) this.isListing = this.#rejections.length < MAX_LISTED_REJECTIONS;
     }
     if (this.#skips && this.#rejected > MAX_SKIPPED) {
       throw new MalformedBodyError(`more than ${MAX_SKIPPED} invalid records in one body`);
     }
   }
+
+  /** A dead letter is a line too, in memory and on disk, and takes up to six times the bytes of its record. */
+  #countDeadLetter({ reason, raw }: Rejection): void {
+    const bytes = DEAD_LETTER_BYTES + reason.length + bytesInJson(raw);
+    this.lines.countOther(bytes);
+    this.lines.claim(bytes);
+  }
+}
+
+/** The most bytes that a text takes as a JSON string. A long one is not read: that would take too long. */
+function bytesInJson(text: string): number {
+  if (text.length > LONG_TEXT) return text.length * MOST_BYTES_OF_UNIT;
+  let bytes = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x20) bytes += MOST_BYTES_OF_UNIT;
+    else if (unit === 0x22 || unit === 0x5c) bytes += 2;
+    else bytes += unit < 0x80 ? 1 : 3;
+  }
+  return bytes;
 }

@@ -19,7 +19,7 @@ const { NEWLINE, RETURN } = BYTES;
  * both together give what csv-parse alone gives.
  */
 export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
-  const collector = new Collector(body, options, 'row', body.length + body.length / 2);
+  const collector = new Collector(body, options, 'row', Math.ceil(body.length * 1.5));
   const { lines } = collector;
   const scan = new RowScan(body, ACCESS);
   const parsed = new ParsedRows();
@@ -41,25 +41,34 @@ export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<unde
       columns = first.columns;
       if (first.isHeader) continue;
     }
-    const used = lines.writer.used;
+    const { writer } = lines;
+    const used = writer.used;
     collector.index = row;
-    if (scan.write(lines.writer, columns, at - start) && lines.writer.used - used <= options.maxRecordBytes) {
-      if (collector.keepsLines) lines.addWritten(scan.instants.hour, used);
-      else lines.writer.used = used;
+    const isWritten = scan.write(writer, columns, at - start);
+    const length = writer.used - used;
+    // A row of empty values can make a line of a thousand names, so the work is that of the longer one.
+    let work = Math.max(at - start, length);
+    if (isWritten && length <= options.maxRecordBytes) {
+      if (collector.keepsLines) {
+        lines.addWritten(scan.instants.hour, used);
+      } else {
+        writer.used = used;
+        lines.countOther(length);
+      }
       collector.accept(1);
-      if (pace.written(at - start)) yield;
+      if (pace.written(work)) yield;
     } else {
-      lines.writer.used = used;
+      writer.used = used;
       const isRagged = scan.count !== columns.count;
       if (isRagged && !collector.isListing) {
         collector.reject();
       } else {
         const values = isRagged ? [] : yield* textsOf(body, start, at, scan, parsed);
-        collector.add(encodeRow(ACCESS, values, scan.count, columns, options), () =>
-          body.toString('utf8', start, endOfText(body, at)),
-        );
+        const result = encodeRow(ACCESS, values, scan.count, columns, options);
+        if ('line' in result) work = Math.max(work, result.line.length);
+        collector.add(result, () => body.toString('utf8', start, endOfText(body, at)));
       }
-      if (scan.hasDoubledQuotes ? pace.parsed(at - start) : pace.spent(at - start)) yield;
+      if (scan.hasDoubledQuotes ? pace.parsed(work) : pace.spent(work)) yield;
     }
   }
   return yield* collector.finish();

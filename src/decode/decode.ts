@@ -1,3 +1,4 @@
+import type { BatchLimits } from '../lines/batch-limits.ts';
 import type { Batch } from '../model/chunk.ts';
 
 /** What is wrong with one record. */
@@ -23,9 +24,11 @@ export interface Decoded {
   readonly rejected: number;
 }
 
-export interface DecodeOptions {
+export interface DecodeOptions extends BatchLimits {
   /** Largest stored line, its newline included, in bytes. */
   readonly maxRecordBytes: number;
+  /** Deepest nesting of a JSON record. 1: its values are not objects or arrays. */
+  readonly maxDepth: number;
   /** Extra fields: kept as they came, or dropped. */
   readonly extraFields: 'keep' | 'drop';
   /** 'reject': the first invalid record fails the batch. No more lines are made, and the records are still counted. */
@@ -48,7 +51,8 @@ export class MalformedBodyError extends Error {
  *
  * A generator so that a large body does not stall the event loop: it yields after a few milliseconds of work, and
  * the caller decides what to do between (see service/ingest). A small body never yields. The decoder owns `body` from the
- * call on: chunks may be views of it, and it may be rewritten in place. Throws MalformedBodyError.
+ * call on: chunks may be views of it, and it may be rewritten in place. Throws MalformedBodyError, and where a limit of the
+ * batch is reached BatchTooLargeError, TooManyHoursError or NoRoomError (lines/batch-limits.ts).
  */
 export type Decoder = (body: Buffer, options: DecodeOptions) => Generator<undefined, Decoded, undefined>;
 

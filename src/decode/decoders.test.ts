@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
 import { BODY_FORMATS, type Decoded, type DecodeOptions, MAX_SKIPPED } from './decode.ts';
 import { decoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
 
 const RECORD = { timestamp: '2025-11-22T15:23:00Z', path: '/home', userAgent: 'curl/8' };
-const OPTIONS: DecodeOptions = { maxRecordBytes: 262_144, extraFields: 'keep', invalid: 'reject' };
 
 function decodeJson(body: string, options: Partial<DecodeOptions> = {}): Decoded {
-  return runToEnd(decoders.json(Buffer.from(body), { ...OPTIONS, ...options }));
+  return runToEnd(decoders.json(Buffer.from(body), { ...DECODE_OPTIONS, ...options }));
 }
 
 function withExtra(source: string): string {
@@ -20,9 +20,33 @@ function linesOf({ batch }: Decoded): string {
 }
 
 describe('JSON', () => {
-  test('keeps a field nested 100,000 deep', () => {
-    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
-    expect(linesOf(decodeJson(withExtra(deep)))).toContain(`"x":${deep}}\n`);
+  test.each([1, 2, 31, 32, 33, 34, 64])('keeps a record nested %i deep, and refuses a deeper one', (maxDepth) => {
+    const nested = (levels: number) => {
+      const [objects, arrays] = [Math.floor(levels / 2), levels % 2];
+      return withExtra(`${'{"a":['.repeat(objects)}${'['.repeat(arrays)}1${']'.repeat(arrays)}${']}'.repeat(objects)}`);
+    };
+    const allowed = maxDepth === 1 ? withExtra('1') : nested(maxDepth - 1);
+    for (const extraFields of ['keep', 'drop'] as const) {
+      expect(decodeJson(allowed, { maxDepth, extraFields }).accepted).toBe(1);
+      const [refused] = decodeJson(nested(maxDepth), { maxDepth, extraFields }).rejections;
+      expect(refused).toMatchObject({
+        field: '',
+        reason: `record 0 is nested deeper than ${maxDepth} (ingestion.maxDepth)`,
+      });
+    }
+  });
+
+  test('refuses a record nested too deep even where the deep value is not the one that counts', () => {
+    const deep = '['.repeat(64) + ']'.repeat(64);
+    for (const body of [withExtra(`${deep},"x":1`), withExtra(`1,"path":${deep},"path":"/home"`)]) {
+      expect(decodeJson(body).rejections[0]?.reason).toContain('record 0 is nested deeper than 64');
+    }
+  });
+
+  test('says of a deep value that is no object, or not JSON, what it says of any other', () => {
+    const deep = '['.repeat(100_000);
+    expect(decodeJson(`[${deep}${']'.repeat(100_000)}]`).rejections[0]?.reason).toBe('record 0 is not an object');
+    expect(() => decodeJson(withExtra(deep))).toThrow('not JSON: line 1 column 100078: expected a value, found "}"');
   });
 
   test('rejects an oversized record with too many names to fit', () => {
@@ -52,7 +76,7 @@ describe('JSON', () => {
 
 describe('CSV', () => {
   const decodeCsv = (body: string) =>
-    runToEnd(decoders.csv(Buffer.from(body), { ...OPTIONS, maxRecordBytes: 2 ** 22 }));
+    runToEnd(decoders.csv(Buffer.from(body), { ...DECODE_OPTIONS, maxRecordBytes: 2 ** 22 }));
   const stored = (path: string) => `${JSON.stringify({ ...RECORD, path })}\n`;
   const row = (path: string) => `${RECORD.timestamp},"${path.replaceAll('"', '""')}",${RECORD.userAgent}`;
 
@@ -119,7 +143,7 @@ describe('batches', () => {
     }));
     const lines = records.map((record) => `${JSON.stringify(record)}\n`).join('');
     const body = Buffer.from(format === 'json' ? JSON.stringify(records) : lines);
-    const [chunk, ...others] = runToEnd(decoders[format](body, OPTIONS)).batch;
+    const [chunk, ...others] = runToEnd(decoders[format](body, DECODE_OPTIONS)).batch;
     expect(others).toEqual([]);
     expect(chunk?.lines.toString()).toBe(lines);
     expect(chunk?.lines.buffer).toBe(body.buffer);
@@ -149,7 +173,7 @@ test.each(BODY_FORMATS)('a small %s body is decoded without a pause', (format) =
     ndjson: `${JSON.stringify(RECORD)}\n`.repeat(1_000),
     csv: `${timestamp},${path},${userAgent}\n`.repeat(1_000),
   };
-  expect(decoders[format](Buffer.from(bodies[format]), OPTIONS).next()).toMatchObject({
+  expect(decoders[format](Buffer.from(bodies[format]), DECODE_OPTIONS).next()).toMatchObject({
     done: true,
     value: { accepted: 1_000 },
   });
@@ -160,7 +184,7 @@ test.each(BODY_FORMATS)('text in %s that is not UTF-8 is refused at any place', 
     const body = Buffer.from('é'.repeat(100_000));
     body[at] = 0xff;
     const offset = at % 2 === 0 ? at : at - 1;
-    const run = () => runToEnd(decoders[format](body, OPTIONS));
+    const run = () => runToEnd(decoders[format](body, DECODE_OPTIONS));
     expect(run).toThrow(`invalid byte 0x${offset === at ? 'ff' : 'c3'} at offset ${offset}`);
   }
 });

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { csvBody, decodeOptions, jsonBody, mutate, ndjsonBody } from '../../test/support/decode-arbitraries.ts';
+import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { referenceDecoders } from '../../test/support/reference-decoders.ts';
+import { PermanentError } from '../model/deliver.ts';
 import { BODY_FORMATS, type BodyFormat, type DecodeOptions, type Decoder, MalformedBodyError } from './decode.ts';
 import { decoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
@@ -44,7 +46,7 @@ describe.each(BODY_FORMATS)('the %s decoder and its reference', (format) => {
 });
 
 test('JSON.parse has the last word on what is JSON and on what is in a record', { timeout: TIMEOUT }, () => {
-  const options: DecodeOptions = { maxRecordBytes: 262_144, extraFields: 'keep', invalid: 'skip' };
+  const options: DecodeOptions = { ...DECODE_OPTIONS, invalid: 'skip' };
   fc.assert(
     fc.property(jsonBody, fc.nat(), (text, seed) => {
       const body = mutate(Buffer.from(text), createRandom(seed));
@@ -81,6 +83,7 @@ function outcome(decode: Decoder, body: Buffer, options: DecodeOptions): string 
     return rejections.length === 0 ? text : text + JSON.stringify(rejections);
   } catch (error) {
     if (error instanceof MalformedBodyError) return `malformed ${error.message}`;
+    if (error instanceof PermanentError) return `refused ${error.message}`;
     throw error;
   }
 }

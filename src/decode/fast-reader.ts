@@ -24,7 +24,7 @@ export class FastReader {
 
   constructor(body: Buffer, collector: Collector, options: DecodeOptions) {
     this.#body = body;
-    this.#scan = new RecordScan(body, options.extraFields);
+    this.#scan = new RecordScan(body, options);
     this.#collector = collector;
     this.#options = options;
   }
@@ -55,6 +55,7 @@ export class FastReader {
       count++;
       start = end + 1;
     }
+    if (!collector.keepsLines) collector.lines.countOther(start - at);
     collector.accept(count);
     return start;
   }
@@ -77,6 +78,8 @@ export class FastReader {
       if (collector.keepsLines) {
         this.#body[this.#end] = NEWLINE;
         collector.lines.addInPlace(this.#scan.instants.hour, this.#start, this.#end + 1);
+      } else {
+        collector.lines.countOther(this.#end + 1 - this.#start);
       }
       collector.accept(1);
       return true;
@@ -84,9 +87,14 @@ export class FastReader {
     const { writer } = collector.lines;
     const start = writer.used;
     this.#write();
-    const fits = writer.used - start <= this.#options.maxRecordBytes;
-    if (fits && collector.keepsLines) collector.lines.addWritten(this.#scan.instants.hour, start);
-    else writer.used = start;
+    const length = writer.used - start;
+    const fits = length <= this.#options.maxRecordBytes;
+    if (fits && collector.keepsLines) {
+      collector.lines.addWritten(this.#scan.instants.hour, start);
+    } else {
+      writer.used = start;
+      if (fits) collector.lines.countOther(length);
+    }
     if (fits) collector.accept(1);
     return fits;
   }

@@ -1,12 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
 import { parseCombinedLine } from './combined.ts';
 import { BODY_FORMATS, type BodyFormat, type DecodeOptions, MalformedBodyError } from './decode.ts';
 import { decoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
 
-// A pair is NAME[.skip][.drop][.max<bytes>].in and the .out beside it: a new pair is a new test.
+// A pair is NAME[.skip][.drop][.max<bytes>][.depth<levels>].in and the .out beside it: a new pair is a new test.
 const testdata = new URL('../../testdata/', import.meta.url);
 
 for (const format of BODY_FORMATS) {
@@ -43,9 +44,12 @@ function expectedFor(file: URL): string {
 
 function optionsOf(name: string): DecodeOptions {
   const words = name.split('.').slice(1);
-  const max = words.find((word) => word.startsWith('max'));
+  const numberAfter = (word: string, byDefault: number) =>
+    Number(words.find((each) => each.startsWith(word))?.slice(word.length) ?? byDefault);
   return {
-    maxRecordBytes: max === undefined ? 262_144 : Number(max.slice('max'.length)),
+    ...DECODE_OPTIONS,
+    maxRecordBytes: numberAfter('max', 262_144),
+    maxDepth: numberAfter('depth', 2_000),
     extraFields: words.includes('drop') ? 'drop' : 'keep',
     invalid: words.includes('skip') ? 'skip' : 'reject',
   };

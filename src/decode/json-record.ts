@@ -2,7 +2,7 @@ import type { Span } from '../lines/find-field.ts';
 import type { Layout } from '../lines/layout.ts';
 import { BYTES, isContinuation, isWhite } from '../model/bytes.ts';
 import type { DecodeOptions } from './decode.ts';
-import { findJsonFault, type JsonFault } from './json-syntax.ts';
+import { checkJson, type JsonFault } from './json-syntax.ts';
 import { endOfValue, skipWhite } from './json-tokens.ts';
 import { encodeRecord, exceeds, NOT_AN_OBJECT, type RecordFault, type StoredRecord } from './record.ts';
 
@@ -32,7 +32,8 @@ interface Members {
 /**
  * The reference reader: turns [start, end) into a stored line, into the reason why it is invalid, or into the place where it is not
  * JSON. JSON.parse reads the fields of the layout; the extra fields are cut from the source, token for token. An oversized record is read
- * in steps, which JSON.parse would not allow.
+ * in steps, which JSON.parse would not allow. Of several faults the first counts: not JSON, not an object, nested too deep, then those of
+ * its fields.
  */
 export function* readJsonRecord(
   layout: Layout,
@@ -42,8 +43,10 @@ export function* readJsonRecord(
   options: DecodeOptions,
 ): Generator<undefined, StoredRecord | RecordFault | JsonFault, undefined> {
   // First, because JSON.parse takes ten times as long to throw: a million bad lines must not cost seconds.
-  const fault = yield* findJsonFault(bytes, start, end);
-  if (fault !== undefined) return fault;
+  const depth = yield* checkJson(bytes, start, end);
+  if (typeof depth !== 'number') return depth;
+  // Before JSON.parse, which makes an object for each level.
+  if (depth > options.maxDepth) return yield* describeDeep(bytes, start, end, options);
   if (end - start > LARGE) return yield* readOversized(layout, bytes, start, end, options);
   const value: unknown = JSON.parse(bytes.toString('utf8', start, end));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return NOT_AN_OBJECT;
@@ -54,6 +57,18 @@ export function* readJsonRecord(
     extras = yield* writeExtras(bytes, members, options.maxRecordBytes);
   }
   return encode(layout, values, extras, options);
+}
+
+/** A value that is nested too deep: not an object at all, or an invalid record. */
+function* describeDeep(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  { maxDepth }: DecodeOptions,
+): Generator<undefined, RecordFault, undefined> {
+  const open = yield* skipWhite(bytes, start, end);
+  if (bytes[open] !== OPEN_BRACE) return NOT_AN_OBJECT;
+  return { field: '', problem: `is nested deeper than ${maxDepth} (ingestion.maxDepth)` };
 }
 
 function* readOversized(layout: Layout, bytes: Buffer, start: number, end: number, options: DecodeOptions) {

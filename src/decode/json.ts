@@ -4,7 +4,7 @@ import { Collector } from './collector.ts';
 import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
 import { FastReader } from './fast-reader.ts';
 import { readJsonRecord } from './json-record.ts';
-import { findJsonFault, type JsonFault } from './json-syntax.ts';
+import { checkJson, type JsonFault } from './json-syntax.ts';
 import { endOfValue, skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
 import { lineAndColumn, quoteCharacter, startOfText } from './utf8.ts';
@@ -72,8 +72,8 @@ function* isEnd(body: Buffer, at: number): Generator<undefined, boolean, undefin
 
 /** Why the body is not a JSON array. */
 export function* explain(body: Buffer, start: number): Generator<undefined, MalformedBodyError, undefined> {
-  const fault = yield* findJsonFault(body, start, body.length);
-  if (fault === undefined) return new MalformedBodyError('the body is not a JSON array of records');
+  const fault = yield* checkJson(body, start, body.length);
+  if (typeof fault === 'number') return new MalformedBodyError('the body is not a JSON array of records');
   const { line, column } = yield* lineAndColumn(body, start, fault.offset);
   return new MalformedBodyError(`not JSON: line ${line} column ${column}: ${describeFault(body, body.length, fault)}`);
 }

@@ -7,6 +7,7 @@
 import { InstantScan } from '../lines/instant-scan.ts';
 import { findStop, isTrimmed } from '../lines/scan-text.ts';
 import { BYTES } from '../model/bytes.ts';
+import type { DecodeOptions } from './decode.ts';
 import { ObjectScan } from './object-scan.ts';
 import { ValueScan } from './value-scan.ts';
 
@@ -32,11 +33,13 @@ export class RecordScan {
   #values: ValueScan | undefined;
   readonly #bytes: Uint8Array;
   readonly #keepsExtras: boolean;
+  readonly #maxDepth: number;
 
-  constructor(bytes: Buffer, extraFields: 'keep' | 'drop') {
+  constructor(bytes: Buffer, { extraFields, maxDepth }: Pick<DecodeOptions, 'extraFields' | 'maxDepth'>) {
     this.#bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#keepsExtras = extraFields === 'keep';
+    this.#maxDepth = maxDepth;
     this.instants = new InstantScan(bytes, this.view);
   }
 
@@ -47,7 +50,7 @@ export class RecordScan {
   }
 
   get #valueScan(): ValueScan {
-    this.#values ??= new ValueScan(this.#bytes, this.view);
+    this.#values ??= new ValueScan(this.#bytes, this.view, this.#maxDepth - 1);
     return this.#values;
   }
 

@@ -73,6 +73,7 @@ function notString(field: string): RecordFault {
   return { field, problem: `${field} must be a string` };
 }
 
-function quoteShort(text: string): string {
+/** A text as messages quote it: a client's text must not make an answer long. */
+export function quoteShort(text: string): string {
   return JSON.stringify(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text);
 }

@@ -116,8 +116,9 @@ export class RowScan {
   }
 
   /** Whether the row can be written by its bytes: it has every field, none is blank or must be trimmed, and it is not oversized. */
-  #isPlain({ count, fields, isComplete }: Columns, bytesOfRow: number): boolean {
+  #isPlain({ count, fields, isComplete, isTooLong, maxRowBytes }: Columns, bytesOfRow: number): boolean {
     if (this.hasDoubledQuotes || bytesOfRow > LARGE || this.count !== count || !isComplete) return false;
+    if (isTooLong || bytesOfRow > maxRowBytes) return false;
     if (this.#values[(fields[0] as number) * VALUE_INTS + 2] !== PLAIN) return false;
     for (let field = 1; field < fields.length; field++) {
       if (!this.#isTrimmedText(fields[field] as number)) return false;

@@ -97,7 +97,7 @@ function readInstant(text: string): { text: string; hour: number } | undefined {
 /** Whether the scanner takes all of the text as one value. */
 function isWhole(text: string): boolean {
   const bytes = Buffer.from(text);
-  const scan = new ValueScan(bytes, viewOf(bytes));
+  const scan = new ValueScan(bytes, viewOf(bytes), 64);
   scan.limit = 1_000;
   return scan.valueEnd(0) === bytes.length;
 }

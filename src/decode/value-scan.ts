@@ -26,6 +26,7 @@ const {
   ZERO,
 } = BYTES;
 
+/** It calls itself for each level. Deeper values are rare. */
 const MAX_DEPTH = 32;
 
 /** FAST PATH. Finds the end of a JSON value that will be copied as it is. It gives up where it cannot judge the value. */
@@ -36,18 +37,22 @@ export class ValueScan {
   sawWhite = false;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #maxDepth: number;
 
-  constructor(bytes: Uint8Array, view: DataView) {
+  /** `maxDepth`: levels that a value may have in a valid record; beyond it, or beyond 32, the reference reader judges. */
+  constructor(bytes: Uint8Array, view: DataView, maxDepth: number) {
     this.#bytes = bytes;
     this.#view = view;
+    this.#maxDepth = Math.min(maxDepth, MAX_DEPTH);
   }
 
-  /** The offset after the valid JSON value at `at`; -1 when it is not certainly valid, or is nested deeper than 32. */
+  /** The offset after the valid JSON value at `at`; -1 when it is not certainly valid, or is nested too deep. */
   valueEnd(at: number, depth = 0): number {
     const byte = this.#bytes[at] as number;
     if (byte === QUOTE) return this.stringEnd(at);
     if (byte === MINUS || isDigit(byte)) return this.#numberEnd(at);
-    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return depth < MAX_DEPTH ? this.#containerEnd(at, depth) : -1;
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET)
+      return depth < this.#maxDepth ? this.#containerEnd(at, depth) : -1;
     return this.#literalEnd(at, byte);
   }
 

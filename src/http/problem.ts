@@ -2,6 +2,7 @@
 const PROBLEMS = {
   'bad-request': { status: 400, title: 'Bad request' },
   'malformed-body': { status: 400, title: 'The body cannot be read' },
+  'too-many-hours': { status: 400, title: 'The batch belongs to too many hours' },
   'invalid-records': { status: 400, title: 'The batch has invalid records' },
   unauthorized: { status: 401, title: 'A valid API key is needed' },
   forbidden: { status: 403, title: 'Not allowed here' },

@@ -1,7 +1,8 @@
 import { BYTES } from '../model/bytes.ts';
 import type { Batch, Chunk } from '../model/chunk.ts';
 import type { Hour } from '../model/hour.ts';
-import { LineWriter } from './writer.ts';
+import { type BatchLimits, batchTooLarge, NoRoomError, tooManyHours } from './batch-limits.ts';
+import { LineWriter, type WriterMemory } from './writer.ts';
 
 const { COMMA, NEWLINE } = BYTES;
 
@@ -11,12 +12,14 @@ const SHORT = 512;
 const FIRST_WRITER_BYTES = 1024 * 1024;
 /** A writer with more bytes is followed by another: one that only grew would copy more and more bytes in one step. */
 const FULL_WRITER_BYTES = 4 * 1024 * 1024;
+/** Memory beside the body is counted when it is larger than the body by more than this, and in steps of this size. */
+const CLAIM_BYTES = 64 * 1024;
 
 /*
  * A range: lines of one hour that follow each other in memory. In numbers, not objects, since a body can have a million ranges
  * and the garbage collector would have to visit each.
  *
- *   hour | memory, IN_BODY or the number of a writer | start | end, after the last line | lines
+ *   number of the hour, counted as hours come | memory, IN_BODY or the number of a writer | start | end, after the last line | lines
  */
 const RANGE_INTS = 5;
 const MEMORY = 1;
@@ -49,21 +52,36 @@ interface HourRanges {
  * not copied at all.
  *
  * It has a merge of its own, and not mergeByHour, because it must yield between steps and make no object for a range.
+ *
+ * The line that takes the batch beyond its limits throws: BatchTooLargeError, TooManyHoursError, or NoRoomError.
  */
-export class Lines {
+export class Lines implements WriterMemory {
   readonly #body: Buffer;
   readonly #expected: number;
+  readonly #limits: BatchLimits;
+  /** Bytes of all lines and dead letters. */
+  #bytes = 0;
+  /** Bytes of memory that were made beside the body, and how many of them are allowed for by the body or counted. */
+  #made = 0;
+  #counted: number;
   readonly #writers: LineWriter[] = [];
   #writer: LineWriter | undefined;
   #bodyView: DataView | undefined;
   #ranges = new Int32Array(FIRST_RANGES * RANGE_INTS);
   /** Ints in use. */
   #used = 0;
+  /** The hour of the last range, and its number. */
+  #hour: Hour = 0;
+  #number = 0;
+  /** The number of each hour, in order; undefined while there is one hour. */
+  #numbers: Map<Hour, number> | undefined;
 
   /** `expected`: about how many bytes of lines will be written, and not stay in the body. */
-  constructor(body: Buffer, expected: number) {
+  constructor(body: Buffer, expected: number, limits: BatchLimits) {
     this.#body = body;
     this.#expected = expected;
+    this.#limits = limits;
+    this.#counted = body.length + CLAIM_BYTES;
   }
 
   /** For the next line that is not in the body. */
@@ -90,6 +108,21 @@ export class Lines {
     this.addWritten(hour, start);
   }
 
+  /** Counts bytes that belong to the batch and are not among these lines: dead letters, and lines of a batch that is refused. */
+  countOther(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > this.#limits.maxBatchBytes) throw batchTooLarge(this.#bytes, this.#limits);
+  }
+
+  /** Counts memory that is made beside the body, before it is made. */
+  claim(bytes: number): void {
+    this.#made += bytes;
+    if (this.#made <= this.#counted) return;
+    const more = Math.max(this.#made - this.#counted, CLAIM_BYTES);
+    if (this.#limits.memory?.grow(more) === false) throw new NoRoomError('there is no room for the lines of the batch');
+    this.#counted += more;
+  }
+
   /** Puts the commas between the records of the body back, where newlines had replaced them. */
   restoreCommas(): void {
     for (let range = 0; range < this.#used; range += RANGE_INTS) {
@@ -101,19 +134,19 @@ export class Lines {
 
   /** One chunk an hour, in the order in which the hours were first seen. Once; yields every few milliseconds of work. */
   *toBatch(): Generator<undefined, Batch, undefined> {
-    if (this.#used === RANGE_INTS) return [{ hour: this.#int(0), count: this.#int(COUNT), lines: this.#bytesOf(0) }];
+    if (this.#used === RANGE_INTS) return [{ hour: this.#hour, count: this.#int(COUNT), lines: this.#bytesOf(0) }];
+    const names = [...(this.#numbers?.keys() ?? [this.#hour])];
     const hours: HourRanges[] = [];
-    const numbers = new Map<Hour, number>();
     for (let range = 0; range < this.#used; ) {
       if (range > 0) yield;
-      range = this.#addRanges(hours, numbers, range);
+      range = this.#addRanges(hours, names, range);
     }
     let length = 0;
     for (const target of hours) {
       target.at = length;
       if (target.ranges > 1) length += target.length;
     }
-    const merged = new LineWriter(length);
+    const merged = new LineWriter(length, this);
     merged.reserve(length);
     for (let range = 0; range < this.#used; ) {
       if (range > 0) yield;
@@ -127,20 +160,17 @@ export class Lines {
     return batch;
   }
 
-  /** Adds ranges to their hours, and replaces the hour in each range by its number in `hours`. Returns where to go on. */
-  #addRanges(hours: HourRanges[], numbers: Map<Hour, number>, from: number): number {
+  /** Adds ranges to their hours. Returns where to go on. */
+  #addRanges(hours: HourRanges[], names: readonly Hour[], from: number): number {
     const ranges = this.#ranges;
     const end = Math.min(this.#used, from + STEP_RANGES * RANGE_INTS);
     for (let range = from; range < end; range += RANGE_INTS) {
-      const hour = ranges[range] as number;
+      const number = ranges[range] as number;
       const length = (ranges[range + END] as number) - (ranges[range + START] as number);
       const count = ranges[range + COUNT] as number;
-      const number = numbers.get(hour);
-      const target = number === undefined ? undefined : hours[number];
-      ranges[range] = number ?? hours.length;
+      const target = hours[number];
       if (target === undefined) {
-        numbers.set(hour, hours.length);
-        hours.push({ hour, first: range, ranges: 1, count, length, at: 0 });
+        hours.push({ hour: names[number] as Hour, first: range, ranges: 1, count, length, at: 0 });
       } else {
         target.ranges++;
         target.count += count;
@@ -191,29 +221,45 @@ export class Lines {
   }
 
   #addWriter(expected: number): LineWriter {
-    const writer = new LineWriter(expected);
+    const writer = new LineWriter(expected, this);
     this.#writers.push(writer);
     return writer;
   }
 
   #add(hour: Hour, memory: number, start: number, end: number): void {
+    this.#bytes += end - start;
+    if (this.#bytes > this.#limits.maxBatchBytes) throw batchTooLarge(this.#bytes, this.#limits);
     const last = this.#used - RANGE_INTS;
     const ranges = this.#ranges;
-    const isNext =
-      last >= 0 && ranges[last] === hour && ranges[last + END] === start && ranges[last + MEMORY] === memory;
+    const isNext = last >= 0 && hour === this.#hour && ranges[last + END] === start && ranges[last + MEMORY] === memory;
     if (isNext) {
       ranges[last + END] = end;
       ranges[last + COUNT] = this.#int(last + COUNT) + 1;
       return;
     }
+    if (last < 0) this.#hour = hour;
+    else if (hour !== this.#hour) this.#enterHour(hour);
     if (this.#used === ranges.length) this.#grow();
     const range = this.#used;
-    this.#ranges[range] = hour;
+    this.#ranges[range] = this.#number;
     this.#ranges[range + MEMORY] = memory;
     this.#ranges[range + START] = start;
     this.#ranges[range + END] = end;
     this.#ranges[range + COUNT] = 1;
     this.#used += RANGE_INTS;
+  }
+
+  #enterHour(hour: Hour): void {
+    this.#numbers ??= new Map([[this.#hour, 0]]);
+    const numbers = this.#numbers;
+    let number = numbers.get(hour);
+    if (number === undefined) {
+      number = numbers.size;
+      if (number === this.#limits.maxHours) throw tooManyHours(this.#limits);
+      numbers.set(hour, number);
+    }
+    this.#hour = hour;
+    this.#number = number;
   }
 
   #grow(): void {

@@ -3,8 +3,19 @@ import type { Lead } from './layout.ts';
 
 const { BACKSLASH, CLOSE_BRACE, NEWLINE } = BYTES;
 
+/** A buffer doubles up to this many bytes more: what is reserved and not used stays small beside what a batch may have. */
+const MAX_GROWTH = 4 * 1024 * 1024;
+/** A longer text is measured, and not taken for its longest form. */
+const LONG_TEXT = 16 * 1024;
+
 const NOTHING = Buffer.alloc(0);
 const NO_VIEW = new DataView(NOTHING.buffer, 0, 0);
+
+/** Told before a writer makes memory. */
+export interface WriterMemory {
+  /** Throws when there is no room. */
+  claim(bytes: number): void;
+}
 
 /** FAST PATH. Writes stored lines to a buffer that grows. The caller makes room once a line, by `reserve`. */
 export class LineWriter {
@@ -13,17 +24,22 @@ export class LineWriter {
   used = 0;
   view = NO_VIEW;
   readonly #expected: number;
+  readonly #memory: WriterMemory | undefined;
 
   /** `expected`: bytes that will usually be written. */
-  constructor(expected: number) {
+  constructor(expected: number, memory?: WriterMemory) {
     this.#expected = expected;
+    this.#memory = memory;
   }
 
   /** Makes room for `count` more bytes. */
   reserve(count: number): void {
     const needed = this.used + count;
     if (needed <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2, this.#expected));
+    const { length } = this.bytes;
+    const size = Math.max(needed, Math.min(length * 2, length + MAX_GROWTH), this.#expected);
+    this.#memory?.claim(size - length);
+    const larger = Buffer.allocUnsafe(size);
     this.bytes.copy(larger, 0, 0, this.used);
     this.bytes = larger;
     this.view = new DataView(larger.buffer, larger.byteOffset, larger.length);
@@ -82,7 +98,7 @@ export class LineWriter {
   /** A text, for which it makes room itself. */
   text(text: string): void {
     // A UTF-16 unit takes at most three bytes.
-    this.reserve(text.length * 3);
+    this.reserve(text.length > LONG_TEXT ? Buffer.byteLength(text) : text.length * 3);
     this.used += this.bytes.write(text, this.used);
   }
 }

@@ -1,7 +1,10 @@
 import type { DeadLetter } from '../model/deliver.ts';
 
+/** Longer content is not parsed, which would hold up the storage thread. */
+const MAX_PARSED = 1024 * 1024;
+
 /**
- * The stored line of a dead letter. A JSON object is its `record`; any other content is its `raw`, as text. The record
+ * The stored line of a dead letter. A JSON object of up to 1 MiB is its `record`; any other content is its `raw`, as text. The record
  * keeps its bytes, except for line breaks, so that `dlq replay` sends what the client sent.
  */
 export function encodeDeadLetter(letter: DeadLetter): Buffer {
@@ -13,7 +16,7 @@ export function encodeDeadLetter(letter: DeadLetter): Buffer {
 
 /** In valid JSON a line break can only stand between tokens, so replacing it changes no value. */
 function isObject(raw: string): boolean {
-  if (!raw.trimStart().startsWith('{')) return false;
+  if (raw.length > MAX_PARSED || !raw.trimStart().startsWith('{')) return false;
   try {
     JSON.parse(raw);
     return true;

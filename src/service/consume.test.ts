@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { createTestLog } from '../../test/support/queues.ts';
 import { decoders } from '../decode/decoders.ts';
 import { createMetrics } from '../metrics/metrics.ts';
@@ -57,7 +58,7 @@ function setUp(options: Options = {}) {
       },
     },
     decoders,
-    decode: { maxRecordBytes: 1_000, extraFields: 'keep' },
+    decode: { ...DECODE_OPTIONS, maxRecordBytes: 1_000 },
     backoff: { firstMs: 1, maxMs: 8, random: () => 0, sleep: async (ms) => void pauses.push(ms) },
     accounting,
     metrics,
@@ -282,6 +283,22 @@ describe('a consumer', () => {
     expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 7, unaccounted: 0 });
   });
 
+  it('keeps a message of another producer whole, as a dead letter, when it is beyond the limits of a batch', async () => {
+    const { consumer, stored, texts, outcomes } = setUp();
+    const record = (day: number) =>
+      JSON.stringify({ timestamp: new Date(day * 86_400_000).toISOString(), path: '/', userAgent: 'a' });
+    const days = Array.from({ length: 1_001 }, (_, day) => record(day)).join('\n');
+    const deep = `${record(0).slice(0, -1)},"x":${'['.repeat(64)}${']'.repeat(64)}}`;
+    const assignment = await consumer.assign(STATE);
+    await receive(assignment, [theirs(0, days, 'application/x-ndjson'), theirs(1, deep), theirs(2, record(1))]);
+    expect(stored[0]?.note.deadLetters?.map(({ reason, raw }) => [reason, raw])).toEqual([
+      [expect.stringContaining('more than 1000 hours (ingestion.maxHoursPerBatch)'), days],
+      ['record 0 is nested deeper than 64 (ingestion.maxDepth)', deep],
+    ]);
+    expect(texts()).toHaveLength(1);
+    expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 2, unaccounted: 0 });
+  });
+
   it('blocks the partition while storage fails, and tries again after longer and longer pauses, and loses and skips nothing', async () => {
     let failures = 5;
     const append: Deliver = async () => {
@@ -356,7 +373,7 @@ describe('a consumer over the file repo', () => {
     const consumer = createConsumer({
       repo,
       decoders,
-      decode: { maxRecordBytes: 1_000, extraFields: 'keep' },
+      decode: { ...DECODE_OPTIONS, maxRecordBytes: 1_000 },
       backoff: { firstMs: 1, maxMs: 8 },
       accounting: createAccounting(metrics),
       metrics,

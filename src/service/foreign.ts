@@ -6,7 +6,7 @@ import {
   MalformedBodyError,
 } from '../decode/decode.ts';
 import type { Batch } from '../model/chunk.ts';
-import type { DeadLetter } from '../model/deliver.ts';
+import { type DeadLetter, PermanentError } from '../model/deliver.ts';
 import type { QueueItem } from '../queue/queue.ts';
 import { rawText } from './dead-letter.ts';
 
@@ -42,7 +42,7 @@ export function createForeignReader({ decoders, decode }: ForeignOptions) {
       const { batch, accepted, rejections } = await decodeValue(value, item.contentType);
       return { batch, accepted, deadLetters: rejections.map(({ reason, raw }) => dead(reason, raw)) };
     } catch (error) {
-      if (!(error instanceof MalformedBodyError)) throw error;
+      if (!(error instanceof MalformedBodyError || error instanceof PermanentError)) throw error;
       return refused(dead(error.message, rawText(value)));
     }
   };

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { type BodyFormat, type Decoder, MAX_LISTED_REJECTIONS, MalformedBodyError } from '../decode/decode.ts';
 import { decoders } from '../decode/decoders.ts';
+import { NoRoomError } from '../lines/batch-limits.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type CommitNote, type Deliver, type Receipt, UnavailableError } from '../model/deliver.ts';
 import { createAccounting } from './accounting.ts';
 import { createIngest } from './ingest.ts';
+import type { IngestRequest } from './service.ts';
 
 const GOOD = '{"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"curl/8"}';
 const BAD = '{"timestamp":"yesterday","path":"/","userAgent":"curl/8"}';
@@ -20,14 +23,14 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<
   };
   const ingest = createIngest({
     decoders: options.decoders ?? decoders,
-    decode: { maxRecordBytes: 1000, extraFields: 'keep', invalid: 'reject' },
+    decode: { ...DECODE_OPTIONS, maxRecordBytes: 1000 },
     deliver,
     delivered: 'stored',
     accounting,
     metrics,
     clock: () => 1234,
   });
-  const post = (text: string, request: { invalid?: 'reject' | 'skip'; idempotencyKey?: string } = {}) =>
+  const post = (text: string, request: Partial<IngestRequest> = {}) =>
     ingest({ format: 'json', body: Buffer.from(text), source: 'r-1', ...request });
   const outcomes = async () => {
     const { values } = await metrics.records.get();
@@ -48,6 +51,22 @@ describe('ingest', () => {
     expect(result).toEqual({ kind: 'accepted', answer: '{"accepted":2}', durability: 'disk', replayed: false });
     expect(delivered).toEqual([{ text: `${GOOD}\n${GOOD}\n`, note: {} }]);
     expect(await outcomes()).toEqual({ stored: 2, unaccounted: 0, inFlightRecords: 0 });
+  });
+
+  it('asks for the memory that the lines take beside the body', async () => {
+    const names = Array.from({ length: 9 }, (_, i) => `${i}${'n'.repeat(90)}`).join(',');
+    const row = `2025-11-22T15:23:00Z,/,-${','.repeat(9)}\n`;
+    const csv = `timestamp,path,userAgent,${names}\n${row.repeat(2_000)}`;
+    let asked = 0;
+    const grow = (bytes: number) => {
+      asked += bytes;
+      return asked < 1e6;
+    };
+    const { post, delivered, outcomes } = setUp();
+    await expect(post(csv, { format: 'csv', memory: { grow } })).rejects.toThrow(NoRoomError);
+    expect(asked).toBeGreaterThan(1e6);
+    expect(delivered).toEqual([]);
+    expect(await outcomes()).toEqual({ unaccounted: 0, inFlightRecords: 0 });
   });
 
   it.each([

@@ -33,7 +33,7 @@ export function createIngest(options: IngestOptions): Ingest {
   return async function ingest(request) {
     const invalid = request.invalid ?? options.decode.invalid;
     const bodyHash = request.idempotencyKey === undefined ? '' : hashBody(request.body);
-    const decoding = decoders[request.format](request.body, { ...options.decode, invalid });
+    const decoding = decoders[request.format](request.body, { ...options.decode, invalid, memory: request.memory });
     const first = decoding.next();
     const decoded = first.done === true ? first.value : await finish(decoding);
 

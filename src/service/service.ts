@@ -1,4 +1,5 @@
 import type { BodyFormat, Rejection } from '../decode/decode.ts';
+import type { MemoryCount } from '../lines/batch-limits.ts';
 import type { Durability } from '../model/deliver.ts';
 
 /** One request body to decode and deliver. */
@@ -11,6 +12,8 @@ export interface IngestRequest {
   readonly idempotencyKey?: string;
   /** Digest of the API key that came with it. */
   readonly owner?: string;
+  /** Counts the memory that is made beside the body. */
+  readonly memory?: MemoryCount;
   /** Where it came from, for the dead letters: a request id, never an address or a key. */
   readonly source: string;
 }
@@ -36,7 +39,7 @@ export interface Rejected {
 
 /**
  * Decodes and delivers one body. Resolves once the batch is as safe as `durability` says.
- * Rejects with MalformedBodyError (400), PermanentError or IdempotencyConflict (422), UnavailableError (503).
+ * Rejects with MalformedBodyError or TooManyHoursError (400), BatchTooLargeError (413), NoRoomError (503), PermanentError or IdempotencyConflict (422), UnavailableError (503).
  */
 export type Ingest = (request: IngestRequest) => Promise<IngestResult>;
 

@@ -96,6 +96,19 @@ describe('the dashboard', () => {
     expect(strange).toEqual([]);
   });
 
+  test('shows characters that mislead by their code points', async () => {
+    const service = await start();
+    await post(service, records(3, '/\u202egpj.exe', 'curl\u200b\u009b8'));
+    await post(service, [{ ...records(1, '/')[0], timestamp: 'x\u2066' }]);
+    await summarised(service, 3);
+    const { page, strange } = await open(service);
+    await soon(() => bars(page, 'paths').allInnerTexts()).toEqual(['/U+202Egpj.exe']);
+    expect(await page.locator('#paths th').first().getAttribute('title')).toBe('/[U+202E]gpj.exe');
+    expect(await page.locator('#agents .code-point').allInnerTexts()).toEqual(['U+200B', 'U+009B']);
+    await soon(() => page.locator('#refusals .code-point').allInnerTexts()).toEqual(['U+2066']);
+    expect(strange).toEqual([]);
+  });
+
   test('shows texts of hostile clients as text', async () => {
     const service = await start();
     await post(service, [...records(3, HOSTILE, HOSTILE), ...records(2, '/plain', BOT)]);
@@ -114,6 +127,8 @@ describe('the dashboard', () => {
       '1',
       'hostile-1',
     ]);
+
+    expect(await page.locator('.code-point').count()).toBe(0);
 
     // The same, live.
     await post(service, [{ ...records(1, '/')[0], timestamp: `2${SCRIPT}` }]);

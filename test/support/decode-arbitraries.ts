@@ -198,6 +198,9 @@ export const csvBody = fc
 
 export const decodeOptions: fc.Arbitrary<DecodeOptions> = fc.record({
   maxRecordBytes: mostly(fc.constant(262_144), fc.integer({ min: 70, max: 140 })),
+  maxDepth: mostly(fc.constant(64), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 30, max: 36 })),
+  maxBatchBytes: mostly(fc.constant(2 ** 26), fc.integer({ min: 100, max: 800 })),
+  maxHours: mostly(fc.constant(1_000), fc.integer({ min: 1, max: 2 })),
   extraFields: mostly<'keep' | 'drop'>(fc.constant('keep'), fc.constant('drop')),
   invalid: fc.constantFrom('reject', 'skip'),
 });

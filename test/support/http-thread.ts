@@ -5,6 +5,7 @@ import { type CoreCalls, createRemoteCore } from '../../src/app/remote-core.ts';
 import { MalformedBodyError } from '../../src/decode/decode.ts';
 import type { HttpServerOptions } from '../../src/http/http.ts';
 import { createHttpServer } from '../../src/http/server/server.ts';
+import { NoRoomError, TooManyHoursError } from '../../src/lines/batch-limits.ts';
 import { createRemoteLive } from '../../src/live/remote-live.ts';
 import { createMetrics, readCounts } from '../../src/metrics/metrics.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../src/model/deliver.ts';
@@ -36,7 +37,15 @@ export interface Thrown {
   readonly fields: object;
 }
 
-const ERRORS = [MalformedBodyError, BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError];
+const ERRORS = [
+  MalformedBodyError,
+  BatchTooLargeError,
+  TooManyHoursError,
+  NoRoomError,
+  IdempotencyConflict,
+  PermanentError,
+  UnavailableError,
+];
 
 function revive({ name, message, fields }: Thrown): Error {
   const known = ERRORS.find((one) => one.name === name);
@@ -70,7 +79,7 @@ function serve(port: MessagePort, data: ServerData): void {
     ...core,
     analytics: openAnalytics(core.analytics),
     reusePort: true,
-    async ingest(request) {
+    async ingest({ memory: _, ...request }) {
       const result = await remote.ingest(request);
       if ('thrown' in result) throw revive(result.thrown);
       return result;

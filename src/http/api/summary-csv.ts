@@ -37,9 +37,16 @@ function* rows(dimension: string, counts: ReadonlyMap<string, number>): Generato
   yield slice;
 }
 
+/**
+ * How a formula begins for a spreadsheet: with one of these characters, also in full width or small form, after white space,
+ * control and invisible characters, which it strips. A lone `-` is no formula: servers log it for a missing user agent. A tab or a
+ * line break at the start moves to another cell.
+ */
+const FORMULA =
+  /^(?:[\t\r\n]|[\s\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]*(?:[=+@\uff1d\uff0b\uff20\ufe62\ufe66\ufe6b]|[-\uff0d\ufe63].))/su;
+
 function cell(value: string): string {
-  // Servers log a lone `-` for a missing user agent. It is not a formula.
-  const text = /^(?:[=+@\t\r]|-.)/s.test(value) ? `'${value}` : value;
+  const text = FORMULA.test(value) ? `'${value}` : value;
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

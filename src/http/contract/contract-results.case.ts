@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { MAX_LISTED_REJECTIONS, MalformedBodyError } from '../../decode/decode.ts';
+import { NoRoomError, TooManyHoursError } from '../../lines/batch-limits.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../model/deliver.ts';
 import type { IngestResult } from '../../service/service.ts';
 import { ACCEPTED, type CreateServer, problemOf, startFixture } from './contract-fixture.case.ts';
@@ -45,6 +46,7 @@ export function describeResults(create: CreateServer): void {
       [400, 'malformed-body', new MalformedBodyError('not JSON: line 1, column 3')],
       [422, 'idempotency-conflict', new IdempotencyConflict('k')],
       [413, 'body-too-large', new BatchTooLargeError('the batch is too large for the broker', { bytes: 2, limit: 1 })],
+      [400, 'too-many-hours', new TooManyHoursError('the batch has records of more than 2 hours')],
       [422, 'unprocessable-batch', new PermanentError('the broker will never take the batch')],
     ])('%i %s', async (status, kind, error) => {
       const { post, logged } = await startFixture(create, { ingest: () => Promise.reject(error) });
@@ -52,6 +54,21 @@ export function describeResults(create: CreateServer): void {
       expect(answer.status).toBe(status);
       expect(problemOf(answer)).toMatchObject({ type: `urn:logforge:problem:${kind}`, detail: error.message });
       expect(logged).toEqual([]);
+    });
+
+    test('503 when there is no room for the lines of the batch', async () => {
+      const { post, metric, logged } = await startFixture(create, {
+        limits: { maxInFlightBytes: 1_000 },
+        ingest: () => Promise.reject(new NoRoomError('there is no room for the lines of the batch')),
+      });
+      const answer = await post();
+      expect(logged).toEqual([]);
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(problemOf(answer)).toMatchObject({
+        type: 'urn:logforge:problem:overloaded',
+        detail: 'too many request bytes in flight (limit 1000 bytes); nothing was stored',
+      });
+      expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
     });
 
     test.each([

@@ -37,10 +37,12 @@ const postLogs: OperationDoc = {
   },
   answers: {
     202: json('Stored now, or stored before with the same Idempotency-Key.', schemas.accepted, ['Logforge-Durability']),
-    400: problem('The body, a record, a parameter or a header is invalid; nothing was stored.'),
+    400: problem(
+      'The body, a record, a parameter or a header is invalid, or the records belong to too many hours; nothing was stored.',
+    ),
     401: problem('The API key is missing or not valid.', ['WWW-Authenticate']),
     408: problem('The body did not arrive in time.'),
-    413: problem('The body is too large, as sent or as decoded.'),
+    413: problem('The body is too large, as sent or as decoded, or the batch is as stored lines.'),
     415: problem('The Content-Type or Content-Encoding is not supported.'),
     417: problem('The Expect header is not 100-continue.'),
     422: problem('The Idempotency-Key belongs to another body, or the batch can never be stored.'),

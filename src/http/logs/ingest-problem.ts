@@ -1,4 +1,5 @@
 import { MalformedBodyError, type Rejection } from '../../decode/decode.ts';
+import { NoRoomError, TooManyHoursError } from '../../lines/batch-limits.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../model/deliver.ts';
 import { hidePaths } from '../hide-paths.ts';
 import { type Problem, retryAfter } from '../problem.ts';
@@ -18,7 +19,10 @@ export type Fault = 'client' | 'unavailable' | 'defect';
 export function faultOf(error: unknown): Fault {
   if (error instanceof UnavailableError) return 'unavailable';
   const isClients =
-    error instanceof MalformedBodyError || error instanceof PermanentError || error instanceof UnpackError;
+    error instanceof MalformedBodyError ||
+    error instanceof PermanentError ||
+    error instanceof UnpackError ||
+    error instanceof NoRoomError;
   return isClients ? 'client' : 'defect';
 }
 
@@ -26,12 +30,14 @@ export function faultOf(error: unknown): Fault {
 export function problemOfError(error: unknown, limits: Pick<LimitsToName, 'maxInFlightBytes'>): Problem {
   if (error instanceof MalformedBodyError) return { kind: 'malformed-body', detail: error.message };
   if (error instanceof BatchTooLargeError) return { kind: 'body-too-large', detail: error.message };
+  if (error instanceof TooManyHoursError) return { kind: 'too-many-hours', detail: error.message };
   if (error instanceof IdempotencyConflict) return { kind: 'idempotency-conflict', detail: error.message };
   if (error instanceof PermanentError) return { kind: 'unprocessable-batch', detail: error.message };
   if (error instanceof UnavailableError) {
     return { kind: 'unavailable', detail: hidePaths(error.message), headers: retryAfter(error.retryAfterSeconds) };
   }
   if (error instanceof UnpackError) return problemOfUnpacking(error, limits);
+  if (error instanceof NoRoomError) return overloaded(limits);
   return { kind: 'unavailable', detail: 'internal error; nothing of the batch was stored', headers: retryAfter(1) };
 }
 

@@ -208,15 +208,16 @@ function describeRecords({ rejections, rejected }: Rejected): RefusedRecords {
   return { reason: first.reason, records: rejected, ...(first.field !== '' && { field: first.field }) };
 }
 
-function ingestRequest({ context, exchange, head }: PendingBatch, body: Buffer): IngestRequest {
+function ingestRequest({ context, exchange, head, reservation: memory }: PendingBatch, body: Buffer): IngestRequest {
   const { format, invalid, idempotencyKey } = head;
   const source = exchange.id;
-  if (invalid === undefined && idempotencyKey === undefined) return { format, body, source };
+  if (invalid === undefined && idempotencyKey === undefined) return { format, body, source, memory };
   const owner = idempotencyKey === undefined ? undefined : context.authenticate?.ownerOf(exchange.headers);
   return {
     format,
     body,
     source,
+    memory,
     ...(invalid === undefined ? undefined : { invalid }),
     ...(idempotencyKey === undefined ? undefined : { idempotencyKey }),
     ...(owner === undefined ? undefined : { owner }),

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { DECODE_OPTIONS } from '../../../test/support/decode-options.ts';
 import { decoders } from '../../decode/decoders.ts';
 import { createMetrics } from '../../metrics/metrics.ts';
 import type { CommitNote, Deliver, Receipt } from '../../model/deliver.ts';
@@ -25,7 +26,7 @@ async function start() {
   };
   const ingest = createIngest({
     decoders,
-    decode: { maxRecordBytes: 1_000, extraFields: 'keep', invalid: 'reject' },
+    decode: DECODE_OPTIONS,
     deliver: withIdempotency({
       deliver: append,
       find: (used) => remembered.find(used, 0),

@@ -2,6 +2,7 @@
 
 import { ApiError, getCsv, getJson } from './api.js';
 import { createHourBars } from './charts.js';
+import { plainText, textNodes } from './client-text.js';
 import { byId, make, setText } from './dom.js';
 import { count, hourName, hourOf, hourToIso, parseHour, percent, plural, tick } from './format.js';
 
@@ -161,11 +162,11 @@ export function createHours() {
   function tableRow([name, requests, isBot], most, total) {
     const bar = make('i');
     bar.style.width = `${(requests / most) * 100}%`;
-    const label = make('span', {}, ...(isBot ? [make('span', { class: 'bot' }, 'bot')] : []), name);
+    const label = make('span', {}, ...(isBot ? [make('span', { class: 'bot' }, 'bot')] : []), ...textNodes(name));
     return make(
       'tr',
       {},
-      make('th', { scope: 'row', title: name }, bar, label),
+      make('th', { scope: 'row', title: plainText(name) }, bar, label),
       make('td', {}, count(requests)),
       make('td', { class: 'pct' }, percent(requests, total)),
     );

@@ -1,5 +1,6 @@
 // Recent refusals, and the effective configuration.
 
+import { plainText, textNodes } from './client-text.js';
 import { byId, make } from './dom.js';
 import { bytes, clock, count, exactDuration } from './format.js';
 
@@ -19,10 +20,10 @@ export function createRefusals() {
       {},
       make('td', {}, make('time', { dateTime: at.toISOString() }, clock(time))),
       make('td', { class: `answer c${Math.floor(status / 100)}` }, String(status)),
-      make('td', { class: 'reason' }, reason),
-      make('td', {}, field ?? ''),
+      make('td', { class: 'reason' }, ...textNodes(reason)),
+      make('td', {}, ...textNodes(field ?? '')),
       make('td', { class: 'num' }, records === undefined ? '' : count(records)),
-      make('td', { class: 'id', title: requestId }, requestId),
+      make('td', { class: 'id', title: plainText(requestId) }, ...textNodes(requestId)),
     );
   }
 
@@ -64,7 +65,10 @@ export function showSettings(settings, pipeline) {
   const cards = [];
   const addCard = (title, section) => {
     const entries = Object.entries(section).filter(([, value]) => !isSection(value));
-    const pairs = entries.flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, describe(name, value))]);
+    const pairs = entries.flatMap(([name, value]) => [
+      make('dt', {}, ...textNodes(name)),
+      make('dd', {}, ...textNodes(describe(name, value))),
+    ]);
     if (pairs.length > 0) cards.push(make('div', { class: 'card' }, make('h3', {}, title), make('dl', {}, ...pairs)));
     for (const [name, value] of Object.entries(section)) if (isSection(value)) addCard(`${title}.${name}`, value);
   };
