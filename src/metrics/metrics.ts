@@ -105,6 +105,10 @@ function storageMetrics({ counter, gauge, histogram }: Make) {
     ),
     storedBytes: counter('logforge_stored_bytes_total', 'Bytes committed to hour files'),
     storageFailures: counter('logforge_storage_failures_total', 'Commits that failed and were rolled back'),
+    filesChanged: counter(
+      'logforge_data_files_changed_total',
+      'Data files that another program changed while the service ran',
+    ),
     openFiles: gauge('logforge_open_hour_files', 'Hour files held open'),
     journalBytes: gauge('logforge_journal_bytes', 'Length of the commit journal'),
     idempotencyKeys: gauge('logforge_idempotency_keys', 'Idempotency keys remembered'),

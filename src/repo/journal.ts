@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { unlink } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { type FileStatus, type FileSystem, writeFully } from '../disk/file-system.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
 import { type EncodedEntry, encodeEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
@@ -84,6 +84,11 @@ export interface Segment {
   readonly tornBytes: number;
 }
 
+/** The files of a state folder's segments, oldest first. */
+export async function listSegments(stateDir: string): Promise<{ readonly number: number; readonly path: string }[]> {
+  return (await NAMES.list(stateDir)).map((number) => ({ number, path: segmentPath(stateDir, number) }));
+}
+
 /** The segments of a state folder, oldest first. One whose snapshot cannot be read has no entries. */
 export async function readSegments(stateDir: string, dataFiles: DataFiles): Promise<Segment[]> {
   const numbers = await NAMES.list(stateDir);
@@ -119,7 +124,7 @@ function lengthWithoutZeros(bytes: Buffer, start: number): number {
 
 /** Deletes retired segments, oldest first, so that a crash always leaves the newest ones. */
 export async function removeSegments(segments: readonly { readonly path: string }[]): Promise<void> {
-  for (const segment of segments) await unlink(segment.path);
+  for (const segment of segments) await rm(segment.path, { force: true });
 }
 
 function segmentPath(stateDir: string, number: number): string {
@@ -133,6 +138,7 @@ export class JournalWriter {
   readonly #files: FileSystem;
   readonly #durable: boolean;
   readonly #fd: number;
+  readonly #identity: FileStatus;
   #length: number;
   /** Length in bytes up to which the file was written, zeros included. */
   #ahead: number;
@@ -143,6 +149,7 @@ export class JournalWriter {
     this.number = options.number;
     this.path = options.path;
     this.#fd = options.fd;
+    this.#identity = options.files.statusOf(options.fd);
     this.#length = 0;
     this.#ahead = 0;
   }
@@ -209,6 +216,17 @@ export class JournalWriter {
     } catch {
       // A full disk may still have room for entries.
     }
+  }
+
+  /** Whether the segment is still the file at its path, with all that was written: a start reads what is there. */
+  isInPlace(): boolean {
+    const found = this.#files.statusAt(this.path);
+    return found !== undefined && this.isFile(found) && found.size >= this.#length;
+  }
+
+  /** Whether it is the file that is written here. */
+  isFile({ dev, ino }: Pick<FileStatus, 'dev' | 'ino'>): boolean {
+    return dev === this.#identity.dev && ino === this.#identity.ino;
   }
 
   async close(): Promise<void> {

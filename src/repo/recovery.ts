@@ -12,12 +12,19 @@ export interface Recovered {
   readonly state: CommittedState;
   readonly segments: readonly Segment[];
   readonly nextSegment: number;
+  /** Makes the data files as the journal says. To be run before the first commit; to run it twice changes nothing. */
+  readonly mend: () => Promise<void>;
+}
+
+/** A state folder that is not there yet. */
+export function nothingToRecover(): Recovered {
+  return { state: new CommittedState(), segments: [], nextSegment: 1, mend: async () => {} };
 }
 
 /**
- * Makes the data files as the journal says: writes bytes again that only the journal has, cuts a file off at its
- * committed length, and reports a file that is shorter. The cost depends on the files that the last segments name, not
- * on history. To run it twice changes nothing.
+ * Reads the journal, and writes nothing: a disk may be full or read-only at a start. `mend` makes the data files as the
+ * journal says: writes bytes again that only the journal has, cuts a file off at its committed length, and reports a
+ * file that is shorter. The cost depends on the files that the last segments name, not on history.
  */
 export async function recover(options: {
   readonly files: FileSystem;
@@ -43,22 +50,26 @@ export async function recover(options: {
     for (const note of meta.keys ?? []) keys.remember(note);
   }
   const inline = inlineWrites(entries);
-  for (const [file, committed] of [...state.files()]) {
-    const { path } = file;
-    const size = await restore({ files, path, writes: inline.get(file) ?? [], committed, durable });
-    if (size > committed) {
-      await files.truncate(path, committed);
-      log.info('cut off bytes that were not committed', { file: path, committed, bytes: size - committed });
-    } else if (size < committed) {
-      log.error('a data file is shorter than committed: somebody shortened or deleted it', {
-        file: path,
-        committed,
-        size,
+  const mend = async (): Promise<void> => {
+    for (const [file, committed] of [...state.files()]) {
+      const { path } = file;
+      const size = await restore({ files, path, writes: inline.get(file) ?? [], committed, durable }).catch((cause) => {
+        throw new Error(`cannot restore file=${path}`, { cause });
       });
-      state.forget(file);
+      if (size > committed) {
+        await files.truncate(path, committed);
+        log.info('cut off bytes that were not committed', { file: path, committed, bytes: size - committed });
+      } else if (size < committed) {
+        log.error('a data file is shorter than committed: somebody shortened or deleted it', {
+          file: path,
+          committed,
+          size,
+        });
+        state.forget(file);
+      }
     }
-  }
-  return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1 };
+  };
+  return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1, mend };
 }
 
 /** The entries that count, in order. An entry whose `seq` a later segment starts with, or goes beyond, was given up. */
@@ -132,6 +143,8 @@ export async function restoreFromJournal(options: {
   const { files, stateDir, dataFiles, committed } = options;
   const writes = inlineWrites(liveEntries(await readSegments(stateDir, dataFiles)));
   for (const [file, length] of committed) {
-    await restore({ files, path: file.path, writes: writes.get(file) ?? [], committed: length, durable: true });
+    // The newest entry may have been given up: what it would add is not committed.
+    const committedWrites = writes.get(file)?.filter(({ end }) => end <= length) ?? [];
+    await restore({ files, path: file.path, writes: committedWrites, committed: length, durable: true });
   }
 }

@@ -1,7 +1,8 @@
 import type { FileSystem } from '../disk/file-system.ts';
+import { makeFolder } from '../disk/folders.ts';
 import type { Log } from '../log.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
-import { type EntryMeta, JournalWriter, removeSegments } from './journal.ts';
+import { type EntryMeta, JournalWriter, listSegments, removeSegments } from './journal.ts';
 
 export interface SegmentedJournalOptions {
   readonly files: FileSystem;
@@ -27,51 +28,89 @@ interface Rotation {
  */
 export class SegmentedJournal {
   readonly #options: SegmentedJournalOptions;
-  #current: JournalWriter;
+  /** Undefined until the first segment could be made. */
+  #current: JournalWriter | undefined;
+  #nextNumber: number;
+  /** The number of a segment that could not be begun and may have left a file. */
+  #attempted: number | undefined;
   #old: { readonly path: string }[];
   #retirement: Promise<void> | undefined;
   #failed = false;
+  #startFailure: unknown;
 
   private constructor(
     options: SegmentedJournalOptions,
-    parts: { current: JournalWriter; old: readonly { readonly path: string }[] },
+    parts: { nextNumber: number; old: readonly { readonly path: string }[] },
   ) {
     this.#options = options;
-    this.#current = parts.current;
+    this.#nextNumber = parts.nextNumber;
     this.#old = [...parts.old];
   }
 
-  /** Begins segment `number` after those that a start has read, and retires them: the data files are as they say. */
+  /**
+   * Begins segment `number` after those that a start has read, and retires them: the data files are as they say. On a
+   * disk that cannot be written they stay, and a rotation is due: `startFailure` says why.
+   */
   static async open(
     options: SegmentedJournalOptions,
     start: {
       readonly number: number;
       readonly snapshot: EntryMeta;
       readonly old: readonly { readonly path: string }[];
+      /** Why the data files are not as the segments say yet. Then no segment begins, and none is retired. */
+      readonly notReady?: unknown;
     },
   ): Promise<SegmentedJournal> {
     const { files, stateDir, durable } = options;
     const { number, snapshot, old } = start;
-    const current = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
-    const journal = new SegmentedJournal(options, { current, old });
-    await journal.#retire(number - 1, async () => undefined);
+    const journal = new SegmentedJournal(options, { nextNumber: number, old });
+    try {
+      if (start.notReady !== undefined) throw start.notReady;
+      journal.#attempted = number;
+      journal.#current = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
+      journal.#nextNumber++;
+      await journal.#retire(number - 1, async () => undefined);
+    } catch (error) {
+      journal.#startFailure = error;
+    }
     return journal;
+  }
+
+  /** Why the start made no segment; undefined when it did. */
+  get startFailure(): unknown {
+    return this.#startFailure;
   }
 
   /** Length in bytes of the segment being written. */
   get length(): number {
-    return this.#current.length;
+    return this.#current?.length ?? 0;
   }
 
   /** Whether a new segment must, or should, begin before the next entry. */
   get isRotationDue(): boolean {
-    return this.#failed || (this.length > this.#options.segmentBytes && this.#retirement === undefined);
+    return (
+      this.#current === undefined ||
+      this.#failed ||
+      (this.length > this.#options.segmentBytes && this.#retirement === undefined)
+    );
   }
 
-  /** Resolves once the entry is durable. When it rejects, the entry does not count, and a rotation is due. */
-  async append(meta: EntryMeta, data: readonly Buffer[]): Promise<void> {
+  /** False when another program deleted, moved or replaced the segment being written, or the state folder. */
+  isInPlace(): boolean {
+    return this.#current?.isInPlace() !== false;
+  }
+
+  /**
+   * Resolves once the entry is durable, where a start finds it, and `check` did not throw. When it rejects, the entry
+   * does not count, and a rotation is due.
+   */
+  async append(meta: EntryMeta, data: readonly Buffer[], check?: () => void): Promise<void> {
+    const current = this.#current;
+    if (current === undefined) throw new Error('the commit journal has no segment');
     try {
-      await this.#current.append(meta, data, { sync: true });
+      await current.append(meta, data, { sync: true });
+      if (!current.isInPlace()) throw new Error(`the commit journal was deleted or moved file=${current.path}`);
+      check?.();
     } catch (error) {
       this.#failed = true;
       throw error;
@@ -82,10 +121,18 @@ export class SegmentedJournal {
   async rotate({ snapshot, durable, release }: Rotation): Promise<void> {
     await this.settled();
     const { files, stateDir } = this.#options;
-    const number = this.#current.number + 1;
+    const number = this.#nextNumber;
+    if (this.#current?.isInPlace() !== true) {
+      await makeFolder(files, stateDir, durable);
+      await this.#refuseOtherJournal();
+    }
+    this.#attempted = number;
     const next = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
-    this.#old.push(this.#current);
-    await this.#current.close();
+    this.#nextNumber++;
+    if (this.#current !== undefined) {
+      this.#old.push(this.#current);
+      await this.#current.close();
+    }
     this.#current = next;
     this.#failed = false;
     const done = this.#retire(number - 1, release).finally(() => {
@@ -101,7 +148,23 @@ export class SegmentedJournal {
 
   async close(): Promise<void> {
     await this.#retirement;
-    await this.#current.close();
+    await this.#current?.close();
+  }
+
+  /**
+   * A segment that this run has not read or written belongs to another state folder, put in the place of ours. A start
+   * would add both up, so nothing may be written beside it.
+   */
+  async #refuseOtherJournal(): Promise<void> {
+    const { files, stateDir } = this.#options;
+    const known = new Set(this.#old.map(({ path }) => path));
+    for (const { number, path } of await listSegments(stateDir)) {
+      const found = files.statusAt(path);
+      if (known.has(path) || number === this.#attempted || found === undefined) continue;
+      if (path === this.#current?.path && this.#current.isFile(found)) continue;
+      const advice = 'stop the service, put the right folder there and start it again';
+      throw new Error(`the state folder was replaced by another, which has a journal file=${path}; ${advice}`);
+    }
   }
 
   /** Never rejects: segments that cannot be retired stay until the next rotation. */
