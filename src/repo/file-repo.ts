@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { access, constants, statfs } from 'node:fs/promises';
 import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
 import { GroupCommit, nextTurn } from '../disk/group-commit.ts';
@@ -60,7 +60,7 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
   try {
     const dataFiles = new DataFiles({ logsDir, dlqDir });
     const keys = new IdempotencyKeys(options.idempotency, clock);
-    const isNew = !existsSync(stateDir);
+    const isNew = statSync(stateDir, { throwIfNoEntry: false })?.isDirectory() !== true;
     if (!isNew) await keys.load(stateDir);
     const recovered = isNew ? nothingToRecover() : await recover({ files, stateDir, dataFiles, keys, durable, log });
     await opening.afterwards('restore the data files', recovered.mend);
