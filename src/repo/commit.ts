@@ -4,8 +4,8 @@ import { type Adopted, Adoption } from './adoption.ts';
 import { AppendFiles, FileChangedError } from './append-files.ts';
 import type { CommitterOptions } from './committer-options.ts';
 import type { DataFile } from './data-files.ts';
-import type { EntryMeta, FileNote } from './journal.ts';
-import { type Append, collectAppends, inlineData, keysOf, notesOf, type Pending } from './pending.ts';
+import type { EntryMeta } from './journal.ts';
+import { type Append, collectAppends, entryOf, inlineData, keysOf, type Pending } from './pending.ts';
 import { restoreFromJournal } from './recovery.ts';
 import { SegmentedJournal } from './segmented-journal.ts';
 import type { CommittedState } from './state.ts';
@@ -126,8 +126,15 @@ export class Committer {
 
   /** Writes an entry without news, which shows that storage can be written. */
   async probe(): Promise<void> {
-    await this.#prepareJournal();
-    await this.#appendEntry({ seq: this.#state.nextSeq }, []);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#prepareJournal();
+        await this.#appendEntry({ seq: this.#state.nextSeq }, []);
+        return;
+      } catch (error) {
+        if (!(error instanceof FileChangedError) || attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** Syncs all and leaves one small segment, so that the next start has nothing to do. On a full disk it leaves the old ones. */
@@ -161,15 +168,15 @@ export class Committer {
   }
 
   async #prepareJournal(): Promise<void> {
-    const { opening, log, stateDir } = this.#options;
-    await opening.finish();
-    if (!this.#journal.isInPlace()) {
-      await this.#rotate({ durable: this.#options.durable });
-      opening.relock();
-      log.error('the commit journal was deleted or moved while the service ran; a new one has begun', { stateDir });
-    }
+    const { opening, log, stateDir, durable } = this.#options;
+    if (opening.failure !== undefined) await opening.finish();
     await this.#restoreIfNeeded();
-    if (this.#journal.isRotationDue) await this.#rotate({ durable: this.#options.durable });
+    if (!this.#journal.isRotationDue) return;
+    const wasInPlace = this.#journal.isInPlace();
+    await this.#rotate({ durable });
+    if (wasInPlace) return;
+    opening.relock();
+    log.error('the commit journal was deleted or moved while the service ran; a new one has begun', { stateDir });
   }
 
   /**
@@ -197,7 +204,7 @@ export class Committer {
       const positionOf = (file: DataFile): number => this.#committed(file);
       const syncMs = await this.#data.writeAll(appends, { positionOf, sync: durable && !inline });
       const written = performance.now();
-      const entry = { seq: this.#state.nextSeq, files: this.#fileNotes(appends, inline), ...notesOf(group) };
+      const entry = entryOf(group, { seq: this.#state.nextSeq, appends, positionOf, inline });
       const isInPlace = (): void => this.#checkInPlace(appends);
       await this.#appendEntry(entry, inline ? inlineData(appends) : [], isInPlace);
       metrics.syncDuration.observe((performance.now() - written + syncMs) / 1000);
@@ -219,13 +226,6 @@ export class Committer {
       if (this.#data.holds(file, this.#committed(file) + bytes)) continue;
       throw new FileChangedError(`another program changed the data file while it was written file=${file.path}`);
     }
-  }
-
-  #fileNotes(appends: Appends, inline: boolean): FileNote[] {
-    return Array.from(
-      appends,
-      ([file, { bytes }]): FileNote => [file, this.#committed(file) + bytes, inline ? bytes : 0],
-    );
   }
 
   /** `check` runs when the entry is durable. When it throws, the entry does not count. */

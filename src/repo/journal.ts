@@ -140,6 +140,8 @@ export class JournalWriter {
   readonly #fd: number;
   readonly #identity: FileStatus;
   #length: number;
+  /** Where the newest entry begins. */
+  #newest = MAGIC.length;
   /** Length in bytes up to which the file was written, zeros included. */
   #ahead: number;
 
@@ -202,6 +204,7 @@ export class JournalWriter {
       await this.#files.truncate(this.path, this.#length).catch(() => undefined);
       throw error;
     }
+    this.#newest = this.#length;
     this.#length += bytes;
   }
 
@@ -221,7 +224,9 @@ export class JournalWriter {
   /** Whether the segment is still the file at its path, with all that was written: a start reads what is there. */
   isInPlace(): boolean {
     const found = this.#files.statusAt(this.path);
-    return found !== undefined && this.isFile(found) && found.size >= this.#length;
+    if (found === undefined || !this.isFile(found) || found.size < this.#length) return false;
+    // No entry, and not the magic, ends in a zero: one before the newest entry is the hole of a file that was emptied.
+    return (this.#files.byteAt(this.#fd, this.#newest - 1) ?? 0) !== 0;
   }
 
   /** Whether it is the file that is written here. */

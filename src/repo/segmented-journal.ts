@@ -1,6 +1,7 @@
 import type { FileSystem } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
 import type { Log } from '../log.ts';
+import { FileChangedError } from './append-files.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { type EntryMeta, JournalWriter, listSegments, removeSegments } from './journal.ts';
 
@@ -109,7 +110,8 @@ export class SegmentedJournal {
     if (current === undefined) throw new Error('the commit journal has no segment');
     try {
       await current.append(meta, data, { sync: true });
-      if (!current.isInPlace()) throw new Error(`the commit journal was deleted or moved file=${current.path}`);
+      if (!current.isInPlace())
+        throw new FileChangedError(`the commit journal was deleted or moved file=${current.path}`);
       check?.();
     } catch (error) {
       this.#failed = true;
