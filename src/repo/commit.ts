@@ -258,7 +258,8 @@ export class Committer {
 
   /** After a failed sync the kernel may have dropped bytes that were written. Writes them again from the journal. */
   async #restoreIfNeeded(): Promise<void> {
-    if (!this.#unsynced.needsRestore) return;
+    // A journal that is not ours any more restores nothing. The next rotation begins one from what the files have.
+    if (!this.#unsynced.needsRestore || !this.#journal.isInPlace()) return;
     const { files, stateDir, dataFiles } = this.#options;
     const committed = new Map<DataFile, number>();
     for (const file of this.#unsynced.list) {
@@ -283,8 +284,10 @@ export class Committer {
     const keep = [this.#touched, changed, this.#uncut];
     const snapshot = this.#state.snapshot((file) => this.#data.isOpen(file) || keep.some((set) => set.has(file)));
     const unsynced = durable ? this.#unsynced.list : [];
+    const isLost = !this.#journal.isInPlace();
     const release = (): Promise<void> => {
       this.#unsynced.clear();
+      if (isLost) this.#unsynced.needsRestore = false;
       return this.#unsynced.sync(unsynced);
     };
     await this.#journal.rotate({ snapshot, durable, release });
