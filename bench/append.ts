@@ -1,7 +1,7 @@
 /**
  * Compares two ways to write a commit: into the journal entry itself, or into its files, synced side by side. Both ways run
  * interleaved, for several sizes and numbers of files. The results are commits a second, medians. They are the reason for
- * INLINE in src/repo/commit.ts.
+ * INLINE in src/repo/committer-options.ts.
  *
  *   UV_THREADPOOL_SIZE=16 node bench/append.ts
  */

@@ -14,6 +14,12 @@ import { openRepo } from '../repo/file-repo.ts';
 import type { Repo } from '../repo/repo.ts';
 import type { SummaryFilesOptions } from '../repo/summaries.ts';
 import { createSummaryTotals } from '../repo/summary-totals.ts';
+import {
+  checkDescriptors,
+  type DescriptorShares,
+  readDescriptorLimit,
+  shareDescriptors,
+} from '../runtime/descriptors.ts';
 import { createLifecycle, type Lifecycle } from '../runtime/lifecycle.ts';
 import type { Accounting } from '../service/accounting.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
@@ -43,12 +49,14 @@ export async function startService(options: {
   readonly build: Omit<VersionInfo, 'pipeline'>;
   readonly log: Log;
 }): Promise<Service> {
-  const { config, build, log } = options;
+  const { build, log } = options;
+  const descriptors = divideDescriptors(options.config, log);
+  const config = withConnections(options.config, descriptors);
   const metrics = createMetrics({ defaultMetrics: true });
   metrics.buildInfo.labels(build.version, build.commit, build.node).set(1);
   const lifecycle = createLifecycle(log);
   try {
-    return await startParts({ config, metrics, log, lifecycle }, { ...build, pipeline: config.version });
+    return await startParts({ config, descriptors, metrics, log, lifecycle }, { ...build, pipeline: config.version });
   } catch (error) {
     await lifecycle.stop(config.server.shutdownTimeout);
     throw error;
@@ -58,13 +66,32 @@ export async function startService(options: {
 /** What every part is made with. */
 interface Common {
   readonly config: Config;
+  readonly descriptors: DescriptorShares;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly lifecycle: Lifecycle;
 }
 
+/** Says at the start how many descriptors there are, and whether fewer connections fit than are configured. */
+function divideDescriptors({ server }: Config, log: Log): DescriptorShares {
+  const { maxConnections, threads } = server;
+  const shares = shareDescriptors({ limit: readDescriptorLimit(), maxConnections, threads });
+  log.info('file descriptors', { ...shares });
+  if (shares.connections < maxConnections)
+    log.warn('server.maxConnections is more than the limit of file descriptors allows; fewer are accepted', {
+      maxConnections,
+      allowed: shares.connections,
+      limit: shares.limit,
+    });
+  return shares;
+}
+
+function withConnections(config: Config, { connections }: DescriptorShares): Config {
+  return { ...config, server: { ...config.server, maxConnections: connections } };
+}
+
 async function startParts(common: Common, version: VersionInfo): Promise<Service> {
-  const { config, metrics, log, lifecycle } = common;
+  const { config, descriptors, metrics, log, lifecycle } = common;
   const started = performance.now();
   const repo = await openStorage(common);
   const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
@@ -74,7 +101,11 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const failure = Promise.withResolvers<Error>();
   const pipeline = await startPipeline({ ...common, repo, onFatal: failure.resolve });
   const checkReadiness = async () => ({
-    ...(await checkAll({ storage: () => repo.checkWritable(), ...pipeline.checks })),
+    ...(await checkAll({
+      storage: () => repo.checkWritable(),
+      descriptors: async () => checkDescriptors(descriptors.limit),
+      ...pipeline.checks,
+    })),
     ...(await checkDamage(repo)),
   });
   const readHealth = createGauges({ config, metrics, checkReadiness });
@@ -99,12 +130,14 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   return { addr, failed: failure.promise, stop: (budgetMs) => lifecycle.stop(budgetMs) };
 }
 
-async function openStorage({ config, metrics, log, lifecycle }: Common): Promise<Repo> {
+async function openStorage({ config, descriptors, metrics, log, lifecycle }: Common): Promise<Repo> {
   const { storage, ingestion, server } = config;
   const repo = await openRepo({
     logsDir: storage.logsDir,
     dlqDir: storage.dlqDir,
     stateDir: storage.stateDir,
+    alsoOwn: [storage.analyticsDir],
+    maxOpenFiles: descriptors.files,
     durability: storage.durability,
     idempotency: { windowMs: ingestion.idempotencyWindow, maxKeys: ingestion.idempotencyMaxKeys },
     maxWaitMs: server.requestTimeout,

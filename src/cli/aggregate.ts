@@ -139,11 +139,12 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
 
 async function openStorage(config: Config, metrics: ReturnType<typeof createMetrics>, log: Log): Promise<Repo> {
   const { storage, ingestion, server } = config;
-  const { logsDir, dlqDir, stateDir, durability } = storage;
+  const { logsDir, dlqDir, stateDir, analyticsDir, durability } = storage;
+  const alsoOwn = [analyticsDir];
   const idempotency = { windowMs: ingestion.idempotencyWindow, maxKeys: ingestion.idempotencyMaxKeys };
   const maxWaitMs = server.requestTimeout;
   try {
-    return await openRepo({ logsDir, dlqDir, stateDir, durability, idempotency, maxWaitMs, metrics, log });
+    return await openRepo({ logsDir, dlqDir, stateDir, alsoOwn, durability, idempotency, maxWaitMs, metrics, log });
   } catch (error) {
     if (!(error instanceof DirectoryInUseError)) throw error;
     throw new Error(`${error.message}: a running service writes the summaries itself; stop it first`, { cause: error });

@@ -115,7 +115,7 @@ describe('logforge verify', () => {
     expect(stdout).toMatch(
       /\nDAMAGED +\S+10\.log\.json +10 lines, 1 are not JSON objects, .*the last line has no end\n/,
     );
-    expect(stdout).toMatch(/\nDAMAGED +\S+summary_10\.json +cannot be read: not JSON\n/);
+    expect(stdout).toMatch(/\nDAMAGED +\S+summary_10\.json +cannot be read: not JSON: \{ is missing\n/);
     expect(status).toBe(EXIT.failure);
     const mended = await run('--repair');
     expect(mended.stdout).toMatch(/\n2 of \d+ places are damaged\n$/);

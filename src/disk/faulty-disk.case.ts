@@ -62,6 +62,18 @@ export function createFaultyDisk(options: { dieAt: number; shortWrites?: boolean
       written.add(path);
       await diskFileSystem.truncate(path, length);
     },
+    async truncateOpen(fd, length) {
+      step();
+      await diskFileSystem.truncateOpen(fd, length);
+    },
+    async remove(path) {
+      step();
+      await diskFileSystem.remove(path);
+    },
+    async removeFolder(path) {
+      step();
+      await diskFileSystem.removeFolder(path);
+    },
   };
   return {
     files,

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -32,6 +32,24 @@ describe('the file system', () => {
     await writeFully(files, fd, [Buffer.from('hello '), Buffer.alloc(0), Buffer.from('world')], 2);
     expect((await readFully(oneByOne, fd, 11, 2)).toString()).toBe('hello world');
     await files.close(fd);
+  });
+
+  it('opens no link, and tells a file from what has its name later', async () => {
+    writeFileSync(join(dir, 'theirs'), 'theirs');
+    symlinkSync(join(dir, 'theirs'), path);
+    await expect(diskFileSystem.open(path)).rejects.toThrow('ELOOP');
+    expect(diskFileSystem.statusAt(path)?.isFile).toBe(false);
+    rmSync(path);
+    expect(diskFileSystem.statusAt(path)).toBeUndefined();
+    const fd = await diskFileSystem.open(path);
+    const { ino } = diskFileSystem.statusOf(fd);
+    expect(diskFileSystem.statusAt(path)?.ino).toBe(ino);
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, '');
+    expect(diskFileSystem.statusAt(path)?.ino).not.toBe(ino);
+    expect(diskFileSystem.statusOf(fd).ino).toBe(ino);
+    await diskFileSystem.close(fd);
+    expect(diskFileSystem.statusAt(join(path, 'below'))).toBeUndefined();
   });
 
   it('reads up to the end of the file', async () => {

@@ -1,13 +1,27 @@
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
-import { isMissing } from './missing.ts';
+import { isAbsent, isMissing } from './missing.ts';
+
+/** What stands at a path, or behind a descriptor. */
+export interface FileStatus {
+  /** Device and inode: together they tell one file from any other that has its name later. */
+  readonly dev: number;
+  readonly ino: number;
+  /** Length in bytes. */
+  readonly size: number;
+  /** False for a folder, a symbolic link, a FIFO, a socket and a device. */
+  readonly isFile: boolean;
+}
 
 /**
  * The operations on disk that a commit is made of. Tests hand in another one, because a real disk does not write short,
  * fail a sync or fill up when a test needs it.
  */
 export interface FileSystem {
-  /** Opens for reading and writing. Creates a missing file, with mode 0640, but not its folder. Gives the descriptor. */
+  /**
+   * Opens for reading and writing. Creates a missing file, with mode 0640, but not its folder. Gives the descriptor.
+   * Rejects for a symbolic link at `path`; links in the folders above are followed.
+   */
   open(path: string): Promise<number>;
   /** Opens for reading. Rejects when the file is missing. */
   openToRead(path: string): Promise<number>;
@@ -19,8 +33,18 @@ export interface FileSystem {
   /** Makes the names in a folder durable. */
   syncFolder(path: string): Promise<void>;
   truncate(path: string, length: number): Promise<void>;
-  /** Whether the descriptor's file still has a name. False once somebody deleted it. */
-  isLinked(fd: number): boolean;
+  /** `truncate`, by descriptor: for a file that may have lost its name. */
+  truncateOpen(fd: number, length: number): Promise<void>;
+  /** Deletes a file. */
+  remove(path: string): Promise<void>;
+  /** Deletes an empty folder. */
+  removeFolder(path: string): Promise<void>;
+  /** What is at `path` now; a symbolic link is not followed. Undefined when there is nothing. Blocks for a microsecond or two. */
+  statusAt(path: string): FileStatus | undefined;
+  /** The file behind a descriptor, whatever became of its name. */
+  statusOf(fd: number): FileStatus;
+  /** One byte; undefined beyond the end of the file. Blocks like `statusAt`: for a byte of a page that was just written. */
+  byteAt(fd: number, position: number): number | undefined;
   /** Reads into `target` from `position`, and gives the bytes read; they may be fewer, and are 0 at the end of the file. */
   read(fd: number, target: Buffer, position: number): Promise<number>;
   /** Length in bytes, undefined when there is no such file. */
@@ -41,8 +65,18 @@ function writeInThread(fd: number, buffers: readonly Buffer[], position: number)
   });
 }
 
+const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+/** O_NONBLOCK: a FIFO that somebody put at the path must not hold up a thread. It means nothing for a regular file. */
+const OPEN_FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
+
+function statusFrom(stats: fs.Stats): FileStatus {
+  return { dev: stats.dev, ino: stats.ino, size: stats.size, isFile: stats.isFile() };
+}
+
+const oneByte = Buffer.alloc(1);
+
 export const diskFileSystem: FileSystem = {
-  open: (path) => openAsync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o640),
+  open: (path) => openAsync(path, OPEN_FLAGS, 0o640),
   openToRead: (path) => openAsync(path, fs.constants.O_RDONLY),
   close: closeAsync,
   async write(fd, buffers, position) {
@@ -60,7 +94,20 @@ export const diskFileSystem: FileSystem = {
     }
   },
   truncate: promisify(fs.truncate),
-  isLinked: (fd) => fs.fstatSync(fd).nlink > 0,
+  truncateOpen: promisify(fs.ftruncate),
+  remove: promisify(fs.unlink),
+  removeFolder: promisify(fs.rmdir),
+  statusAt(path) {
+    try {
+      const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+      return stats === undefined ? undefined : statusFrom(stats);
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  },
+  statusOf: (fd) => statusFrom(fs.fstatSync(fd)),
+  byteAt: (fd, position) => (fs.readSync(fd, oneByte, 0, 1, position) === 1 ? oneByte[0] : undefined),
   async read(fd, target, position) {
     return (await readAsync(fd, target, 0, target.length, position)).bytesRead;
   },

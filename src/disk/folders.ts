@@ -17,6 +17,18 @@ export async function makeFolder(files: FileSystem, path: string, durable: boole
   for (const parent of parentsOfNew(target, first)) await files.syncFolder(parent);
 }
 
+/**
+ * Creates a folder with its parents and syncs nothing. Gives the folders that are new, the outermost first, and the
+ * folders that hold their names, for the caller to sync: once for many new folders in one.
+ */
+export async function createFolder(path: string): Promise<{ readonly made: string[]; readonly toSync: string[] }> {
+  const target = resolve(path);
+  const first = await fs.promises.mkdir(target, { recursive: true, mode: FOLDER_MODE });
+  if (first === undefined) return { made: [], toSync: [] };
+  const toSync = [...parentsOfNew(target, first)];
+  return { made: [...toSync.slice(0, -1).reverse(), target], toSync };
+}
+
 /** `makeFolder`, blocking. */
 export function makeFolderSync(path: string, durable: boolean): void {
   const target = resolve(path);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -7,6 +8,11 @@ export class DirectoryInUseError extends Error {
 }
 
 export interface DirectoryLock {
+  /**
+   * Takes the locks that could not be taken, and those whose files were deleted. Throws DirectoryInUseError when another
+   * process owns a folder, and any other error when a lock cannot be taken now.
+   */
+  complete(): void;
   release(): void;
 }
 
@@ -20,20 +26,42 @@ const FILE_NAME = '.logforge.lock';
  * stays empty.
  */
 export function lockDirectories(folders: readonly string[]): DirectoryLock {
-  const locks: DatabaseSync[] = [];
-  const release = (): void => {
-    for (const database of locks.splice(0)) database.close();
-  };
-  for (const folder of new Set(folders)) {
-    try {
-      locks.push(lockOne(join(folder, FILE_NAME)));
-    } catch (error) {
-      release();
-      if (isBusy(error)) throw new DirectoryInUseError(`another logforge process owns ${folder}`);
-      throw new Error(`cannot lock folder=${folder}`, { cause: error });
-    }
+  const lock = createDirectoryLock(folders);
+  try {
+    lock.complete();
+  } catch (error) {
+    lock.release();
+    throw error;
   }
-  return { release };
+  return lock;
+}
+
+/** The lock, with nothing locked before `complete`: for folders that may not exist yet, or cannot be written now. */
+export function createDirectoryLock(folders: readonly string[]): DirectoryLock {
+  const locks = new Map<string, DatabaseSync>();
+  return {
+    complete() {
+      let failure: unknown;
+      for (const folder of new Set(folders)) {
+        const path = join(folder, FILE_NAME);
+        if (locks.has(folder) && existsSync(path)) continue;
+        locks.get(folder)?.close();
+        locks.delete(folder);
+        try {
+          locks.set(folder, lockOne(path));
+        } catch (error) {
+          // The others are looked at too: a folder that another process owns is the worse news.
+          if (isBusy(error)) throw new DirectoryInUseError(`another logforge process owns ${folder}`);
+          failure ??= new Error(`cannot lock folder=${folder}`, { cause: error });
+        }
+      }
+      if (failure !== undefined) throw failure;
+    },
+    release() {
+      for (const database of locks.values()) database.close();
+      locks.clear();
+    },
+  };
 }
 
 function lockOne(path: string): DatabaseSync {

@@ -13,6 +13,13 @@ export function isFound(error: unknown): boolean {
   return codeOf(error) === 'EEXIST';
 }
 
-function codeOf(error: unknown): unknown {
+/** Whether an operation failed because the process, or the machine, has no file descriptor left. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+/** What an operation of Node.js says about its failure, such as `ENOENT`. */
+export function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -1,4 +1,15 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -38,6 +49,20 @@ describe('replacing a file', () => {
     replaceFileSync(path, ['new'], { durable: true });
     expect(readFileSync(path, 'utf8')).toBe('new');
     expect(existsSync(`${path}.tmp`)).toBe(false);
+  });
+
+  it.each([
+    ['a link to a file', (path: string) => symlinkSync(join(dir, 'theirs'), path)],
+    ['a link to nothing', (path: string) => symlinkSync(join(dir, 'none'), path)],
+    ['a folder', (path: string) => mkdirSync(path)],
+  ])('does not write through %s at the temporary name', (_what, put) => {
+    writeFileSync(join(dir, 'theirs'), 'theirs');
+    put(join(dir, 'file.tmp'));
+    replaceFileSync(join(dir, 'file'), ['new'], { durable: true });
+    expect(lstatSync(join(dir, 'file')).isFile()).toBe(true);
+    expect(readFileSync(join(dir, 'file'), 'utf8')).toBe('new');
+    expect(readFileSync(join(dir, 'theirs'), 'utf8')).toBe('theirs');
+    expect(readdirSync(dir).sort()).toEqual(['file', 'theirs']);
   });
 
   it('fails where there is no folder', () => {

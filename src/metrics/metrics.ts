@@ -135,6 +135,10 @@ function storageMetrics({ counter, gauge, histogram }: Make) {
       'Damage found in the state folder and the hour files, by the part that is damaged; no answered record was cut off',
       { kind: DAMAGE_KINDS },
     ),
+    filesChanged: counter(
+      'logforge_data_files_changed_total',
+      'Data files that another program changed while the service ran',
+    ),
     openFiles: gauge('logforge_open_hour_files', 'Hour files held open'),
     journalBytes: gauge('logforge_journal_bytes', 'Length of the commit journal'),
     idempotencyKeys: gauge('logforge_idempotency_keys', 'Idempotency keys remembered'),

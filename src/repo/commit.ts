@@ -1,44 +1,20 @@
-import type { FileSystem } from '../disk/file-system.ts';
-import { inParallel } from '../disk/in-parallel.ts';
-import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics/metrics.ts';
-import type { Clock } from '../model/clock.ts';
+import { isOutOfDescriptors } from '../disk/missing.ts';
 import type { Hour } from '../model/hour.ts';
-import { AppendFiles } from './append-files.ts';
-import type { DataFile, DataFiles } from './data-files.ts';
-import type { IdempotencyKeys } from './idempotency-keys.ts';
-import type { EntryMeta, FileNote } from './journal.ts';
-import { type Append, collectAppends, inlineData, keysOf, type Pending } from './pending.ts';
-import { type Recovered, restoreFromJournal } from './recovery.ts';
+import { type Adopted, Adoption } from './adoption.ts';
+import { AppendFiles, FileChangedError } from './append-files.ts';
+import type { CommitterOptions } from './committer-options.ts';
+import type { DataFile } from './data-files.ts';
+import type { EntryMeta } from './journal.ts';
+import { type Append, collectAppends, entryOf, inlineData, keysOf, type Pending } from './pending.ts';
+import { restoreFromJournal } from './recovery.ts';
 import { SegmentedJournal } from './segmented-journal.ts';
 import type { CommittedState } from './state.ts';
 import { UnsyncedFiles } from './unsynced-files.ts';
 
-export interface CommitterOptions {
-  readonly files: FileSystem;
-  readonly stateDir: string;
-  readonly dataFiles: DataFiles;
-  /** False for `storage.durability: os`: nothing is synced before the close. */
-  readonly durable: boolean;
-  readonly maxOpenFiles: number;
-  /** A journal segment is followed by another when it has grown beyond this. */
-  readonly segmentBytes: number;
-  /** See unsynced-files.ts. */
-  readonly syncEveryBytes: number;
-  /** A commit of up to `bytes` + `bytesPerFile` for each file goes into the journal entry itself. */
-  readonly inline: { readonly bytes: number; readonly bytesPerFile: number };
-  readonly keys: IdempotencyKeys;
-  readonly recovered: Recovered;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+type Appends = ReadonlyMap<DataFile, Append>;
 
-/**
- * A small commit takes one sync: its bytes go into the journal entry. A large one is not written twice: it is synced in
- * its own files, side by side. The more files, the more their syncs cost. Measured by bench/append.ts.
- */
-export const INLINE = { bytes: 256 * 1024, bytesPerFile: 32 * 1024 };
+/** A commit begins again when another program changes its files meanwhile, or when descriptors are short. */
+const MAX_ATTEMPTS = 3;
 
 /**
  * Makes groups of batches durable. The caller commits one group at a time. A group is stored whole, or not at all and
@@ -56,6 +32,7 @@ export class Committer {
   readonly #touched = new Set<DataFile>();
   /** Files that a failed commit left longer than committed and that could not be cut back yet. */
   readonly #uncut = new Set<DataFile>();
+  readonly #adoption: Adoption;
   readonly #journal: SegmentedJournal;
   /** The aggregator's cursors that advanced and are not in the journal yet. */
   #summaryCursors: (readonly [Hour, number])[] = [];
@@ -68,7 +45,13 @@ export class Committer {
     this.#data = new AppendFiles({
       files: options.files,
       maxOpen: options.maxOpenFiles,
-      durable: options.durable,
+    });
+    this.#adoption = new Adoption({
+      ...options,
+      state: this.#state,
+      data: this.#data,
+      unsynced: this.#unsynced,
+      uncut: this.#uncut,
     });
   }
 
@@ -78,7 +61,7 @@ export class Committer {
     const snapshot = state.snapshot(() => true);
     const journal = await SegmentedJournal.open(
       { ...options, sequence },
-      { number: nextSegment, snapshot, old: segments },
+      { number: nextSegment, snapshot, old: segments, notReady: options.opening.failure },
     );
     state.apply({ seq: snapshot.seq });
     return new Committer(options, journal);
@@ -86,6 +69,16 @@ export class Committer {
 
   get journalBytes(): number {
     return this.#journal.length;
+  }
+
+  /** False after another program deleted or replaced the state folder, or before the first segment could be made. */
+  get isJournalInPlace(): boolean {
+    return this.#journal.isInPlace();
+  }
+
+  /** Why the first segment could not be made at the start. */
+  get startFailure(): unknown {
+    return this.#journal.startFailure;
   }
 
   get openFiles(): number {
@@ -104,10 +97,9 @@ export class Committer {
   async commit(group: readonly Pending[]): Promise<void> {
     const started = performance.now();
     const { metrics } = this.#options;
-    await this.#prepareJournal();
     const appends = collectAppends(group, this.#options.dataFiles);
-    await this.#adoptUnknown(appends);
-    const bytes = await this.#store(group, appends);
+    let bytes: number | undefined;
+    for (let attempt = 1; bytes === undefined; attempt++) bytes = await this.#attempt(group, appends, attempt);
     for (const { note } of group) for (const key of keysOf(note)) this.#options.keys.remember(key);
     await this.#data.trim();
     metrics.storedBytes.inc(bytes);
@@ -115,61 +107,107 @@ export class Committer {
     metrics.commitDuration.observe((performance.now() - started) / 1000);
   }
 
-  /** Writes an entry without news, which shows that storage can be written. */
-  async probe(): Promise<void> {
-    await this.#prepareJournal();
-    await this.#appendEntry({ seq: this.#state.nextSeq }, []);
+  /** Undefined when the commit must begin again, on the files as they are now. */
+  async #attempt(group: readonly Pending[], appends: Appends, attempt: number): Promise<number | undefined> {
+    let adopted: Adopted | undefined;
+    try {
+      await this.#prepareJournal();
+      adopted = await this.#adoptUnknown(appends);
+      return await this.#store(group, appends);
+    } catch (error) {
+      if (adopted !== undefined) await this.#adoption.undo(adopted);
+      const mayWork = error instanceof FileChangedError || isOutOfDescriptors(error);
+      if (!mayWork || attempt === MAX_ATTEMPTS) throw error;
+      return undefined;
+    }
   }
 
-  /** Syncs all and leaves one small segment, so that the next start has nothing to do. */
+  /** Writes an entry without news, which shows that storage can be written. */
+  async probe(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#prepareJournal();
+        await this.#appendEntry({ seq: this.#state.nextSeq }, []);
+        return;
+      } catch (error) {
+        if (!(error instanceof FileChangedError) || attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Syncs all and leaves one small segment, so that the next start has nothing to do. On a full disk it leaves the old ones. */
   async close(): Promise<void> {
     await this.#unsynced.idle();
-    await this.#rotate({ durable: true });
-    await this.#data.closeAll();
-    await this.#journal.close();
+    try {
+      await this.#options.opening.finish();
+      await this.#rotate({ durable: true });
+    } catch (err) {
+      await this.#closeWithoutRotation(err);
+    } finally {
+      await this.#data.closeAll();
+      await this.#journal.close();
+    }
+  }
+
+  /** The journal has all that was answered, if it is where a start finds it. If not, the files must have it. */
+  async #closeWithoutRotation(cause: unknown): Promise<void> {
+    const { log, durable, stateDir } = this.#options;
+    const isKept = this.#journal.isInPlace();
+    try {
+      if (!durable || !isKept) await this.#unsynced.sync(this.#unsynced.list);
+    } catch (error) {
+      if (!isKept)
+        throw new Error(`cannot sync at the stop; answered records may be lost stateDir=${stateDir}`, { cause: error });
+    }
+    log.warn('cannot begin a new journal segment at the stop; the next start reads the present one', {
+      stateDir,
+      err: cause,
+    });
   }
 
   async #prepareJournal(): Promise<void> {
+    const { opening, log, stateDir, durable } = this.#options;
+    if (opening.failure !== undefined) await opening.finish();
     await this.#restoreIfNeeded();
-    if (this.#journal.isRotationDue) await this.#rotate({ durable: this.#options.durable });
+    if (!this.#journal.isRotationDue) return;
+    const wasInPlace = this.#journal.isInPlace();
+    await this.#rotate({ durable });
+    if (wasInPlace) return;
+    opening.relock();
+    log.error('the commit journal was deleted or moved while the service ran; a new one has begun', { stateDir });
   }
 
   /**
    * Stores the present length of files that the journal does not know, before the first byte goes to them. Without it,
    * a start could not tell which bytes an unfinished commit left there.
    */
-  async #adoptUnknown(appends: ReadonlyMap<DataFile, Append>): Promise<void> {
-    const adopted: FileNote[] = [];
-    for (const file of appends.keys()) {
-      const committed = this.#state.length(file);
-      if (committed !== undefined) {
-        if (await this.#data.isAsCommitted(file, committed)) {
-          this.#uncut.delete(file);
-          continue;
-        }
-        const { log } = this.#options;
-        log.error('a data file was deleted or shortened while the service ran', { file: file.path, committed });
-        this.#state.forget(file);
-        this.#unsynced.delete(file);
-      }
-      adopted.push([file, await this.#data.adopt(file), 0]);
+  async #adoptUnknown(appends: Appends): Promise<Adopted | undefined> {
+    const adopted = await this.#adoption.adopt(appends.keys());
+    if (adopted === undefined) return undefined;
+    try {
+      await this.#appendEntry({ seq: this.#state.nextSeq, files: adopted.notes }, []);
+    } catch (error) {
+      await this.#adoption.undo(adopted);
+      throw error;
     }
-    if (adopted.length > 0) await this.#appendEntry({ seq: this.#state.nextSeq, files: adopted }, []);
+    return adopted;
   }
 
-  async #store(group: readonly Pending[], appends: ReadonlyMap<DataFile, Append>): Promise<number> {
+  async #store(group: readonly Pending[], appends: Appends): Promise<number> {
     const { durable, metrics, inline: limits } = this.#options;
     let bytes = 0;
     for (const append of appends.values()) bytes += append.bytes;
     const inline = durable && bytes <= limits.bytes + appends.size * limits.bytesPerFile;
     try {
-      await inParallel(appends, ([file, append]) => this.#data.write(file, append.buffers, this.#committed(file)));
+      const positionOf = (file: DataFile): number => this.#committed(file);
+      const syncMs = await this.#data.writeAll(appends, { positionOf, sync: durable && !inline });
       const written = performance.now();
-      if (durable && !inline) await inParallel(appends.keys(), (file) => this.#data.sync(file));
-      await this.#appendEntry(this.#entry(group, appends, inline), inline ? inlineData(appends) : []);
-      metrics.syncDuration.observe((performance.now() - written) / 1000);
+      const entry = entryOf(group, { seq: this.#state.nextSeq, appends, positionOf, inline });
+      const isInPlace = (): void => this.#checkInPlace(appends);
+      await this.#appendEntry(entry, inline ? inlineData(appends) : [], isInPlace);
+      metrics.syncDuration.observe((performance.now() - written + syncMs) / 1000);
     } catch (error) {
-      await this.#rollBack([...appends.keys()]);
+      await this.#rollBack(appends);
       throw error;
     }
     for (const file of appends.keys()) {
@@ -180,26 +218,19 @@ export class Committer {
     return bytes;
   }
 
-  #entry(group: readonly Pending[], appends: ReadonlyMap<DataFile, Append>, inline: boolean): EntryMeta {
-    const files: FileNote[] = [];
-    for (const [file, { bytes }] of appends) files.push([file, this.#committed(file) + bytes, inline ? bytes : 0]);
-    const notes = group.map((pending) => pending.note);
-    const keys = notes.flatMap(keysOf);
-    const offsets = notes.flatMap((note) => note.offsets ?? []);
-    const batchIds = notes.flatMap((note) => note.batchIds ?? []);
-    return {
-      seq: this.#state.nextSeq,
-      files,
-      ...(keys.length > 0 && { keys }),
-      ...(offsets.length > 0 && { offsets }),
-      ...(batchIds.length > 0 && { batchIds }),
-    };
+  /** Between the last sync and the answer: what is answered must stand where its readers look for it. */
+  #checkInPlace(appends: Appends): void {
+    for (const [file, { bytes }] of appends) {
+      if (this.#data.holds(file, this.#committed(file) + bytes)) continue;
+      throw new FileChangedError(`another program changed the data file while it was written file=${file.path}`);
+    }
   }
 
-  async #appendEntry(meta: EntryMeta, data: readonly Buffer[]): Promise<void> {
+  /** `check` runs when the entry is durable. When it throws, the entry does not count. */
+  async #appendEntry(meta: EntryMeta, data: readonly Buffer[], check?: () => void): Promise<void> {
     const summarised = this.#summaryCursors.filter(([hour]) => !this.#state.isChanged(hour));
     const whole = summarised.length > 0 ? { ...meta, summarised } : meta;
-    await this.#journal.append(whole, data);
+    await this.#journal.append(whole, data, check);
     this.#summaryCursors = [];
     this.#state.apply(whole);
   }
@@ -211,26 +242,30 @@ export class Committer {
   }
 
   /** Back to the committed length, on new descriptors: one that failed to sync must not be synced again. */
-  async #rollBack(touched: readonly DataFile[]): Promise<void> {
-    const { files, log, durable } = this.#options;
-    for (const file of touched) {
-      await this.#data.drop(file);
-      await files.truncate(file.path, this.#committed(file)).catch((err: unknown) => {
+  async #rollBack(appends: Appends): Promise<void> {
+    const { log, durable } = this.#options;
+    for (const [file, { bytes }] of appends) {
+      await this.#data.cutBack(file, this.#committed(file), bytes).catch((err: unknown) => {
         this.#uncut.add(file);
         const message = 'cannot cut a file back to its committed length; the next commit tries again';
         log.warn(message, { file: file.path, err });
       });
+      if (durable && this.#unsynced.has(file)) this.#unsynced.needsRestore = true;
     }
-    if (durable && touched.some((file) => this.#unsynced.has(file))) this.#unsynced.needsRestore = true;
   }
 
   /** After a failed sync the kernel may have dropped bytes that were written. Writes them again from the journal. */
   async #restoreIfNeeded(): Promise<void> {
-    if (!this.#unsynced.needsRestore) return;
+    // A journal that is not ours any more restores nothing. The next rotation begins one from what the files have.
+    if (!this.#unsynced.needsRestore || !this.#journal.isInPlace()) return;
     const { files, stateDir, dataFiles } = this.#options;
-    const { list } = this.#unsynced;
-    for (const file of list) await this.#data.drop(file);
-    const committed = new Map(list.map((file) => [file, this.#state.length(file) ?? 0]));
+    const committed = new Map<DataFile, number>();
+    for (const file of this.#unsynced.list) {
+      await this.#data.drop(file);
+      const length = this.#state.length(file) ?? 0;
+      // Not into a file that another program put there.
+      if (this.#data.holds(file, length)) committed.set(file, length);
+    }
     await restoreFromJournal({ files, stateDir, dataFiles, committed });
     this.#unsynced.needsRestore = false;
   }
@@ -247,8 +282,10 @@ export class Committer {
     const keep = [this.#touched, changed, this.#uncut];
     const snapshot = this.#state.snapshot((file) => this.#data.isOpen(file) || keep.some((set) => set.has(file)));
     const unsynced = durable ? this.#unsynced.list : [];
+    const isLost = !this.#journal.isInPlace();
     const release = (): Promise<void> => {
       this.#unsynced.clear();
+      if (isLost) this.#unsynced.needsRestore = false;
       return this.#unsynced.sync(unsynced);
     };
     await this.#journal.rotate({ snapshot, durable, release });

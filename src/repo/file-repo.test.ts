@@ -252,7 +252,7 @@ describe('faults', () => {
     fs.rmSync(join(dir, 'logs', '2025-11-22'), { recursive: true });
     await repo.append(batchOf('b'));
     expect(HOURS.map(read)).toEqual([['b'], ['b'], ['a', 'b']]);
-    expect(logged).toContain('error a data file was deleted or shortened while the service ran');
+    expect(logged).toContain('error another program changed a data file; it is taken as it is');
     await repo.close();
   });
 });

@@ -3,20 +3,20 @@ import { access, constants, statfs } from 'node:fs/promises';
 import { DamageReport, type DamageReportOptions } from '../disk/damage-report.ts';
 import { describeDamage } from '../disk/damaged-files.ts';
 import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
-import { makeFolder } from '../disk/folders.ts';
 import { GroupCommit, nextTurn } from '../disk/group-commit.ts';
-import { type DirectoryLock, lockDirectories } from '../disk/lock.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { countBytes } from '../model/chunk.ts';
 import { type Clock, elapsedClock, systemClock } from '../model/clock.ts';
 import { type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
-import { Committer, INLINE } from './commit.ts';
+import { Committer } from './commit.ts';
+import { INLINE } from './committer-options.ts';
 import { DataFiles } from './data-files.ts';
 import { IdempotencyKeys, type IdempotencyLimits } from './idempotency-keys.ts';
+import { Opening } from './opening.ts';
 import type { Pending } from './pending.ts';
-import { recover } from './recovery.ts';
+import { nothingToRecover, recover } from './recovery.ts';
 import type { CommittedHour, Repo } from './repo.ts';
 import type { CommittedState } from './state.ts';
 import { SYNC_EVERY_BYTES } from './unsynced-files.ts';
@@ -25,6 +25,8 @@ export interface FileRepoOptions {
   readonly logsDir: string;
   readonly dlqDir: string;
   readonly stateDir: string;
+  /** Further folders that this process alone writes: made and locked like the others. */
+  readonly alsoOwn?: readonly string[];
   readonly durability: 'disk' | 'os';
   readonly idempotency: IdempotencyLimits;
   /** A batch that has waited longer than this for its commit to begin is refused: its client has given up by then. */
@@ -50,32 +52,35 @@ export interface FileRepoOptions {
 const MAX_COMMIT_BYTES = 32 * 1024 * 1024;
 const RETRY_AFTER_SECONDS = 5;
 const MIN_FREE_BYTES = 1024 * 1024;
+/** A commit may need a file for each of a few new hours, and the journal needs one for its next segment. */
+const MIN_FREE_INODES = 16;
 
-/** Recovers what the last run left and owns the folders until `close`. DirectoryInUseError when another process does. */
+/**
+ * Recovers what the last run left and owns the folders until `close`. DirectoryInUseError when another process does. On
+ * a disk that cannot be written it opens nevertheless: what was stored can be read, batches are refused, and it tries
+ * again with each of them.
+ */
 export async function openRepo(options: FileRepoOptions): Promise<Repo> {
-  const { logsDir, dlqDir, stateDir, log, metrics, clock = systemClock, files = diskFileSystem } = options;
+  const { logsDir, dlqDir, stateDir, alsoOwn = [], log, metrics, clock = systemClock } = options;
+  const { files = diskFileSystem } = options;
   const elapsed = options.elapsed ?? (clock === systemClock ? elapsedClock : clock);
   const durable = options.durability === 'disk';
-  for (const folder of [logsDir, dlqDir, stateDir]) await makeFolder(files, folder, durable);
-  const lock = lockDirectories([stateDir, logsDir, dlqDir]);
+  const opening = await Opening.begin({ files, folders: [stateDir, logsDir, dlqDir, ...alsoOwn], durable, log });
   try {
     const dataFiles = new DataFiles({ logsDir, dlqDir });
     const keys = new IdempotencyKeys(options.idempotency, { clock, elapsed });
-    const damagedKeys = await keys.load(stateDir);
+    const isNew = statSync(stateDir, { throwIfNoEntry: false })?.isDirectory() !== true;
+    const damagedKeys = isNew ? [] : await keys.load(stateDir);
     const count: DamageReportOptions['count'] = (kind, places) => metrics.storageDamage.labels(kind).inc(places);
     const report = new DamageReport({ stateDir, count, clock, log });
     const maxCommitBytes = Math.max(MAX_COMMIT_BYTES, options.maxBatchBytes ?? 0);
     const found = { stateDir, logsDir, dataFiles, keys, damagedKeys };
-    const recovered = await recover({
-      files,
-      ...found,
-      durable,
-      maxCommitBytes,
-      report,
-      log,
-      beginsGenerations: options.beginsGenerations ?? false,
-    });
+    const beginsGenerations = options.beginsGenerations ?? false;
+    const recovered = isNew
+      ? nothingToRecover({ files, logsDir, log })
+      : await recover({ files, ...found, durable, maxCommitBytes, report, log, beginsGenerations });
     keys.begin(log);
+    await opening.afterwards('restore the data files', recovered.mend);
     const committer = await Committer.open({
       files,
       stateDir,
@@ -87,13 +92,17 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
       syncEveryBytes: options.syncEveryBytes ?? SYNC_EVERY_BYTES,
       keys,
       recovered,
+      opening,
       metrics,
       clock,
       log,
     });
-    return new FileRepo({ options, committer, dataFiles, keys, state: recovered.state, lock });
+    const failure = opening.failure ?? committer.startFailure;
+    if (failure !== undefined)
+      log.error('the storage cannot be written; batches are refused until it can', { stateDir, err: failure });
+    return new FileRepo({ options, committer, dataFiles, keys, state: recovered.state, opening, failure });
   } catch (error) {
-    lock.release();
+    opening.release();
     throw error;
   }
 }
@@ -111,7 +120,7 @@ class FileRepo implements Repo {
   readonly #dataFiles: DataFiles;
   readonly #keys: IdempotencyKeys;
   readonly #state: CommittedState;
-  readonly #lock: DirectoryLock;
+  readonly #opening: Opening;
   readonly #receipt: Receipt;
   readonly #commits: GroupCommit<Waiting>;
   #probe: Promise<void> | undefined;
@@ -124,14 +133,16 @@ class FileRepo implements Repo {
     readonly dataFiles: DataFiles;
     readonly keys: IdempotencyKeys;
     readonly state: CommittedState;
-    readonly lock: DirectoryLock;
+    readonly opening: Opening;
+    readonly failure: unknown;
   }) {
     this.#options = parts.options;
     this.#committer = parts.committer;
     this.#dataFiles = parts.dataFiles;
     this.#keys = parts.keys;
     this.#state = parts.state;
-    this.#lock = parts.lock;
+    this.#opening = parts.opening;
+    this.#lastFailure = parts.failure;
     this.#receipt = { durability: parts.options.durability satisfies Durability };
     this.#commits = new GroupCommit({
       limits: [{ weigh: ({ bytes }) => bytes, max: () => MAX_COMMIT_BYTES }],
@@ -189,10 +200,14 @@ class FileRepo implements Repo {
   async checkWritable(): Promise<void> {
     if (this.#closed !== undefined) throw new Error('storage is closing');
     const { logsDir, stateDir, dlqDir } = this.#options;
+    // Before the folders: the probe makes a state folder again that was deleted.
+    if (!this.#committer.isJournalInPlace) await this.#probeStorage();
     for (const folder of [logsDir, stateDir, dlqDir]) {
       await access(folder, constants.W_OK);
-      const { bavail, bsize } = await statfs(folder);
+      const { bavail, bsize, files, ffree } = await statfs(folder);
       if (bavail * bsize < MIN_FREE_BYTES) throw new Error(`disk is full: ${bavail * bsize} bytes free in ${folder}`);
+      // Some file systems have no fixed number of inodes and say 0.
+      if (files > 0 && ffree < MIN_FREE_INODES) throw new Error(`disk is full: ${ffree} inodes free in ${folder}`);
     }
     if (this.#lastFailure !== undefined) await this.#probeStorage();
   }
@@ -212,7 +227,7 @@ class FileRepo implements Repo {
     try {
       await this.#committer.close();
     } finally {
-      this.#lock.release();
+      this.#opening.release();
     }
   }
 

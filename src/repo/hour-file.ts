@@ -16,13 +16,19 @@ export interface HourFile {
 export function openHourFile(path: string): HourFile | undefined {
   let fd: number;
   try {
-    fd = fs.openSync(path, 'r');
+    // O_NONBLOCK: a FIFO that somebody put there must not hold up the thread.
+    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw new Error(`cannot open hour file path=${path}`, { cause: error });
   }
+  const stats = fs.fstatSync(fd);
+  if (!stats.isFile()) {
+    fs.closeSync(fd);
+    throw new Error(`cannot read hour file path=${path}: it is not a regular file; move it away`);
+  }
   return {
-    size: fs.fstatSync(fd).size,
+    size: stats.size,
     read: (target, offset, length, position) => fs.readSync(fd, target, offset, length, position),
     close: () => fs.closeSync(fd),
   };

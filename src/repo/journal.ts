@@ -1,7 +1,7 @@
-import { unlink } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { type FileStatus, type FileSystem, writeFully } from '../disk/file-system.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
 import { type EncodedEntry, encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
@@ -155,7 +155,7 @@ export function seedAt(segment: number, position: number): number {
 
 /** Deletes retired segments, oldest first, so that a crash always leaves the newest ones. */
 export async function removeSegments(segments: readonly { readonly path: string }[]): Promise<void> {
-  for (const segment of segments) await unlink(segment.path);
+  for (const segment of segments) await rm(segment.path, { force: true });
 }
 
 /** The numbers of the segments in a state folder, in ascending order. */
@@ -174,7 +174,10 @@ export class JournalWriter {
   readonly #files: FileSystem;
   readonly #durable: boolean;
   readonly #fd: number;
+  readonly #identity: FileStatus;
   #length: number;
+  /** Where the newest entry begins. */
+  #newest = MAGIC.length;
   /** Length in bytes up to which the file was written, zeros included. */
   #ahead: number;
 
@@ -184,6 +187,7 @@ export class JournalWriter {
     this.number = options.number;
     this.path = options.path;
     this.#fd = options.fd;
+    this.#identity = options.files.statusOf(options.fd);
     this.#length = 0;
     this.#ahead = 0;
   }
@@ -240,6 +244,7 @@ export class JournalWriter {
       await this.#files.truncate(this.path, this.#length).catch(() => undefined);
       throw error;
     }
+    this.#newest = this.#length;
     this.#length += bytes;
   }
 
@@ -254,6 +259,19 @@ export class JournalWriter {
     } catch {
       // A full disk may still have room for entries.
     }
+  }
+
+  /** Whether the segment is still the file at its path, with all that was written: a start reads what is there. */
+  isInPlace(): boolean {
+    const found = this.#files.statusAt(this.path);
+    if (found === undefined || !this.isFile(found) || found.size < this.#length) return false;
+    // No entry, and not the magic, ends in a zero: one before the newest entry is the hole of a file that was emptied.
+    return (this.#files.byteAt(this.#fd, this.#newest - 1) ?? 0) !== 0;
+  }
+
+  /** Whether it is the file that is written here. */
+  isFile({ dev, ino }: Pick<FileStatus, 'dev' | 'ino'>): boolean {
+    return dev === this.#identity.dev && ino === this.#identity.ino;
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import { addPiece, type Batch, type Pieces } from '../model/chunk.ts';
 import type { CommitNote, IdempotencyNote } from '../model/deliver.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
+import type { EntryMeta, FileNote } from './journal.ts';
 
 /** A batch that waits to be committed. */
 export interface Pending {
@@ -26,6 +27,36 @@ export function collectAppends(group: readonly Pending[], dataFiles: DataFiles):
 /** The idempotency keys that a note brings. */
 export function keysOf(note: CommitNote): readonly IdempotencyNote[] {
   return note.idempotency === undefined ? (note.keys ?? []) : [note.idempotency, ...(note.keys ?? [])];
+}
+
+/** The journal entry of a group that writes each file at its position. `inline`: with the bytes themselves. */
+export function entryOf(
+  group: readonly Pending[],
+  {
+    seq,
+    appends,
+    positionOf,
+    inline,
+  }: {
+    readonly seq: number;
+    readonly appends: ReadonlyMap<DataFile, Append>;
+    readonly positionOf: (file: DataFile) => number;
+    readonly inline: boolean;
+  },
+): EntryMeta {
+  const files: FileNote[] = [];
+  for (const [file, { bytes }] of appends) files.push([file, positionOf(file) + bytes, inline ? bytes : 0]);
+  const notes = group.map((pending) => pending.note);
+  const keys = notes.flatMap(keysOf);
+  const offsets = notes.flatMap((note) => note.offsets ?? []);
+  const batchIds = notes.flatMap((note) => note.batchIds ?? []);
+  return {
+    seq,
+    files,
+    ...(keys.length > 0 && { keys }),
+    ...(offsets.length > 0 && { offsets }),
+    ...(batchIds.length > 0 && { batchIds }),
+  };
 }
 
 /** The bytes of all files in the order of the journal entry's `files`. */

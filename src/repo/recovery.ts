@@ -7,7 +7,7 @@ import { listHours } from './hour-file.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import { type Entry, readSegments, type Segment } from './journal-reader.ts';
 import { mendKeyFile } from './mend-keys.ts';
-import { inlineWrites, restore } from './restore.ts';
+import { type InlineWrite, inlineWrites, restore } from './restore.ts';
 import { SequenceFile } from './sequence-file.ts';
 import { CommittedState } from './state.ts';
 import { keepWholeLines } from './whole-lines.ts';
@@ -18,6 +18,8 @@ export interface Recovered {
   readonly segments: readonly Segment[];
   readonly nextSegment: number;
   readonly sequence: SequenceFile;
+  /** Makes the data files as the journal says. To be run before the first commit; to run it twice changes nothing. */
+  readonly mend: () => Promise<void>;
 }
 
 export interface RecoveryOptions {
@@ -37,10 +39,18 @@ export interface RecoveryOptions {
   readonly beginsGenerations?: boolean;
 }
 
+/** A state folder that is not there yet. */
+export function nothingToRecover(options: Pick<RecoveryOptions, 'files' | 'logsDir' | 'log'>): Recovered {
+  const state = new CommittedState();
+  const sequence = new SequenceFile(options);
+  nameStore(state, sequence, []);
+  return { state, segments: [], nextSegment: 1, sequence, mend: async () => {} };
+}
+
 /**
- * Makes the data files as the journal says: writes bytes again that only the journal has, cuts a file off at its
- * committed length, and reports a file that is shorter. The cost depends on the files that the last segments name, not
- * on history. To run it twice changes nothing.
+ * Reads the journal. A disk may be full or read-only at a start, so only damage is written down here, where that can be. `mend` makes
+ * the data files as the journal says: writes bytes again that only the journal has, cuts a file off at its committed length, and reports
+ * a file that is shorter. The cost depends on the files that the last segments name, not on history.
  *
  * When the journal lost entries, it cannot say how long a file is. Then no whole line is cut off: it may have been answered.
  */
@@ -56,7 +66,6 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     corrected: 'an entry of a file of idempotency keys was damaged and could be corrected; nothing is lost',
     unreadable: 'a file of idempotency keys is damaged; repeats of some batches will be stored again',
   });
-  if (areKeysKept) for (const { path } of damagedKeys) mendKeyFile(path);
   const torn = segments.reduce((bytes, segment) => bytes + segment.tornBytes, 0);
   if (torn > 0)
     log.info('the commit journal ends in an unfinished entry, which was never acknowledged', { stateDir, bytes: torn });
@@ -68,13 +77,17 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     for (const note of meta.keys ?? []) keys.remember(note);
   }
   const isIncomplete = await findLoss({ ...options, segments, entries, state, sequence });
-  await restoreFiles({ ...options, state, entries, isIncomplete });
-  if (isIncomplete) await keepUnknownHours(options, state);
   nameStore(state, sequence, segments);
   if (options.beginsGenerations === true) {
     for (const hour of await listHours(logsDir)) state.beginGeneration(dataFiles.ofHour(hour));
   }
-  return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1, sequence };
+  const restored = new Set<DataFile>();
+  const mend = async (): Promise<void> => {
+    if (areKeysKept) for (const { path } of damagedKeys) mendKeyFile(path);
+    await restoreFiles({ ...options, state, entries, isIncomplete, restored });
+    if (isIncomplete) await keepUnknownHours(options, state);
+  };
+  return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1, sequence, mend };
 }
 
 /** The entries that count, in order. An entry whose `seq` a later segment starts with, or goes beyond, was given up. */
@@ -134,41 +147,49 @@ async function restoreFiles(
     readonly state: CommittedState;
     readonly entries: readonly Entry[];
     readonly isIncomplete: boolean;
+    /** Files that an earlier run has restored. */
+    readonly restored: Set<DataFile>;
   },
 ): Promise<void> {
-  const { files, durable, log, report, state, entries, isIncomplete } = options;
+  const { state, entries, restored } = options;
   const inline = inlineWrites(entries);
   for (const [file, journalLength] of [...state.files()]) {
-    const { path } = file;
-    const writes = inline.get(file) ?? [];
-    const restored = await restore({
-      files,
-      path,
-      writes,
-      committed: journalLength,
-      durable,
-      closesGaps: isIncomplete,
+    if (restored.has(file)) continue;
+    await restoreFile({ ...options, file, journalLength, writes: inline.get(file) ?? [] }).catch((cause: unknown) => {
+      throw new Error(`cannot restore file=${file.path}`, { cause });
     });
-    const { size } = restored;
-    const committed = journalLength - restored.gap;
-    if (size > committed && isIncomplete) {
-      state.setLength(file, await keepWholeLines({ files, path, from: committed, size, report }));
-      state.beginGeneration(file);
-    } else if (size > committed) {
-      await files.truncate(path, committed);
-      log.info('cut off bytes that were not committed', { file: path, committed, bytes: size - committed });
-    } else if (size < committed) {
-      log.error('a data file is shorter than committed: somebody shortened or deleted it', {
-        file: path,
-        committed,
-        size,
-      });
-      state.forget(file);
-      state.beginGeneration(file);
-    } else if (restored.gap > 0) {
-      state.setLength(file, size);
-      state.beginGeneration(file);
-    }
+    restored.add(file);
+  }
+}
+
+async function restoreFile(
+  options: RecoveryOptions & {
+    readonly state: CommittedState;
+    readonly isIncomplete: boolean;
+    readonly file: DataFile;
+    readonly journalLength: number;
+    readonly writes: readonly InlineWrite[];
+  },
+): Promise<void> {
+  const { files, durable, log, report, state, isIncomplete, file, journalLength, writes } = options;
+  const { path } = file;
+  const closesGaps = isIncomplete;
+  const { size, gap } = await restore({ files, path, writes, committed: journalLength, durable, closesGaps });
+  const committed = journalLength - gap;
+  if (size > committed && isIncomplete) {
+    state.setLength(file, await keepWholeLines({ files, path, from: committed, size, report }));
+    state.beginGeneration(file);
+  } else if (size > committed) {
+    await files.truncate(path, committed);
+    log.info('cut off bytes that were not committed', { file: path, committed, bytes: size - committed });
+  } else if (size < committed) {
+    const message = 'a data file is shorter than committed: somebody shortened or deleted it';
+    log.error(message, { file: path, committed, size });
+    state.forget(file);
+    state.beginGeneration(file);
+  } else if (gap > 0) {
+    state.setLength(file, size);
+    state.beginGeneration(file);
   }
 }
 
@@ -213,6 +234,8 @@ export async function restoreFromJournal(options: {
   const { files, stateDir, dataFiles, committed } = options;
   const writes = inlineWrites(liveEntries(await readSegments(stateDir, dataFiles)));
   for (const [file, length] of committed) {
-    await restore({ files, path: file.path, writes: writes.get(file) ?? [], committed: length, durable: true });
+    // The newest entry may have been given up: what it would add is not committed.
+    const committedWrites = writes.get(file)?.filter(({ end }) => end <= length) ?? [];
+    await restore({ files, path: file.path, writes: committedWrites, committed: length, durable: true });
   }
 }

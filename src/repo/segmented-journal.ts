@@ -1,7 +1,9 @@
 import type { FileSystem } from '../disk/file-system.ts';
+import { makeFolder } from '../disk/folders.ts';
 import type { Log } from '../log.ts';
+import { FileChangedError } from './append-files.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
-import { type EntryMeta, JournalWriter, removeSegments } from './journal.ts';
+import { type EntryMeta, JournalWriter, listSegments, removeSegments, segmentPath } from './journal.ts';
 import type { SequenceFile } from './sequence-file.ts';
 
 export interface SegmentedJournalOptions {
@@ -30,59 +32,98 @@ interface Rotation {
  */
 export class SegmentedJournal {
   readonly #options: SegmentedJournalOptions;
-  readonly #store: string;
-  #current: JournalWriter;
+  /** Undefined until the first segment could be made. */
+  #current: JournalWriter | undefined;
+  #nextNumber: number;
+  /** The number of a segment that could not be begun and may have left a file. */
+  #attempted: number | undefined;
   #old: { readonly path: string }[];
   #retirement: Promise<void> | undefined;
   #failed = false;
+  #startFailure: unknown;
+  /** The name of the store, as the newest snapshot has it. */
+  #store = '';
 
   private constructor(
     options: SegmentedJournalOptions,
-    parts: { store: string; current: JournalWriter; old: readonly { readonly path: string }[] },
+    parts: { nextNumber: number; old: readonly { readonly path: string }[] },
   ) {
     this.#options = options;
-    this.#store = parts.store;
-    this.#current = parts.current;
+    this.#nextNumber = parts.nextNumber;
     this.#old = [...parts.old];
   }
 
-  /** Begins segment `number` after those that a start has read, and retires them: the data files are as they say. */
+  /**
+   * Begins segment `number` after those that a start has read, and retires them: the data files are as they say. On a
+   * disk that cannot be written they stay, and a rotation is due: `startFailure` says why.
+   */
   static async open(
     options: SegmentedJournalOptions,
     start: {
       readonly number: number;
       readonly snapshot: EntryMeta;
       readonly old: readonly { readonly path: string }[];
+      /** Why the data files are not as the segments say yet. Then no segment begins, and none is retired. */
+      readonly notReady?: unknown;
     },
   ): Promise<SegmentedJournal> {
-    const { files, stateDir, durable, sequence } = options;
+    const { files, stateDir, durable } = options;
     const { number, snapshot, old } = start;
-    const { store = '', seq } = snapshot;
-    const current = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
-    await sequence.save(store, seq);
-    const journal = new SegmentedJournal(options, { store, current, old });
-    await journal.#retire(number - 1, async () => undefined);
+    const journal = new SegmentedJournal(options, { nextNumber: number, old });
+    try {
+      if (start.notReady !== undefined) throw start.notReady;
+      journal.#attempted = number;
+      journal.#current = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
+      journal.#nextNumber++;
+      await journal.#saveSequence(snapshot);
+      await journal.#retire(number - 1, async () => undefined);
+    } catch (error) {
+      journal.#startFailure = error;
+    }
     return journal;
+  }
+
+  /** Why the start made no segment; undefined when it did. */
+  get startFailure(): unknown {
+    return this.#startFailure;
   }
 
   /** Length in bytes of the segment being written. */
   get length(): number {
-    return this.#current.length;
+    return this.#current?.length ?? 0;
   }
 
   /** Whether a new segment must, or should, begin before the next entry. */
   get isRotationDue(): boolean {
-    return this.#failed || (this.length > this.#options.segmentBytes && this.#retirement === undefined);
+    return (
+      this.#current === undefined ||
+      this.#failed ||
+      (this.length > this.#options.segmentBytes && this.#retirement === undefined)
+    );
   }
 
-  /** Resolves once the entry is durable. When it rejects, the entry does not count, and a rotation is due. */
-  async append(meta: EntryMeta, data: readonly Buffer[]): Promise<void> {
+  /** False when another program deleted, moved or replaced the segment being written, or the state folder. */
+  isInPlace(): boolean {
+    return this.#current?.isInPlace() !== false;
+  }
+
+  /**
+   * Resolves once the entry is durable, where a start finds it, and `check` did not throw. When it rejects, the entry
+   * does not count, and a rotation is due.
+   */
+  async append(meta: EntryMeta, data: readonly Buffer[], check?: () => void): Promise<void> {
+    const current = this.#current;
+    if (current === undefined) throw new Error('the commit journal has no segment');
     try {
-      await this.#current.append(meta, data, { sync: true });
+      await current.append(meta, data, { sync: true });
+      if (!current.isInPlace())
+        throw new FileChangedError(`the commit journal was deleted or moved file=${current.path}`);
+      check?.();
     } catch (error) {
       this.#failed = true;
       throw error;
     }
+    await this.#options.sequence.save(this.#store, meta.seq);
     await this.#options.sequence.save(this.#store, meta.seq);
   }
 
@@ -90,12 +131,21 @@ export class SegmentedJournal {
   async rotate({ snapshot, durable, release }: Rotation): Promise<void> {
     await this.settled();
     const { files, stateDir } = this.#options;
-    const number = this.#current.number + 1;
+    const number = this.#nextNumber;
+    if (this.#current?.isInPlace() !== true) {
+      await makeFolder(files, stateDir, durable);
+      await this.#refuseOtherJournal();
+    }
+    this.#attempted = number;
     const next = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
-    this.#old.push(this.#current);
-    await this.#current.close();
+    this.#nextNumber++;
+    if (this.#current !== undefined) {
+      this.#old.push(this.#current);
+      await this.#current.close();
+    }
     this.#current = next;
     this.#failed = false;
+    await this.#saveSequence(snapshot);
     const done = this.#retire(number - 1, release).finally(() => {
       if (this.#retirement === done) this.#retirement = undefined;
     });
@@ -109,8 +159,30 @@ export class SegmentedJournal {
 
   async close(): Promise<void> {
     await this.#retirement;
-    await this.#current.close();
+    await this.#current?.close();
     await this.#options.sequence.close();
+  }
+
+  async #saveSequence({ store = '', seq }: EntryMeta): Promise<void> {
+    this.#store = store;
+    await this.#options.sequence.save(store, seq);
+  }
+
+  /**
+   * A segment that this run has not read or written belongs to another state folder, put in the place of ours. A start
+   * would add both up, so nothing may be written beside it.
+   */
+  async #refuseOtherJournal(): Promise<void> {
+    const { files, stateDir } = this.#options;
+    const known = new Set(this.#old.map(({ path }) => path));
+    for (const number of await listSegments(stateDir)) {
+      const path = segmentPath(stateDir, number);
+      const found = files.statusAt(path);
+      if (known.has(path) || number === this.#attempted || found === undefined) continue;
+      if (path === this.#current?.path && this.#current.isFile(found)) continue;
+      const advice = 'stop the service, put the right folder there and start it again';
+      throw new Error(`the state folder was replaced by another, which has a journal file=${path}; ${advice}`);
+    }
   }
 
   /** Never rejects: segments that cannot be retired stay until the next rotation. */

@@ -1,5 +1,5 @@
 import type { FileSystem } from '../disk/file-system.ts';
-import { inParallel } from '../disk/in-parallel.ts';
+import { inParallelUpTo } from '../disk/in-parallel.ts';
 import type { Log } from '../log.ts';
 import type { DataFile } from './data-files.ts';
 
@@ -10,6 +10,8 @@ import type { DataFile } from './data-files.ts';
 export const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
 /** At least this much for each file: a sync has a cost of its own, however few bytes there are. */
 const SYNC_BYTES_PER_FILE = 512 * 1024;
+/** Each sync takes a descriptor. There are no more threads for them than this. */
+const SYNCS_AT_ONCE = 16;
 
 export interface UnsyncedFilesOptions {
   readonly files: FileSystem;
@@ -76,7 +78,7 @@ export class UnsyncedFiles {
   /** Rejects when one of the files cannot be synced. Then all of them are on the list again. */
   async sync(list: readonly DataFile[]): Promise<void> {
     try {
-      await inParallel(list, (file) => this.#syncOne(file));
+      await inParallelUpTo(SYNCS_AT_ONCE, list, (file) => this.#syncOne(file));
     } catch (error) {
       for (const file of list) this.#list.add(file);
       this.needsRestore = true;
@@ -87,7 +89,8 @@ export class UnsyncedFiles {
   /** Uses a descriptor of its own: commits go on and may close theirs. */
   async #syncOne({ path }: DataFile): Promise<void> {
     const { files } = this.#options;
-    if ((await files.size(path)) === undefined) return;
+    // Another program's FIFO or link holds nothing of ours; the next commit says that the file was replaced.
+    if (files.statusAt(path)?.isFile !== true) return;
     const fd = await files.open(path);
     try {
       await files.sync(fd);

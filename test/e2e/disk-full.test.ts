@@ -124,3 +124,46 @@ describe.each(['disk', 'os'])('a full disk, durability %s', (durability) => {
     expect(countById(await readRecords(service.dirs))).toEqual(new Map(accepted.map((each) => [each, RECORDS])));
   });
 });
+
+describe('a start on a full disk', () => {
+  const NOTHING = ['prlimit', '--fsize=0:unlimited'];
+
+  it('serves what is stored, refuses batches with the reason, and stores again when there is room', async () => {
+    await start('disk');
+    expect((await client.post(body(1))).status).toBe(202);
+    await eventually(async () => expect((await client.get('/analytics?hour=2015-05-17T10')).status).toBe(200));
+    await service.stop('SIGKILL');
+    client.close();
+
+    service = await startService({ dirs: service.dirs, wrapper: NOTHING });
+    client = createClient(service.port);
+    expect(service.logs()).toContain('the storage cannot be written; batches are refused until it can');
+    const refused = await client.post(body(2));
+    expect([refused.status, Number(refused.headers['retry-after']) > 0]).toEqual([503, true]);
+    expect((await client.get('/health')).status).toBe(200);
+    expect((await client.get('/analytics?hour=2015-05-17T10')).status).toBe(200);
+    const ready = await client.get('/ready');
+    expect(ready.status).toBe(503);
+    expect(ready.body).toContain('EFBIG');
+
+    makeRoom();
+    await eventually(async () => expect((await client.get('/ready')).status).toBe(200));
+    expect((await client.post(body(3))).status).toBe(202);
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+    expect(countById(await readRecords(service.dirs))).toEqual(new Map([1, 3].map((id) => [id, RECORDS])));
+  });
+
+  it('stops cleanly when there was no room all the time, and loses nothing', async () => {
+    await start('disk');
+    expect((await client.post(body(1))).status).toBe(202);
+    await service.stop('SIGKILL');
+    client.close();
+    service = await startService({ dirs: service.dirs, wrapper: NOTHING });
+    client = createClient(service.port);
+    expect((await client.post(body(2))).status).toBe(503);
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+    const next = await startService({ dirs: service.dirs });
+    await next.stop();
+    expect(countById(await readRecords(service.dirs))).toEqual(new Map([[1, RECORDS]]));
+  });
+});

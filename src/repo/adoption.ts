@@ -1,0 +1,189 @@
+import { dirname } from 'node:path';
+import { type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
+import { createFolder } from '../disk/folders.ts';
+import { inParallelUpTo } from '../disk/in-parallel.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { BYTES } from '../model/bytes.ts';
+import type { AppendFiles, FileChange } from './append-files.ts';
+import type { DataFile } from './data-files.ts';
+import type { FileNote } from './journal.ts';
+import type { CommittedState } from './state.ts';
+import type { UnsyncedFiles } from './unsynced-files.ts';
+
+const { NEWLINE } = BYTES;
+
+/** What `adopt` made on the disk. */
+interface Made {
+  readonly files: readonly DataFile[];
+  /** The outermost first. */
+  readonly folders: readonly string[];
+}
+
+/** Files or folders that are opened, made or synced at once. */
+const AT_ONCE = 32;
+/** A hole at the end of a file is read in steps of this length. */
+const ZEROS_STEP = 1024 * 1024;
+
+export interface AdoptionOptions {
+  readonly files: FileSystem;
+  readonly state: CommittedState;
+  readonly data: AppendFiles;
+  readonly unsynced: UnsyncedFiles;
+  /** Files that a failed commit left longer than committed. */
+  readonly uncut: Set<DataFile>;
+  readonly durable: boolean;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** Files that a commit takes over as they are, or makes. */
+export interface Adopted {
+  /** For the journal. */
+  readonly notes: readonly FileNote[];
+  readonly made: Made;
+}
+
+/**
+ * How a commit takes over the files that the journal does not know: new ones, those of before, and those that another
+ * program changed while the service ran. Any of them counts as it is found, in whole lines.
+ */
+export class Adoption {
+  readonly #options: AdoptionOptions;
+
+  constructor(options: AdoptionOptions) {
+    this.#options = options;
+  }
+
+  /** Adopts those of `list` that the journal does not know, or not any more; undefined when it knows all. */
+  async adopt(list: Iterable<DataFile>): Promise<Adopted | undefined> {
+    const { state } = this.#options;
+    const unknown: DataFile[] = [];
+    for (const file of list) {
+      const committed = state.length(file);
+      if (committed === undefined || (await this.#isUnknownNow(file, committed))) unknown.push(file);
+    }
+    if (unknown.length === 0) return undefined;
+    const { lengths, made } = await this.#adoptAll(unknown);
+    // From 0: what the journal has of a file that stood there before must never be written into this one.
+    const notes = unknown.flatMap((file): FileNote[] => [
+      [file, 0, 0],
+      [file, lengths.get(file) ?? 0, 0],
+    ]);
+    return { notes, made };
+  }
+
+  /** The commit failed: what it made goes again, and no descriptor stays. */
+  async undo({ notes, made }: Adopted): Promise<void> {
+    const { data, state, uncut, files } = this.#options;
+    await this.#unmake(made);
+    for (const file of made.files) {
+      // One that could not be cut back stays known, as empty.
+      if (files.statusAt(file.path) !== undefined) continue;
+      uncut.delete(file);
+      state.forget(file);
+    }
+    for (const [file] of notes) await data.drop(file);
+  }
+
+  /** Whether another program changed the file: it is then unknown. Nothing is awaited for a file that is as it should be. */
+  #isUnknownNow(file: DataFile, committed: number): boolean | Promise<boolean> {
+    const { data, uncut } = this.#options;
+    const change = data.changeOf(file, committed);
+    if (change !== undefined) return this.#takeAsFound(file, committed, change);
+    uncut.delete(file);
+    return false;
+  }
+
+  /** False when the file is only longer by what a failed commit left: it is cut. */
+  async #takeAsFound(file: DataFile, committed: number, change: FileChange): Promise<boolean> {
+    const { files, log, metrics, data, state, unsynced, uncut } = this.#options;
+    if (change === 'lengthened' && uncut.has(file)) {
+      await data.drop(file);
+      await files.truncate(file.path, committed);
+      uncut.delete(file);
+      return false;
+    }
+    metrics.filesChanged.inc();
+    log.error('another program changed a data file; it is taken as it is', { file: file.path, change, committed });
+    // Answered records may be in it that only the journal holds, and the journal forgets it.
+    if (unsynced.has(file)) await data.syncIfOpen(file).catch(() => undefined);
+    unsynced.delete(file);
+    state.forget(file);
+    uncut.delete(file);
+    return true;
+  }
+
+  /**
+   * Prepares files that the journal does not know. Creates them, their folders and their names durably, or takes them as
+   * they are. A last line without its newline gets one, so that no later record joins it. When it rejects, it has
+   * removed again what it made.
+   */
+  async #adoptAll(list: readonly DataFile[]): Promise<{ lengths: ReadonlyMap<DataFile, number>; made: Made }> {
+    const { files: disk, data, durable } = this.#options;
+    const lengths = new Map<DataFile, number>();
+    const files: DataFile[] = [];
+    const folders = new Set<string>();
+    const toSync = new Set<string>();
+    const adopt = async (file: DataFile): Promise<void> => {
+      await data.drop(file);
+      if (disk.statusAt(file.path) === undefined) {
+        const folder = await createFolder(dirname(file.path));
+        for (const path of folder.made) folders.add(path);
+        for (const path of [...folder.toSync, dirname(file.path)]) toSync.add(path);
+        files.push(file);
+      }
+      lengths.set(file, await this.#lengthOf(await data.openAnew(file)));
+    };
+    try {
+      for (const round of data.rounds(list)) {
+        await data.makeRoom(round);
+        await inParallelUpTo(AT_ONCE, round, adopt);
+      }
+      if (durable) await inParallelUpTo(AT_ONCE, toSync, (path) => disk.syncFolder(path));
+      return { lengths, made: { files, folders: [...folders] } };
+    } catch (error) {
+      await this.#unmake({ files, folders: [...folders] });
+      for (const file of list) await data.drop(file);
+      throw error;
+    }
+  }
+
+  /** Removes files that are empty, and folders, after the commit that made them failed. What cannot be removed stays. */
+  async #unmake({ files, folders }: Made): Promise<void> {
+    const { files: disk, data } = this.#options;
+    for (const file of files) {
+      const found = disk.statusAt(file.path);
+      const isOurs = found !== undefined && found.size === 0 && data.isSame(file, found);
+      await data.drop(file);
+      if (isOurs) await disk.remove(file.path).catch(() => undefined);
+    }
+    for (const folder of folders.toReversed()) await disk.removeFolder(folder).catch(() => undefined);
+  }
+
+  /** Length of an open file that ends in a whole line. Zeros at its end are the hole of another program, not records. */
+  async #lengthOf(fd: number): Promise<number> {
+    const { files } = this.#options;
+    const { size } = files.statusOf(fd);
+    if (size === 0) return 0;
+    const end = files.byteAt(fd, size - 1) === 0 ? await this.#endWithoutZeros(fd, size) : size;
+    if (end < size) await files.truncateOpen(fd, end);
+    if (end === 0 || files.byteAt(fd, end - 1) === NEWLINE) return end;
+    await writeFully(files, fd, [Buffer.from('\n')], end);
+    return end + 1;
+  }
+
+  async #endWithoutZeros(fd: number, size: number): Promise<number> {
+    const { files } = this.#options;
+    let end = size;
+    while (end > 0) {
+      const from = Math.max(0, end - ZEROS_STEP);
+      const bytes = await readFully(files, fd, end - from, from);
+      let length = bytes.length;
+      while (length > 0 && bytes[length - 1] === 0) length--;
+      if (length > 0) return from + length;
+      end = from;
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,143 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
+import { DirectoryInUseError } from '../disk/lock.ts';
+import { UnavailableError } from '../model/deliver.ts';
+import { batchOf, createRepoFixture, type RepoFixture } from './repo-fixture.case.ts';
+
+const HOURS = ['2025-11-22T10', '2025-11-23T11'];
+
+let fixture: RepoFixture;
+beforeEach(() => {
+  fixture = createRepoFixture();
+});
+afterEach(() => fixture.remove());
+
+/** A disk on which nothing can be written while `code` is set. */
+function unwritable(code: string) {
+  const state: { code: string | undefined } = { code };
+  const guard = async (): Promise<void> => {
+    if (state.code !== undefined) throw Object.assign(new Error(`${state.code}: not now`), { code: state.code });
+  };
+  const files: FileSystem = {
+    ...diskFileSystem,
+    async open(path) {
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') await guard();
+      return diskFileSystem.open(path);
+    },
+    async write(...args) {
+      await guard();
+      return diskFileSystem.write(...args);
+    },
+    async truncate(...args) {
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') await guard();
+      return diskFileSystem.truncate(...args);
+    },
+  };
+  return { state, files };
+}
+
+/** A process that ends with its answered records in the journal only: its folders, before any close. */
+async function crashed(): Promise<void> {
+  const repo = await fixture.open();
+  const note = { idempotency: { key: 'k', bodyHash: 'h', answer: '{}', time: Date.now() } };
+  const offsets = [{ topic: 'logs', partition: 0, next: '7' }];
+  await repo.append(batchOf(HOURS, 'a'), { ...note, offsets });
+  const saved = join(fixture.dir, 'saved');
+  for (const name of ['logs', 'state', 'dlq'])
+    fs.cpSync(join(fixture.dir, name), join(saved, name), { recursive: true });
+  await repo.close();
+  for (const name of ['logs', 'state', 'dlq']) {
+    fs.rmSync(join(fixture.dir, name), { recursive: true });
+    fs.renameSync(join(saved, name), join(fixture.dir, name));
+  }
+}
+
+describe('a start on a disk that cannot be written', () => {
+  it.each([
+    'ENOSPC',
+    'EDQUOT',
+    'EROFS',
+    'EACCES',
+    'EIO',
+  ])('%s: says why, knows what was stored, refuses batches, and recovers', async (code) => {
+    await crashed();
+    const { state, files } = unwritable(code);
+    const repo = await fixture.open({ files });
+    expect(fixture.logged).toContain('error the storage cannot be written; batches are refused until it can');
+    expect(repo.idempotency.find({ key: 'k', bodyHash: 'h' })).toBeDefined();
+    expect(repo.offsets()).toEqual([{ topic: 'logs', partition: 0, next: '7' }]);
+    expect(repo.changedHours()).toHaveLength(2);
+    await expect(repo.append(batchOf(HOURS, 'b'))).rejects.toThrow(UnavailableError);
+    await expect(repo.append(batchOf(HOURS, 'b'))).rejects.toThrow(code);
+    await expect(repo.checkWritable()).rejects.toThrow(code);
+    state.code = undefined;
+    await repo.checkWritable();
+    await repo.append(batchOf(HOURS, 'c'));
+    for (const hour of HOURS) expect(fixture.lines(hour)).toEqual(['a', 'c']);
+    await repo.close();
+    await (await fixture.open()).close();
+    for (const hour of HOURS) expect(fixture.lines(hour)).toEqual(['a', 'c']);
+  });
+
+  it('names the file that could not be restored', async () => {
+    await crashed();
+    fs.truncateSync(fixture.path(HOURS[0] ?? ''), 0);
+    const { files } = unwritable('ENOSPC');
+    const repo = await fixture.open({ files });
+    await expect(repo.checkWritable()).rejects.toThrow(fixture.path(HOURS[0] ?? ''));
+    await repo.close();
+  });
+
+  it('keeps what a start would have restored when it is stopped before there is room', async () => {
+    await crashed();
+    fs.truncateSync(fixture.path(HOURS[0] ?? ''), 0);
+    const { files } = unwritable('ENOSPC');
+    await (await fixture.open({ files })).close();
+    await (await fixture.open()).close();
+    for (const hour of HOURS) expect(fixture.lines(hour)).toEqual(['a']);
+  });
+
+  it('makes and locks the folders when it can', async () => {
+    // A file in the place of the folder stands for a folder that cannot be made.
+    fs.writeFileSync(join(fixture.dir, 'state'), '');
+    const repo = await fixture.open();
+    await expect(repo.append(batchOf(HOURS, 'a'))).rejects.toThrow(join(fixture.dir, 'state'));
+    fs.rmSync(join(fixture.dir, 'state'));
+    await repo.append(batchOf(HOURS, 'b'));
+    await expect(fixture.open()).rejects.toThrow(DirectoryInUseError);
+    for (const hour of HOURS) expect(fixture.lines(hour)).toEqual(['b']);
+    await repo.close();
+    await (await fixture.open()).close();
+    for (const hour of HOURS) expect(fixture.lines(hour)).toEqual(['b']);
+  });
+});
+
+describe('a stop on a full disk', () => {
+  it.each([
+    'disk',
+    'os',
+  ] as const)('is clean with durability %s, and the next start has everything', async (durability) => {
+    const { state, files } = unwritable('ENOSPC');
+    state.code = undefined;
+    const repo = await fixture.open({ files, durability });
+    await repo.append(batchOf(HOURS, 'a'));
+    state.code = 'ENOSPC';
+    await expect(repo.append(batchOf(HOURS, 'b'))).rejects.toThrow(UnavailableError);
+    await repo.close();
+    expect(fixture.logged.join()).toContain('warn cannot begin a new journal segment at the stop');
+    await (await fixture.open({ durability })).close();
+    for (const hour of HOURS) expect(fixture.lines(hour)).toEqual(['a']);
+  });
+});
+
+describe('readiness', () => {
+  it('creates no file', async () => {
+    const repo = await fixture.open();
+    const before = fs.readdirSync(fixture.dir, { recursive: true });
+    for (let i = 0; i < 3; i++) await repo.checkWritable();
+    expect(fs.readdirSync(fixture.dir, { recursive: true })).toEqual(before);
+    await repo.close();
+  });
+});
