@@ -51,6 +51,7 @@ function createSender(driver: Driver, options: Partial<SenderOptions> = {}) {
     compressed: false,
     lingerMs: 0,
     maxWaitingBytes: 10_000_000,
+    topicMaxAgeMs: 60_000,
     ...options,
   });
   /** Sends; the test looks later at what came of it. */
