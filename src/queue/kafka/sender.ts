@@ -95,7 +95,7 @@ export class Sender {
 
   #topicState(): Promise<TopicState> {
     const now = performance.now();
-    if (this.#topic !== undefined && now - this.#topicAsked > this.#options.topicMaxAgeMs) this.#renewTopic(now);
+    if (this.#topic !== undefined && now - this.#topicAsked >= this.#options.topicMaxAgeMs) this.#renewTopic(now);
     if (this.#topic === undefined) {
       const topic = this.#options.driver.topic();
       this.#topicAsked = now;
