@@ -51,7 +51,7 @@ test('a broker that fails is asked again, by a new client', async () => {
   const { run, steps, log } = setUp(['a'], new Error('no coordinator'), ['a', 'new']);
   await run();
   expect(steps).toEqual(['open', 'close', 'open', 'members a,new', 'leave a', 'forget', 'close']);
-  expect(log.entries[0]).toBe('warn cannot leave the consumer group for consumers that died; trying again');
+  expect(log.entries[0]).toBe('warn cannot remove the consumers of the last run from the group; trying again');
 });
 
 test('it ends with the queue', async () => {

@@ -47,7 +47,7 @@ export async function leaveForDead(parts: {
         }
         await pause(POLL_MS, signal);
       } catch (err) {
-        log.warn('cannot leave the consumer group for consumers that died; trying again', {
+        log.warn('cannot remove the consumers of the last run from the group; trying again', {
           err,
           fold: 'dead members',
         });

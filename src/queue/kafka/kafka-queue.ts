@@ -125,8 +125,7 @@ export function createDrivenQueue(options: DrivenQueueOptions): Queue {
   async function close(): Promise<void> {
     watch.stop();
     closed.abort();
-    await leaving;
-    await Promise.all(Array.from(consumptions, (consumption) => consumption.stop()));
+    await Promise.all([leaving, ...Array.from(consumptions, (consumption) => consumption.stop())]);
     await sender.close();
     await driver.close();
   }
