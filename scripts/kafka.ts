@@ -58,6 +58,7 @@ async function topic(): Promise<string> {
     compression: 'none',
     requireAllAcks: true,
     sendTimeoutMs: 5_000,
+    topicMaxAgeMs: 60_000,
     sessionTimeoutMs: 10_000,
     watchMs: 5_000,
     fetch: { minBytes: 1, maxWaitMs: 500, maxBytesPerPartition: 1024, maxBytes: 1024 },

@@ -133,16 +133,19 @@ const BODY_GROWTH = 3;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 /** Long enough for a send of many megabytes to a distant broker. */
 const MIN_SEND_TIMEOUT_MS = 10_000;
-const SESSION_TIMEOUT_MS = 10_000;
+/** The least that a broker takes unless it is configured otherwise (group.min.session.timeout.ms). */
+const SESSION_TIMEOUT_MS = 6_000;
+const TOPIC_MAX_AGE_MS = 10_000;
 const WATCH_MS = 5_000;
 
 function kafkaOptions(config: Config, metrics: Metrics, log: Log): Parameters<typeof createKafkaQueue>[0] {
-  const { kafka, server, consumer } = config;
+  const { kafka, server, consumer, storage } = config;
   const { maxBodyBytes } = server;
   return {
     metrics,
     log,
     clientId: 'logforge',
+    stateDir: storage.stateDir,
     client: kafka.client,
     brokers: kafka.brokers,
     topic: kafka.topic,
@@ -158,6 +161,7 @@ function kafkaOptions(config: Config, metrics: Metrics, log: Log): Parameters<ty
     maxWaitingBytes: Math.max(MAX_WAITING_BYTES, maxBodyBytes * BODY_GROWTH),
     sendTimeoutMs: Math.max(server.requestTimeout, MIN_SEND_TIMEOUT_MS),
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    topicMaxAgeMs: TOPIC_MAX_AGE_MS,
     watchMs: WATCH_MS,
     fetch: fetchLimits(kafka.partitions),
     flush: { bytes: consumer.flushBytes, intervalMs: consumer.flushInterval },

@@ -1,3 +1,4 @@
+import type { Log } from '../log.ts';
 import { formatAnswer, readAnswer } from '../model/answer.ts';
 import { type Batch, type Chunk, countRecords, mergeByHour } from '../model/chunk.ts';
 import type { Clock } from '../model/clock.ts';
@@ -6,11 +7,13 @@ import { type KnownKey, sameOwner } from '../model/key-table.ts';
 import type { Delivery, QueuedBatch, QueueItem } from '../queue/queue.ts';
 import type { Repo } from '../repo/repo.ts';
 import { batchAsDeadLetters } from './dead-letter.ts';
-import { createForeignReader, type ForeignOptions } from './foreign.ts';
+import { createForeignReader, type ForeignOptions, type ForeignReader } from './foreign.ts';
+import { areStoredLines } from './stored-lines.ts';
 
 export interface DeliveryReaderOptions extends ForeignOptions {
   readonly repo: Pick<Repo, 'hasBatchId' | 'idempotency'>;
   readonly clock: Clock;
+  readonly log: Pick<Log, 'warn' | 'error'>;
 }
 
 /** What one delivery brings: the content of one commit. */
@@ -37,6 +40,14 @@ interface Content {
   deadLettered: number;
 }
 
+/** A batch whose lines are stored lines. */
+interface CheckedBatch extends QueuedBatch {
+  /** A dead letter for each of its lines that is none. */
+  readonly invalid: readonly DeadLetter[];
+}
+
+const NDJSON = 'application/x-ndjson';
+
 /** Where a message stands, for its dead letters. */
 interface About {
   readonly source: string;
@@ -45,24 +56,25 @@ interface About {
 
 /** Reads what a delivery brings, and leaves out what is stored already. The lines stay views of the delivery's memory. */
 export function createDeliveryReader(options: DeliveryReaderOptions) {
-  const { repo, clock } = options;
+  const { repo, clock, log } = options;
   const readForeign = createForeignReader(options);
+  const checkLines = createLineCheck({ readForeign, log });
 
   async function addItem(content: Content, item: QueueItem, about: About): Promise<void> {
     if (item.kind === 'batches') {
-      for (const batch of item.batches) addBatch(content, batch, about);
+      for (const batch of item.batches) addBatch(content, await checkLines(batch, about), about);
       return;
     }
     const { batch, accepted, deadLetters } = await readForeign(item, about);
-    content.chunks.push(...batch);
+    pushAll(content.chunks, batch);
     content.stored += accepted;
-    content.deadLetters.push(...deadLetters);
+    pushAll(content.deadLetters, deadLetters);
     content.deadLettered += deadLetters.length;
   }
 
-  function addBatch(content: Content, queued: QueuedBatch, about: About): void {
-    const { id, batch, idempotency, deadLetters = [] } = queued;
-    const records = countRecords(batch);
+  function addBatch(content: Content, queued: CheckedBatch, about: About): void {
+    const { id, batch, idempotency, deadLetters = [], invalid } = queued;
+    const records = countRecords(batch) + invalid.length;
     if (content.batchIds.has(id) || repo.hasBatchId(id)) {
       content.duplicates += records;
       content.duplicateBatches++;
@@ -72,16 +84,20 @@ export function createDeliveryReader(options: DeliveryReaderOptions) {
     const known = idempotency && (findKey(content, idempotency) ?? repo.idempotency.find(idempotency));
     if (known === undefined) {
       if (idempotency !== undefined) addKey(content, trustedNote(idempotency, records, repo.idempotency.now()));
-      content.chunks.push(...batch);
-      content.stored += records;
-      content.deadLetters.push(...deadLetters);
+      pushAll(content.chunks, batch);
+      content.stored += records - invalid.length;
+      pushAll(content.deadLetters, deadLetters);
+      pushAll(content.deadLetters, invalid);
+      content.deadLettered += invalid.length;
     } else if (known.sameBody) {
       content.duplicates += records;
       content.duplicateBatches++;
     } else {
       // Two processes accepted the key with two bodies, each before it could know of the other. Both were accepted: keep both.
       const reason = 'the Idempotency-Key was used before with a different body';
-      content.deadLetters.push(...batchAsDeadLetters(batch, { ...about, stage: 'consume', reason }), ...deadLetters);
+      pushAll(content.deadLetters, batchAsDeadLetters(batch, { ...about, stage: 'consume', reason }));
+      pushAll(content.deadLetters, deadLetters);
+      pushAll(content.deadLetters, invalid);
       content.deadLettered += records;
     }
   }
@@ -130,6 +146,37 @@ function isAnswer(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Checks the lines of batches. What is not made of stored lines is decoded like the message of another producer. */
+function createLineCheck({
+  readForeign,
+  log,
+}: {
+  readonly readForeign: ForeignReader;
+  readonly log: Pick<Log, 'warn'>;
+}) {
+  return async function checkLines(queued: QueuedBatch, about: About): Promise<CheckedBatch> {
+    if (queued.batch.every(areStoredLines)) return { ...queued, invalid: [] };
+    const chunks: Chunk[] = [];
+    const invalid: DeadLetter[] = [];
+    for (const chunk of queued.batch) {
+      if (areStoredLines(chunk)) chunks.push(chunk);
+      else {
+        const { batch, deadLetters } = await readForeign({ value: chunk.lines, contentType: NDJSON }, about);
+        pushAll(chunks, batch);
+        pushAll(invalid, deadLetters);
+      }
+    }
+    const message = 'a message does not hold the stored lines that it claims; its records were checked one by one';
+    log.warn(message, { source: about.source, batch: queued.id, invalid: invalid.length, fold: 'claimed lines' });
+    return { ...queued, batch: mergeByHour(chunks), invalid };
+  };
+}
+
+/** Not `push(...items)`: a call takes about 120,000 arguments. */
+function pushAll<T>(target: T[], items: readonly T[]): void {
+  for (const item of items) target.push(item);
 }
 
 function emptyContent(): Content {

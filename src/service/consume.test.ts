@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { createTestLog } from '../../test/support/queues.ts';
+import type { Decoder } from '../decode/decode.ts';
 import { decoders } from '../decode/decoders.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type CommitNote, type Deliver, type IdempotencyNote, UnavailableError } from '../model/deliver.ts';
+import { hourToIso } from '../model/hour.ts';
 import type { Assignment, PartitionState, QueuedBatch, QueueItem } from '../queue/queue.ts';
 import { batchOf, textOf } from '../queue/queue-contract.case.ts';
 import { openRepo } from '../repo/file-repo.ts';
@@ -23,6 +25,8 @@ interface Options {
   readonly known?: readonly string[];
   readonly keys?: readonly IdempotencyNote[];
   readonly append?: Deliver;
+  /** In place of the real ones. */
+  readonly decoder?: Decoder;
 }
 
 function setUp(options: Options = {}) {
@@ -57,7 +61,7 @@ function setUp(options: Options = {}) {
         bytes: () => 0,
       },
     },
-    decoders,
+    decoders: options.decoder === undefined ? decoders : { json: options.decoder, ndjson: options.decoder },
     decode: { ...DECODE_OPTIONS, maxRecordBytes: 1_000 },
     backoff: { firstMs: 1, maxMs: 8, random: () => 0, sleep: async (ms) => void pauses.push(ms) },
     accounting,
@@ -101,8 +105,10 @@ const theirs = (offset: number, value: string | Buffer | null, contentType = '')
     value: bytes,
   };
 };
+/** A stored line of an hour. */
+const line = (n: number, hour = HOUR) => `{"timestamp":"${hourToIso(hour)}","path":"/${n}","userAgent":"x"}`;
 const one = (sequence: number, extra: Partial<QueuedBatch> = {}): QueuedBatch => {
-  return { id: `p:${sequence}`, batch: batchOf([HOUR, `{"n":${sequence}}`]), ...extra };
+  return { id: `p:${sequence}`, batch: batchOf([HOUR, line(sequence)]), ...extra };
 };
 const key = (name: string, bodyHash = 'h'): IdempotencyNote => ({
   key: name,
@@ -118,12 +124,12 @@ describe('a consumer', () => {
     const letter = { time: 1, stage: 'ingest', reason: 'r', raw: '{', source: 's' } as const;
     await receive(assignment, [
       ours(0, one(0), one(1, { idempotency: key('a'), deadLetters: [letter] })),
-      ours(1, { id: 'p:2', batch: batchOf([HOUR + 1, '{"n":2}'], [HOUR, '{"n":3}']) }),
+      ours(1, { id: 'p:2', batch: batchOf([HOUR + 1, line(2, HOUR + 1)], [HOUR, line(3)]) }),
     ]);
     expect(texts()).toEqual([
       [
-        [HOUR, 3, '{"n":0}\n{"n":1}\n{"n":3}\n'],
-        [HOUR + 1, 1, '{"n":2}\n'],
+        [HOUR, 3, `${line(0)}\n${line(1)}\n${line(3)}\n`],
+        [HOUR + 1, 1, `${line(2, HOUR + 1)}\n`],
       ],
     ]);
     expect(stored[0]?.note).toEqual({
@@ -163,7 +169,7 @@ describe('a consumer', () => {
     const { consumer, texts, outcomes, metrics } = setUp({ known: ['p:0'] });
     const assignment = await consumer.assign(STATE);
     await receive(assignment, [ours(0, one(0), one(1)), ours(1, one(1)), ours(2, one(2))]);
-    expect(texts()).toEqual([[[HOUR, 2, '{"n":1}\n{"n":2}\n']]]);
+    expect(texts()).toEqual([[[HOUR, 2, `${line(1)}\n${line(2)}\n`]]]);
     expect(await outcomes()).toEqual({ stored: 2, duplicate: 2, unaccounted: 0 });
     expect((await metrics.consumedDuplicates.get()).values[0]?.value).toBe(2);
   });
@@ -175,7 +181,7 @@ describe('a consumer', () => {
       ours(0, one(0, { idempotency: key('known') }), one(1, { idempotency: key('new') })),
       ours(1, one(2, { idempotency: key('new') })),
     ]);
-    expect(texts()).toEqual([[[HOUR, 1, '{"n":1}\n']]]);
+    expect(texts()).toEqual([[[HOUR, 1, `${line(1)}\n`]]]);
     expect(stored[0]?.note).toMatchObject({ keys: [key('new')], batchIds: ['p:0', 'p:1', 'p:2'] });
     expect(await outcomes()).toEqual({ stored: 1, duplicate: 2, unaccounted: 0 });
   });
@@ -188,7 +194,7 @@ describe('a consumer', () => {
       ours(0, one(0, of('a')), one(1, of('b'))),
       ours(1, one(2, of('a')), one(3, of('b')), one(4, { idempotency: key('k', 'h-a') })),
     ]);
-    expect(texts()).toEqual([[[HOUR, 2, '{"n":0}\n{"n":1}\n']]]);
+    expect(texts()).toEqual([[[HOUR, 2, `${line(0)}\n${line(1)}\n`]]]);
     expect(stored[0]?.note.keys?.map(({ owner }) => owner)).toEqual(['a', 'b']);
     expect(await outcomes()).toEqual({ stored: 2, duplicate: 3, unaccounted: 0 });
   });
@@ -216,12 +222,12 @@ describe('a consumer', () => {
   it('keeps in the dead letters what was accepted under a key that had another body', async () => {
     const { consumer, stored, outcomes } = setUp({ keys: [key('k', 'first')] });
     const assignment = await consumer.assign(STATE);
-    const batch = batchOf([HOUR, '{"a":1}', '{"a":2}']);
+    const batch = batchOf([HOUR, line(1), line(2)]);
     await receive(assignment, [ours(3, { id: 'p:0', batch, idempotency: key('k', 'second') })]);
     expect(stored[0]?.batch).toEqual([]);
     expect(stored[0]?.note.deadLetters?.map(({ raw, source, stage }) => [raw, source, stage])).toEqual([
-      ['{"a":1}', 'kafka:logs/0@3', 'consume'],
-      ['{"a":2}', 'kafka:logs/0@3', 'consume'],
+      [line(1), 'kafka:logs/0@3', 'consume'],
+      [line(2), 'kafka:logs/0@3', 'consume'],
     ]);
     expect(await outcomes()).toEqual({ dead_lettered: 2, unaccounted: 0 });
   });
@@ -299,6 +305,72 @@ describe('a consumer', () => {
     expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 2, unaccounted: 0 });
   });
 
+  it('stores no line that is not a stored line of its hour, whatever a message claims, and keeps its id', async () => {
+    const { consumer, stored, texts, outcomes, log } = setUp({ known: ['p:9'] });
+    const assignment = await consumer.assign(STATE);
+    const claimed = (count: number, text: string | Buffer, hour = HOUR) => [{ hour, count, lines: Buffer.from(text) }];
+    await receive(assignment, [
+      ours(0, { id: 'p:0', batch: claimed(999_999_999, `${line(0)}\n`) }),
+      ours(1, { id: 'p:1', batch: claimed(1, `${line(1, HOUR + 5)}\n`) }),
+      ours(2, { id: 'p:2', batch: claimed(2, Buffer.from('garbage\n\x00\xff\n', 'latin1')) }),
+      ours(3, { id: 'p:3', batch: claimed(2, `${line(3)}\nno record\n`) }),
+      ours(4, { id: 'p:9', batch: claimed(999_999_999, `${line(9)}\n`) }),
+      ours(5, one(5)),
+    ]);
+    expect(texts()).toEqual([
+      [
+        [HOUR, 3, `${line(0)}\n${line(3)}\n${line(5)}\n`],
+        [HOUR + 5, 1, `${line(1, HOUR + 5)}\n`],
+      ],
+    ]);
+    const letters = stored[0]?.note.deadLetters?.map(({ source, stage, raw }) => [source, stage, raw]);
+    expect(letters).toEqual([
+      ['kafka:logs/0@2', 'consume', 'base64:Z2FyYmFnZQoA/wo='],
+      ['kafka:logs/0@3', 'consume', 'no record'],
+    ]);
+    expect(stored[0]?.note.batchIds).toEqual(['p:0', 'p:1', 'p:2', 'p:3', 'p:5']);
+    expect(await outcomes()).toEqual({ stored: 4, dead_lettered: 2, duplicate: 1, unaccounted: 0 });
+    expect(log.entries.filter((entry) => entry.includes('does not hold the stored lines'))).toHaveLength(5);
+  });
+
+  it('keeps a message of which a decoder throws in the dead letters', async () => {
+    const broken: Decoder = () => {
+      throw new RangeError('Maximum call stack size exceeded');
+    };
+    const { consumer, stored, outcomes, log } = setUp({ decoder: broken });
+    const assignment = await consumer.assign(STATE);
+    await receive(assignment, [theirs(0, '[[[['), ours(1, one(1))]);
+    expect(stored[0]?.note.deadLetters?.map(({ reason, raw, source }) => [reason, raw, source])).toEqual([
+      ['cannot decode the message: Maximum call stack size exceeded', '[[[[', 'kafka:logs/0@0'],
+    ]);
+    expect(log.entries.filter((entry) => entry.startsWith('error'))).toHaveLength(1);
+    expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 1, unaccounted: 0 });
+  });
+
+  it('takes a value that holds several records without an array for no record', async () => {
+    const { consumer, stored, outcomes } = setUp();
+    const assignment = await consumer.assign(STATE);
+    await receive(assignment, [theirs(0, `${LINE},${LINE}`)]);
+    expect(stored[0]?.note.deadLetters?.[0]?.reason).toContain('several JSON values');
+    expect(await outcomes()).toEqual({ dead_lettered: 1, unaccounted: 0 });
+  });
+
+  it('remembers a key that comes from the future as used now', async () => {
+    const { consumer, stored } = setUp();
+    const assignment = await consumer.assign(STATE);
+    await receive(assignment, [ours(0, one(0, { idempotency: { ...key('k'), time: 9_000_000 } }))]);
+    expect(stored[0]?.note.keys).toEqual([{ ...key('k'), time: 5_000 }]);
+  });
+
+  it('keeps more dead letters than a call takes arguments', async () => {
+    const { consumer, stored, outcomes } = setUp();
+    const assignment = await consumer.assign(STATE);
+    const letter = { time: 1, stage: 'ingest', reason: 'r', raw: '{', source: 's' } as const;
+    await receive(assignment, [ours(0, one(0, { deadLetters: Array(300_000).fill(letter) }))]);
+    expect(stored[0]?.note.deadLetters).toHaveLength(300_000);
+    expect(await outcomes()).toEqual({ stored: 1, unaccounted: 0 });
+  });
+
   it('blocks the partition while storage fails, and tries again after longer and longer pauses, and loses and skips nothing', async () => {
     let failures = 5;
     const append: Deliver = async () => {
@@ -309,7 +381,7 @@ describe('a consumer', () => {
     const assignment = await consumer.assign(STATE);
     await receive(assignment, [ours(0, one(0)), theirs(1, 'rubbish')]);
     expect(pauses).toEqual([1, 2, 4, 8, 8]);
-    expect(texts()).toEqual([[[HOUR, 1, '{"n":0}\n']]]);
+    expect(texts()).toEqual([[[HOUR, 1, `${line(0)}\n`]]]);
     expect((await metrics.consumerBlocked.get()).values[0]?.value).toBe(0);
     expect((await metrics.kafkaConsumerErrors.get()).values[0]?.value).toBe(5);
     expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 1, unaccounted: 0 });
@@ -399,7 +471,7 @@ describe('a consumer over the file repo', () => {
     await receive(assignment, [ours(2, one(0), one(5, { idempotency })), ours(3, one(6))]);
     await second.repo.close();
     const text = await readFile(join(dir, 'logs', '2015-04-24', '10.log.json'), 'utf8');
-    expect(text).toBe('{"n":0}\n{"n":1}\n{"n":6}\n');
+    expect(text).toBe(`${line(0)}\n${line(1)}\n${line(6)}\n`);
     const letters = await readFile(join(dir, 'dlq', `${new Date(now).toISOString().slice(0, 10)}.ndjson`), 'utf8');
     expect(letters).toContain('"source":"kafka:logs/0@1"');
   });

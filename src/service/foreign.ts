@@ -5,6 +5,7 @@ import {
   type Decoder,
   MalformedBodyError,
 } from '../decode/decode.ts';
+import type { Log } from '../log.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type DeadLetter, PermanentError } from '../model/deliver.ts';
 import type { QueueItem } from '../queue/queue.ts';
@@ -13,6 +14,7 @@ import { rawText } from './dead-letter.ts';
 export interface ForeignOptions {
   readonly decoders: Readonly<Pick<Record<BodyFormat, Decoder>, 'json' | 'ndjson'>>;
   readonly decode: Omit<DecodeOptions, 'invalid'>;
+  readonly log: Pick<Log, 'error'>;
 }
 
 /** What a message of another producer holds: records, and dead letters for what cannot be read. */
@@ -22,6 +24,8 @@ export interface ForeignRecords {
   readonly deadLetters: readonly DeadLetter[];
 }
 
+export type ForeignReader = ReturnType<typeof createForeignReader>;
+
 const OPEN_BRACKET = Buffer.from('[');
 const CLOSE_BRACKET = Buffer.from(']');
 
@@ -29,9 +33,9 @@ const CLOSE_BRACKET = Buffer.from(']');
  * Reads messages that other producers put into the topic: one JSON record, an array of records, or NDJSON. What cannot be
  * read becomes a dead letter that names the topic, the partition and the offset. Never rejects.
  */
-export function createForeignReader({ decoders, decode }: ForeignOptions) {
+export function createForeignReader({ decoders, decode, log }: ForeignOptions) {
   return async function readForeign(
-    item: QueueItem & { readonly kind: 'foreign' },
+    item: Pick<QueueItem & { readonly kind: 'foreign' }, 'value' | 'contentType' | 'problem'>,
     about: { readonly source: string; readonly time: number },
   ): Promise<ForeignRecords> {
     const dead = (reason: string, raw: string): DeadLetter => ({ ...about, stage: 'consume', reason, raw });
@@ -42,8 +46,11 @@ export function createForeignReader({ decoders, decode }: ForeignOptions) {
       const { batch, accepted, rejections } = await decodeValue(value, item.contentType);
       return { batch, accepted, deadLetters: rejections.map(({ reason, raw }) => dead(reason, raw)) };
     } catch (error) {
-      if (!(error instanceof MalformedBodyError || error instanceof PermanentError)) throw error;
-      return refused(dead(error.message, rawText(value)));
+      if (error instanceof MalformedBodyError || error instanceof PermanentError)
+        return refused(dead(error.message, rawText(value)));
+      // A defect of a decoder must not hold the partition: the message is kept, and can be replayed when it is mended.
+      log.error('cannot decode a message; it goes to the dead letters', { source: about.source, err: error });
+      return refused(dead(`cannot decode the message: ${messageOf(error)}`, rawText(value)));
     }
   };
 
@@ -51,7 +58,9 @@ export function createForeignReader({ decoders, decode }: ForeignOptions) {
     if (contentType === 'application/x-ndjson') return drive(decoders.ndjson, Buffer.from(value));
     if (/^\s*\[/.test(value.toString('latin1', 0, 64))) return drive(decoders.json, Buffer.from(value));
     try {
-      return await drive(decoders.json, Buffer.concat([OPEN_BRACKET, value, CLOSE_BRACKET]));
+      const decoded = await drive(decoders.json, Buffer.concat([OPEN_BRACKET, value, CLOSE_BRACKET]));
+      if (decoded.accepted + decoded.rejected === 1) return decoded;
+      throw new MalformedBodyError('message holds several JSON values; send an array, or one a line');
     } catch (error) {
       // Perhaps NDJSON without its content type.
       if (!(error instanceof MalformedBodyError) || !value.includes('\n')) throw error;
@@ -73,4 +82,8 @@ export function createForeignReader({ decoders, decode }: ForeignOptions) {
 
 function refused(letter: DeadLetter): ForeignRecords {
   return { batch: [], accepted: 0, deadLetters: [letter] };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -11,7 +11,7 @@ import { awaitStored, createStream } from '../support/version2.ts';
 /* The clock of the machine is set back under load: for longer than a member of the group may be silent. */
 
 const BACK_MS = 3_600_000;
-/** Beyond the session of a member, which is 10 s. */
+/** Beyond the session of a member, which is 6 s. */
 const LONG_MS = 12_000;
 
 let brokers: readonly string[];

@@ -134,7 +134,7 @@ describe.each(['kafkajs', 'platformatic'] as const)('a topic that others use too
     expect(text).toBe(['/GZIP', '/Snappy', '/LZ4', '/ZSTD'].map((path) => `${record(path)}\n`).join(''));
     const names = ['kafkajs', 'platformatic'].flatMap((writer) => COMPRESSIONS.map((codec) => `${writer}-${codec}`));
     const faults = await findFaults([dir], names);
-    expect(faults.filter((fault) => !fault.startsWith('{'))).toEqual([]);
+    expect(faults).toEqual([]);
     expect(await deadLetters(dir)).toEqual([]);
   });
 

@@ -6,6 +6,7 @@ import { diskFileSystem, type FileSystem } from '../../src/disk/file-system.ts';
 import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts';
 import type { Batch } from '../../src/model/chunk.ts';
 import type { CommitNote, Deliver } from '../../src/model/deliver.ts';
+import { hourToIso } from '../../src/model/hour.ts';
 import { openRepo } from '../../src/repo/file-repo.ts';
 import type { Repo } from '../../src/repo/repo.ts';
 import { createLifecycle } from '../../src/runtime/lifecycle.ts';
@@ -57,16 +58,21 @@ export async function openPipeline(options: {
 }
 
 const HOUR = 397_186;
+/** Tells records of named batches from those of other programs. */
+const AGENT = 'named';
 
 /** A batch over three hours whose lines carry its name; `padding` makes each line longer. */
 export function namedBatch(name: string, padding = ''): Batch {
   return [0, 1, 2].map((offset) => {
-    const lines = [0, 1].map((half) => `${name}/${offset}/${half}/${padding}\n`);
+    const timestamp = hourToIso(HOUR + offset);
+    const lines = [0, 1].map((half) => {
+      return `{"timestamp":"${timestamp}","path":"${name}/${offset}/${half}/${padding}","userAgent":"${AGENT}"}\n`;
+    });
     return { hour: HOUR + offset, count: lines.length, lines: Buffer.from(lines.join('')) };
   });
 }
 
-/** The names of the stored batches, to how often each of their lines is stored; in the order of the first hour. */
+/** The names of the stored named batches, to how often each of their lines is stored; in the order of the first hour. */
 export async function storedBatches(dir: string): Promise<Map<string, number[]>> {
   const counts = new Map<string, number[]>();
   const days = await readdir(join(dir, 'logs')).catch(() => []);
@@ -74,7 +80,9 @@ export async function storedBatches(dir: string): Promise<Map<string, number[]>>
     for (const file of (await readdir(join(dir, 'logs', day))).sort()) {
       const text = await readFile(join(dir, 'logs', day, file), 'utf8');
       for (const line of text.split('\n').slice(0, -1)) {
-        const [name = '', offset, half] = line.split('/');
+        const { path, userAgent } = JSON.parse(line) as { path: string; userAgent: string };
+        if (userAgent !== AGENT) continue;
+        const [name = '', offset, half] = path.split('/');
         const places = counts.get(name) ?? [0, 0, 0, 0, 0, 0];
         const place = Number(offset) * 2 + Number(half);
         places[place] = (places[place] ?? 0) + 1;

@@ -32,6 +32,7 @@ const tuning = {
   batchBytes: 900 * 1024,
   batchTimeoutMs: 2,
   maxWaitingBytes: 64 * 1024 * 1024,
+  topicMaxAgeMs: 60_000,
   flush: { bytes: 4 * 1024 * 1024, intervalMs: 500 },
 } as const;
 

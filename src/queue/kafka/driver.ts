@@ -63,6 +63,8 @@ export interface InRecord {
 /** Takes what a driver reads: QueueHandler with records in place of items. */
 export interface RecordSink {
   assign(ends: PartitionEnds): Promise<RecordReceiver>;
+  /** The group took this process as a member of that id. Called again when it joins again. */
+  joined(memberId: string): void;
   /** Something failed and is tried again: to be counted and logged. */
   failed(what: string, error: unknown): void;
   fatal(error: Error): void;
@@ -159,6 +161,8 @@ export interface DriverOptions {
   readonly sendTimeoutMs: number;
   /** The group takes a member for dead when it has heard nothing of it for so long, ms. */
   readonly sessionTimeoutMs: number;
+  /** Partitions that are added to the topic are used after so long at most, plus a join of the group, ms. */
+  readonly topicMaxAgeMs: number;
   readonly fetch: FetchOptions;
   readonly ssl?: TlsOptions | undefined;
   readonly sasl?: SaslOptions | undefined;

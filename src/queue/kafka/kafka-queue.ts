@@ -4,11 +4,14 @@ import type { Metrics } from '../../metrics/metrics.ts';
 import { createBatchIds } from '../../model/batch-id.ts';
 import { type Clock, systemClock } from '../../model/clock.ts';
 import type { Consumption, PartitionLag, Queue, QueueHandler } from '../queue.ts';
+import { leaveForDead } from './dead-members.ts';
 import type { Driver, DriverConsumption, DriverOptions, PartitionEnds, RecordSink } from './driver.ts';
 import { createKafkaJsDriver } from './kafkajs/driver.ts';
 import { createLagWatch } from './lag-watch.ts';
+import { openMemberIds } from './member-ids.ts';
 import type { MessageFormat } from './message.ts';
 import { createPlatformaticDriver } from './platformatic/driver.ts';
+import { openGroupAdmin } from './platformatic/group-admin.ts';
 import { createReceiver, type FlushLimits } from './receiver.ts';
 import { Sender } from './sender.ts';
 
@@ -22,6 +25,8 @@ const DRIVERS: Record<KafkaClient, (options: DriverOptions & { readonly log: Log
 
 export interface KafkaQueueOptions extends DriverOptions, QueueTuning {
   readonly client: KafkaClient;
+  /** The state folder, where the ids of the consumers are kept (member-ids.ts). The caller holds its lock. */
+  readonly stateDir?: string;
 }
 
 export interface QueueTuning {
@@ -32,6 +37,8 @@ export interface QueueTuning {
   readonly batchTimeoutMs: number;
   /** Bytes that may wait for the broker in all; batches beyond that are refused. */
   readonly maxWaitingBytes: number;
+  /** See DriverOptions. */
+  readonly topicMaxAgeMs: number;
   /** When consumed messages are stored. */
   readonly flush: FlushLimits;
   /** How often the group's lag and the broker's health are checked, ms. */
@@ -46,12 +53,38 @@ export interface DrivenQueueOptions extends QueueTuning {
   readonly topic: string;
   /** Whether the driver compresses what it sends. */
   readonly compressed: boolean;
+  /** Absent: a consumer that dies is noticed when its session expires. */
+  readonly members?: Membership | undefined;
+}
+
+/** The ids under which this process is in the group. */
+interface Membership {
+  /** Leaves the group for the consumers of the process before. Never rejects. */
+  leaveForDead(signal: AbortSignal): Promise<void>;
+  joined(memberId: string): void;
 }
 
 /** A queue on a Kafka topic. Connects when it is first used: an unavailable broker fails calls, not the start. */
 export function createKafkaQueue(options: KafkaQueueOptions): Queue {
   const driver = DRIVERS[options.client](options);
-  return createDrivenQueue({ ...options, driver, topic: options.topic, compressed: options.compression !== 'none' });
+  const { topic, compression } = options;
+  return createDrivenQueue({
+    ...options,
+    driver,
+    topic,
+    compressed: compression !== 'none',
+    members: createMembership(options),
+  });
+}
+
+function createMembership(options: KafkaQueueOptions): Membership | undefined {
+  const { stateDir, groupId, log } = options;
+  if (stateDir === undefined) return undefined;
+  const ids = openMemberIds({ stateDir, groupId, log });
+  return {
+    leaveForDead: (signal) => leaveForDead({ ids, openAdmin: () => openGroupAdmin(options), log, signal }),
+    joined: (memberId) => ids.add(memberId),
+  };
 }
 
 /** What is common to all drivers: see driver.ts. */
@@ -67,13 +100,17 @@ export function createDrivenQueue(options: DrivenQueueOptions): Queue {
     targetBytes: options.batchBytes,
     lingerMs: options.batchTimeoutMs,
     maxWaitingBytes: options.maxWaitingBytes,
+    topicMaxAgeMs: options.topicMaxAgeMs,
   });
   const nextId = createBatchIds(randomUUID());
   const watch = createLagWatch({ ends: () => driver.ends(), metrics, clock, everyMs: options.watchMs });
   const consumptions = new Set<DriverConsumption>();
+  const closed = new AbortController();
+  let leaving: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
 
   function consume(handler: QueueHandler): Consumption {
+    leaving ??= options.members?.leaveForDead(closed.signal);
     const consumption = driver.consume(toSink(handler, options));
     consumptions.add(consumption);
     watch.start();
@@ -87,7 +124,8 @@ export function createDrivenQueue(options: DrivenQueueOptions): Queue {
 
   async function close(): Promise<void> {
     watch.stop();
-    await Promise.all(Array.from(consumptions, (consumption) => consumption.stop()));
+    closed.abort();
+    await Promise.all([leaving, ...Array.from(consumptions, (consumption) => consumption.stop())]);
     await sender.close();
     await driver.close();
   }
@@ -111,8 +149,9 @@ export function createDrivenQueue(options: DrivenQueueOptions): Queue {
 }
 
 /** What a driver reads goes to the handler, partition by partition, collected by `flush`. */
-function toSink(handler: QueueHandler, { topic, flush, metrics, log }: DrivenQueueOptions): RecordSink {
+function toSink(handler: QueueHandler, { topic, flush, metrics, log, members }: DrivenQueueOptions): RecordSink {
   return {
+    joined: (memberId) => members?.joined(memberId),
     assign: async (ends) => {
       const { partition } = ends;
       const assignment = await handler.assign({ ...ends, topic });

@@ -5,43 +5,53 @@ import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import { type Hour, parseHour } from '../../model/hour.ts';
 import type { QueuedBatch, QueueItem } from '../queue.ts';
 import type { InRecord } from './driver.ts';
-import { DEAD_LETTERS, LINE, LINES, type NumberedNote } from './message.ts';
+import { DEAD_LETTERS, LINE, LINES, MAX_RECORDS_PER_SEND, type NumberedNote } from './message.ts';
+import { parseDeadLetters, parseNotes } from './message-notes.ts';
 
 const { NEWLINE } = BYTES;
+
+/*
+ * Anybody who may write to the topic may write anything: what a record says is checked before it is used. A record that is
+ * not in the form that message.ts draws is a message of another producer, by itself: it does not take the rest of its send
+ * with it. Nothing here throws for what a record holds. Whether lines are stored lines is checked where they are stored.
+ */
 
 /** The items that some records hold, in their order. Values stay views of those of the records. */
 export function decodeRecords(records: readonly InRecord[]): QueueItem[] {
   const items: QueueItem[] = [];
   for (let at = 0; at < records.length; ) {
     const length = lengthOfSend(records, at);
-    const send = records.slice(at, at + length);
-    const batches = decodeSend(send);
-    const first = send[0];
-    const last = send.at(-1);
-    if (batches !== undefined && first !== undefined && last !== undefined) {
-      const { offset, timestamp } = first;
-      items.push({ kind: 'batches', offset, next: last.offset + 1n, timestamp, batches });
-    } else {
-      for (const record of send) items.push(foreign(record));
-    }
+    for (const item of decodeSend(records.slice(at, at + length))) items.push(item);
     at += length;
   }
   return items;
 }
 
-function foreign({ offset, timestamp, headers, value, problem }: InRecord): QueueItem {
-  const contentType = (headers['content-type'] ?? '').replace(/;.*$/s, '').trim().toLowerCase();
-  const item = { kind: 'foreign', offset, next: offset + 1n, timestamp, contentType, value } as const;
-  return problem === undefined ? item : { ...item, problem };
-}
-
-/** How many records from `at` on are one send; 1 when the rest of the send does not follow. */
+/**
+ * How many records from `at` on are one send; 1 when the rest of the send does not follow, or when another send begins
+ * before its end. Otherwise a false number of parts would tear the next send apart.
+ */
 function lengthOfSend(records: readonly InRecord[], at: number): number {
   const first = records[at];
   const match = /^[1-9]\d{0,6}$/.exec(first?.headers.parts ?? '');
   if (first === undefined || match === null) return 1;
   const parts = Number(match[0]);
-  return records[at + parts - 1]?.offset === first.offset + BigInt(parts - 1) ? parts : 1;
+  if (records[at + parts - 1]?.offset !== first.offset + BigInt(parts - 1)) return 1;
+  for (let inside = at + 1; inside < at + parts; inside++) {
+    if (records[inside]?.headers.parts !== undefined) return 1;
+  }
+  return parts;
+}
+
+type Headers = InRecord['headers'];
+
+/** What one record holds. */
+interface Content {
+  readonly ids: readonly BatchId[];
+  readonly notes: readonly NumberedNote[];
+  /** Each with the index of its batch in `ids`. */
+  readonly chunks: readonly (Chunk & { readonly batch: number })[];
+  readonly deadLetters: readonly DeadLetter[];
 }
 
 interface DecodedBatch {
@@ -51,142 +61,150 @@ interface DecodedBatch {
   idempotency?: IdempotencyNote;
 }
 
-/** The batches of a send; undefined when one of its records has another form. */
-function decodeSend(send: readonly InRecord[]): QueuedBatch[] | undefined {
+/** Where a line without headers belongs. */
+interface LinePlace {
+  readonly id: BatchId;
+  readonly hour: Hour;
+  readonly notes: readonly NumberedNote[];
+  /** Set with its first line. */
+  batch?: DecodedBatch;
+}
+
+/** The batches of a send as one item, and each of its records that has another form as an item of its own. */
+function decodeSend(send: readonly InRecord[]): QueueItem[] {
   const batches = new Map<BatchId, DecodedBatch>();
-  try {
-    /** Where a line without headers belongs. */
-    let line: LinePlace | undefined;
-    for (const { headers, value } of send) {
-      const type = headers['content-type'];
-      if (type !== undefined) line = type === LINE ? linePlace(headers, batches) : undefined;
-      const taken = line === undefined ? decodeRecord(value, headers, batches) : decodeLine(value, line);
-      if (!taken) return undefined;
-    }
-  } catch {
-    return undefined; // A header or a dead letter is not the JSON that logforge writes.
+  const others: QueueItem[] = [];
+  let line: LinePlace | undefined;
+  let first: InRecord | undefined;
+  let last: InRecord | undefined;
+  for (const record of send) {
+    const type = record.headers['content-type'];
+    if (type !== undefined) line = type === LINE ? readLinePlace(record.headers) : undefined;
+    const isTaken = line === undefined ? takeRecord(record, batches) : takeLine(record.value, line, batches);
+    if (isTaken) {
+      first ??= record;
+      last = record;
+    } else others.push(foreign(record));
   }
-  return [...batches.values()].map(({ id, chunks, deadLetters, idempotency }) => ({
+  if (first === undefined || last === undefined) return others;
+  const { offset, timestamp } = first;
+  const decoded = Array.from(batches.values(), toQueuedBatch);
+  const item: QueueItem = { kind: 'batches', offset, next: last.offset + 1n, timestamp, batches: decoded };
+  return others.length === 0 ? [item] : [item, ...others].sort((a, b) => Number(a.offset - b.offset));
+}
+
+function toQueuedBatch({ id, chunks, deadLetters, idempotency }: DecodedBatch): QueuedBatch {
+  return {
     id,
     batch: mergeByHour(chunks),
     ...(idempotency !== undefined && { idempotency }),
     ...(deadLetters.length > 0 && { deadLetters }),
-  }));
+  };
 }
 
-interface LinePlace {
-  readonly batch: DecodedBatch;
-  readonly hour: Hour;
+function batchOf(batches: Map<BatchId, DecodedBatch>, id: BatchId): DecodedBatch {
+  const known = batches.get(id);
+  if (known !== undefined) return known;
+  const batch: DecodedBatch = { id, chunks: [], deadLetters: [] };
+  batches.set(id, batch);
+  return batch;
 }
 
-function linePlace(headers: InRecord['headers'], batches: Map<BatchId, DecodedBatch>): LinePlace | undefined {
-  const hour = parseHour(headers.hour ?? '');
-  const [batch] = membersOf(headers, batches) ?? [];
-  return hour === undefined || batch === undefined ? undefined : { batch, hour };
-}
-
-function decodeLine(value: Buffer | null, { batch, hour }: LinePlace): boolean {
+function takeLine(value: Buffer | null, place: LinePlace, batches: Map<BatchId, DecodedBatch>): boolean {
   if (value === null || value.length === 0 || value.includes(NEWLINE)) return false;
-  batch.chunks.push({ hour, count: 1, lines: value }, { hour, count: 0, lines: LINE_END });
-  return true;
-}
-
-function decodeRecord(
-  value: Buffer | null,
-  headers: InRecord['headers'],
-  batches: Map<BatchId, DecodedBatch>,
-): boolean {
-  const members = membersOf(headers, batches);
-  const [first] = members ?? [];
-  if (value === null || members === undefined || first === undefined) return false;
-  if (headers['content-type'] === LINES) return decodeLines(headers, value, members);
-  if (headers['content-type'] !== DEAD_LETTERS) return false;
-  first.deadLetters.push(...readDeadLetters(value));
-  return true;
-}
-
-/** The batches that a record names, with the keys that it brings; undefined when it names none in the form of logforge. */
-function membersOf(
-  headers: InRecord['headers'],
-  batches: Map<BatchId, DecodedBatch>,
-): readonly DecodedBatch[] | undefined {
-  const ids = (headers['batch-id'] ?? '').split(' ');
-  if (!ids.every((id) => parseBatchId(id) !== undefined)) return undefined;
-  const members = ids.map((id) => {
-    const known = batches.get(id) ?? { id, chunks: [], deadLetters: [] };
-    batches.set(id, known);
-    return known;
-  });
-  for (const { batch, ...note } of readNotes(headers)) {
-    const member = members[batch];
-    if (member === undefined) return undefined;
-    member.idempotency = note;
+  const { id, hour } = place;
+  if (place.batch === undefined) {
+    place.batch = batchOf(batches, id);
+    addNotes([place.batch], place.notes);
   }
-  return members;
+  place.batch.chunks.push({ hour, count: 1, lines: value }, { hour, count: 0, lines: LINE_END });
+  return true;
 }
 
-function decodeLines(
-  headers: Readonly<Record<string, string>>,
-  value: Buffer,
-  members: readonly DecodedBatch[],
-): boolean {
+/** Takes all that a record holds, or nothing. */
+function takeRecord({ value, headers }: InRecord, batches: Map<BatchId, DecodedBatch>): boolean {
+  const content = value === null ? undefined : readContent(headers, value);
+  if (content === undefined) return false;
+  const members = content.ids.map((id) => batchOf(batches, id));
+  addNotes(members, content.notes);
+  for (const { batch, hour, count, lines } of content.chunks) members[batch]?.chunks.push({ hour, count, lines });
+  for (const letter of content.deadLetters) members[0]?.deadLetters.push(letter);
+  return true;
+}
+
+function addNotes(members: readonly DecodedBatch[], notes: readonly NumberedNote[]): void {
+  for (const { batch, ...note } of notes) {
+    const member = members[batch];
+    if (member !== undefined) member.idempotency = note;
+  }
+}
+
+function readContent(headers: Headers, value: Buffer): Content | undefined {
+  const ids = readIds(headers);
+  const notes = ids && parseNotes(headers, ids.length);
+  if (ids === undefined || notes === undefined) return undefined;
+  if (headers['content-type'] === LINES) {
+    const chunks = readChunks(headers, value, ids.length);
+    return chunks && { ids, notes, chunks, deadLetters: [] };
+  }
+  if (headers['content-type'] !== DEAD_LETTERS) return undefined;
+  const deadLetters = parseDeadLetters(value);
+  return deadLetters && { ids, notes, chunks: [], deadLetters };
+}
+
+function readLinePlace(headers: Headers): LinePlace | undefined {
+  const hour = parseHour(headers.hour ?? '');
+  const ids = readIds(headers);
+  const notes = ids && parseNotes(headers, ids.length);
+  const [id] = ids ?? [];
+  return hour === undefined || id === undefined || notes === undefined ? undefined : { id, hour, notes };
+}
+
+/** The batches that a record names; undefined when it names none in the form of logforge, or more than a send can hold. */
+function readIds(headers: Headers): readonly BatchId[] | undefined {
+  const ids = (headers['batch-id'] ?? '').split(' ', MAX_RECORDS_PER_SEND + 1);
+  return ids.length <= MAX_RECORDS_PER_SEND && ids.every(isBatchId) ? ids : undefined;
+}
+
+/** A producer is a UUID; ids are kept in memory and in the journal, so a long one is none. */
+function isBatchId(id: string): boolean {
+  return /^[\w.-]{1,64}:\d{1,15}$/.test(id) && parseBatchId(id) !== undefined;
+}
+
+function readChunks(headers: Headers, value: Buffer, batches: number): Content['chunks'] | undefined {
   const hours = (headers.hour ?? '').split(' ').map(parseHour);
   const segments = (headers.segments ?? `0/0:${headers.records}:${value.length}`).split(' ');
+  const chunks: (Chunk & { readonly batch: number })[] = [];
   let start = 0;
   for (const segment of segments) {
-    const match = /^(\d+)\/(\d+):(\d{1,9}):(\d{1,10})$/.exec(segment);
-    if (match === null) return false;
-    const member = members[Number(match[1])];
+    const match = /^(\d{1,9})\/(\d{1,9}):(\d{1,9}):(\d{1,10})$/.exec(segment);
+    if (match === null) return undefined;
+    const batch = Number(match[1]);
     const hour = hours[Number(match[2])];
-    const records = Number(match[3]);
+    const count = Number(match[3]);
     const end = start + Number(match[4]);
-    if (member === undefined || hour === undefined || records === 0) return false;
-    if (end <= start || end > value.length || value[end - 1] !== NEWLINE) return false;
-    member.chunks.push({ hour, count: records, lines: value.subarray(start, end) });
+    if (batch >= batches || hour === undefined || count === 0) return undefined;
+    if (end <= start || end > value.length || value[end - 1] !== NEWLINE) return undefined;
+    chunks.push({ batch, hour, count, lines: value.subarray(start, end) });
     start = end;
   }
-  return start === value.length;
+  return start === value.length ? chunks : undefined;
 }
 
-function readNotes(headers: Readonly<Record<string, string>>): NumberedNote[] {
-  if (headers.idempotency !== undefined) {
-    const notes: unknown = JSON.parse(headers.idempotency);
-    return Array.isArray(notes) ? notes.filter(isNote) : [];
-  }
-  const key = headers['idempotency-key'];
-  if (key === undefined) return [];
-  const owner = headers['key-owner'];
-  const note = {
-    batch: 0,
-    key,
-    bodyHash: headers['body-hash'],
-    answer: headers.answer,
-    time: Number(headers.time),
-    ...(owner !== undefined && { owner }),
-  };
-  return isNote(note) ? [note] : [];
+const LONGEST_QUOTE = 40;
+
+function foreign({ offset, timestamp, headers, value, problem }: InRecord): QueueItem {
+  const contentType = (headers['content-type'] ?? '').replace(/;.*$/s, '').trim().toLowerCase();
+  const item = { kind: 'foreign', offset, next: offset + 1n, timestamp, contentType, value } as const;
+  const unreadable = problem ?? problemOf(contentType, headers['content-encoding']?.trim().toLowerCase());
+  return unreadable === undefined ? item : { ...item, problem: unreadable };
 }
 
-const KEY = /^[!-~]{1,255}$/;
-/** A digest, and room for what a later version adds to it. */
-const DIGEST = /^[!-~]{1,128}$/;
-/** The last time that a Date can have. */
-const MAX_TIME = 8_640_000_000_000_000;
-
-/** Whether it has the form that `noteHeaders` writes. Who stores it looks at the answer. */
-function isNote(value: unknown): value is NumberedNote {
-  if (typeof value !== 'object' || value === null) return false;
-  const { batch, key, bodyHash, answer, time, owner } = value as Partial<NumberedNote>;
-  if (!Number.isSafeInteger(batch) || !Number.isSafeInteger(time)) return false;
-  if (time === undefined || time < 0 || time > MAX_TIME) return false;
-  if (typeof key !== 'string' || !KEY.test(key) || typeof bodyHash !== 'string' || !DIGEST.test(bodyHash)) return false;
-  if (owner !== undefined && !(typeof owner === 'string' && DIGEST.test(owner))) return false;
-  return typeof answer === 'string';
-}
-
-function readDeadLetters(value: Buffer): DeadLetter[] {
-  const lines = value.toString().split('\n').slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as DeadLetter);
+/** Why no decoder can read the value. */
+function problemOf(contentType: string, encoding = 'identity'): string | undefined {
+  if (contentType === DEAD_LETTERS) return 'message says that it holds dead letters of logforge, and does not';
+  if (encoding === 'identity' || encoding === '') return undefined;
+  return `message has the content-encoding ${JSON.stringify(encoding.slice(0, LONGEST_QUOTE))}; none is supported`;
 }
 
 const LINE_END = Buffer.from('\n');

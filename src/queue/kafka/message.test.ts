@@ -48,13 +48,13 @@ describe('a send', () => {
   });
 
   it.each([
-    ['a key with a line break', { 'idempotency-key': 'a\r\nb' }],
-    ['a key of 256 characters', { 'idempotency-key': 'k'.repeat(256) }],
+    ['a line break', { 'idempotency-key': 'a\r\nb' }],
+    ['256 characters', { 'idempotency-key': 'k'.repeat(256) }],
     ['a digest of a kilobyte', { 'body-hash': 'h'.repeat(1024) }],
     ['an owner with a space', { 'key-owner': 'a b' }],
     ['a time before 1970', { time: '-1' }],
     ['a time that no clock can have', { time: '9000000000000000' }],
-  ])('is read without its key, when that has %s', (_, headers) => {
+  ])('is read like a message of another producer, when its key has %s', (_, headers) => {
     const [record] = encodeSend([{ id: 'p:3', batch: batchOf([HOUR, '{"a":1}']), idempotency: NOTE }], {
       format: 'ndjson',
       targetBytes: 1000,
@@ -63,12 +63,10 @@ describe('a send', () => {
       const items = decodeRecords(
         received(record === undefined ? [] : [{ ...record, headers: { ...record.headers, ...more } }]),
       );
-      return items.flatMap((item) => (item.kind === 'batches' ? item.batches : []));
+      return items;
     };
-    expect(read({})).toMatchObject([{ id: 'p:3', idempotency: NOTE }]);
-    const [batch] = read(headers);
-    expect(batch?.id).toBe('p:3');
-    expect(batch).not.toHaveProperty('idempotency');
+    expect(read({})).toMatchObject([{ kind: 'batches', batches: [{ id: 'p:3', idempotency: NOTE }] }]);
+    expect(read(headers)).toMatchObject([{ kind: 'foreign' }]);
   });
 
   it('is one line a record in format record, without headers that say again what the record before says', () => {
@@ -197,6 +195,97 @@ describe('records that are not ours', () => {
     ]);
   });
 
+  it('do not take the rest of their send with them', () => {
+    const batches = [
+      { id: 'p:1', batch: batchOf([HOUR, '{"a":1}'], [HOUR + 1, '{"a":2}']), idempotency: NOTE },
+      { id: 'p:2', batch: batchOf([HOUR + 2, '{"b":1}']) },
+    ];
+    const records = received(encodeSend(batches, { format: 'ndjson', targetBytes: 1000 }));
+    const torn = records.map((each, index) => (index === 1 ? { ...each, value: null } : each));
+    const items = decodeRecords(torn);
+    expect(items.map(({ kind, offset, next }) => [kind, offset, next])).toEqual([
+      ['batches', 100n, 103n],
+      ['foreign', 101n, 102n],
+    ]);
+    const found = items.flatMap((item) => (item.kind === 'batches' ? item.batches : []));
+    expect(plain(found)).toEqual([
+      { id: 'p:1', batch: [[HOUR, 1, '{"a":1}\n']], idempotency: NOTE },
+      { id: 'p:2', batch: [[HOUR + 2, 1, '{"b":1}\n']] },
+    ]);
+  });
+
+  it('do not tear the next send apart by a false number of parts', () => {
+    const value = Buffer.from('{}');
+    const liar = { offset: 99n, timestamp: 0, headers: { parts: '2' }, value };
+    const batch = batchOf([HOUR, '{"a":1}'], [HOUR + 1, '{"a":2}']);
+    const items = decodeRecords([
+      liar,
+      ...received(encodeSend([{ id: 'p:1', batch }], { format: 'ndjson', targetBytes: 1000 })),
+    ]);
+    expect(items.map(({ kind, offset, next }) => [kind, offset, next])).toEqual([
+      ['foreign', 99n, 100n],
+      ['batches', 100n, 102n],
+    ]);
+  });
+
+  const letter = { time: 5, stage: 'ingest', reason: 'r', raw: 'x', source: 's' };
+  const lettersOf = (value: string | Buffer) => {
+    const headers = { 'content-type': 'application/vnd.logforge.dead-letters+ndjson', 'batch-id': 'p:1' };
+    return decodeRecords([{ offset: 7n, timestamp: 0, headers, value: Buffer.from(value) }]);
+  };
+
+  it.each<[string, string | Buffer]>([
+    ['no JSON', 'garbage\n'],
+    ['an object without the fields', '{}\n'],
+    ['null', 'null\n'],
+    ['a line without its end', JSON.stringify(letter)],
+    ['a time that is no number', `${JSON.stringify({ ...letter, time: '5' })}\n`],
+    ['a time after the year 9999', `${JSON.stringify({ ...letter, time: 253_402_300_800_000 })}\n`],
+    ['a stage with a line in it', `${JSON.stringify({ ...letter, stage: 'x","evil":"1\n{"b":2}' })}\n`],
+    ['a raw text that is none', `${JSON.stringify({ ...letter, raw: {} })}\n`],
+    ['a good line and a bad one', `${JSON.stringify(letter)}\n{}\n`],
+    ['days that are far from each other', [0, 1e9].map((time) => `${JSON.stringify({ ...letter, time })}\n`).join('')],
+    ['a nesting that no parser reads', `${'['.repeat(200_000)}\n`],
+    ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff, 0x7d, 0x0a])],
+  ])('are dead letters that hold %s', (_, value) => {
+    const problem = 'message says that it holds dead letters of logforge, and does not';
+    expect(lettersOf(value)).toMatchObject([{ kind: 'foreign', offset: 7n, problem }]);
+  });
+
+  it('bring no field of a dead letter that is not known', () => {
+    expect(lettersOf(`${JSON.stringify({ ...letter, evil: 1 })}\n`)).toMatchObject([
+      { kind: 'batches', batches: [{ id: 'p:1', deadLetters: [letter] }] },
+    ]);
+  });
+
+  it.each([
+    ['that is empty', { 'idempotency-key': '' }],
+    ['that is longer than 255 characters', { 'idempotency-key': 'k'.repeat(256) }],
+    ['with a line break', { 'idempotency-key': 'k\nk' }],
+    ['without a hash', { 'body-hash': '' }],
+    ['with an answer that is no JSON object', { answer: 'x\r\nX: y' }],
+    ['without a time', { time: '' }],
+    ['of a time after the year 9999', { time: '9007199254740991' }],
+  ])('are told by a key %s', (_, changed) => {
+    const headers = { 'idempotency-key': 'k', 'body-hash': 'h', answer: '{}', time: '5' };
+    expect(withHeaders(headers)).toMatchObject([{ kind: 'batches' }]);
+    expect(withHeaders({ ...headers, ...changed })).toMatchObject([{ kind: 'foreign' }]);
+  });
+
+  it('are told by more ids than a send has, and by an id that is too long', () => {
+    const many = Array.from({ length: 15_000 }, (_, index) => `p:${index}`).join(' ');
+    expect(withHeaders({ 'batch-id': many })).toMatchObject([{ kind: 'foreign' }]);
+    expect(withHeaders({ 'batch-id': `${'p'.repeat(65)}:1` })).toMatchObject([{ kind: 'foreign' }]);
+  });
+
+  it('say why when they are encoded', () => {
+    const headers = { 'content-encoding': 'gzip' };
+    const problem = 'message has the content-encoding "gzip"; none is supported';
+    expect(decodeRecords([{ offset: 1n, timestamp: 0, headers, value: Buffer.from([1]) }])).toMatchObject([
+      { problem },
+    ]);
+  });
+
   it('are an empty value and a value that could not be read', () => {
     const empty = { offset: 1n, timestamp: 0, headers: {}, value: null };
     expect(decodeRecords([empty, { ...empty, offset: 2n, problem: 'why' }])).toEqual([
@@ -217,7 +306,7 @@ function anyBatches(): fc.Arbitrary<QueuedBatch[]> {
     return batchOf(...chosen.map((hour) => [hour, ...lines] as const));
   });
   const letter = fc.record({
-    time: fc.nat(),
+    time: fc.nat({ max: 86_400_000 }),
     stage: fc.constantFrom('ingest' as const, 'consume' as const),
     reason: fc.string(),
     raw: fc.string({ unit: 'grapheme' }),
@@ -227,7 +316,7 @@ function anyBatches(): fc.Arbitrary<QueuedBatch[]> {
     {
       key: fc.stringMatching(/^[!-~]{1,20}$/),
       bodyHash: fc.constant('abc'),
-      answer: fc.string(),
+      answer: fc.string().map((text) => JSON.stringify({ text })),
       time: fc.nat(),
       owner: fc.constantFrom('0123456789abcdef', 'fedcba9876543210'),
     },

@@ -39,6 +39,21 @@ function pendingDriver(options: { readonly partitions?: number; readonly maxMess
   return { driver, sends, topics };
 }
 
+/** The topic's state, with a number of partitions that a test may change. */
+function growingTopic(partitions: number) {
+  const { driver, sends } = pendingDriver();
+  const topic = { partitions, fails: false, asked: 0 };
+  const growing: Driver = {
+    ...driver,
+    topic: async () => {
+      topic.asked++;
+      if (topic.fails) throw new Error('no broker');
+      return { partitions: topic.partitions, maxMessageBytes: 1_000_000 };
+    },
+  };
+  return { driver: growing, sends, topic };
+}
+
 function createSender(driver: Driver, options: Partial<SenderOptions> = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const sender = new Sender({
@@ -51,6 +66,7 @@ function createSender(driver: Driver, options: Partial<SenderOptions> = {}) {
     compressed: false,
     lingerMs: 0,
     maxWaitingBytes: 10_000_000,
+    topicMaxAgeMs: 60_000,
     ...options,
   });
   /** Sends; the test looks later at what came of it. */
@@ -279,6 +295,39 @@ describe('the sender', () => {
     await turn();
     sends[0]?.answer();
     await sent;
+  });
+
+  it('uses partitions that are added to the topic, and those that it knows while the topic cannot be asked for', async () => {
+    const { driver, sends, topic } = growingTopic(1);
+    const { send } = createSender(driver, { topicMaxAgeMs: 0 });
+    const deliver = async (sequence: number) => {
+      const sent = send(one(sequence));
+      await turn();
+      sends.at(-1)?.answer();
+      await sent;
+      return sends.at(-1)?.partition;
+    };
+    expect(await deliver(1)).toBe(0);
+    topic.partitions = 2;
+    // The answer comes after this send.
+    expect(await deliver(1)).toBe(0);
+    expect(await deliver(1)).toBe(1);
+    topic.fails = true;
+    expect(await deliver(1)).toBe(1);
+    expect(await deliver(2)).toBe(0);
+    expect(topic.asked).toBe(5);
+  });
+
+  it('asks for the topic no more often than it should', async () => {
+    const { driver, sends, topic } = growingTopic(1);
+    const { send } = createSender(driver);
+    for (let sequence = 0; sequence < 5; sequence++) {
+      const sent = send(one(sequence));
+      await turn();
+      sends.at(-1)?.answer();
+      await sent;
+    }
+    expect(topic.asked).toBe(1);
   });
 
   it('sends what it has when it is closed, and takes no more', async () => {

@@ -18,6 +18,8 @@ export interface SenderOptions extends EncodeOptions {
   readonly lingerMs: number;
   /** Bytes that may wait in all; batches beyond that are refused with UnavailableError. */
   readonly maxWaitingBytes: number;
+  /** The topic is asked for again after so long, so that partitions that are added are used, ms. */
+  readonly topicMaxAgeMs: number;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -48,6 +50,8 @@ export class Sender {
   readonly #partitions = new Map<number, PartitionSender>();
   readonly #underWay = new Map<BatchId, Promise<Receipt>>();
   #topic: Promise<TopicState> | undefined;
+  /** When the topic was last asked for. */
+  #topicAsked = 0;
   #waitingBytes = 0;
   #closed = false;
 
@@ -90,8 +94,11 @@ export class Sender {
   }
 
   #topicState(): Promise<TopicState> {
+    const now = performance.now();
+    if (this.#topic !== undefined && now - this.#topicAsked >= this.#options.topicMaxAgeMs) this.#renewTopic(now);
     if (this.#topic === undefined) {
       const topic = this.#options.driver.topic();
+      this.#topicAsked = now;
       this.#topic = topic;
       topic.catch(() => {
         if (this.#topic === topic) this.#topic = undefined;
@@ -100,6 +107,18 @@ export class Sender {
     return this.#topic.catch((cause: unknown) => {
       throw unavailable(`cannot ask the broker for topic=${this.#options.topic}: ${messageOf(cause)}`, cause);
     });
+  }
+
+  /** Asks in the background: until there is an answer, sends go by the last one. */
+  #renewTopic(now: number): void {
+    this.#topicAsked = now;
+    const before = this.#topic;
+    this.#options.driver.topic().then(
+      (topic) => {
+        if (this.#topic === before) this.#topic = Promise.resolve(topic);
+      },
+      () => undefined,
+    );
   }
 
   #checkWaiting(bytes: number): void {

@@ -72,7 +72,10 @@ export function consumeByKafkaJs(parts: {
 
 async function run(member: Member, { topic, partitions }: KafkaJsOptions): Promise<void> {
   const { consumer, admin } = member;
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => join(member, payload.memberAssignment[topic] ?? []));
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    member.sink.joined(payload.memberId);
+    join(member, payload.memberAssignment[topic] ?? []);
+  });
   await admin.connect();
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });

@@ -95,13 +95,21 @@ async function sendRecords(
     messages: records.map(({ headers, value }) => ({ partition, value, headers })),
   });
   const [answer] = answers;
+  // kafkajs leaves out, without a word, what goes to a partition that was added after it asked for the topic.
+  if (answers.length === 0) throw new NotSentError(`nothing was sent to topic=${topic} partition=${partition}`);
   if (answer === undefined || answers.length !== 1 || answer.topicName !== topic || answer.errorCode !== 0) {
     throw new Error(`a send to topic=${topic} partition=${partition} was answered ${JSON.stringify(answers)}`);
   }
   return { partition: answer.partition, baseOffset: BigInt(answer.baseOffset ?? -1) };
 }
 
+/** The producer does not know the partition yet: a new producer asks for the topic again. */
+class NotSentError extends Error {
+  override readonly name = 'NotSentError';
+}
+
 function isNotTaken(error: unknown): boolean {
+  if (error instanceof NotSentError) return true;
   return ['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'].includes(typeOf(error) ?? '');
 }
 

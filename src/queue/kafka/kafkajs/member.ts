@@ -47,13 +47,15 @@ export function createMember({
   readonly options: KafkaJsOptions;
   readonly sink: RecordSink;
 }): Member {
-  const { fetch, groupId, sessionTimeoutMs } = options;
+  const { fetch, groupId, sessionTimeoutMs, topicMaxAgeMs } = options;
   const requestTimeout = Math.max(MIN_REQUEST_TIMEOUT_MS, fetch.maxWaitMs * 2);
   const consumer = createKafkaJs(options, requestTimeout, { initialRetryTime: 100, maxRetryTime: 2_000 }).consumer({
     groupId,
     sessionTimeout: sessionTimeoutMs,
     rebalanceTimeout: REBALANCE_TIMEOUT_MS,
     heartbeatInterval: Math.min(HEARTBEAT_MS, sessionTimeoutMs / 3),
+    // With each fetch it compares the topic with its assignment, and joins again when partitions were added.
+    metadataMaxAge: topicMaxAgeMs,
     maxBytesPerPartition: fetch.maxBytesPerPartition,
     minBytes: fetch.minBytes,
     maxBytes: fetch.maxBytes,

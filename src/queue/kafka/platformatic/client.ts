@@ -1,4 +1,4 @@
-import { findErrorBy } from '@platformatic/kafka';
+import { Consumer, findErrorBy } from '@platformatic/kafka';
 import type { Log } from '../../../log.ts';
 import type { DriverOptions } from '../driver.ts';
 
@@ -6,6 +6,8 @@ export type PlatformaticOptions = DriverOptions & { readonly log: Log };
 
 const CONNECT_TIMEOUT_MS = 1_500;
 const METADATA_MAX_AGE_MS = 30_000;
+/** Of a member of the group, and of the client that fetches for it. */
+export const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Options of every client of this library: no retries of its own, which would resend without our knowing. */
 export function clientOptions({ brokers, clientId, ssl, sasl }: DriverOptions, requestTimeout: number) {
@@ -23,6 +25,15 @@ export function clientOptions({ brokers, clientId, ssl, sasl }: DriverOptions, r
       sasl: { ...sasl, mechanism: SASL_MECHANISMS[sasl.mechanism] },
     }),
   };
+}
+
+/** A consumer that never joins its group, and only fetches. */
+export function createFetcher(options: PlatformaticOptions): Consumer {
+  const { fetch, groupId, topic } = options;
+  const timeout = Math.max(REQUEST_TIMEOUT_MS, fetch.maxWaitMs * 2);
+  const fetcher = new Consumer({ ...clientOptions(options, timeout), groupId });
+  fetcher.topics.track(topic);
+  return fetcher;
 }
 
 const SASL_MECHANISMS = {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin, type ClusterMetadata, Consumer } from '@platformatic/kafka';
 import type { DriverConsumption, RecordReceiver, RecordSink } from '../driver.ts';
-import { readEnds } from './admin.ts';
-import { clientOptions, isPermanent, type PlatformaticOptions } from './client.ts';
+import { partitionsOf, readEnds } from './admin.ts';
+import { clientOptions, createFetcher, isPermanent, type PlatformaticOptions, REQUEST_TIMEOUT_MS } from './client.ts';
 import { toInRecords } from './records.ts';
+import { createTopicWatch, type TopicWatch } from './topic-watch.ts';
 
 /*
  * A member of the group by @platformatic/kafka, without its streams. One consumer joins, sends heartbeats and commits.
@@ -16,7 +17,6 @@ import { toInRecords } from './records.ts';
 const RETRY_MS = 500;
 const HEARTBEAT_MS = 1_000;
 const REBALANCE_TIMEOUT_MS = 30_000;
-const REQUEST_TIMEOUT_MS = 30_000;
 /** What storing the rest may take at a stop and before a rebalance. */
 const LAST_FLUSH_MS = 2_000;
 /** The name that kafkajs gives the same assignment: members of both kinds can be in one group while one replaces the other. */
@@ -59,6 +59,7 @@ class Member {
   readonly #ensureTopic: () => Promise<unknown>;
   readonly #stopping = new AbortController();
   readonly #consumer: Consumer;
+  readonly #topicWatch: TopicWatch;
   #fetcher: Consumer;
   #admin: Admin;
   #generation: Generation | undefined;
@@ -75,15 +76,23 @@ class Member {
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       heartbeatInterval: Math.min(HEARTBEAT_MS, options.sessionTimeoutMs / 3),
       protocols: PROTOCOLS,
-      protocolsMetadata: async () => {
+      protocolsMetadata: async (_protocols, _topics, metadata) => {
+        this.#topicWatch.joining(metadata.topics.get(options.topic)?.partitionsCount ?? 0);
         await this.#letGo();
         return Buffer.alloc(0);
       },
     });
-    this.#fetcher = this.#createFetcher();
+    this.#topicWatch = createTopicWatch({
+      everyMs: options.topicMaxAgeMs,
+      countPartitions: () => partitionsOf(this.#admin, options.topic),
+      joinAgain: () => this.#join(),
+    });
+    this.#fetcher = createFetcher(this.#options);
     this.#admin = new Admin(clientOptions(options, options.sendTimeoutMs));
     this.#consumer.topics.track(options.topic);
-    this.#consumer.on('consumer:group:join', ({ assignments = [] }) => {
+    this.#consumer.on('consumer:group:join', ({ memberId, isLeader = false, assignments = [] }) => {
+      this.#topicWatch.joined(isLeader);
+      if (memberId) sink.joined(memberId);
       const mine = assignments.find(({ topic }) => topic === options.topic);
       this.#begin(mine?.partitions ?? []);
     });
@@ -107,10 +116,12 @@ class Member {
     }
     this.#join();
     await this.#joining;
+    if (!this.#stopping.signal.aborted) this.#topicWatch.start();
   }
 
   async stop(started: Promise<void>): Promise<void> {
     this.#stopping.abort(new Error('the consumer is stopping'));
+    this.#topicWatch.stop();
     await started;
     await this.#joining;
     await this.#generation?.work;
@@ -269,19 +280,11 @@ class Member {
       .catch((error: unknown) => this.#warn('cannot commit an offset to the group', error));
   }
 
-  #createFetcher(): Consumer {
-    const { fetch, groupId } = this.#options;
-    const timeout = Math.max(REQUEST_TIMEOUT_MS, fetch.maxWaitMs * 2);
-    const fetcher = new Consumer({ ...clientOptions(this.#options, timeout), groupId });
-    fetcher.topics.track(this.#options.topic);
-    return fetcher;
-  }
-
   /** After a failure nothing is known of the connections, sessions and metadata of these two. */
   async #renewClients(): Promise<void> {
     const old = [this.#fetcher.close(true), this.#admin.close()];
     await Promise.all(old.map((closed) => closed.catch(() => undefined)));
-    this.#fetcher = this.#createFetcher();
+    this.#fetcher = createFetcher(this.#options);
     this.#admin = new Admin(clientOptions(this.#options, this.#options.sendTimeoutMs));
   }
 

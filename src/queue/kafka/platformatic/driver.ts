@@ -43,6 +43,7 @@ export function createPlatformaticDriver(options: PlatformaticOptions): Driver {
   }
 
   async function send(producer: TextProducer, partition: number, records: readonly OutRecord[]): Promise<Produced> {
+    await untilKnown(producer, partition);
     const { offsets = [] } = await producer.send({
       acks: options.requireAllAcks ? ProduceAcks.ALL : ProduceAcks.LEADER,
       compression: options.compression,
@@ -53,6 +54,15 @@ export function createPlatformaticDriver(options: PlatformaticOptions): Driver {
       throw new Error(`a send to topic=${topic} partition=${partition} was answered for ${offsets.length} partitions`);
     }
     return { partition: answer.partition, baseOffset: answer.offset };
+  }
+
+  /** The library sends to another partition, without a word, where its metadata is older than the partition. */
+  async function untilKnown(producer: TextProducer, partition: number): Promise<void> {
+    const count = async (forceUpdate: boolean) => {
+      return (await producer.metadata({ topics: [topic], forceUpdate })).topics.get(topic)?.partitionsCount ?? 0;
+    };
+    if (partition < (await count(false)) || partition < (await count(true))) return;
+    throw new UnknownPartitionError(`the broker does not know topic=${topic} partition=${partition} yet`);
   }
 
   async function topicState(): Promise<TopicState> {
@@ -73,7 +83,12 @@ export function createPlatformaticDriver(options: PlatformaticOptions): Driver {
   };
 }
 
+class UnknownPartitionError extends Error {
+  override readonly name = 'UnknownPartitionError';
+}
+
 function isNotTaken(error: unknown): boolean {
+  if (error instanceof UnknownPartitionError) return true;
   return hasApiId(error, 'NOT_LEADER_OR_FOLLOWER') || hasApiId(error, 'LEADER_NOT_AVAILABLE');
 }
 
