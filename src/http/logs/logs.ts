@@ -30,7 +30,7 @@ import {
   timedOut,
 } from './ingest-problem.ts';
 import { type LogsRequest, readLogsRequest } from './logs-request.ts';
-import { unpack } from './unpack.ts';
+import type { Unpack } from './unpack.ts';
 
 /** Serves one POST /logs, whichever reader of requests it came by. */
 export type HandleLogs = (exchange: LogsExchange) => void;
@@ -55,6 +55,7 @@ export interface LogsContext
   readonly limits: LimitsToName;
   readonly inFlight: InFlight;
   readonly buffers: BodyBuffers;
+  readonly unpack: Unpack;
   /** Of bodies that are being read. */
   readonly bodyDeadlines: Deadlines<BodyCollector>;
   /** Of whole requests that wait for their answer. */
@@ -127,7 +128,7 @@ async function ingestBody(batch: PendingBatch, raw: Buffer): Promise<void> {
   context.answerDeadlines.watch(batch);
   try {
     const limits = { maxBytes: context.limits.maxBodyBytes, reservation };
-    const unpacked = head.coding === 'identity' ? raw : unpack(raw, head.coding, limits);
+    const unpacked = head.coding === 'identity' ? raw : context.unpack(raw, head.coding, limits);
     const body = unpacked instanceof Promise ? await unpacked : unpacked;
     context.metrics.receivedBytes.inc(body.length);
     const result = await context.ingest(ingestRequest(exchange, head, body));

@@ -9,6 +9,7 @@ import { createFastPath, type FastPath } from '../logs/fast/fast-path.ts';
 import { createInFlight } from '../logs/in-flight.ts';
 import { createLogsHandler, type HandleLogs, type PendingBatch } from '../logs/logs.ts';
 import { createRateLimit } from '../logs/rate-limit.ts';
+import { createUnpack } from '../logs/unpack.ts';
 import { bindDurations, createAnswers } from './answer.ts';
 import { createClientErrorListener } from './client-error.ts';
 import { createConnections } from './connections.ts';
@@ -82,6 +83,7 @@ function createLogs(parts: {
     limits,
     inFlight: createInFlight(limits.maxInFlightBytes, (total) => metrics.inFlightBytes.set(total), shared),
     buffers: options.bodyBuffers ?? createBodyBuffers(),
+    unpack: createUnpack(),
     bodyDeadlines,
     answerDeadlines,
   });
