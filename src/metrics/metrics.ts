@@ -81,6 +81,10 @@ function requestMetrics({ counter, gauge, histogram }: Make) {
       ['route', 'status'],
     ),
     inFlightBytes: gauge('logforge_http_in_flight_bytes', 'Bytes of request bodies in flight'),
+    bodiesEvicted: counter(
+      'logforge_http_bodies_evicted_total',
+      'Request bodies that arrived slowest when server.maxInFlightBytes was reached, answered 503 and closed',
+    ),
     eventStreams: gauge<'kind'>('logforge_http_event_streams', 'Clients that read an event stream, by its kind', [
       'kind',
     ]),

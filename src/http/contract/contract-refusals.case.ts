@@ -14,6 +14,12 @@ import {
 
 const KEYS = { enabled: true, keys: ['first-key', 'second-key'] };
 
+/** The fast path reads the first, node:http the second. */
+const HEADS: readonly (readonly [string, readonly string[]])[] = [
+  ['on the fast path', []],
+  ['by node:http', ['TE: trailers']],
+];
+
 export function describeRefusals(create: CreateServer): void {
   describe('refuses before it reads the body', () => {
     test.each([
@@ -182,6 +188,33 @@ export function describeRefusals(create: CreateServer): void {
       expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
       expect(ingested).toEqual([]);
       expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
+    });
+
+    test.each(HEADS)('heads that announce much and send nothing hold nothing, %s', async (_, headers) => {
+      const { connect, post, ingested, metric } = await startFixture(create, { limits });
+      for (let i = 0; i < 20; i++) (await connect()).send(postBytes({ body: '', contentLength: 1_000, headers }));
+      for (let i = 0; i < 5; i++) expect((await post({ body: 'x'.repeat(1_000) })).status).toBe(202);
+      expect(ingested).toHaveLength(5);
+      expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
+    });
+
+    test.each(HEADS)('the slowest body under way is answered 503 and closed, %s', async (_, headers) => {
+      const { connect, post, metric } = await startFixture(create, { limits });
+      const slow = await connect();
+      slow.send(postBytes({ body: 'x'.repeat(600), contentLength: 900, headers }));
+      await expect.poll(() => metric('logforge_http_in_flight_bytes')).toBe(600);
+      await expect.poll(async () => (await post({ body: 'x'.repeat(500) })).status, { timeout: 5_000 }).toBe(202);
+      const answer = await slow.answer();
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(answer.headers.get('connection')).toBe('close');
+      expect(problemOf(answer)).toMatchObject({
+        type: 'urn:logforge:problem:overloaded',
+        detail:
+          'the body arrived too slowly while too many request bytes were in flight (limit 1000 bytes); nothing was stored',
+      });
+      expect(await slow.ended()).toBe('');
+      expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
+      expect(await metric('logforge_http_bodies_evicted_total')).toBe(1);
     });
 
     test('counts the bytes of a chunked body while they arrive', async () => {

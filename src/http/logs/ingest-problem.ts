@@ -56,6 +56,10 @@ export interface LimitsToName {
 export function problemOfBody(failure: BodyFailure, limits: LimitsToName): Problem {
   if (failure === 'too-large') return bodyTooLarge(limits);
   if (failure === 'overloaded') return overloaded(limits);
+  if (failure === 'evicted') {
+    const detail = `the body arrived too slowly while too many request bytes were in flight (limit ${formatBytes(limits.maxInFlightBytes)}); nothing was stored`;
+    return { kind: 'overloaded', detail, headers: retryAfter(1) };
+  }
   if (failure === 'timeout') {
     const detail = `the body did not arrive within ${formatMs(limits.bodyTimeoutMs)} (server.bodyTimeout); nothing was stored`;
     return { kind: 'timeout', detail };

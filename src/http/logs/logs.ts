@@ -3,7 +3,7 @@
 //
 //   admit      may this client send now?                        admit.ts             401 429 503
 //   read head  which format, coding, length, key?               logs-request.ts      400 413 415 501
-//   reserve    is there room for the body?                      in-flight.ts         503
+//   room       is there room for the body now?                  in-flight.ts         503
 //   collect    read the body into one buffer                    body.ts              400 408 413 503
 //   ingest     unpack, decode and deliver it                    unpack.ts, service   400 413 422 503
 //   answer     202, or why not; 503 when its time is over
@@ -71,7 +71,7 @@ export function createLogsHandler(context: LogsContext): HandleLogs {
       refuse(context, exchange, head);
       return;
     }
-    const reservation = inFlight.reserve(head.declared ?? 0);
+    const reservation = inFlight.hasRoom(head.declared ?? 0) ? inFlight.reserve(0) : undefined;
     if (reservation === undefined) refuse(context, exchange, overloaded(limits));
     else collect(new PendingBatch(context, exchange, head, reservation));
   };

@@ -18,7 +18,7 @@ const CODINGS = Object.keys(PACKERS) as Packing[];
 
 function createFixture(maxInFlight = 256 * MIB) {
   const totals: number[] = [];
-  const inFlight = createInFlight(maxInFlight, (total) => void totals.push(total));
+  const inFlight = createInFlight({ maxBytes: maxInFlight, onChange: (total) => void totals.push(total) });
   // A clock that stands still: nobody waits too long.
   const unpack = createUnpack({ now: () => 0 });
   /** Calls `before` with the result, before its bytes are released. */
@@ -114,7 +114,7 @@ describe('unpack', () => {
 
   test('unpacks small brotli bodies in this thread, as other codings', () => {
     const { unpack } = createFixture();
-    const reservation = createInFlight(256 * MIB, () => undefined).reserve(0);
+    const reservation = createInFlight({ maxBytes: 256 * MIB, onChange: () => undefined }).reserve(0);
     if (reservation === undefined) throw new Error('there is room');
     for (const coding of CODINGS) {
       const body = PACKERS[coding](text(50 * KIB));

@@ -9,6 +9,7 @@ import { createFastPath, type FastPath } from '../logs/fast/fast-path.ts';
 import { createInFlight } from '../logs/in-flight.ts';
 import { createLogsHandler, type HandleLogs, type PendingBatch } from '../logs/logs.ts';
 import { createRateLimit } from '../logs/rate-limit.ts';
+import { createEvict } from '../logs/slow-bodies.ts';
 import { createUnpack } from '../logs/unpack.ts';
 import { bindDurations, createAnswers } from './answer.ts';
 import { createClientErrorListener } from './client-error.ts';
@@ -21,6 +22,9 @@ import { stopServer } from './stop.ts';
 
 /** A connection on which nothing moves for this long is cut, whatever it waits for. */
 const STALLED_MS = 300_000;
+
+/** How often each of several threads looks whether the bytes in flight come close to their limit. */
+const RELIEF_MS = 250;
 
 /** Makes the server; `listen` starts it. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
@@ -71,6 +75,13 @@ function createLogs(parts: {
   const { rateLimit } = limits;
   const bodyDeadlines = createDeadlines<BodyCollector>(limits.bodyTimeoutMs);
   const answerDeadlines = createDeadlines<PendingBatch>(limits.requestTimeoutMs);
+  const inFlight = createInFlight({
+    maxBytes: limits.maxInFlightBytes,
+    onChange: (total) => metrics.inFlightBytes.set(total),
+    shared,
+    evict: createEvict({ bodies: bodyDeadlines.items, onEvicted: () => metrics.bodiesEvicted.inc() }),
+  });
+  const relief = shared === undefined ? undefined : setInterval(inFlight.relieve, RELIEF_MS).unref();
   const handle = createLogsHandler({
     authenticate,
     takeToken: rateLimit === undefined ? undefined : createRateLimit({ ...rateLimit, buckets: shared?.buckets }),
@@ -81,7 +92,7 @@ function createLogs(parts: {
     clock,
     log,
     limits,
-    inFlight: createInFlight(limits.maxInFlightBytes, (total) => metrics.inFlightBytes.set(total), shared),
+    inFlight,
     buffers: options.bodyBuffers ?? createBodyBuffers(),
     unpack: createUnpack(),
     bodyDeadlines,
@@ -90,6 +101,7 @@ function createLogs(parts: {
   return {
     handle,
     close: () => {
+      clearInterval(relief);
       bodyDeadlines.close();
       answerDeadlines.close();
     },
