@@ -182,8 +182,12 @@ function aggregationMetrics({ counter, gauge, histogram }: Make) {
   };
 }
 
-function serviceMetrics({ gauge }: Make) {
+function serviceMetrics({ counter, gauge }: Make) {
   return {
+    logLinesDropped: counter(
+      'logforge_log_lines_dropped_total',
+      'Lines of the own log that were dropped because nobody read standard error',
+    ),
     ready: gauge('logforge_ready', '1 when GET /ready answers 200: storage, and in version 2 the broker, can be used'),
     pipeline: gauge('logforge_pipeline', 'The pipeline that runs: 1 stores directly, 2 puts Kafka between'),
     storageFreeBytes: gauge<'folder'>(

@@ -78,33 +78,8 @@ export function createInFlight({ maxBytes, onChange, shared, evict = () => undef
     onChange(total);
   };
 
-  const reserve = (bytes: number): Reservation | undefined => {
-    if (!add(bytes)) return undefined;
-    let reserved = bytes;
-    let released = false;
-    return {
-      grow: (more) => {
-        if (released || !add(more)) return false;
-        if (released) {
-          // It was evicted itself.
-          subtract(more);
-          return false;
-        }
-        reserved += more;
-        return true;
-      },
-      shrinkTo: (rest) => {
-        if (released || rest >= reserved) return;
-        subtract(reserved - rest);
-        reserved = rest;
-      },
-      release: () => {
-        if (released) return;
-        released = true;
-        subtract(reserved);
-      },
-    };
-  };
+  const counter = { add, subtract };
+  const reserve = (bytes: number) => (add(bytes) ? new Counted(counter, bytes) : undefined);
 
   return {
     reserve,
@@ -118,6 +93,45 @@ export function createInFlight({ maxBytes, onChange, shared, evict = () => undef
       if (!fits(wanted)) makeRoom(wanted);
     },
   };
+}
+
+interface Counter {
+  add(bytes: number): boolean;
+  subtract(bytes: number): void;
+}
+
+class Counted implements Reservation {
+  readonly #counter: Counter;
+  #bytes: number;
+  #released = false;
+
+  constructor(counter: Counter, bytes: number) {
+    this.#counter = counter;
+    this.#bytes = bytes;
+  }
+
+  grow(more: number): boolean {
+    if (this.#released || !this.#counter.add(more)) return false;
+    if (this.#released) {
+      // It was evicted to make this room.
+      this.#counter.subtract(more);
+      return false;
+    }
+    this.#bytes += more;
+    return true;
+  }
+
+  shrinkTo(rest: number): void {
+    if (this.#released || rest >= this.#bytes) return;
+    this.#counter.subtract(this.#bytes - rest);
+    this.#bytes = rest;
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#counter.subtract(this.#bytes);
+  }
 }
 
 /** A count for each thread, written by that thread alone. So the bytes of a thread that died are known. */
