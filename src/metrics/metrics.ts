@@ -81,6 +81,11 @@ function requestMetrics({ counter, gauge, histogram }: Make) {
       ['route', 'status'],
     ),
     inFlightBytes: gauge('logforge_http_in_flight_bytes', 'Bytes of request bodies in flight'),
+    authFailures: counter('logforge_http_auth_failures_total', 'Requests without a valid API key, where one is needed'),
+    authSlowed: counter(
+      'logforge_http_auth_slowed_total',
+      'Those of them that were answered 429: too many wrong keys from their client address',
+    ),
     bodiesEvicted: counter(
       'logforge_http_bodies_evicted_total',
       'Request bodies that arrived slowest when server.maxInFlightBytes was reached, answered 503 and closed',

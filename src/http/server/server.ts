@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { createEventStreams, type EventStreams } from '../api/event-stream.ts';
 import { createRoutes } from '../api/routes.ts';
-import { type Authenticate, createAuthenticate } from '../auth.ts';
+import { type Authenticate, createAuthenticate, WRONG_KEYS } from '../auth.ts';
 import type { HttpServer, HttpServerOptions } from '../http.ts';
 import { type BodyCollector, BodyRequest } from '../logs/body.ts';
 import { createBodyBuffers } from '../logs/body-buffers.ts';
@@ -31,7 +31,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let draining = false;
   const isDraining = () => draining;
   const streams = createStreams(options);
-  const authenticate = createAuthenticate(options.auth);
+  const authenticate = createAuth(options);
   const logs = createLogs({ options, authenticate, isDraining });
   const node = createNodeServer({ options, authenticate, isDraining, streams, handleLogs: logs.handle });
 
@@ -61,6 +61,18 @@ function createStreams({ metrics }: HttpServerOptions): EventStreams {
   return createEventStreams({
     onDropped: (kind) => metrics.eventStreamsDropped.labels(kind).inc(),
     onCount: (kind, count) => metrics.eventStreams.labels(kind).set(count),
+  });
+}
+
+function createAuth({ auth, shared, metrics, log }: HttpServerOptions): Authenticate | undefined {
+  return createAuthenticate(auth, {
+    takeWrongKey: createRateLimit({ ...WRONG_KEYS, buckets: shared?.wrongKeys }),
+    onRefused: (client) => {
+      metrics.authFailures.inc();
+      if (client === undefined) return;
+      metrics.authSlowed.inc();
+      log.warn('a client address sends many wrong API keys; they are answered 429', { client });
+    },
   });
 }
 
