@@ -81,6 +81,10 @@ function requestMetrics({ counter, gauge, histogram }: Make) {
       ['route', 'status'],
     ),
     inFlightBytes: gauge('logforge_http_in_flight_bytes', 'Bytes of request bodies in flight'),
+    unpackRefused: counter(
+      'logforge_http_unpack_refused_total',
+      'Compressed bodies that were answered 503 because too many large ones waited to be unpacked',
+    ),
     authFailures: counter('logforge_http_auth_failures_total', 'Requests without a valid API key, where one is needed'),
     authSlowed: counter(
       'logforge_http_auth_slowed_total',

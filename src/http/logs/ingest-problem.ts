@@ -95,5 +95,6 @@ export function timedOut({ requestTimeoutMs }: Pick<LimitsToName, 'requestTimeou
 function problemOfUnpacking({ reason, message }: UnpackError, limits: Pick<LimitsToName, 'maxInFlightBytes'>): Problem {
   if (reason === 'undecodable') return { kind: 'malformed-body', detail: message };
   if (reason === 'too-large') return { kind: 'body-too-large', detail: message };
+  if (reason === 'busy') return { kind: 'overloaded', detail: message, headers: retryAfter(1) };
   return overloaded(limits);
 }

@@ -84,6 +84,22 @@ describe('unpack', () => {
     expect(await again(zlib.gzipSync('small'), 'gzip')).toBe('overloaded');
   });
 
+  test('refuses bodies that wait for more than two seconds, and the others go on', async () => {
+    const time = { now: 0 };
+    const refused: string[] = [];
+    const unpack = createUnpack({ now: () => time.now, onRefused: () => refused.push('body') });
+    const reservation = createInFlight({ maxBytes: 256 * MIB, onChange: () => undefined }).reserve(0);
+    if (reservation === undefined) throw new Error('there is room');
+    const start = async () => unpack(BOMB, 'br', { maxBytes: 16 * MIB, reservation });
+    const all = [start(), start(), start(), start()];
+    time.now = 2_001;
+    all.push(start());
+    const outcomes = (await Promise.allSettled(all)).map((outcome) => outcome.status === 'rejected' && outcome.reason);
+    expect(outcomes.map(({ reason }) => reason)).toEqual(['too-large', 'too-large', 'busy', 'busy', 'too-large']);
+    expect(outcomes[2].message).toBe('too many large bodies wait to be unpacked; nothing was stored');
+    expect(refused).toHaveLength(2);
+  });
+
   test('counts the window of a later zstd frame', async () => {
     const packer = zlib.createZstdCompress({ params: { [constants.ZSTD_c_windowLog]: 23 } });
     packer.write(text(2 * MIB));

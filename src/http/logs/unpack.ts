@@ -5,11 +5,13 @@ import type { Reservation } from './in-flight.ts';
 import { createTurns, type Turns } from './turns.ts';
 import { MAX_ZSTD_WINDOW, type Need, type Packing, readNeed } from './window.ts';
 
-/** A body could not be unpacked: its bytes are wrong, it is too large once unpacked, or there is no room for it now. */
+type Reason = 'undecodable' | 'too-large' | 'overloaded' | 'busy';
+
+/** A body could not be unpacked: its bytes are wrong, it is too large once unpacked, or there is no room or turn for it now. */
 export class UnpackError extends Error {
   override readonly name = 'UnpackError';
-  readonly reason: 'undecodable' | 'too-large' | 'overloaded';
-  constructor(reason: 'undecodable' | 'too-large' | 'overloaded', message: string) {
+  readonly reason: Reason;
+  constructor(reason: Reason, message: string) {
     super(message);
     this.reason = reason;
   }
@@ -68,8 +70,15 @@ export interface UnpackLimits {
  */
 export type Unpack = (body: Buffer, coding: Packing, limits: UnpackLimits) => Buffer | Promise<Buffer>;
 
-/** @param now milliseconds of a clock that only goes forward */
-export function createUnpack({ now = () => performance.now() }: { readonly now?: () => number } = {}): Unpack {
+export interface UnpackOptions {
+  /** Called for each body that got no turn. */
+  readonly onRefused?: () => void;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now?: () => number;
+}
+
+export function createUnpack(options: UnpackOptions = {}): Unpack {
+  const { onRefused, now = () => performance.now() } = options;
   const limits = { maxWaiting: MAX_WAITING, maxWaitMs: MAX_WAIT_MS, now };
   const small = createTurns({ ...limits, atOnce: AT_ONCE });
   const large = createTurns({ ...limits, atOnce: LARGE_AT_ONCE });
@@ -81,7 +90,7 @@ export function createUnpack({ now = () => performance.now() }: { readonly now?:
     const done = unpackInPlace({ body, coding, unpacker, need, limits });
     if (done !== undefined) return done;
     const turns = need.window > LARGE_WINDOW ? large : small;
-    return unpackInTurn(turns, { body, coding, unpacker, need, limits });
+    return unpackInTurn(turns, { body, coding, unpacker, need, limits }, onRefused);
   };
 }
 
@@ -123,8 +132,11 @@ function unpackInPlace(job: Job): Buffer | undefined {
   }
 }
 
-async function unpackInTurn(turns: Turns, job: Job): Promise<Buffer> {
-  if (!(await turns.take())) throw overloaded();
+async function unpackInTurn(turns: Turns, job: Job, onRefused?: () => void): Promise<Buffer> {
+  if (!(await turns.take())) {
+    onRefused?.();
+    throw new UnpackError('busy', 'too many large bodies wait to be unpacked; nothing was stored');
+  }
   try {
     // Before the decoder takes it.
     if (!job.limits.reservation.grow(job.need.window)) throw overloaded();

@@ -106,7 +106,7 @@ function createLogs(parts: {
     limits,
     inFlight,
     buffers: options.bodyBuffers ?? createBodyBuffers(),
-    unpack: createUnpack(),
+    unpack: createUnpack({ onRefused: () => metrics.unpackRefused.inc() }),
     bodyDeadlines,
     answerDeadlines,
   });
