@@ -57,11 +57,11 @@ function viaStream(): Server {
 }
 
 function viaParser(): Server {
-  const inFlight = createInFlight(1e9, () => undefined);
+  const inFlight = createInFlight({ maxBytes: 1e9, onChange: () => undefined });
   const buffers = createBodyBuffers();
   return createServer({ IncomingMessage: BodyRequest }, (request, response) => {
     const declared = Number(request.headers['content-length']);
-    const reservation = inFlight.reserve(declared);
+    const reservation = inFlight.hasRoom(declared) ? inFlight.reserve(0) : undefined;
     if (reservation === undefined) return;
     const collected = (outcome: Buffer | string) => {
       reservation.release();

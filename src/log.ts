@@ -1,5 +1,5 @@
-import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
+import { openStandardError } from './log/standard-error.ts';
 import { type Clock, systemClock } from './model/clock.ts';
 
 /** The fields of an entry, beside its message. An Error goes under `err`, with its causes. */
@@ -40,6 +40,8 @@ export type LogLevel = Level | 'silent';
 /** Takes whole lines, synchronously: a line is out when `write` returns, even if the process ends right after. */
 export interface LogStream {
   write(line: string): unknown;
+  /** For entries of the level fatal, where the stream may drop others. Absent: `write`. */
+  writeUrgent?(line: string): unknown;
   readonly isTTY?: boolean;
 }
 
@@ -64,7 +66,9 @@ export function createLog(options: LogOptions): OwnedLog {
   const {
     level,
     format,
-    stream = standardError(),
+    stream = standardError((lines) =>
+      logger.warn({ lines }, 'log lines were dropped: the reader of standard error had stopped'),
+    ),
     clock = systemClock,
     foldAfter = 5,
     foldInterval = 10_000,
@@ -79,7 +83,7 @@ export function createLog(options: LogOptions): OwnedLog {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: describeError },
     },
-    isPretty ? { write: (line: string) => stream.write(prettify(line, colours)) } : stream,
+    toDestination(stream, isPretty ? (line) => prettify(line, colours) : undefined),
   );
   const folding = createFolding({ clock, limit: foldAfter, interval: foldInterval });
   return { ...wrap(logger, folding), close: folding.close };
@@ -179,13 +183,38 @@ function messageWithCauses(error: Error, depth = 0): string {
   return message.includes(below) ? message : `${message}: ${below}`;
 }
 
-/**
- * Descriptor 2, written synchronously. Its errors are ignored: the service must not end because the reader of its log does.
- */
-function standardError(): LogStream {
-  const destination = pino.destination({ dest: 2, sync: true });
-  destination.on('error', () => {});
-  return { write: (line) => destination.write(line), isTTY: isatty(2) };
+/** pino sets `lastLevel` before it calls `write`, since the symbol asks for it. */
+function toDestination(stream: LogStream, format: (line: string) => string = (line) => line) {
+  const destination = {
+    [pino.symbols.needsMetadataGsym]: true as const,
+    lastLevel: 0,
+    write(line: string): void {
+      const text = format(line);
+      if (destination.lastLevel >= FATAL && stream.writeUrgent !== undefined) stream.writeUrgent(text);
+      else stream.write(text);
+    },
+  };
+  return destination;
+}
+
+const FATAL = pino.levels.values.fatal ?? 60;
+
+/** Lines of this thread that standard error did not take, since `takeDroppedLogLines` was called last. */
+let droppedLines = 0;
+
+/** Own log lines that were dropped since the last call, because nobody read standard error. For the metric. */
+export function takeDroppedLogLines(): number {
+  const lines = droppedLines;
+  droppedLines = 0;
+  return lines;
+}
+
+/** Standard error. The service must neither wait nor end because the reader of its log does not read. */
+function standardError(onCaughtUp: (lines: number) => void): LogStream {
+  const onDropped = () => {
+    droppedLines++;
+  };
+  return openStandardError({ onDropped, onCaughtUp });
 }
 
 const COLOURS: Readonly<Record<string, string>> = {

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
 import { createLive, type LiveWatch } from '../live/live-sampler.ts';
 import { createTails, type Tails } from '../live/tail.ts';
-import type { Log } from '../log.ts';
+import { type Log, takeDroppedLogLines } from '../log.ts';
 import { createMetrics, type Metrics, writeExposition } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import { MAX_KEY_BYTES, mapLimits } from '../model/summary.ts';
@@ -119,6 +119,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     aggregate: () => aggregator.run(),
     metricsText: async () => {
       readGauges(metrics, repo, [...http.accountings(), ...pipeline.accountings]);
+      metrics.logLinesDropped.inc(takeDroppedLogLines());
       await readHealth();
       return writeExposition(metrics, await http.counts());
     },

@@ -4,7 +4,7 @@ import type { HttpServerOptions, VersionInfo } from '../http/http.ts';
 import { createBodyBuffers } from '../http/logs/body-buffers.ts';
 import type { LiveSample } from '../live/live-sampler.ts';
 import { createRemoteLive, type LiveListenerCalls } from '../live/remote-live.ts';
-import { createLog } from '../log.ts';
+import { createLog, takeDroppedLogLines } from '../log.ts';
 import { createMetrics, type MetricCounts, readCounts } from '../metrics/metrics.ts';
 import { createChannel } from '../runtime/channel.ts';
 import { answerSnapshots } from '../runtime/snapshot.ts';
@@ -66,6 +66,7 @@ function run(data: HttpWorkerData): void {
     metrics: async () => {
       metrics.inFlightRecords.set(worker.accounting.inFlightRecords());
       metrics.unaccounted.set(worker.accounting.unaccounted());
+      metrics.logLinesDropped.inc(takeDroppedLogLines());
       return readCounts(metrics);
     },
   });

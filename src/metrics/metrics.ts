@@ -106,6 +106,19 @@ function requestMetrics({ counter, gauge, histogram }: Make) {
       ['route', 'status'],
     ),
     inFlightBytes: gauge('logforge_http_in_flight_bytes', 'Bytes of request bodies in flight'),
+    unpackRefused: counter(
+      'logforge_http_unpack_refused_total',
+      'Compressed bodies that were answered 503 because too many large ones waited to be unpacked',
+    ),
+    authFailures: counter('logforge_http_auth_failures_total', 'Requests without a valid API key, where one is needed'),
+    authSlowed: counter(
+      'logforge_http_auth_slowed_total',
+      'Those of them that were answered 429: too many wrong keys from their client address',
+    ),
+    bodiesEvicted: counter(
+      'logforge_http_bodies_evicted_total',
+      'Request bodies that arrived slowest when server.maxInFlightBytes was reached, answered 503 and closed',
+    ),
     eventStreams: gauge<'kind'>('logforge_http_event_streams', 'Clients that read an event stream, by its kind', [
       'kind',
     ]),
@@ -224,8 +237,12 @@ function aggregationMetrics({ counter, gauge, histogram }: Make) {
   };
 }
 
-function serviceMetrics({ gauge }: Make) {
+function serviceMetrics({ counter, gauge }: Make) {
   return {
+    logLinesDropped: counter(
+      'logforge_log_lines_dropped_total',
+      'Lines of the own log that were dropped because nobody read standard error',
+    ),
     ready: gauge('logforge_ready', '1 when GET /ready answers 200: storage, and in version 2 the broker, can be used'),
     pipeline: gauge('logforge_pipeline', 'The pipeline that runs: 1 stores directly, 2 puts Kafka between'),
     storageFreeBytes: gauge<'folder'>(

@@ -25,7 +25,9 @@ export function addAdminRoutes(
     if (authenticate === undefined) return answerProblem(FORBIDDEN);
     // The request of node:http, which the node server of hono hands in.
     const { incoming } = context.env as HttpBindings;
-    if (authenticate.find(incoming.headers) === undefined) return answerProblem(authenticate.problem);
+    const { headers, socket } = incoming;
+    const key = authenticate.check({ headers, remoteAddress: socket.remoteAddress });
+    if (typeof key === 'object') return answerProblem(key);
     return context.json(await aggregate(), 200, { 'Cache-Control': 'no-store' });
   });
 }

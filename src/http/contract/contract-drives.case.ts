@@ -4,6 +4,7 @@ import { openBytes } from '../../disk/open-file.ts';
 import type { Live } from '../../live/live.ts';
 import { IdempotencyConflict, UnavailableError } from '../../model/deliver.ts';
 import type { IngestResult } from '../../service/service.ts';
+import { WRONG_KEYS } from '../auth.ts';
 import { OPERATIONS } from '../docs/operations.ts';
 import { answering } from './analytics-fixture.case.ts';
 import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './contract-fixture.case.ts';
@@ -102,6 +103,18 @@ function streaming(target: string, last: string, setup: Setup = {}, headers = ''
   };
 }
 
+/** Sends one wrong key more than an address may. */
+function guessing(line: string): Drive {
+  return {
+    setup: { auth: AUTH, dashboard: { live: LIVE } },
+    ask: async ({ ask }) => {
+      const wrong = () => ask(`${line} HTTP/1.1\r\nHost: a\r\nX-API-Key: wrong\r\nContent-Length: 0\r\n\r\n`);
+      for (let i = 0; i < WRONG_KEYS.burst; i++) await wrong();
+      return wrong();
+    },
+  };
+}
+
 function draining(target: string): Drive {
   return {
     onOneThread: true,
@@ -150,6 +163,7 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
   'post /logs 417': [posting({ headers: ['Expect: tea'] })],
   'post /logs 422': [ingesting(() => Promise.reject(new IdempotencyConflict('k')))],
   'post /logs 429': [
+    guessing('POST /logs'),
     {
       setup: { limits: { rateLimit: { requestsPerSecond: 0.1, burst: 1 } } },
       ask: async ({ post }) => {
@@ -219,10 +233,12 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     streaming('/events', 'refusal', { auth: AUTH }, 'X-API-Key: k\r\n'),
   ],
   'get /events 401': [getting('/events', { auth: AUTH })],
+  'get /events 429': [guessing('GET /events')],
   'get /events 503': [crowding('/events', 1_024), draining('/events')],
   'get /events/tail 200': [streaming('/events/tail', 'left-out')],
   'get /events/tail 400': [getting('/events/tail?q=1&q=2'), getting(`/events/tail?path=${'x'.repeat(257)}`)],
   'get /events/tail 401': [getting('/events/tail', { auth: AUTH })],
+  'get /events/tail 429': [guessing('GET /events/tail')],
   'get /events/tail 503': [crowding('/events/tail', 64), draining('/events/tail')],
   'get /api/overview 200': [
     getting('/api/overview', { dashboard: { live: LIVE, settings: { server: { threads: 1 } } } }),
@@ -231,6 +247,7 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     }),
   ],
   'get /api/overview 401': [getting('/api/overview', { auth: AUTH })],
+  'get /api/overview 429': [guessing('GET /api/overview')],
   'get /api/overview 503': [getting('/api/overview')],
   'get /api/hours 200': [
     getting(`/api/hours?${HOURS}`),
@@ -240,6 +257,7 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
   ],
   'get /api/hours 400': [getting('/api/hours'), getting('/api/hours?from=2015-05-17T10&to=2015-05-17T10')],
   'get /api/hours 401': [getting(`/api/hours?${HOURS}`, { auth: AUTH })],
+  'get /api/hours 429': [guessing('GET /api/hours')],
   'get /api/hours 503': [
     getting(`/api/hours?${HOURS}`, { dashboard: { hourTotals: { totals: BROKEN, latest: BROKEN } } }),
   ],
@@ -248,10 +266,12 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
   ],
   'get /api/breakdown 400': [getting('/api/breakdown'), getting(`/api/breakdown?${HOURS}&search=${'x'.repeat(257)}`)],
   'get /api/breakdown 401': [getting(`/api/breakdown?${HOURS}`, { auth: AUTH })],
+  'get /api/breakdown 429': [guessing('GET /api/breakdown')],
   'get /api/breakdown 503': [getting(`/api/breakdown?${HOURS}`, { analytics: { breakdown: BROKEN } })],
   'post /admin/aggregate 200': [aggregating(['X-API-Key: k']), aggregating(['Authorization: Bearer k'])],
   'post /admin/aggregate 401': [aggregating([]), aggregating(['X-API-Key: other'])],
   'post /admin/aggregate 403': [aggregating([], { auth: { enabled: false, keys: ['k'] } })],
+  'post /admin/aggregate 429': [guessing('POST /admin/aggregate')],
   'post /admin/aggregate 503': [aggregating(['X-API-Key: k'], { aggregate: () => Promise.reject(new Error('EIO')) })],
 };
 

@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { MalformedBodyError } from '../../decode/decode.ts';
 import type { IngestResult } from '../../service/service.ts';
+import { WRONG_KEYS } from '../auth.ts';
 import {
   ACCEPTED,
   BODY,
@@ -13,6 +14,12 @@ import {
 } from './contract-fixture.case.ts';
 
 const KEYS = { enabled: true, keys: ['first-key', 'second-key'] };
+
+/** The fast path reads the first, node:http the second. */
+const HEADS: readonly (readonly [string, readonly string[]])[] = [
+  ['on the fast path', []],
+  ['by node:http', ['TE: trailers']],
+];
 
 export function describeRefusals(create: CreateServer): void {
   describe('refuses before it reads the body', () => {
@@ -114,6 +121,42 @@ export function describeRefusals(create: CreateServer): void {
       expect(problemOf(refused).detail).toBe('the request has no valid API key in X-Token or Authorization: Bearer');
     });
 
+    test.each(
+      HEADS,
+    )('answers 429 to many wrong keys from one address, and never to a right one, %s', async (_, more) => {
+      const fixture = await startFixture(create, { auth: KEYS });
+      const send = async (key: string) => (await fixture.post({ headers: [key, ...more] })).status;
+      const wrong = [];
+      for (let i = 0; i < WRONG_KEYS.burst; i++) wrong.push(await send(`X-API-Key: guess-${i}`));
+      expect(new Set(wrong)).toEqual(new Set([401]));
+      const answer = await fixture.post({ headers: ['Authorization: Bearer guess', ...more] });
+      expect(answer.status).toBe(429);
+      expect(problemOf(answer)).toMatchObject({
+        type: 'urn:logforge:problem:rate-limited',
+        detail: 'too many requests with a wrong API key from 127.0.0.1; those with a valid key are answered',
+      });
+      const wait = Number(answer.headers.get('retry-after'));
+      expect(wait).toBeGreaterThan(0);
+      expect(wait).toBeLessThanOrEqual(6);
+      for (let i = 0; i < 20; i++) expect(await send('X-API-Key: first-key')).toBe(202);
+      // Nothing is guessed without a key.
+      expect(await send('Accept: a')).toBe(401);
+      expect(await fixture.metric('logforge_http_auth_failures_total')).toBe(WRONG_KEYS.burst + 2);
+      expect(await fixture.metric('logforge_http_auth_slowed_total')).toBe(1);
+      expect(fixture.logged.map(({ message, fields }) => [message, fields])).toEqual([
+        ['a client address sends many wrong API keys; they are answered 429', { client: '127.0.0.1' }],
+      ]);
+    });
+
+    test('counts wrong keys on all routes together', async () => {
+      const { ask, post } = await startFixture(create, { auth: KEYS });
+      const wrong = 'Host: a\r\nX-API-Key: wrong\r\nContent-Length: 0\r\n\r\n';
+      const lines = ['GET /events', 'GET /events/tail', 'GET /api/overview', 'GET /api/hours', 'POST /admin/aggregate'];
+      for (const line of [...lines, ...lines]) expect((await ask(`${line} HTTP/1.1\r\n${wrong}`)).status).toBe(401);
+      expect((await post({ headers: ['X-API-Key: wrong'] })).status).toBe(429);
+      for (const line of lines) expect((await ask(`${line} HTTP/1.1\r\n${wrong}`)).status).toBe(429);
+    });
+
     test('needs no key for the other routes', async () => {
       const { get } = await startFixture(create, { auth: KEYS });
       expect((await get('/health')).status).toBe(200);
@@ -182,6 +225,33 @@ export function describeRefusals(create: CreateServer): void {
       expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
       expect(ingested).toEqual([]);
       expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
+    });
+
+    test.each(HEADS)('heads that announce much and send nothing hold nothing, %s', async (_, headers) => {
+      const { connect, post, ingested, metric } = await startFixture(create, { limits });
+      for (let i = 0; i < 20; i++) (await connect()).send(postBytes({ body: '', contentLength: 1_000, headers }));
+      for (let i = 0; i < 5; i++) expect((await post({ body: 'x'.repeat(1_000) })).status).toBe(202);
+      expect(ingested).toHaveLength(5);
+      expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
+    });
+
+    test.each(HEADS)('the slowest body under way is answered 503 and closed, %s', async (_, headers) => {
+      const { connect, post, metric } = await startFixture(create, { limits });
+      const slow = await connect();
+      slow.send(postBytes({ body: 'x'.repeat(600), contentLength: 900, headers }));
+      await expect.poll(() => metric('logforge_http_in_flight_bytes')).toBe(600);
+      await expect.poll(async () => (await post({ body: 'x'.repeat(500) })).status, { timeout: 5_000 }).toBe(202);
+      const answer = await slow.answer();
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(answer.headers.get('connection')).toBe('close');
+      expect(problemOf(answer)).toMatchObject({
+        type: 'urn:logforge:problem:overloaded',
+        detail:
+          'the body arrived too slowly while too many request bytes were in flight (limit 1000 bytes); nothing was stored',
+      });
+      expect(await slow.ended()).toBe('');
+      expect(await metric('logforge_http_in_flight_bytes')).toBe(0);
+      expect(await metric('logforge_http_bodies_evicted_total')).toBe(1);
     });
 
     test('counts the bytes of a chunked body while they arrive', async () => {

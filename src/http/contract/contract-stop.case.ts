@@ -50,7 +50,7 @@ export function describeClose(create: CreateServer): void {
       const sending = await connect();
       const bytes = postBytes();
       sending.send(bytes.subarray(0, -10));
-      await expect.poll(() => metric('logforge_http_in_flight_bytes')).toBe(3 * BODY.length);
+      await expect.poll(() => metric('logforge_http_in_flight_bytes')).toBe(3 * BODY.length - 10);
 
       const closed = server.close({ graceMs: 20_000 });
       sending.send(bytes.subarray(-10));

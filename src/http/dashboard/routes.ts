@@ -121,8 +121,9 @@ function addData(app: Hono, options: DashboardOptions): void {
 }
 
 function refusalOf(context: Context, authenticate: Authenticate | undefined): Problem | undefined {
-  if (authenticate === undefined) return undefined;
-  return authenticate.find(nodeOf(context).incoming.headers) === undefined ? authenticate.problem : undefined;
+  const { headers, socket } = nodeOf(context).incoming;
+  const key = authenticate?.check({ headers, remoteAddress: socket.remoteAddress });
+  return typeof key === 'object' ? key : undefined;
 }
 
 /** Rows of each table of the page. */

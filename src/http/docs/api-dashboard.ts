@@ -4,6 +4,7 @@ import { count, record } from './api-schemas.ts';
 import * as schemas from './dashboard-schemas.ts';
 
 const unauthorized = problem('The API key is missing or not valid.', ['WWW-Authenticate']);
+const slowed = problem('Too many requests with a wrong API key from this address.', ['Retry-After']);
 
 function stream(events: AnswerDoc['events'] & {}): AnswerDoc {
   return {
@@ -38,6 +39,7 @@ export const dashboardOperations: readonly OperationDoc[] = [
     answers: {
       200: stream({ stats: schemas.liveStats, refusal: schemas.refusal }),
       401: unauthorized,
+      429: slowed,
       503: problem('Too many streams are open, or the service is shutting down.', ['Retry-After']),
     },
   },
@@ -55,6 +57,7 @@ export const dashboardOperations: readonly OperationDoc[] = [
       200: stream({ records: record, 'left-out': count }),
       400: problem('A parameter is too long, or given twice.'),
       401: unauthorized,
+      429: slowed,
       503: problem('Too many tails are open, or the service is shutting down.', ['Retry-After']),
     },
   },
@@ -68,6 +71,7 @@ export const dashboardOperations: readonly OperationDoc[] = [
     answers: {
       200: json('The present state.', schemas.overview),
       401: unauthorized,
+      429: slowed,
       503: problem('The state cannot be read now.', ['Retry-After']),
     },
   },
@@ -82,6 +86,7 @@ export const dashboardOperations: readonly OperationDoc[] = [
       200: json('The total of each hour.', schemas.hourTotals),
       400: problem('A parameter is missing or invalid.'),
       401: unauthorized,
+      429: slowed,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },
   },
@@ -98,6 +103,7 @@ export const dashboardOperations: readonly OperationDoc[] = [
       200: json('The largest as lists, which keep their order.', schemas.breakdown),
       400: problem('A parameter is missing or invalid.'),
       401: unauthorized,
+      429: slowed,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },
   },

@@ -46,7 +46,7 @@ const postLogs: OperationDoc = {
     415: problem('The Content-Type or Content-Encoding is not supported.'),
     417: problem('The Expect header is not 100-continue.'),
     422: problem('The Idempotency-Key belongs to another body, or the batch can never be stored.'),
-    429: problem('Too many requests with this key or from this address.', ['Retry-After']),
+    429: problem('Too many requests with this key, from this address, or with a wrong key.', ['Retry-After']),
     501: problem('The Transfer-Encoding is not chunked.'),
     503: problem(
       'The batch cannot be stored now: too many request bytes in flight, disk full, draining, or broker unavailable.',
@@ -137,6 +137,7 @@ const postAggregate: OperationDoc = {
     200: json('The result of the run. Some hours may have failed.', schemas.aggregationRun),
     401: problem('The API key is missing or not valid.', ['WWW-Authenticate']),
     403: problem('The service requires no API keys, so it allows this to nobody.'),
+    429: problem('Too many requests with a wrong API key from this address.', ['Retry-After']),
     503: problem('The run failed.', ['Retry-After']),
   },
 };

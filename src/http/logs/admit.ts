@@ -17,8 +17,8 @@ export function admit(
   request: { readonly headers: IncomingHttpHeaders; readonly remoteAddress: string | undefined },
 ): Problem | undefined {
   if (isDraining()) return DRAINING;
-  const key = authenticate?.find(request.headers);
-  if (authenticate !== undefined && key === undefined) return authenticate.problem;
+  const key = authenticate?.check(request);
+  if (typeof key === 'object') return key;
   if (takeToken === undefined) return undefined;
   const client = key === undefined ? clientNetwork(request.remoteAddress ?? '') : String(key);
   const waitSeconds = takeToken(client);

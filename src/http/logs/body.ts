@@ -3,7 +3,7 @@ import type { BodyBuffers } from './body-buffers.ts';
 import type { Reservation } from './in-flight.ts';
 
 /** Why a body was not read to its end. */
-export type BodyFailure = 'too-large' | 'overloaded' | 'timeout' | 'malformed' | 'aborted';
+export type BodyFailure = 'too-large' | 'overloaded' | 'evicted' | 'timeout' | 'malformed' | 'aborted';
 
 /** Takes a body piece by piece, as the parser finds it, until `end` or the first `fail`. */
 export interface BodySink {
@@ -41,7 +41,16 @@ export class BodyRequest extends IncomingMessage {
   }
 }
 
+/** The least memory for a chunked body that comes in pieces. */
 const FIRST_CAPACITY = 64 * 1024;
+/**
+ * Memory for a body of declared length is taken with its first bytes, at most this much; when that is full, four times as
+ * much. So a length that is only announced costs nothing, and a batch of 1000 records is not copied.
+ */
+const FIRST_DECLARED = 256 * 1024;
+const GROWTH = 4;
+
+const NOTHING = Buffer.alloc(0);
 
 /** Told once how a body ended. */
 export interface BodyOwner {
@@ -49,9 +58,8 @@ export interface BodyOwner {
 }
 
 /**
- * Collects a body into one Buffer. With a declared length, the Buffer has that size, which is already reserved. Without,
- * it doubles when it is full, so that a body sent byte by byte costs no more than another. A body that comes in one piece
- * is not copied.
+ * Collects a body into one Buffer, and reserves its bytes as they arrive. The Buffer grows by a factor when it is full, so
+ * that a body sent byte by byte costs no more than another. A body that comes in one piece is not copied.
  */
 export class BodyCollector implements BodySink {
   readonly #declared: number | undefined;
@@ -77,19 +85,28 @@ export class BodyCollector implements BodySink {
     this.#owner = options.owner;
   }
 
-  /** The free rest of a body of declared length, for a caller that writes there itself and then calls `wrote`. */
-  space(): Buffer {
-    this.#body ??= this.#buffers.take(this.#declared ?? 0);
-    return this.#body.subarray(this.#length);
+  /** The bytes that have arrived. */
+  get arrived(): number {
+    return this.#length;
+  }
+
+  /**
+   * Free memory for at least `bytes` of a body of declared length, and never for more than is missing. The caller writes
+   * there itself and then calls `wrote`.
+   */
+  space(bytes = 1): Buffer {
+    const needed = this.#length + bytes;
+    if (this.#body === undefined || this.#body.length < needed) this.#enlarge(needed);
+    return (this.#body ?? NOTHING).subarray(this.#length);
   }
 
   wrote(bytes: number): void {
+    if (this.#settled || !this.#reserve(bytes)) return;
     this.#length += bytes;
   }
 
   data(chunk: Buffer): void {
-    if (this.#settled) return;
-    if (this.#declared === undefined && !this.#reserve(chunk.length)) return;
+    if (this.#settled || !this.#reserve(chunk.length)) return;
     if (this.#length === 0 && (this.#declared === undefined || this.#declared === chunk.length)) {
       this.#body = chunk;
     } else {
@@ -110,15 +127,29 @@ export class BodyCollector implements BodySink {
     this.#settle('timeout');
   }
 
+  /** It was among the slowest when the limit of bytes in flight was reached. */
+  evict(): void {
+    this.#settle('evicted');
+  }
+
   #append(chunk: Buffer): void {
-    const needed = this.#declared ?? this.#length + chunk.length;
-    if (this.#body === undefined || this.#body.length < needed) {
-      const capacity = this.#declared ?? Math.min(this.#maxBytes, Math.max(FIRST_CAPACITY, needed, this.#length * 2));
-      const larger = this.#declared === undefined ? Buffer.allocUnsafe(capacity) : this.#buffers.take(capacity);
-      if (this.#body !== undefined) larger.set(this.#body);
-      this.#body = larger;
-    }
-    this.#body.set(chunk, this.#length);
+    const needed = this.#length + chunk.length;
+    if (this.#body === undefined || this.#body.length < needed) this.#enlarge(needed);
+    this.#body?.set(chunk, this.#length);
+  }
+
+  #enlarge(needed: number): void {
+    const declared = this.#declared;
+    const before = this.#body;
+    const capacity =
+      declared === undefined
+        ? Math.min(this.#maxBytes, Math.max(FIRST_CAPACITY, needed, this.#length * 2))
+        : Math.min(declared, Math.max(FIRST_DECLARED, needed, this.#length * GROWTH));
+    const larger = declared === undefined ? Buffer.allocUnsafe(capacity) : this.#buffers.take(capacity);
+    this.#body = larger;
+    if (before === undefined) return;
+    larger.set(before.subarray(0, this.#length));
+    this.#buffers.give(before);
   }
 
   #reserve(bytes: number): boolean {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { createInFlight } from './in-flight.ts';
+import { createInFlight, type Evict } from './in-flight.ts';
 import { createSharedLimits, forgetThread } from './shared-limits.ts';
 
 function createFixture(maxBytes: number) {
   const totals: number[] = [];
-  return { totals, inFlight: createInFlight(maxBytes, (total) => void totals.push(total)) };
+  return { totals, inFlight: createInFlight({ maxBytes, onChange: (total) => void totals.push(total) }) };
 }
 
 describe('createInFlight', () => {
@@ -39,12 +39,77 @@ describe('createInFlight', () => {
   });
 });
 
+describe('createInFlight that evicts', () => {
+  /** Reservations that `evict` releases in their order, one after the other. */
+  function createEvicting(maxBytes: number) {
+    const queue: { release(): void }[] = [];
+    const inFlight = createInFlight({
+      maxBytes,
+      onChange: () => undefined,
+      evict: (isEnough) => {
+        while (!isEnough() && queue.length > 0) queue.shift()?.release();
+      },
+    });
+    const hold = (bytes: number) => {
+      const reservation = inFlight.reserve(bytes);
+      if (reservation === undefined) throw new Error('no room');
+      queue.push(reservation);
+      return reservation;
+    };
+    return { inFlight, queue, hold };
+  }
+
+  test('makes room for the bytes that are wanted, and a sixteenth more', () => {
+    const { inFlight, queue, hold } = createEvicting(160);
+    for (let i = 0; i < 16; i++) hold(10);
+    expect(inFlight.reserve(5)).toBeDefined();
+    expect(queue).toHaveLength(14);
+    expect(inFlight.reserve(15)).toBeDefined();
+    expect(queue).toHaveLength(14);
+  });
+
+  test('refuses when that is not enough', () => {
+    const { inFlight, hold } = createEvicting(100);
+    inFlight.reserve(50);
+    const evicted = hold(50);
+    expect(inFlight.reserve(60)).toBeUndefined();
+    expect(evicted.grow(1)).toBe(false);
+    expect(inFlight.hasRoom(50)).toBe(true);
+  });
+
+  test('a reservation that is evicted to make room for itself does not grow, and counts nothing', () => {
+    const { inFlight, hold } = createEvicting(100);
+    const reservation = hold(90);
+    expect(reservation.grow(20)).toBe(false);
+    expect(inFlight.hasRoom(100)).toBe(true);
+  });
+
+  test('asks for room before it reserves', () => {
+    const { inFlight, queue, hold } = createEvicting(100);
+    hold(100);
+    expect(inFlight.hasRoom(30)).toBe(true);
+    expect(queue).toEqual([]);
+    expect(inFlight.hasRoom(101)).toBe(false);
+  });
+
+  test('relieves when less than an eighth is left', () => {
+    const { inFlight, queue, hold } = createEvicting(160);
+    for (let i = 0; i < 14; i++) hold(10);
+    inFlight.relieve();
+    expect(queue).toHaveLength(14);
+    hold(1);
+    inFlight.relieve();
+    expect(queue.length).toBeLessThan(15);
+    expect(inFlight.hasRoom(30)).toBe(true);
+  });
+});
+
 describe('createInFlight with other threads', () => {
   function createThreads(maxBytes: number) {
     const shared = createSharedLimits(2);
     const totals: number[][] = [[], []];
     const threads = [0, 1].map((thread) =>
-      createInFlight(maxBytes, (total) => totals[thread]?.push(total), { ...shared, thread }),
+      createInFlight({ maxBytes, onChange: (total) => totals[thread]?.push(total), shared: { ...shared, thread } }),
     );
     const [one, two] = threads;
     if (one === undefined || two === undefined) throw new Error('two were made');
@@ -67,6 +132,25 @@ describe('createInFlight with other threads', () => {
       [60, 10, 0],
       [40, 90, 0, 100],
     ]);
+  });
+
+  test('evicts slow bodies of one thread for another that found no room', () => {
+    const shared = createSharedLimits(2);
+    const slow: { release(): void }[] = [];
+    const create = (thread: number, evict: Evict) =>
+      createInFlight({ maxBytes: 100, onChange: () => undefined, shared: { ...shared, thread }, evict });
+    const one = create(0, (isEnough) => {
+      if (!isEnough()) slow.shift()?.release();
+    });
+    const two = create(1, () => undefined);
+    const reservation = one.reserve(60);
+    if (reservation !== undefined) slow.push(reservation);
+    one.relieve();
+    expect(slow).toHaveLength(1);
+    expect(two.hasRoom(50)).toBe(false);
+    one.relieve();
+    expect(slow).toEqual([]);
+    expect(two.hasRoom(50)).toBe(true);
   });
 
   test('frees the bytes of a thread that died', () => {

@@ -63,6 +63,10 @@ export interface LimitsToName {
 export function problemOfBody(failure: BodyFailure, limits: LimitsToName): Problem {
   if (failure === 'too-large') return bodyTooLarge(limits);
   if (failure === 'overloaded') return overloaded(limits);
+  if (failure === 'evicted') {
+    const detail = `the body arrived too slowly while too many request bytes were in flight (limit ${formatBytes(limits.maxInFlightBytes)}); nothing was stored`;
+    return { kind: 'overloaded', detail, headers: retryAfter(1) };
+  }
   if (failure === 'timeout') {
     const detail = `the body did not arrive within ${formatMs(limits.bodyTimeoutMs)} (server.bodyTimeout); nothing was stored`;
     return { kind: 'timeout', detail };
@@ -98,5 +102,6 @@ export function timedOut({ requestTimeoutMs }: Pick<LimitsToName, 'requestTimeou
 function problemOfUnpacking({ reason, message }: UnpackError, limits: Pick<LimitsToName, 'maxInFlightBytes'>): Problem {
   if (reason === 'undecodable') return { kind: 'malformed-body', detail: message };
   if (reason === 'too-large') return { kind: 'body-too-large', detail: message };
+  if (reason === 'busy') return { kind: 'overloaded', detail: message, headers: retryAfter(1) };
   return overloaded(limits);
 }

@@ -3,7 +3,7 @@
 //
 //   admit      may this client send now?                        admit.ts             401 429 503
 //   read head  which format, coding, length, key?               logs-request.ts      400 413 415 501
-//   reserve    is there room for the body?                      in-flight.ts         503
+//   room       is there room for the body now?                  in-flight.ts         503
 //   collect    read the body into one buffer                    body.ts              400 408 413 503
 //   ingest     unpack, decode and deliver it                    unpack.ts, service   400 413 422 503
 //   answer     202, or why not; 503 when its time is over
@@ -30,7 +30,7 @@ import {
   timedOut,
 } from './ingest-problem.ts';
 import { type LogsRequest, readLogsRequest } from './logs-request.ts';
-import { unpack } from './unpack.ts';
+import type { Unpack } from './unpack.ts';
 
 /** Serves one POST /logs, whichever reader of requests it came by. */
 export type HandleLogs = (exchange: LogsExchange) => void;
@@ -55,6 +55,7 @@ export interface LogsContext
   readonly limits: LimitsToName;
   readonly inFlight: InFlight;
   readonly buffers: BodyBuffers;
+  readonly unpack: Unpack;
   /** Of bodies that are being read. */
   readonly bodyDeadlines: Deadlines<BodyCollector>;
   /** Of whole requests that wait for their answer. */
@@ -70,7 +71,7 @@ export function createLogsHandler(context: LogsContext): HandleLogs {
       refuse(context, exchange, head);
       return;
     }
-    const reservation = inFlight.reserve(head.declared ?? 0);
+    const reservation = inFlight.hasRoom(head.declared ?? 0) ? inFlight.reserve(0) : undefined;
     if (reservation === undefined) refuse(context, exchange, overloaded(limits));
     else collect(new PendingBatch(context, exchange, head, reservation));
   };
@@ -127,7 +128,7 @@ async function ingestBody(batch: PendingBatch, raw: Buffer): Promise<void> {
   context.answerDeadlines.watch(batch);
   try {
     const limits = { maxBytes: context.limits.maxBodyBytes, reservation };
-    const unpacked = head.coding === 'identity' ? raw : unpack(raw, head.coding, limits);
+    const unpacked = head.coding === 'identity' ? raw : context.unpack(raw, head.coding, limits);
     const body = unpacked instanceof Promise ? await unpacked : unpacked;
     context.metrics.receivedBytes.inc(body.length);
     const result = await context.ingest(ingestRequest(batch, body));

@@ -29,8 +29,6 @@ export interface Answers {
 /** After a refusal, the rest of a body of at most this is read and dropped, to keep the connection. */
 const DROPPED_BYTES = 256 * 1024;
 
-const REQUEST_TIMEOUT = 408;
-
 /** How long a client may send a body that nobody reads, before the connection is cut: milliseconds. */
 const LINGER_MS = 1_000;
 
@@ -45,7 +43,8 @@ export function createAnswers(options: {
   const answer: Answers['answer'] = (exchange, status, contentType, body, extra) => {
     const { request, response, connection } = exchange;
     const isNewest = exchange.number === connection.requests;
-    const lingers = status === REQUEST_TIMEOUT || leavesMuchUnread(exchange);
+    // A sink: the body is still under way, and was too late or too slow.
+    const lingers = request.sink !== undefined || leavesMuchUnread(exchange);
     const headers = ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
     headers.push('X-Request-Id', exchange.id);
     if (extra !== undefined) headers.push(...extra);

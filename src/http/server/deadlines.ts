@@ -7,6 +7,8 @@ export interface Timed {
 export interface Deadlines<T extends Timed> {
   watch(item: T): void;
   forget(item: T): void;
+  /** The watched items and when their time began, by `performance.now()`; the oldest first. */
+  items(): Iterable<readonly [T, number]>;
   close(): void;
 }
 
@@ -34,6 +36,7 @@ export function createDeadlines<T extends Timed>(timeoutMs: number): Deadlines<T
   return {
     watch: (item) => void since.set(item, performance.now()),
     forget: (item) => void since.delete(item),
+    items: () => since,
     close: () => clearInterval(timer),
   };
 }

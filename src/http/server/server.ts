@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { createEventStreams, type EventStreams } from '../api/event-stream.ts';
 import { createRoutes } from '../api/routes.ts';
-import { type Authenticate, createAuthenticate } from '../auth.ts';
+import { type Authenticate, createAuthenticate, WRONG_KEYS } from '../auth.ts';
 import type { HttpServer, HttpServerOptions } from '../http.ts';
 import { type BodyCollector, BodyRequest } from '../logs/body.ts';
 import { createBodyBuffers } from '../logs/body-buffers.ts';
@@ -9,6 +9,8 @@ import { createFastPath, type FastPath } from '../logs/fast/fast-path.ts';
 import { createInFlight } from '../logs/in-flight.ts';
 import { createLogsHandler, type HandleLogs, type PendingBatch } from '../logs/logs.ts';
 import { createRateLimit } from '../logs/rate-limit.ts';
+import { createEvict } from '../logs/slow-bodies.ts';
+import { createUnpack } from '../logs/unpack.ts';
 import { bindDurations, createAnswers } from './answer.ts';
 import { createClientErrorListener } from './client-error.ts';
 import { createConnections } from './connections.ts';
@@ -21,12 +23,15 @@ import { stopServer } from './stop.ts';
 /** A connection on which nothing moves for this long is cut, whatever it waits for. */
 const STALLED_MS = 300_000;
 
+/** How often each of several threads looks whether the bytes in flight come close to their limit. */
+const RELIEF_MS = 250;
+
 /** Makes the server; `listen` starts it. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   let draining = false;
   const isDraining = () => draining;
   const streams = createStreams(options);
-  const authenticate = createAuthenticate(options.auth);
+  const authenticate = createAuth(options);
   const logs = createLogs({ options, authenticate, isDraining });
   const node = createNodeServer({ options, authenticate, isDraining, streams, handleLogs: logs.handle });
 
@@ -59,6 +64,18 @@ function createStreams({ metrics }: HttpServerOptions): EventStreams {
   });
 }
 
+function createAuth({ auth, shared, metrics, log }: HttpServerOptions): Authenticate | undefined {
+  return createAuthenticate(auth, {
+    takeWrongKey: createRateLimit({ ...WRONG_KEYS, buckets: shared?.wrongKeys }),
+    onRefused: (client) => {
+      metrics.authFailures.inc();
+      if (client === undefined) return;
+      metrics.authSlowed.inc();
+      log.warn('a client address sends many wrong API keys; they are answered 429', { client });
+    },
+  });
+}
+
 /** The handler of POST /logs, with its limits and deadlines. */
 function createLogs(parts: {
   readonly options: HttpServerOptions;
@@ -70,6 +87,13 @@ function createLogs(parts: {
   const { rateLimit } = limits;
   const bodyDeadlines = createDeadlines<BodyCollector>(limits.bodyTimeoutMs);
   const answerDeadlines = createDeadlines<PendingBatch>(limits.requestTimeoutMs);
+  const inFlight = createInFlight({
+    maxBytes: limits.maxInFlightBytes,
+    onChange: (total) => metrics.inFlightBytes.set(total),
+    shared,
+    evict: createEvict({ bodies: bodyDeadlines.items, onEvicted: () => metrics.bodiesEvicted.inc() }),
+  });
+  const relief = shared === undefined ? undefined : setInterval(inFlight.relieve, RELIEF_MS).unref();
   const handle = createLogsHandler({
     authenticate,
     takeToken: rateLimit === undefined ? undefined : createRateLimit({ ...rateLimit, buckets: shared?.buckets }),
@@ -80,14 +104,16 @@ function createLogs(parts: {
     clock,
     log,
     limits,
-    inFlight: createInFlight(limits.maxInFlightBytes, (total) => metrics.inFlightBytes.set(total), shared),
+    inFlight,
     buffers: options.bodyBuffers ?? createBodyBuffers(),
+    unpack: createUnpack({ onRefused: () => metrics.unpackRefused.inc() }),
     bodyDeadlines,
     answerDeadlines,
   });
   return {
     handle,
     close: () => {
+      clearInterval(relief);
       bodyDeadlines.close();
       answerDeadlines.close();
     },

@@ -23,7 +23,7 @@
 //   head             no head in time, or no request within the keep-alive      close
 //   head             the server stops, and all requests are answered           close
 //
-//   (*) It is answered 408, too much of its body is unread, or the server drains.
+//   (*) It is answered while its body arrives (408, 503), too much of its body is unread, or the server drains.
 //
 // While MAX_OPEN requests wait for their answer, reading pauses. An error, a stall or `cut` destroys the socket.
 
@@ -42,7 +42,6 @@ type State = 'head' | 'body' | 'drop' | 'leave' | 'node' | 'close';
 const MAX_OPEN = 64;
 /** After a refusal, the rest of a body of at most this is read and dropped, to keep the connection. */
 const DROPPED_BYTES = 256 * 1024;
-const REQUEST_TIMEOUT = 408;
 
 export class FastConnection implements OpenConnection {
   readonly #context: FastPathContext;
@@ -95,7 +94,9 @@ export class FastConnection implements OpenConnection {
 
   /** Where the next read goes. */
   #space(): Buffer {
-    return this.#missing > 0 && this.#body !== undefined ? this.#body.space() : this.#context.shared;
+    const body = this.#body;
+    // A body takes memory with its first bytes. Until they come, a head that announces much costs nothing.
+    return this.#missing > 0 && body !== undefined && body.arrived > 0 ? body.space() : this.#context.shared;
   }
 
   /** Called with the bytes of each read. Returns false to pause. */
@@ -166,7 +167,7 @@ export class FastConnection implements OpenConnection {
   /** The bytes of a body that came together with a head. Returns how many there are. */
   #copyBody(bytes: Buffer, at: number): number {
     const length = Math.min(this.#missing, bytes.length - at);
-    if (this.#body !== undefined) bytes.copy(this.#body.space(), 0, at, at + length);
+    if (this.#body !== undefined) bytes.copy(this.#body.space(length), 0, at, at + length);
     this.#bodyRead(length);
     return length;
   }
@@ -208,17 +209,18 @@ export class FastConnection implements OpenConnection {
     if (logAccess !== undefined) logAnswered(logAccess, exchange, answer.status);
     // The answer to an older request must not close: the answers after it would be lost.
     const isNewest = exchange === this.#open.at(-1);
-    if (isNewest) this.#answerNewest(answer.status);
+    if (isNewest) this.#answerNewest();
     const isLast = isNewest && this.#state === 'close';
     exchange.text = formatAnswer(exchange.id, answer, { dates, keepAlive, isLast });
     this.#since = now;
     if (exchange === this.#open[0]) this.#context.flushSoon(this);
   }
 
-  #answerNewest(status: number): void {
+  #answerNewest(): void {
+    const isUnderWay = this.#body !== undefined;
     this.#body = undefined;
     if (this.#state === 'body') this.#state = 'drop';
-    const isLast = status === REQUEST_TIMEOUT || this.#missing > DROPPED_BYTES || this.#context.isDraining();
+    const isLast = isUnderWay || this.#missing > DROPPED_BYTES || this.#context.isDraining();
     if (isLast) this.#state = 'close';
   }
 
