@@ -89,6 +89,11 @@ function requestMetrics({ counter, gauge, histogram }: Make) {
       'Clients of an event stream that were disconnected because they stopped reading',
       ['kind'],
     ),
+    connectionsCut: counter<'reason'>(
+      'logforge_http_connections_cut_total',
+      'Connections closed because the client did not read its answers: no byte for 20 s (unread), or too many bytes in all connections (too_many_unread)',
+      ['reason'],
+    ),
     batchRecords: histogram('logforge_batch_records', 'Records in a batch', BATCH_RECORDS),
     receivedBytes: counter('logforge_received_bytes_total', 'Bytes of decoded request bodies'),
   };

@@ -11,12 +11,14 @@ import { describeRefusals } from './contract-refusals.case.ts';
 import { describeResults } from './contract-results.case.ts';
 import { describeClose, describeDrain, describeSharing } from './contract-stop.case.ts';
 import { describeRequestTimeout } from './contract-timeout.case.ts';
+import { describeUnread } from './contract-unread.case.ts';
 
 /** The contract of every HttpServer, over real sockets. */
 export function describeHttpContract(name: string, create: CreateServer): void {
   describe(name, () => {
     describeOnAnyThreads(create);
     describeConnectionLimit(create);
+    describeUnread(create);
     describeDrain(create);
     describeClose(create);
     describeSharing(create);

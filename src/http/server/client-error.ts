@@ -36,9 +36,11 @@ export function createClientErrorListener(
 
 /** Sends the last answer and gives the client a moment to read it: a close at once could destroy it on the way. */
 export function endWith(socket: Socket, answer: string): void {
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  socket.once('close', () => clearTimeout(timer));
-  socket.end(answer);
+  // From the last byte on. Until then the deadline of a client that does not read counts.
+  socket.end(answer, () => {
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    socket.once('close', () => clearTimeout(timer));
+  });
 }
 
 function isTimeout(code: string): boolean {

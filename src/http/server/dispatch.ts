@@ -9,7 +9,7 @@ import type { HandleLogs, LogsExchange } from '../logs/logs.ts';
 import type { LogAccess } from './access-log.ts';
 import { watchAccess } from './access-log.ts';
 import { type Answers, bindDurations, type Exchange } from './answer.ts';
-import type { Connections } from './connections.ts';
+import { beginRequest, type Connections, endRequest, leaveTurn, takeTurn } from './connections.ts';
 import type { RequestId } from './request-id.ts';
 
 /** What the Expect header of a request asks for. `other`: anything but 100-continue. */
@@ -34,9 +34,7 @@ export function createDispatch(options: {
   return (request, response, expectation) => {
     const connection = connections.get(request.socket);
     if (connection === undefined || connection.closing) return;
-    connection.requests += 1;
-    connection.open += 1;
-    connection.newest = request;
+    beginRequest(connection, request);
     const exchange: Exchange = {
       request,
       response,
@@ -114,10 +112,11 @@ function createHonoListener(options: {
       response.setHeader('Connection', 'close');
     }
     response.once('close', () => {
-      connection.open -= 1;
+      endRequest(connection);
+      leaveTurn(connection);
       if (!isEventStream(response)) observe?.((response.statusCode / 100) | 0, (performance.now() - started) / 1_000);
       if (connection.closing && connection.open === 0) connection.socket.destroySoon();
     });
-    void listener(request, response);
+    takeTurn(connection, () => void listener(request, response));
   };
 }
