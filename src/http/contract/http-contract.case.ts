@@ -5,6 +5,7 @@ import { describeDashboard } from './contract-dashboard.case.ts';
 import { describeDocumented } from './contract-documented.case.ts';
 import { describeEvents, describeEventsOfOneThread } from './contract-events.case.ts';
 import type { CreateServer } from './contract-fixture.case.ts';
+import { describeHosts } from './contract-hosts.case.ts';
 import { describeOrder } from './contract-order.case.ts';
 import { describeReads } from './contract-reads.case.ts';
 import { describeRefusals } from './contract-refusals.case.ts';
@@ -12,6 +13,7 @@ import { describeResults } from './contract-results.case.ts';
 import { describeClose, describeDrain, describeSharing } from './contract-stop.case.ts';
 import { describeRequestTimeout } from './contract-timeout.case.ts';
 import { describeUnread } from './contract-unread.case.ts';
+import { describeVerdicts } from './contract-verdicts.case.ts';
 
 /** The contract of every HttpServer, over real sockets. */
 export function describeHttpContract(name: string, create: CreateServer): void {
@@ -19,6 +21,8 @@ export function describeHttpContract(name: string, create: CreateServer): void {
     describeOnAnyThreads(create);
     describeConnectionLimit(create);
     describeUnread(create);
+    describeVerdicts(create);
+    describeHosts(create);
     describeDrain(create);
     describeClose(create);
     describeSharing(create);

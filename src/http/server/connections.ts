@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { BodyRequest } from '../logs/body.ts';
 
 /** Requests begun and not answered at which a connection gives no more bytes to node:http. */
@@ -29,7 +30,7 @@ export interface Connection {
 
 export interface Connections {
   add(socket: Socket, paced: Paced): void;
-  get(socket: Socket): Connection | undefined;
+  get(socket: Duplex): Connection | undefined;
   /** Ends every connection that waits for no answer. */
   closeIdle(): void;
   /** Cuts every connection. */
@@ -37,7 +38,7 @@ export interface Connections {
 }
 
 export function createConnections(): Connections {
-  const connections = new Map<Socket, Connection>();
+  const connections = new Map<Duplex, Connection>();
   return {
     add: (socket, paced) => {
       const connection: Connection = {

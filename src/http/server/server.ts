@@ -11,13 +11,15 @@ import { createInFlight } from '../logs/in-flight.ts';
 import { createLogsHandler, type HandleLogs, type PendingBatch } from '../logs/logs.ts';
 import { createRateLimit } from '../logs/rate-limit.ts';
 import { bindDurations, createAnswers } from './answer.ts';
-import { createClientErrorListener } from './client-error.ts';
+import { createClientErrorListener, createConnectListener } from './client-error.ts';
 import { type Connections, createConnections } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
 import { createDispatch } from './dispatch.ts';
+import { createHostCheck } from './host.ts';
 import type { HttpLimits } from './limits.ts';
 import { createRequestIds } from './request-id.ts';
 import { stopServer } from './stop.ts';
+import { readAfterUpgrade } from './upgrade.ts';
 
 /** A connection on which nothing moves for this long is cut, whatever it waits for. */
 const STALLED_MS = 300_000;
@@ -117,13 +119,13 @@ function createNodeServer(parts: {
   const observe = bindDurations(metrics, '/logs');
   const answers = createAnswers({ isDraining, observe });
   const requestId = createRequestIds();
-  const app = createRoutes({ ...options, isDraining, authenticate, streams });
   const dispatch = createDispatch({
     connections,
     answers,
     handleLogs,
     requestId,
-    app,
+    checkHost: createHostCheck(options),
+    app: createRoutes({ ...options, isDraining, authenticate, streams }),
     metrics,
     logAccess,
     isDraining,
@@ -149,13 +151,14 @@ function createNodeServer(parts: {
   });
   server.removeAllListeners('connection');
   server.on('connection', fastPath.take);
-  server.on('request', (request, response) => dispatch(request, response, 'none'));
-  server.on('checkContinue', (request, response) => dispatch(request, response, 'continue'));
-  server.on('checkExpectation', (request, response) => dispatch(request, response, 'other'));
+  server.on('request', (...exchange) => dispatch(...exchange, 'none'));
+  server.on('checkContinue', (...exchange) => dispatch(...exchange, 'continue'));
+  server.on('checkExpectation', (...exchange) => dispatch(...exchange, 'other'));
   server.on('clientError', createClientErrorListener(connections, limits));
+  server.on('connect', createConnectListener(connections));
   server.on('drop', (dropped) => {
-    const { maxConnections } = limits;
-    log.warn('closed a new connection: too many are open', { client: dropped?.remoteAddress, maxConnections });
+    const about = { client: dropped?.remoteAddress, maxConnections: limits.maxConnections };
+    log.warn('closed a new connection: too many are open', about);
   });
   const close = () => {
     fastPath.close();
@@ -170,6 +173,7 @@ function handToNode(server: Server, connections: Connections): (forwarded: Forwa
     const socket = forwarded.asSocket();
     connections.add(socket, forwarded);
     for (const listener of listeners) listener.call(server, socket);
+    readAfterUpgrade(socket);
   };
 }
 

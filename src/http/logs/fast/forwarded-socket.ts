@@ -47,6 +47,16 @@ export class ForwardedSocket extends Duplex {
     this.#give();
   }
 
+  /** Takes back bytes that were given to node:http and not read, to give them again before all others. */
+  giveBack(bytes: Buffer): void {
+    if (this.readableLength > 0) {
+      this.unshift(bytes);
+      return;
+    }
+    this.#rest = this.#rest === undefined ? bytes : Buffer.concat([bytes, this.#rest]);
+    setImmediate(() => this.#give());
+  }
+
   /** Gives node:http no more bytes, until `goOn`. */
   hold(): void {
     this.#isHeld = true;
