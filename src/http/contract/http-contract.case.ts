@@ -3,6 +3,7 @@ import { describeBodies } from './contract-bodies.case.ts';
 import { describeConnectionLimit, describeConnections } from './contract-connections.case.ts';
 import { describeDashboard } from './contract-dashboard.case.ts';
 import { describeDocumented } from './contract-documented.case.ts';
+import { describeDrips } from './contract-drips.case.ts';
 import { describeEvents, describeEventsOfOneThread } from './contract-events.case.ts';
 import type { CreateServer } from './contract-fixture.case.ts';
 import { describeHosts } from './contract-hosts.case.ts';
@@ -21,6 +22,7 @@ export function describeHttpContract(name: string, create: CreateServer): void {
     describeOnAnyThreads(create);
     describeConnectionLimit(create);
     describeUnread(create);
+    describeDrips(create);
     describeVerdicts(create);
     describeHosts(create);
     describeDrain(create);

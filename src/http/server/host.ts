@@ -17,14 +17,25 @@ export function isHost(value: string): boolean {
  * What is wrong with the Host of a request (RFC 9112, 3.2: HTTP/1.0 needs none, and nothing may have two), or with its
  * Content-Type, of which Node.js would take the first.
  */
-export function headFault({ headersDistinct, httpVersionMinor }: IncomingMessage): Problem | undefined {
-  const { host: hosts = [], 'content-type': types = [] } = headersDistinct;
-  const [host] = hosts;
-  if (types.length > 1) return { kind: 'bad-request', detail: 'the request has more than one Content-Type header' };
+export function headFault({ headers, rawHeaders, httpVersionMinor }: IncomingMessage): Problem | undefined {
+  const { host } = headers;
+  if (headers['content-type'] !== undefined && countOf('content-type', rawHeaders) > 1)
+    return { kind: 'bad-request', detail: 'the request has more than one Content-Type header' };
   if (host === undefined && httpVersionMinor === 0) return undefined;
   if (host === undefined) return { kind: 'bad-request', detail: 'the request has no Host header' };
-  if (hosts.length > 1) return { kind: 'bad-request', detail: 'the request has more than one Host header' };
+  if (countOf('host', rawHeaders) > 1)
+    return { kind: 'bad-request', detail: 'the request has more than one Host header' };
   return isHost(host) ? undefined : { kind: 'bad-request', detail: 'the Host header is not a host name or an address' };
+}
+
+/** How often a header was sent: names and values by turns. */
+function countOf(name: string, rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const sent = rawHeaders[at];
+    if (sent?.length === name.length && sent.toLowerCase() === name) count += 1;
+  }
+  return count;
 }
 
 /** Refuses a request by its path and Host; undefined where it is served. */
