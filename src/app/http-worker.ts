@@ -61,6 +61,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     reusePort,
     ...(shared !== undefined && { shared }),
     ...(bodyBuffers !== undefined && { bodyBuffers }),
+    hosts: config.server.hosts,
     limits: toLimits(config.server),
     auth: config.auth,
     version,

@@ -48,7 +48,6 @@ export function createAuthenticate(auth: HttpAuth, options: AuthenticateOptions)
   const name = headerName.toLowerCase();
   const digests = keys.map(digest);
   const owners = digests.map((known) => known.toString('hex', 0, OWNER_BYTES));
-  const owners = digests.map((known) => known.toString('hex', 0, OWNER_BYTES));
 
   const place = (key: string): number | undefined => {
     const given = digest(key);

@@ -35,6 +35,8 @@ export interface HttpServerOptions {
   readonly port: number;
   /** SO_REUSEPORT: several threads or processes share the port and the kernel spreads the connections. */
   readonly reusePort?: boolean;
+  /** Names under which the page, its data and the admin routes are served. Absent or empty: see `createHostCheck`. */
+  readonly hosts?: readonly string[];
   readonly limits: HttpLimits;
   /** Where several threads share the port: the counts that they share, and the number of this thread, from 0. */
   readonly shared?: SharedLimits & { readonly thread: number };

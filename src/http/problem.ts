@@ -13,6 +13,7 @@ const PROBLEMS = {
   'unsupported-media-type': { status: 415, title: 'Unsupported content type' },
   'unsupported-content-encoding': { status: 415, title: 'Unsupported content encoding' },
   'expectation-failed': { status: 417, title: 'Expectation failed' },
+  'misdirected-request': { status: 421, title: 'Not served under this name' },
   'unprocessable-batch': { status: 422, title: 'The batch cannot be stored' },
   'idempotency-conflict': { status: 422, title: 'The Idempotency-Key belongs to another body' },
   'rate-limited': { status: 429, title: 'Too many requests' },

@@ -1,3 +1,5 @@
+// A long file: it is one list. Every metric stands here, so that its name is found in one place.
+
 import {
   AggregatorRegistry,
   Counter,
@@ -17,6 +19,10 @@ export type Outcome = (typeof OUTCOMES)[number];
 /** The kinds of event streams. */
 export const STREAM_KINDS = ['stats', 'tail'] as const;
 export type StreamKind = (typeof STREAM_KINDS)[number];
+
+/** Why a connection was closed whose client does not read. */
+export const CUT_REASONS = ['unread', 'too_many_unread'] as const;
+export type CutReason = (typeof CUT_REASONS)[number];
 
 /** Classes of status codes, by their first digit. */
 export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
@@ -126,6 +132,11 @@ function requestMetrics({ counter, gauge, histogram }: Make) {
       'logforge_http_event_streams_dropped_total',
       'Clients of an event stream that were disconnected because they stopped reading',
       { kind: STREAM_KINDS },
+    ),
+    connectionsCut: counter(
+      'logforge_http_connections_cut_total',
+      'Connections closed because the client did not read its answers: no byte for 20 s (unread), or too many bytes in all connections (too_many_unread)',
+      { reason: CUT_REASONS },
     ),
     batchRecords: histogram('logforge_batch_records', 'Records in a batch', BATCH_RECORDS),
     receivedBytes: counter('logforge_received_bytes_total', 'Bytes of decoded request bodies'),

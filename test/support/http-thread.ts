@@ -14,7 +14,10 @@ import type { IngestRequest, IngestResult } from '../../src/service/service.ts';
 import { createTestLog } from './queues.ts';
 
 /** What a server in a thread is made with. Everything else is at the other end of the port. */
-export type ServerData = Pick<HttpServerOptions, 'host' | 'port' | 'limits' | 'auth' | 'version' | 'shared'> & {
+export type ServerData = Pick<
+  HttpServerOptions,
+  'host' | 'hosts' | 'port' | 'limits' | 'auth' | 'version' | 'shared'
+> & {
   readonly settings: HttpServerOptions['dashboard']['settings'];
   /** Counts the messages that the other end has handled. */
   readonly told: Int32Array;

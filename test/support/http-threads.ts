@@ -88,9 +88,9 @@ function openServer(worker: Worker, options: HttpServerOptions) {
   return {
     channel,
     open(port: number): void {
-      const { host = '', limits, auth, version, shared, dashboard } = options;
+      const { host = '', hosts = [], limits, auth, version, shared, dashboard } = options;
       const { settings } = dashboard;
-      const data: ServerData = { host, port, limits, auth, version, settings, told, ...(shared && { shared }) };
+      const data: ServerData = { host, hosts, port, limits, auth, version, settings, told, ...(shared && { shared }) };
       worker.postMessage({ port: port2, data }, [port2]);
     },
     close(): void {

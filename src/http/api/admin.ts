@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Aggregate } from '../../analytics/analytics.ts';
@@ -10,6 +11,17 @@ const FORBIDDEN: Problem = {
   kind: 'forbidden',
   detail: 'POST /admin/aggregate needs an API key, and auth.enabled is false',
 };
+
+const CROSS_SITE: Problem = {
+  kind: 'forbidden',
+  detail: 'POST /admin/aggregate is refused to web pages of other sites',
+};
+
+/** Whether a browser sends this for a page of another site. */
+function isCrossSite({ host, origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  if (site === 'cross-site' || site === 'same-site') return true;
+  return origin !== undefined && URL.parse(origin)?.host !== host?.toLowerCase();
+}
 
 /** Routes that make the service do something. They always need a key: without auth they are refused. */
 export function addAdminRoutes(
@@ -26,6 +38,7 @@ export function addAdminRoutes(
     // The request of node:http, which the node server of hono hands in.
     const { incoming } = context.env as HttpBindings;
     const { headers, socket } = incoming;
+    if (isCrossSite(headers)) return answerProblem(CROSS_SITE);
     const key = authenticate.check({ headers, remoteAddress: socket.remoteAddress });
     if (typeof key === 'object') return answerProblem(key);
     return context.json(await aggregate(), 200, { 'Cache-Control': 'no-store' });

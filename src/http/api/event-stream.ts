@@ -83,6 +83,8 @@ export function createEventStreams(
       };
       if (response.destroyed) setImmediate(closed);
       else response.once('close', closed);
+      // A client that ended its side has left: a stream has no end that it could wait for.
+      response.socket?.once('end', stream.end);
       response.writeHead(200, HEAD);
       // The first bytes: the client knows that it is connected, and how long to wait before it connects again.
       response.write('retry: 2000\n\n');

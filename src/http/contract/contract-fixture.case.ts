@@ -23,6 +23,7 @@ export interface Logged {
 export interface Setup {
   readonly limits?: Partial<HttpLimits>;
   readonly auth?: Partial<HttpAuth>;
+  readonly hosts?: readonly string[];
   readonly ingest?: Ingest;
   readonly analytics?: Partial<Analytics>;
   readonly aggregate?: Aggregate;
@@ -92,6 +93,7 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
   const server = create({
     host: '127.0.0.1',
     port: 0,
+    hosts: setup.hosts ?? ['a', 'localhost', '127.0.0.1'],
     limits: { ...LIMITS, ...setup.limits },
     auth: { enabled: false, headerName: 'X-API-Key', keys: [], ...setup.auth },
     version: { version: '1.2.3', commit: 'abc', buildDate: '2026-01-02', pipeline: 1, node: 'v26.0.0' },

@@ -3,6 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context, Hono } from 'hono';
 import type { Analytics } from '../../analytics/analytics.ts';
 import { type Hour, hourToIso, parseHour } from '../../model/hour.ts';
+import { acceptsGzip } from '../accept-encoding.ts';
 import { BUSY, damaged } from '../api/analytics.ts';
 import type { EventStreams } from '../api/event-stream.ts';
 import { createEvents } from '../api/events.ts';
@@ -64,7 +65,7 @@ function addPage(app: Hono): void {
 function answerAsset(context: Context, { type, etag, bytes, gzipped }: Asset): Response {
   const headers = { ...PAGE_HEADERS, ETag: etag, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' };
   if (context.req.header('if-none-match') === etag) return new Response(null, { status: 304, headers });
-  const packs = /\bgzip\b/.test(context.req.header('accept-encoding') ?? '');
+  const packs = acceptsGzip(context.req.header('accept-encoding'));
   const encoding: Record<string, string> = packs ? { 'Content-Encoding': 'gzip' } : {};
   return new Response(new Uint8Array(packs ? gzipped : bytes), {
     headers: { ...headers, ...encoding, 'Content-Type': type },

@@ -28,7 +28,11 @@ export function readFormat(contentType: string | undefined): BodyFormat | undefi
   return FORMATS.get(contentType) ?? FORMATS.get((contentType.split(';', 1)[0] ?? '').trim().toLowerCase());
 }
 
+/** Empty members of a list, which do not count (RFC 9110, 5.6.1). */
+const EMPTY_MEMBERS = /^[\s,]+|[\s,]+$/g;
+
 /** The one coding that a Content-Encoding names; undefined for an unknown coding and for more than one. */
 export function readCoding(contentEncoding: string | undefined): Coding | undefined {
-  return contentEncoding === undefined ? 'identity' : CODINGS.get(contentEncoding.trim().toLowerCase());
+  if (contentEncoding === undefined) return 'identity';
+  return CODINGS.get(contentEncoding) ?? CODINGS.get(contentEncoding.replace(EMPTY_MEMBERS, '').toLowerCase());
 }

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { type Metrics, STATUS_CLASSES } from '../../metrics/metrics.ts';
 import type { BodyRequest } from '../logs/body.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus } from '../problem.ts';
-import type { Connection } from './connections.ts';
+import { type Connection, endRequest } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
 
 /** One request and its answer, once there is one. */
@@ -49,7 +49,7 @@ export function createAnswers(options: {
     headers.push('X-Request-Id', exchange.id);
     if (extra !== undefined) headers.push(...extra);
 
-    connection.open -= 1;
+    endRequest(connection);
     if (isNewest && request.complete) connection.newest = undefined;
     observe((status / 100) | 0, (performance.now() - exchange.started) / 1_000);
     if (connection.socket.destroyed) return;

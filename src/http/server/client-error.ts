@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Problem, rawProblem } from '../problem.ts';
 import { formatMs } from '../quantity.ts';
 import type { Connections } from './connections.ts';
@@ -24,6 +25,11 @@ export function createClientErrorListener(
     }
     if (connection.closing) return;
     connection.closing = true;
+    // Bytes after a request that closes the connection: nobody answers them.
+    if (code === 'HPE_CLOSED_CONNECTION') {
+      if (connection.open === 0) socket.destroySoon();
+      return;
+    }
 
     const { newest } = connection;
     const inBody = newest !== undefined && !newest.complete;
@@ -34,11 +40,25 @@ export function createClientErrorListener(
   };
 }
 
+/** Refuses CONNECT, after which node:http reads the connection no more. Earlier requests are answered first. */
+export function createConnectListener(connections: Connections): (request: unknown, socket: Duplex) => void {
+  return (_, socket) => {
+    const connection = connections.get(socket);
+    if (connection === undefined || connection.closing) return;
+    connection.closing = true;
+    socket.on('error', () => socket.destroy());
+    const problem: Problem = { kind: 'method-not-allowed', detail: 'method CONNECT is not allowed; this is no proxy' };
+    if (connection.open === 0) endWith(connection.socket, rawProblem(problem));
+  };
+}
+
 /** Sends the last answer and gives the client a moment to read it: a close at once could destroy it on the way. */
 export function endWith(socket: Socket, answer: string): void {
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  socket.once('close', () => clearTimeout(timer));
-  socket.end(answer);
+  // From the last byte on. Until then the deadline of a client that does not read counts.
+  socket.end(answer, () => {
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    socket.once('close', () => clearTimeout(timer));
+  });
 }
 
 function isTimeout(code: string): boolean {

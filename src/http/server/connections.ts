@@ -1,22 +1,36 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { BodyRequest } from '../logs/body.ts';
+
+/** Requests begun and not answered at which a connection gives no more bytes to node:http. */
+const MAX_OPEN = 16;
+
+/** What a connection is read from. */
+export interface Paced {
+  /** No more bytes are read, until `goOn`. */
+  hold(): void;
+  goOn(): void;
+}
 
 /** One open connection, as node:http serves it. */
 export interface Connection {
   readonly socket: Socket;
+  readonly paced: Paced;
   /** Requests begun on it. */
   requests: number;
   /** The last of them, at least until it is answered and its body is read. */
   newest: BodyRequest | undefined;
   /** Requests begun and not yet answered. */
   open: number;
+  /** Requests through hono, which are served one after the other: the first one is being served. */
+  readonly turns: (() => void)[];
   /** Its last answer is made or being made: later input is ignored. */
   closing: boolean;
 }
 
 export interface Connections {
-  add(socket: Socket): void;
-  get(socket: Socket): Connection | undefined;
+  add(socket: Socket, paced: Paced): void;
+  get(socket: Duplex): Connection | undefined;
   /** Ends every connection that waits for no answer. */
   closeIdle(): void;
   /** Cuts every connection. */
@@ -24,16 +38,25 @@ export interface Connections {
 }
 
 export function createConnections(): Connections {
-  const connections = new Map<Socket, Connection>();
+  const connections = new Map<Duplex, Connection>();
   return {
-    add: (socket) => {
-      connections.set(socket, { socket, requests: 0, newest: undefined, open: 0, closing: false });
+    add: (socket, paced) => {
+      const connection: Connection = {
+        socket,
+        paced,
+        requests: 0,
+        newest: undefined,
+        open: 0,
+        turns: [],
+        closing: false,
+      };
+      connections.set(socket, connection);
       socket.once('close', () => connections.delete(socket));
     },
     get: (socket) => connections.get(socket),
     closeIdle: () => {
       for (const connection of connections.values()) {
-        if (connection.open > 0) continue;
+        if (connection.open > 0 || connection.socket.writableEnded) continue;
         connection.closing = true;
         connection.socket.destroySoon();
       }
@@ -42,4 +65,29 @@ export function createConnections(): Connections {
       for (const { socket } of connections.values()) socket.destroy();
     },
   };
+}
+
+export function beginRequest(connection: Connection, request: BodyRequest): void {
+  connection.requests += 1;
+  connection.open += 1;
+  connection.newest = request;
+  if (connection.open >= MAX_OPEN) connection.paced.hold();
+}
+
+export function endRequest(connection: Connection): void {
+  connection.open -= 1;
+  if (connection.open < MAX_OPEN) connection.paced.goOn();
+}
+
+/** Calls `serve` when it is its turn: after the `leaveTurn` of those before. */
+export function takeTurn(connection: Connection, serve: () => void): void {
+  if (connection.turns.push(serve) === 1) serve();
+}
+
+export function leaveTurn({ socket, turns }: Connection): void {
+  turns.shift();
+  // Not at once: answers that are made without waiting would keep all other connections waiting.
+  setImmediate(() => {
+    if (!socket.destroyed) turns[0]?.();
+  });
 }

@@ -6,11 +6,14 @@ import { isEventStream } from '../api/event-stream.ts';
 import { problem, ROUTES } from '../api/routes.ts';
 import type { BodyRequest } from '../logs/body.ts';
 import type { HandleLogs, LogsExchange } from '../logs/logs.ts';
+import type { Problem } from '../problem.ts';
 import type { LogAccess } from './access-log.ts';
 import { watchAccess } from './access-log.ts';
 import { type Answers, bindDurations, type Exchange } from './answer.ts';
-import type { Connections } from './connections.ts';
+import { beginRequest, type Connections, endRequest, leaveTurn, takeTurn } from './connections.ts';
+import { type CheckHost, headFault } from './host.ts';
 import type { RequestId } from './request-id.ts';
+import { authorityOf, readTarget } from './target.ts';
 
 /** What the Expect header of a request asks for. `other`: anything but 100-continue. */
 export type Expectation = 'none' | 'continue' | 'other';
@@ -23,20 +26,19 @@ export function createDispatch(options: {
   readonly answers: Answers;
   readonly handleLogs: HandleLogs;
   readonly requestId: RequestId;
+  readonly checkHost: CheckHost;
   readonly app: Hono;
   readonly metrics: Metrics;
   readonly logAccess: LogAccess | undefined;
   readonly isDraining: () => boolean;
 }): Dispatch {
-  const { connections, answers, handleLogs, requestId, app, metrics, logAccess, isDraining } = options;
+  const { connections, answers, handleLogs, requestId, checkHost, app, metrics, logAccess, isDraining } = options;
   const viaHono = createHonoListener({ app, metrics, isDraining });
 
   return (request, response, expectation) => {
     const connection = connections.get(request.socket);
     if (connection === undefined || connection.closing) return;
-    connection.requests += 1;
-    connection.open += 1;
-    connection.newest = request;
+    beginRequest(connection, request);
     const exchange: Exchange = {
       request,
       response,
@@ -47,19 +49,43 @@ export function createDispatch(options: {
       expectsContinue: expectation === 'continue',
     };
     if (logAccess !== undefined) watchAccess(exchange, logAccess);
-    if (request.headers.host === undefined && request.httpVersion === '1.1') {
-      answers.problem(exchange, { kind: 'bad-request', detail: 'the request has no Host header' });
+    const framing = framingFault(request);
+    const problem = framing ?? headFault(request) ?? expectationFault(request, expectation);
+    if (framing !== undefined) connection.closing = true;
+    if (problem !== undefined) {
+      answers.problem(exchange, problem);
       return;
     }
-    if (expectation === 'other') {
-      const detail = 'the only supported expectation is 100-continue';
-      answers.problem(exchange, { kind: 'expectation-failed', detail });
+    const { url = '', headers } = request;
+    request.url = readTarget(url);
+    if (request.method === 'POST' && isLogs(request.url)) {
+      handleLogs(toLogsExchange(exchange, answers));
       return;
     }
-    if (request.url?.startsWith('/') !== true) request.url = toOriginForm(request.url ?? '');
-    if (request.method === 'POST' && isLogs(request.url)) handleLogs(toLogsExchange(exchange, answers));
-    else viaHono(exchange);
+    const misdirected = checkHost(pathOf(request.url), authorityOf(url) ?? headers.host);
+    if (misdirected === undefined) viaHono(exchange);
+    else answers.problem(exchange, misdirected);
   };
+}
+
+/** Requests whose end another server may see elsewhere. The connection closes: what follows may be no request. */
+function framingFault({ httpVersion, headers }: BodyRequest): Problem | undefined {
+  // The parser lets HTTP/0.9 and HTTP/2.0 pass.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') {
+    return { kind: 'bad-request', detail: `HTTP/${httpVersion} is not supported; use HTTP/1.1` };
+  }
+  // RFC 9112, 6.1.
+  if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) {
+    return { kind: 'bad-request', detail: 'HTTP/1.0 has no Transfer-Encoding' };
+  }
+  return undefined;
+}
+
+/** The parser takes any list with 100-continue in it for that. */
+function expectationFault({ headers }: BodyRequest, expectation: Expectation): Problem | undefined {
+  if (expectation === 'none') return undefined;
+  if (expectation === 'continue' && headers.expect?.trim().toLowerCase() === '100-continue') return undefined;
+  return { kind: 'expectation-failed', detail: 'the only supported expectation is 100-continue' };
 }
 
 function toLogsExchange(exchange: Exchange, answers: Answers): LogsExchange {
@@ -81,10 +107,8 @@ function isLogs(url: string): boolean {
   return url === '/logs' || url.startsWith('/logs?');
 }
 
-/** RFC 9112, 3.2.2: a server must accept `POST http://host/logs` too. */
-function toOriginForm(url: string): string {
-  const parsed = URL.parse(url);
-  return parsed === null ? '/' : `${parsed.pathname}${parsed.search}`;
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? '';
 }
 
 function createHonoListener(options: {
@@ -106,7 +130,7 @@ function createHonoListener(options: {
   });
 
   return ({ request, response, connection, id, started }) => {
-    const [path = ''] = (request.url ?? '').split('?', 1);
+    const path = pathOf(request.url ?? '');
     const observe = durations.get(path) ?? durations.get('other');
     response.setHeader('X-Request-Id', id);
     if (isDraining()) {
@@ -114,10 +138,11 @@ function createHonoListener(options: {
       response.setHeader('Connection', 'close');
     }
     response.once('close', () => {
-      connection.open -= 1;
+      endRequest(connection);
+      leaveTurn(connection);
       if (!isEventStream(response)) observe?.((response.statusCode / 100) | 0, (performance.now() - started) / 1_000);
       if (connection.closing && connection.open === 0) connection.socket.destroySoon();
     });
-    void listener(request, response);
+    takeTurn(connection, () => void listener(request, response));
   };
 }

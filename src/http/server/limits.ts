@@ -12,6 +12,10 @@ export interface HttpLimits {
   readonly requestTimeoutMs: number;
   /** How long a connection without a request stays open. Beyond: closed. */
   readonly keepAliveTimeoutMs: number;
+  /** How long a client may take no byte of answers that wait for it. Beyond: cut. Absent: 20 s. */
+  readonly unreadTimeoutMs?: number;
+  /** Bytes of answers that wait for all clients. Beyond: those that read least are cut. Absent: 128 MiB. */
+  readonly maxUnreadBytes?: number;
   /** Open connections. More are closed when they come. */
   readonly maxConnections: number;
   /** Batches of each API key or, without auth, of each client address. Beyond: 429. Absent: off. */

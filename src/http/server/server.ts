@@ -5,23 +5,34 @@ import { type Authenticate, createAuthenticate, WRONG_KEYS } from '../auth.ts';
 import type { HttpServer, HttpServerOptions } from '../http.ts';
 import { type BodyCollector, BodyRequest } from '../logs/body.ts';
 import { createBodyBuffers } from '../logs/body-buffers.ts';
-import { createFastPath, type FastPath } from '../logs/fast/fast-path.ts';
+import { createFastPath } from '../logs/fast/fast-path.ts';
+import type { ForwardedSocket } from '../logs/fast/forwarded-socket.ts';
 import { createInFlight } from '../logs/in-flight.ts';
 import { createLogsHandler, type HandleLogs, type PendingBatch } from '../logs/logs.ts';
 import { createRateLimit } from '../logs/rate-limit.ts';
 import { createEvict } from '../logs/slow-bodies.ts';
 import { createUnpack } from '../logs/unpack.ts';
 import { bindDurations, createAnswers } from './answer.ts';
-import { createClientErrorListener } from './client-error.ts';
-import { createConnections } from './connections.ts';
+import { createClientErrorListener, createConnectListener } from './client-error.ts';
+import { type Connections, createConnections } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
 import { createDispatch } from './dispatch.ts';
+import { createHostCheck } from './host.ts';
 import type { HttpLimits } from './limits.ts';
 import { createRequestIds } from './request-id.ts';
 import { stopServer } from './stop.ts';
+import { readAfterUpgrade } from './upgrade.ts';
 
 /** A connection on which nothing moves for this long is cut, whatever it waits for. */
 const STALLED_MS = 300_000;
+/** A client that takes no byte of its answers for this long is cut. A connection through a bad network makes progress. */
+const UNREAD_MS = 20_000;
+const MAX_UNREAD_BYTES = 128 * 1024 * 1024;
+
+const CUT = {
+  unread: 'a client does not read its answers; its connection is closed',
+  too_many_unread: 'clients do not read their answers; the connection of the slowest is closed',
+} as const;
 
 /** How often each of several threads looks whether the bytes in flight come close to their limit. */
 const RELIEF_MS = 250;
@@ -134,21 +145,20 @@ function createNodeServer(parts: {
   const observe = bindDurations(metrics, '/logs');
   const answers = createAnswers({ isDraining, observe });
   const requestId = createRequestIds();
-  const app = createRoutes({ ...options, isDraining, authenticate, streams });
   const dispatch = createDispatch({
     connections,
     answers,
     handleLogs,
     requestId,
-    app,
+    checkHost: createHostCheck(options),
+    app: createRoutes({ ...options, isDraining, authenticate, streams }),
     metrics,
     logAccess,
     isDraining,
   });
 
   const server = createBareServer(limits);
-  const serveByNode = server.listeners('connection');
-  const fastPath: FastPath = createFastPath({
+  const fastPath = createFastPath({
     handleLogs,
     requestId,
     observe,
@@ -157,26 +167,40 @@ function createNodeServer(parts: {
     limits,
     log,
     stalledMs: STALLED_MS,
-    toNode: (socket) => {
-      connections.add(socket);
-      for (const listener of serveByNode) listener.call(server, socket);
+    unreadMs: limits.unreadTimeoutMs ?? UNREAD_MS,
+    maxUnreadBytes: limits.maxUnreadBytes ?? MAX_UNREAD_BYTES,
+    onCut: (reason, client) => {
+      metrics.connectionsCut.labels(reason).inc();
+      log.warn(CUT[reason], { client });
     },
+    toNode: handToNode(server, connections),
   });
   server.removeAllListeners('connection');
   server.on('connection', fastPath.take);
-  server.on('request', (request, response) => dispatch(request, response, 'none'));
-  server.on('checkContinue', (request, response) => dispatch(request, response, 'continue'));
-  server.on('checkExpectation', (request, response) => dispatch(request, response, 'other'));
+  server.on('request', (...exchange) => dispatch(...exchange, 'none'));
+  server.on('checkContinue', (...exchange) => dispatch(...exchange, 'continue'));
+  server.on('checkExpectation', (...exchange) => dispatch(...exchange, 'other'));
   server.on('clientError', createClientErrorListener(connections, limits));
+  server.on('connect', createConnectListener(connections));
   server.on('drop', (dropped) => {
-    const { maxConnections } = limits;
-    log.warn('closed a new connection: too many are open', { client: dropped?.remoteAddress, maxConnections });
+    const about = { client: dropped?.remoteAddress, maxConnections: limits.maxConnections };
+    log.warn('closed a new connection: too many are open', about);
   });
   const close = () => {
     fastPath.close();
     answers.close();
   };
   return { server, connections, fastPath, close };
+}
+
+function handToNode(server: Server, connections: Connections): (forwarded: ForwardedSocket) => void {
+  const listeners = server.listeners('connection');
+  return (forwarded) => {
+    const socket = forwarded.asSocket();
+    connections.add(socket, forwarded);
+    for (const listener of listeners) listener.call(server, socket);
+    readAfterUpgrade(socket);
+  };
 }
 
 function createBareServer(limits: HttpLimits) {
@@ -192,6 +216,10 @@ function createBareServer(limits: HttpLimits) {
     requireHostHeader: false,
   });
   server.maxConnections = maxConnections;
+  // Node.js would leave out the headers after the 2,000th. Their size has a limit: 16 KiB.
+  server.maxHeadersCount = 0;
+  // A client that ended its side after a whole request still reads (RFC 9112, 9.6). Node.js knows it and documents it not.
+  Object.assign(server, { httpAllowHalfOpen: true });
   server.timeout = STALLED_MS;
   return server;
 }

@@ -1,5 +1,5 @@
 // FAST PATH. One connection of the fast path. It reads plain heads and their bodies, answers in the order of the requests,
-// and hands the connection over to node:http when a request comes that is not plain.
+// and hands the connection over to node:http when a request comes that is not plain. Long: one table of states.
 //
 // The states, and what happens in each to bytes from the socket:
 //
@@ -14,27 +14,33 @@
 //   head             the head of a plain request                               body
 //   head             another head; requests wait for their answer              leave
 //   head             another head; all requests are answered                   node
+//   head             the client ends its side in the middle of a head          leave or node
 //   body             the last byte of the body                                 head
 //   body             the newest request is answered before that                drop
 //   drop             the last byte of the body                                 head
 //   leave            the last answer is sent                                   node
 //   any but node     the newest request is answered, and must be the last (*)  close
-//   any but node     the client ends its side                                  close
+//   any but node     the client ends its side elsewhere                        close
 //   head             no head in time, or no request within the keep-alive      close
 //   head             the server stops, and all requests are answered           close
 //
 //   (*) It is answered while its body arrives (408, 503), too much of its body is unread, or the server drains.
 //
-// While MAX_OPEN requests wait for their answer, reading pauses. An error, a stall or `cut` destroys the socket.
+// Reading pauses while MAX_OPEN requests wait for their answer, and before a head while more than UNREAD_BYTES of answers
+// wait for the client. Every state has a deadline (`checkTime`, and those of logs.ts for a body and an answer): an error, a
+// stall, a client that does not read, or `cut` destroys the socket.
 
 import type { Socket } from 'node:net';
+import type { CutReason } from '../../../metrics/metrics.ts';
 import { endLate, endWith } from '../../server/client-error.ts';
 import type { BodyCollector } from '../body.ts';
 import type { FastPathContext, OpenConnection } from './context.ts';
 import { type FastAnswer, FastExchange, formatAnswer, logAnswered, logUnanswered } from './exchange.ts';
-import { ForwardedSocket } from './forwarded-socket.ts';
+import type { ForwardedSocket } from './forwarded-socket.ts';
+import { forwardToNode } from './node-connection.ts';
 import { HEAD_END, mayBecomePlain, type PlainHead, readPlainHead } from './plain-head.ts';
 import { readInto, type SocketHandle } from './socket-handle.ts';
+import { UNREAD_BYTES, UnreadWatch } from './unread.ts';
 
 type State = 'head' | 'body' | 'drop' | 'leave' | 'node' | 'close';
 
@@ -60,9 +66,16 @@ export class FastConnection implements OpenConnection {
   #missing = 0;
   /** Set in the state `node`. */
   #forwarded: ForwardedSocket | undefined;
-  /** The last of: the connection opened, a head began to arrive, an answer was made. */
+  /** The last of: the connection opened, an answer was made. */
   #since = performance.now();
+  /** When the head began to arrive of which a part is kept. */
+  #headSince: number | undefined;
   #movedAt = this.#since;
+  /** Bytes of answers that are made and not written. */
+  #made = 0;
+  readonly #unread: UnreadWatch;
+  /** The client ended its side in the middle of a head. node:http answers that. */
+  #isCutShort = false;
 
   constructor(options: {
     readonly context: FastPathContext;
@@ -77,7 +90,9 @@ export class FastConnection implements OpenConnection {
       buffer: () => this.#space(),
       callback: (length, buffer) => this.#onRead(length, buffer as Buffer),
     });
+    this.#unread = new UnreadWatch(this.#socket);
     this.#socket.on('error', this.#onError);
+    this.#socket.on('drain', this.#onDrain);
     this.#socket.on('end', this.#onEnd);
     this.#socket.on('close', this.#onClose);
     this.#read(options.first);
@@ -101,7 +116,7 @@ export class FastConnection implements OpenConnection {
 
   /** Called with the bytes of each read. Returns false to pause. */
   #onRead(length: number, buffer: Buffer): boolean {
-    if (this.#forwarded !== undefined) return this.#forwarded.push(Buffer.from(buffer.subarray(0, length)));
+    if (this.#forwarded !== undefined) return this.#forwarded.feed(Buffer.from(buffer.subarray(0, length)));
     this.#movedAt = performance.now();
     if (this.#state === 'close') return true;
     if (buffer !== this.#context.shared) this.#bodyRead(length);
@@ -111,7 +126,9 @@ export class FastConnection implements OpenConnection {
   }
 
   #isPaused(): boolean {
-    return this.#state === 'leave' || this.#open.length >= MAX_OPEN;
+    if (this.#state === 'leave' || this.#open.length >= MAX_OPEN) return true;
+    // Not in the middle of a body: its deadline runs.
+    return this.#missing === 0 && (this.#made > UNREAD_BYTES || this.#socket.writableNeedDrain);
   }
 
   #read(bytes: Buffer): void {
@@ -121,6 +138,7 @@ export class FastConnection implements OpenConnection {
       if (this.#missing > 0) {
         at += this.#copyBody(bytes, at);
       } else if (this.#isPaused()) {
+        this.#headSince = undefined;
         this.#keep(bytes.subarray(at));
         return;
       } else {
@@ -135,6 +153,7 @@ export class FastConnection implements OpenConnection {
   #readHead(bytes: Buffer, at: number): number {
     const end = bytes.indexOf(HEAD_END, at);
     if (end === -1 && mayBecomePlain(bytes, at)) {
+      this.#headSince ??= performance.now();
       this.#keep(bytes.subarray(at));
       return -1;
     }
@@ -149,13 +168,13 @@ export class FastConnection implements OpenConnection {
 
   /** Copies: the next read belongs to another connection, and uses the same memory. */
   #keep(bytes: Buffer): void {
-    if (this.#open.length === 0) this.#since = performance.now();
     this.#kept = Buffer.from(bytes);
   }
 
   #begin(head: PlainHead): void {
     const exchange = new FastExchange(this, this.#context.requestId(head.headers), head, performance.now());
     this.#requests++;
+    this.#headSince = undefined;
     this.#open.push(exchange);
     this.#state = 'body';
     this.#body = undefined;
@@ -194,11 +213,13 @@ export class FastConnection implements OpenConnection {
   #goToNode(): void {
     this.#state = 'node';
     this.#context.connections.delete(this);
-    this.#socket.off('end', this.#onEnd).off('error', this.#onError);
-    this.#forwarded = new ForwardedSocket(this.#socket);
-    this.#context.toNode(this.#forwarded.asSocket());
-    this.#forwarded.push(this.#kept);
+    this.#socket.off('end', this.#onEnd).off('error', this.#onError).off('drain', this.#onDrain);
+    const kept = this.#kept;
     this.#kept = undefined;
+    const forwarded = forwardToNode(this.#context, this.#socket);
+    this.#forwarded = forwarded;
+    if (kept !== undefined) forwarded.feed(kept);
+    if (this.#isCutShort) forwarded.feedEnd();
   }
 
   answer(exchange: FastExchange, answer: FastAnswer): void {
@@ -212,6 +233,7 @@ export class FastConnection implements OpenConnection {
     if (isNewest) this.#answerNewest();
     const isLast = isNewest && this.#state === 'close';
     exchange.text = formatAnswer(exchange.id, answer, { dates, keepAlive, isLast });
+    this.#made += exchange.text.length;
     this.#since = now;
     if (exchange === this.#open[0]) this.#context.flushSoon(this);
   }
@@ -232,6 +254,7 @@ export class FastConnection implements OpenConnection {
     let text = '';
     while (open[0]?.text !== undefined) text += open.shift()?.text;
     if (text === '') return;
+    this.#made -= text.length;
     if (this.#state === 'close' && open.length === 0) {
       endWith(this.#socket, text);
       return;
@@ -251,22 +274,42 @@ export class FastConnection implements OpenConnection {
   }
 
   checkTime(now: number, stalledMs: number): void {
+    const { unreadMs, limits } = this.#context;
+    if (this.#unread.isOver(now, unreadMs)) {
+      this.cutUnread('unread');
+      return;
+    }
     if (this.#state === 'close') return;
-    const { headersTimeoutMs, keepAliveTimeoutMs } = this.#context.limits;
+    const { headersTimeoutMs, keepAliveTimeoutMs } = limits;
     const isBusy = this.#open.length > 0 || this.#missing > 0;
     if (isBusy) {
       const isSlow = this.#state === 'drop' && now - this.#since > headersTimeoutMs;
       if (isSlow || now - this.#movedAt > stalledMs) this.cut();
-    } else if (this.#requests > 0 && this.#kept === undefined) {
-      if (now - this.#since > keepAliveTimeoutMs) this.closeIfIdle();
-    } else if (now - this.#since > headersTimeoutMs) {
-      this.#state = 'close';
-      endLate(this.#socket, this.#context.limits);
+    } else if (this.#headSince !== undefined || this.#requests === 0) {
+      if (now - (this.#headSince ?? this.#since) > headersTimeoutMs) {
+        this.#state = 'close';
+        endLate(this.#socket, limits);
+      }
+    } else if (this.#kept === undefined && now - this.#since > keepAliveTimeoutMs) {
+      this.closeIfIdle();
     }
   }
 
+  unreadBytes(): number {
+    return this.#made + this.#unread.bytes();
+  }
+
+  unreadSince(): number {
+    return this.#unread.movedAt;
+  }
+
+  cutUnread(reason: CutReason): void {
+    this.#context.onCut(reason, this.remoteAddress);
+    this.cut();
+  }
+
   closeIfIdle(): void {
-    if (this.#open.length > 0 || this.#missing > 0) return;
+    if (this.#open.length > 0 || this.#missing > 0 || this.#state === 'close') return;
     this.#state = 'close';
     this.#socket.destroySoon();
   }
@@ -279,8 +322,18 @@ export class FastConnection implements OpenConnection {
     this.#socket.destroy();
   };
 
+  /** The client has read what it did not read. */
+  readonly #onDrain = (): void => {
+    if (this.#state !== 'close' && !this.#isPaused()) this.#goOn();
+  };
+
   /** The client ended its side: it sends no more, and still reads answers. */
   readonly #onEnd = (): void => {
+    if (this.#state === 'head' && this.#kept !== undefined) {
+      this.#isCutShort = true;
+      this.#leave(this.#kept);
+      return;
+    }
     this.#state = 'close';
     const body = this.#body;
     this.#body = undefined;

@@ -1,10 +1,12 @@
-import type { Socket } from 'node:net';
 import type { Log } from '../../../log.ts';
+import type { CutReason } from '../../../metrics/metrics.ts';
 import type { LogAccess } from '../../server/access-log.ts';
 import type { HttpLimits } from '../../server/limits.ts';
 import type { RequestId } from '../../server/request-id.ts';
 import type { HandleLogs } from '../logs.ts';
+import type { ForwardedSocket } from './forwarded-socket.ts';
 import type { handleOf } from './socket-handle.ts';
+import type { UnreadConnection } from './unread.ts';
 
 export interface FastPathOptions {
   readonly handleLogs: HandleLogs;
@@ -16,14 +18,20 @@ export interface FastPathOptions {
   readonly log: Pick<Log, 'warn'>;
   /** A connection on which nothing moves for this long is cut, whatever it waits for. */
   readonly stalledMs: number;
+  /** A client that takes no byte of its answers for this long is cut. */
+  readonly unreadMs: number;
+  /** Bytes of answers that may be queued on all connections. */
+  readonly maxUnreadBytes: number;
+  /** Called before a connection is cut because its client does not read. */
+  readonly onCut: (reason: CutReason, client: string | undefined) => void;
   /** Hands a connection over to node:http. */
-  readonly toNode: (socket: Socket) => void;
+  readonly toNode: (socket: ForwardedSocket) => void;
   /** The handle of an accepted socket. Where there is none, node:http serves the connection. */
   readonly handleOf?: typeof handleOf;
 }
 
-/** An open connection of the fast path. */
-export interface OpenConnection {
+/** An open connection: of the fast path, or one that node:http serves. */
+export interface OpenConnection extends UnreadConnection {
   checkTime(now: number, stalledMs: number): void;
   closeIfIdle(): void;
   cut(): void;

@@ -1,14 +1,16 @@
 // FAST PATH. Plain POST /logs requests, read straight from the socket into the memory of their bodies. That costs a third
 // of the CPU time of node:http for one record, and a quarter for a thousand (bench/http-path.ts). node:http serves all
-// other requests: a connection whose first request is not plain goes to it unchanged; a connection on which such a request
-// comes later goes to it through a stream in between (forwarded-socket.ts).
+// other requests, from the first one on a connection that is not plain: through a stream in between (forwarded-socket.ts),
+// which limits what a client can make it do at once.
 
 import type { Socket } from 'node:net';
 import { endLate } from '../../server/client-error.ts';
 import { FastConnection } from './connection.ts';
 import type { FastPathContext, FastPathOptions, OpenConnection } from './context.ts';
+import { forwardToNode } from './node-connection.ts';
 import { HEAD_END, readPlainHead } from './plain-head.ts';
 import { handleOf, type SocketHandle } from './socket-handle.ts';
+import { cutUnreadBeyond } from './unread.ts';
 
 /** The size of one read that does not go straight into a body. */
 const READ_BYTES = 64 * 1024;
@@ -25,7 +27,7 @@ export interface FastPath {
 }
 
 export function createFastPath(options: FastPathOptions): FastPath {
-  const { limits, stalledMs } = options;
+  const { limits, stalledMs, unreadMs, maxUnreadBytes } = options;
   const connections = new Set<OpenConnection>();
   const context: FastPathContext = {
     ...options,
@@ -40,8 +42,9 @@ export function createFastPath(options: FastPathOptions): FastPath {
   const sweep = () => {
     const now = performance.now();
     for (const connection of connections) connection.checkTime(now, stalledMs);
+    cutUnreadBeyond(maxUnreadBytes, connections);
   };
-  const shortest = Math.min(limits.headersTimeoutMs, limits.keepAliveTimeoutMs);
+  const shortest = Math.min(limits.headersTimeoutMs, limits.keepAliveTimeoutMs, unreadMs);
   const timer = setInterval(sweep, Math.min(1_000, Math.max(5, shortest / 4))).unref();
 
   return {
@@ -84,6 +87,9 @@ function waitForFirstBytes(context: FastPathContext, handles: typeof handleOf, a
     },
     closeIfIdle: () => accepted.destroySoon(),
     cut: destroy,
+    unreadBytes: () => 0,
+    unreadSince: () => since,
+    cutUnread: destroy,
   };
   const forget = () => {
     context.connections.delete(waiting);
@@ -110,8 +116,12 @@ function serveFast(context: FastPathContext, accepted: Socket, handle: SocketHan
 }
 
 function serveByNode(context: FastPathContext, accepted: Socket, first: Buffer): void {
-  context.toNode(accepted);
-  accepted.unshift(first);
+  const forwarded = forwardToNode(context, accepted);
+  const feed = (bytes: Buffer) => {
+    if (!forwarded.feed(bytes)) accepted.pause();
+  };
+  accepted.on('data', feed);
+  feed(first);
 }
 
 function createFlushSoon(): FastPathContext['flushSoon'] {

@@ -1,6 +1,8 @@
 // FAST PATH. The head of a POST /logs as most clients send it. Every other head goes to node:http (another method, a name
 // twice, chunks, an expectation, an unusual byte), and so does every head that may be wrong.
 
+import { isHost } from '../../server/host.ts';
+
 /** A plain head. node:http would read it in the same way. */
 export interface PlainHead {
   /** `/logs`, with a query if there is one. */
@@ -26,7 +28,7 @@ const URL_START = 5;
 const VERSION_LENGTH = ' HTTP/1.1'.length;
 
 /** Headers that change how the connection or the body must be read. */
-const SPECIAL = ['transfer-encoding', 'expect', 'upgrade', 'trailer', 'te'] as const;
+const SPECIAL = ['transfer-encoding', 'expect', 'upgrade', 'trailer', 'te', 'proxy-connection'] as const;
 
 /** Whether the bytes at `at`, which hold no whole head, can be the beginning of a plain one. */
 export function mayBecomePlain(bytes: Buffer, at: number): boolean {
@@ -52,7 +54,8 @@ export function readPlainHead(bytes: Buffer, at: number, end: number): PlainHead
     at = end + 2;
   }
   const length = headers['content-length'];
-  if (length === undefined || !LENGTH.test(length) || headers.host === undefined) return undefined;
+  if (length === undefined || !LENGTH.test(length)) return undefined;
+  if (headers.host === undefined || !isHost(headers.host)) return undefined;
   for (const name of SPECIAL) if (name in headers) return undefined;
   const { connection } = headers;
   if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;

@@ -61,8 +61,11 @@ describe('a connection without a usable handle', () => {
       limits: { headersTimeoutMs: 20_000, keepAliveTimeoutMs: 20_000 },
       log: { warn: (message) => void warnings.push(message) },
       stalledMs: 20_000,
-      toNode: (socket) => {
-        for (const listener of serveByNode) listener.call(server, socket);
+      unreadMs: 20_000,
+      maxUnreadBytes: 1_000_000,
+      onCut: () => undefined,
+      toNode: (forwarded) => {
+        for (const listener of serveByNode) listener.call(server, forwarded.asSocket());
       },
       handleOf: find,
     });

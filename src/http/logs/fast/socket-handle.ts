@@ -37,3 +37,10 @@ export function readInto(
   const options = { handle: handle as object, allowHalfOpen: true, onread };
   return new Socket(options as SocketConstructorOpts);
 }
+
+/** Bytes that the handle of a socket has not passed to the kernel; undefined where Node.js does not say. */
+export function unsentBytes(socket: Socket): number | undefined {
+  const handle: unknown = '_handle' in socket ? socket._handle : undefined;
+  if (typeof handle !== 'object' || handle === null || !('writeQueueSize' in handle)) return undefined;
+  return typeof handle.writeQueueSize === 'number' ? handle.writeQueueSize : undefined;
+}
