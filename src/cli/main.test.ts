@@ -143,7 +143,7 @@ describe('validate', () => {
     expect(code).toBe(78);
     for (const text of ['ser\\u009bver', 'max\\u202eDepth']) expect(stderr).toContain(text);
     expect(stderr).not.toMatch(/[\x7f-\x9f\u202e\u200b]/);
-    await writeFile(file, 'kafka:\n  topic: "a"\nstorage:\n  logsDir: "a\\u009bb\\u202e"\n');
+    await writeFile(file, 'kafka:\n  groupID: "a\\u009bb\\u202e"\n');
     const shown = await run(['validate', '--show', file]);
     expect(shown.stdout).toContain('a\\u009bb\\u202e');
     expect(shown.stdout).not.toMatch(/[\x7f-\x9f\u202e]/);

@@ -32,13 +32,14 @@ export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<und
     const end = fast.find(from);
     const isFollowed = body[end] === COMMA;
     const isLast = end !== -1 && !isFollowed && (yield* isEnd(body, end));
-    if (end !== -1 && fast.accept(isFollowed || isLast)) {
+    const isPlain = isFollowed || isLast;
+    const comma = end === -1 || isPlain ? end : yield* skipWhite(body, end, body.length);
+    // What is not JSON is refused as such, also when the record before it is too much for a batch.
+    if (end !== -1 && (isPlain || body[comma] === COMMA) && fast.accept(isPlain)) {
       if (isLast) return yield* collector.finish();
       if (pace.written(end - from)) yield;
-      at = end;
-      // The comma may be a newline by now.
-      if (!isFollowed) at = yield* skipWhite(body, at, body.length);
-      if (!isFollowed && body[at] !== COMMA) break;
+      // Where there is no white space before it, the comma may be a newline by now.
+      at = comma;
     } else {
       let next = collector.isListing ? -1 : fast.invalidEnd(from);
       if (next !== -1) {

@@ -75,7 +75,8 @@ export class SegmentedJournal {
       journal.#attempted = number;
       journal.#current = await JournalWriter.create({ files, stateDir, number, snapshot, durable });
       journal.#nextNumber++;
-      await journal.#saveSequence(snapshot);
+      journal.#saveSequence(snapshot);
+      await options.sequence.settled();
       await journal.#retire(number - 1, async () => undefined);
     } catch (error) {
       journal.#startFailure = error;
@@ -123,8 +124,8 @@ export class SegmentedJournal {
       this.#failed = true;
       throw error;
     }
-    await this.#options.sequence.save(this.#store, meta.seq);
-    await this.#options.sequence.save(this.#store, meta.seq);
+    this.#options.sequence.save(this.#store, meta.seq);
+    this.#options.sequence.save(this.#store, meta.seq);
   }
 
   /** Resolves when the new segment has begun; the older ones are still being retired. Rejects with all as it was. */
@@ -145,7 +146,7 @@ export class SegmentedJournal {
     }
     this.#current = next;
     this.#failed = false;
-    await this.#saveSequence(snapshot);
+    this.#saveSequence(snapshot);
     const done = this.#retire(number - 1, release).finally(() => {
       if (this.#retirement === done) this.#retirement = undefined;
     });
@@ -163,9 +164,9 @@ export class SegmentedJournal {
     await this.#options.sequence.close();
   }
 
-  async #saveSequence({ store = '', seq }: EntryMeta): Promise<void> {
+  #saveSequence({ store = '', seq }: EntryMeta): void {
     this.#store = store;
-    await this.#options.sequence.save(store, seq);
+    this.#options.sequence.save(store, seq);
   }
 
   /**

@@ -14,7 +14,7 @@ import type { Log } from '../log.ts';
  * lost entries: they were damaged or cut off, or the state folder is from an older backup than the hour files. Without it
  * such a start would look like the start after a crash, which cuts off what was not committed.
  *
- * It is not synced. After a power cut it may be older or unreadable, and then it says nothing.
+ * It is not synced, and a kill may leave it one commit behind. After a power cut it may be older or unreadable, and then it says nothing.
  */
 const NAME = '.logforge.seq';
 const FORM = /^(([0-9a-f]{16}) (\d{16})) ([0-9a-f]{8})\n$/;
@@ -32,6 +32,8 @@ export class SequenceFile {
   readonly #files: FileSystem;
   readonly #log: Log | undefined;
   #fd: number | undefined;
+  #newest: Sequence | undefined;
+  #writing: Promise<void> | undefined;
 
   constructor({
     files,
@@ -44,7 +46,25 @@ export class SequenceFile {
     this.#log = log;
   }
 
-  async save(store: string, seq: number): Promise<void> {
+  /**
+   * Takes the number of a commit that is durable. It is written while later work goes on, so that no answer waits for it; where commits
+   * come faster, only the newest is written.
+   */
+  save(store: string, seq: number): void {
+    this.#newest = { store, seq };
+    this.#writing ??= this.#writeNewest().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
+  async #writeNewest(): Promise<void> {
+    for (let next = this.#newest; next !== undefined; next = this.#newest) {
+      this.#newest = undefined;
+      await this.#write(next);
+    }
+  }
+
+  async #write({ store, seq }: Sequence): Promise<void> {
     const text = `${store} ${String(seq).padStart(16, '0')}`;
     try {
       this.#fd ??= await this.#files.open(this.path);
@@ -55,7 +75,13 @@ export class SequenceFile {
     }
   }
 
+  /** Resolves when the newest number is written. */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+
   async close(): Promise<void> {
+    await this.settled();
     const fd = this.#fd;
     this.#fd = undefined;
     if (fd !== undefined) await this.#files.close(fd).catch(() => undefined);
