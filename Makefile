@@ -66,7 +66,7 @@ outages: setup ## Make the broker of version 2 unavailable in every way, and ava
 crash: setup ## Kill the service ROUNDS times under load and check the accounting (ROUNDS=200)
 	@ROUNDS=$(or $(ROUNDS),200) vitest run test/crash/crash.test.ts
 
-attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1)
+attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1 ONLY=)
 	@SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),1) node test/attack/run-attack.ts
 
 fuzz: setup ## Compare the scanners with the reference readers for MINUTES (MINUTES=5)

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { BodyRequest } from '../logs/body.ts';
 
 /** Requests begun and not answered at which a connection gives no more bytes to node:http. */
-const MAX_OPEN = 16;
+const MAX_OPEN = 8;
 
 /** What a connection is read from. */
 export interface Paced {

@@ -44,8 +44,11 @@ import { UNREAD_BYTES, UnreadWatch } from './unread.ts';
 
 type State = 'head' | 'body' | 'drop' | 'leave' | 'node' | 'close';
 
-/** Unanswered requests on one connection. Further ones wait in the kernel. */
-const MAX_OPEN = 64;
+/**
+ * Unanswered requests on one connection. Further ones wait in the kernel. What one connection has sent is decoded in one go, so this is
+ * also what others wait for: 64 batches of 100 invalid records took 100 ms.
+ */
+const MAX_OPEN = 16;
 /** After a refusal, the rest of a body of at most this is read and dropped, to keep the connection. */
 const DROPPED_BYTES = 256 * 1024;
 
@@ -60,6 +63,8 @@ export class FastConnection implements OpenConnection {
   #requests = 0;
   /** Bytes that were read too early: part of a head, or requests after the MAX_OPEN-th, or those for node:http. */
   #kept: Buffer | undefined;
+  /** The kept bytes are read in the next turn of the event loop. */
+  #readsSoon = false;
   /** The collector of the newest body; undefined when its bytes are dropped. */
   #body: BodyCollector | undefined;
   /** Bytes of the newest body that have not come. */
@@ -269,9 +274,20 @@ export class FastConnection implements OpenConnection {
       if (this.#open.length === 0) this.#goToNode();
       return;
     }
-    if (this.#kept !== undefined) this.#read(this.#kept);
-    if (!this.#isPaused()) this.#socket.resume();
+    if (this.#kept === undefined) this.#socket.resume();
+    else if (!this.#readsSoon) {
+      // In a turn of its own: refusals are made without waiting for anything, so one connection could go on for ever.
+      this.#readsSoon = true;
+      setImmediate(this.#readKept);
+    }
   }
+
+  readonly #readKept = (): void => {
+    this.#readsSoon = false;
+    if (this.#socket.destroyed || this.#kept === undefined || this.#isPaused()) return;
+    this.#read(this.#kept);
+    if (!this.#isPaused()) this.#socket.resume();
+  };
 
   checkTime(now: number, stalledMs: number): void {
     const { unreadMs, limits } = this.#context;
@@ -309,7 +325,7 @@ export class FastConnection implements OpenConnection {
   }
 
   closeIfIdle(): void {
-    if (this.#open.length > 0 || this.#missing > 0 || this.#state === 'close') return;
+    if (this.#open.length > 0 || this.#missing > 0 || this.#readsSoon || this.#state === 'close') return;
     this.#state = 'close';
     this.#socket.destroySoon();
   }
