@@ -4,7 +4,7 @@ import type { Attack, Tallies } from './attack.ts';
 import { HOSTILE_CLIENTS } from './clients.ts';
 
 /*
- * The process of the hostile clients: `node hostile.ts '{"port":1,"seconds":60,"seed":1,"phase":"open"}'`. It ends after that time, and
+ * The process of the hostile clients: `node hostile.ts '{"port":1,"seconds":60,"seed":1,"phase":"open","only":""}'`. It ends after that time, and
  * prints its tallies as JSON.
  */
 export interface HostilePlan {
@@ -12,13 +12,15 @@ export interface HostilePlan {
   readonly seconds: number;
   readonly seed: number;
   readonly phase: 'open' | 'keyed';
+  /** Part of the names of those that attack; all when empty. */
+  readonly only: string;
 }
 
-async function attackAll({ port, seconds, seed, phase }: HostilePlan): Promise<Tallies> {
+async function attackAll({ port, seconds, seed, phase, only }: HostilePlan): Promise<Tallies> {
   const signal = AbortSignal.timeout(seconds * 1_000);
   setMaxListeners(0, signal);
   const random = createRandom(seed);
-  const clients = HOSTILE_CLIENTS.filter((client) => client.phase === phase);
+  const clients = HOSTILE_CLIENTS.filter((client) => client.phase === phase && client.name.includes(only));
   const tallies = await Promise.all(
     clients.map(async ({ name, run }) => {
       const tally: Record<string, number> = {};

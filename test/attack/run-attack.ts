@@ -20,6 +20,8 @@ export interface AttackPlan {
   readonly seed: number;
   /** Different paths in the wide hour. */
   readonly widePaths: number;
+  /** Part of the names of the hostile clients that run; all when absent. */
+  readonly only?: string;
 }
 
 /** What one phase showed. */
@@ -52,13 +54,13 @@ const KEYED = { LOGFORGE_AUTH_ENABLED: 'true', LOGFORGE_AUTH_KEYS: HONEST_KEY, L
 
 async function attackService(service: Service, phase: 'open' | 'keyed', plan: AttackPlan): Promise<PhaseResult> {
   const { port, pid } = service;
-  const { seconds, seed } = plan;
+  const { seconds, seed, only = '' } = plan;
   if (phase === 'open') await storeWideHour(service, plan.widePaths);
   else service.stopReading();
   const memory = watchMemory(pid);
   const before = await readProcess(pid);
   const [hostile, honest] = await Promise.all([
-    runProcess<{ tallies: Tallies; cpuSeconds: number }>('hostile.ts', { port, seconds, seed, phase }),
+    runProcess<{ tallies: Tallies; cpuSeconds: number }>('hostile.ts', { port, seconds, seed, phase, only }),
     // It goes on until the hostile clients have gone, and sees what they leave.
     runProcess<HonestReport>('honest.ts', {
       port,
@@ -142,10 +144,11 @@ async function readHonestLines({ logs }: Dirs): Promise<string[]> {
 if (process.argv[1] === import.meta.filename) {
   const seconds = Number(process.env.SECONDS ?? 60);
   const seed = Number(process.env.SEED ?? 1);
-  console.log(`attack: ${seconds} s, seed ${seed}`);
+  const only = process.env.ONLY ?? '';
+  console.log(`attack: ${seconds} s, seed ${seed}${only === '' ? '' : `, only ${only}`}`);
   const plans = [
-    ['open', { seconds, seed, widePaths: 500_000 }],
-    ['keyed', { seconds: Math.min(10, seconds), seed, widePaths: 0 }],
+    ['open', { seconds, seed, only, widePaths: 500_000 }],
+    ['keyed', { seconds: Math.min(10, seconds), seed, only, widePaths: 0 }],
   ] as const;
   for (const [phase, plan] of plans) {
     const result = await runPhase(phase, plan);

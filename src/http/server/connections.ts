@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { BodyRequest } from '../logs/body.ts';
 
-/** Requests begun and not answered at which a connection gives no more bytes to node:http. */
+/** Requests begun and not answered, and requests begun in one turn, at which a connection gives no more bytes to node:http. */
 const MAX_OPEN = 8;
 
 /** What a connection is read from. */
@@ -22,6 +22,8 @@ export interface Connection {
   newest: BodyRequest | undefined;
   /** Requests begun and not yet answered. */
   open: number;
+  /** Requests begun in this turn of the event loop. */
+  inTurn: number;
   /** Requests through hono, which are served one after the other: the first one is being served. */
   readonly turns: (() => void)[];
   /** Its last answer is made or being made: later input is ignored. */
@@ -47,6 +49,7 @@ export function createConnections(): Connections {
         requests: 0,
         newest: undefined,
         open: 0,
+        inTurn: 0,
         turns: [],
         closing: false,
       };
@@ -71,12 +74,23 @@ export function beginRequest(connection: Connection, request: BodyRequest): void
   connection.requests += 1;
   connection.open += 1;
   connection.newest = request;
-  if (connection.open >= MAX_OPEN) connection.paced.hold();
+  // Refusals wait for nothing: without a limit for each turn of the event loop, one connection could go on for ever.
+  if (connection.inTurn++ === 0) {
+    setImmediate(() => {
+      connection.inTurn = 0;
+      goOnBelowLimit(connection);
+    });
+  }
+  if (connection.open >= MAX_OPEN || connection.inTurn >= MAX_OPEN) connection.paced.hold();
 }
 
 export function endRequest(connection: Connection): void {
   connection.open -= 1;
-  if (connection.open < MAX_OPEN) connection.paced.goOn();
+  goOnBelowLimit(connection);
+}
+
+function goOnBelowLimit({ open, inTurn, paced }: Connection): void {
+  if (open < MAX_OPEN && inTurn < MAX_OPEN) paced.goOn();
 }
 
 /** Calls `serve` when it is its turn: after the `leaveTurn` of those before. */
