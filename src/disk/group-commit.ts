@@ -28,6 +28,8 @@ export class GroupCommit<Entry> {
   readonly #options: GroupCommitOptions<Entry>;
   readonly #limits: readonly GroupLimit<Entry>[];
   readonly #waiting: Entry[] = [];
+  /** What runs between two groups. They never reject. */
+  readonly #works: (() => Promise<void>)[] = [];
   /** Resolves when nothing waits or runs; it is then undefined again. */
   #running: Promise<void> | undefined;
 
@@ -56,16 +58,19 @@ export class GroupCommit<Entry> {
     return this.#waiting.splice(0);
   }
 
-  /** Runs `work` when no group is being committed, and holds up the next group until it settles. */
-  async between<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#running !== undefined) await this.#running;
-    const result = work();
-    const settled = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#running = settled.then(() => this.#run());
-    return result;
+  /** Runs `work` before the next group, which waits until it settles. Works and groups take turns, so none waits for ever. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    this.#works.push(() => {
+      const result = work();
+      resolve(result);
+      return result.then(
+        () => undefined,
+        () => undefined,
+      );
+    });
+    this.#running ??= this.#run();
+    return promise;
   }
 
   /** Resolves when nothing waits or runs. */
@@ -74,8 +79,11 @@ export class GroupCommit<Entry> {
   }
 
   async #run(): Promise<void> {
-    for (let isFirst = true; this.#waiting.length > 0; isFirst = false) {
+    for (let isFirst = true; this.#works.length > 0 || this.#waiting.length > 0; ) {
+      await this.#works.shift()?.();
+      if (this.#waiting.length === 0) continue;
       await this.#options.gather?.(isFirst);
+      isFirst = false;
       // Whoever gathered may have withdrawn them.
       if (this.#waiting.length > 0) await this.#options.commit(this.#take());
     }

@@ -20,8 +20,8 @@ interface Made {
   readonly folders: readonly string[];
 }
 
-/** Files or folders that are opened, made or synced at once. */
-const AT_ONCE = 32;
+/** Files or folders that are opened, made or synced at once: few turns of a busy event loop, and not all descriptors in one. */
+const AT_ONCE = 256;
 /** A hole at the end of a file is read in steps of this length. */
 const ZEROS_STEP = 1024 * 1024;
 

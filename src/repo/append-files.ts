@@ -79,12 +79,9 @@ export class AppendFiles {
     for (const file of round) if (!this.#open.has(file)) excess++;
     if (excess <= 0) return;
     const wanted = new Set(round);
-    for (const file of this.#open.keys()) {
-      if (excess <= 0) return;
-      if (wanted.has(file)) continue;
-      await this.drop(file);
-      excess--;
-    }
+    const unused = [...this.#open.keys()].filter((file) => !wanted.has(file));
+    // All at once: a turn of the event loop for each would take seconds while it is busy.
+    await inParallel(unused.slice(0, excess), (file) => this.drop(file));
   }
 
   /**

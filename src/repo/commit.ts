@@ -42,17 +42,9 @@ export class Committer {
     this.#state = options.recovered.state;
     this.#journal = journal;
     this.#unsynced = new UnsyncedFiles(options);
-    this.#data = new AppendFiles({
-      files: options.files,
-      maxOpen: options.maxOpenFiles,
-    });
-    this.#adoption = new Adoption({
-      ...options,
-      state: this.#state,
-      data: this.#data,
-      unsynced: this.#unsynced,
-      uncut: this.#uncut,
-    });
+    this.#data = new AppendFiles({ files: options.files, maxOpen: options.maxOpenFiles });
+    const parts = { state: this.#state, data: this.#data, unsynced: this.#unsynced, uncut: this.#uncut };
+    this.#adoption = new Adoption({ ...options, ...parts });
   }
 
   /** Starts a new segment after the recovered ones, and retires those. */
@@ -112,7 +104,7 @@ export class Committer {
     let adopted: Adopted | undefined;
     try {
       await this.#prepareJournal();
-      adopted = await this.#adoptUnknown(appends);
+      adopted = await this.#adoptUnknown(appends.keys());
       return await this.#store(group, appends);
     } catch (error) {
       if (adopted !== undefined) await this.#adoption.undo(adopted);
@@ -120,6 +112,13 @@ export class Committer {
       if (!mayWork || attempt === MAX_ATTEMPTS) throw error;
       return undefined;
     }
+  }
+
+  /** Opens files, or makes them, for a commit that comes later. Gives what undoes it when that commit fails. */
+  async prepare(files: readonly DataFile[]): Promise<() => Promise<void>> {
+    await this.#prepareJournal();
+    const adopted = await this.#adoptUnknown(files);
+    return async () => adopted && this.#adoption.undo(adopted);
   }
 
   /** Writes an entry without news, which shows that storage can be written. */
@@ -181,8 +180,8 @@ export class Committer {
    * Stores the present length of files that the journal does not know, before the first byte goes to them. Without it,
    * a start could not tell which bytes an unfinished commit left there.
    */
-  async #adoptUnknown(appends: Appends): Promise<Adopted | undefined> {
-    const adopted = await this.#adoption.adopt(appends.keys());
+  async #adoptUnknown(list: Iterable<DataFile>): Promise<Adopted | undefined> {
+    const adopted = await this.#adoption.adopt(list);
     if (adopted === undefined) return undefined;
     try {
       await this.#appendEntry({ seq: this.#state.nextSeq, files: adopted.notes }, []);

@@ -1,19 +1,20 @@
 import { statSync } from 'node:fs';
-import { access, constants, statfs } from 'node:fs/promises';
 import { DamageReport, type DamageReportOptions } from '../disk/damage-report.ts';
 import { describeDamage } from '../disk/damaged-files.ts';
 import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
 import { GroupCommit, nextTurn } from '../disk/group-commit.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { countBytes } from '../model/chunk.ts';
+import { type Batch, countBytes } from '../model/chunk.ts';
 import { type Clock, elapsedClock, systemClock } from '../model/clock.ts';
-import { type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
+import { type CommitNote, type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
 import { Committer } from './commit.ts';
 import { INLINE } from './committer-options.ts';
 import { DataFiles } from './data-files.ts';
+import { checkFreeSpace } from './free-space.ts';
 import { IdempotencyKeys, type IdempotencyLimits } from './idempotency-keys.ts';
+import { MANY_HOURS, prepareManyHours } from './many-hours.ts';
 import { Opening } from './opening.ts';
 import type { Pending } from './pending.ts';
 import { nothingToRecover, recover } from './recovery.ts';
@@ -51,9 +52,6 @@ export interface FileRepoOptions {
 /** A commit group takes no more, so that its first batch does not wait for all that came later. */
 const MAX_COMMIT_BYTES = 32 * 1024 * 1024;
 const RETRY_AFTER_SECONDS = 5;
-const MIN_FREE_BYTES = 1024 * 1024;
-/** A commit may need a file for each of a few new hours, and the journal needs one for its next segment. */
-const MIN_FREE_INODES = 16;
 
 /**
  * Recovers what the last run left and owns the folders until `close`. DirectoryInUseError when another process does. On
@@ -98,8 +96,8 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
       log,
     });
     const failure = opening.failure ?? committer.startFailure;
-    if (failure !== undefined)
-      log.error('the storage cannot be written; batches are refused until it can', { stateDir, err: failure });
+    const message = 'the storage cannot be written; batches are refused until it can';
+    if (failure !== undefined) log.error(message, { stateDir, err: failure });
     return new FileRepo({ options, committer, dataFiles, keys, state: recovered.state, opening, failure });
   } catch (error) {
     opening.release();
@@ -123,6 +121,7 @@ class FileRepo implements Repo {
   readonly #opening: Opening;
   readonly #receipt: Receipt;
   readonly #commits: GroupCommit<Waiting>;
+  readonly #appendManyHours: Deliver;
   #probe: Promise<void> | undefined;
   #lastFailure: unknown;
   #closed: Promise<void> | undefined;
@@ -150,16 +149,27 @@ class FileRepo implements Repo {
       gather: (isFirst) => (isFirst ? nextTurn() : undefined),
       commit: (group) => this.#commitGroup(group),
     });
+    this.#appendManyHours = prepareManyHours({
+      ...parts,
+      deliver: (batch, note = {}) => this.#append(batch, note),
+      between: (work) => this.#commits.between(work),
+      isClosing: () => this.#closed !== undefined,
+    });
   }
 
   readonly append: Deliver = (batch, note = {}) => {
+    if (batch.length > MANY_HOURS) return this.#appendManyHours(batch, note);
+    return this.#append(batch, note);
+  };
+
+  #append(batch: Batch, note: CommitNote): Promise<Receipt> {
     if (this.#closed !== undefined)
       return Promise.reject(new UnavailableError('storage is closing', RETRY_AFTER_SECONDS));
     return new Promise((resolve, reject) => {
       this.#commits.add({ batch, note, since: performance.now(), bytes: countBytes(batch), resolve, reject });
       this.#options.metrics.queueDepth.set(this.#commits.waiting);
     });
-  };
+  }
 
   get idempotency(): Repo['idempotency'] {
     return this.#keys;
@@ -202,13 +212,7 @@ class FileRepo implements Repo {
     const { logsDir, stateDir, dlqDir } = this.#options;
     // Before the folders: the probe makes a state folder again that was deleted.
     if (!this.#committer.isJournalInPlace) await this.#probeStorage();
-    for (const folder of [logsDir, stateDir, dlqDir]) {
-      await access(folder, constants.W_OK);
-      const { bavail, bsize, files, ffree } = await statfs(folder);
-      if (bavail * bsize < MIN_FREE_BYTES) throw new Error(`disk is full: ${bavail * bsize} bytes free in ${folder}`);
-      // Some file systems have no fixed number of inodes and say 0.
-      if (files > 0 && ffree < MIN_FREE_INODES) throw new Error(`disk is full: ${ffree} inodes free in ${folder}`);
-    }
+    await checkFreeSpace([logsDir, stateDir, dlqDir]);
     if (this.#lastFailure !== undefined) await this.#probeStorage();
   }
 
@@ -236,7 +240,9 @@ class FileRepo implements Repo {
     this.#probe ??= this.#commits
       .between(() => this.#committer.probe())
       .then(
-        () => this.#succeeded(),
+        () => {
+          this.#lastFailure = undefined;
+        },
         (error: unknown) => {
           this.#lastFailure = error;
         },
@@ -246,10 +252,6 @@ class FileRepo implements Repo {
       });
     await this.#probe;
     if (this.#lastFailure !== undefined) throw this.#lastFailure;
-  }
-
-  #succeeded(): void {
-    this.#lastFailure = undefined;
   }
 
   async #commitGroup(group: readonly Waiting[]): Promise<void> {
@@ -276,7 +278,7 @@ class FileRepo implements Repo {
   async #commit(group: readonly Waiting[]): Promise<void> {
     try {
       await this.#committer.commit(group);
-      this.#succeeded();
+      this.#lastFailure = undefined;
       for (const waiting of group) waiting.resolve(this.#receipt);
     } catch (error) {
       // One batch at fault (an hour that cannot be written) must not make the others fail.

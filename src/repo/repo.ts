@@ -16,7 +16,8 @@ export interface CommittedHour {
  * process one thread.
  *
  * An `append` is atomic (the whole batch with its note, or nothing), durable as configured when it resolves, and
- * ordered: batches are stored in the order of the calls. Any number of calls may run at once; they share commits.
+ * ordered: batches are stored in the order of the calls, but for those over many hours (many-hours.ts). Any number of calls
+ * may run at once; they share commits.
  */
 export interface Repo {
   /** Stores a batch. UnavailableError when it cannot (disk full, I/O error, closing): then nothing of it is stored. */

@@ -31,10 +31,10 @@ describe('the limit of descriptors', () => {
 });
 
 describe('the shares', () => {
-  it('leave all connections and 512 files where the limit is high', () => {
+  it('leave all connections and 1,024 files where the limit is high', () => {
     expect(shareDescriptors({ limit: 1_048_576, maxConnections: 10_000, threads: 1 })).toEqual({
       limit: 1_048_576,
-      files: 512,
+      files: 1_024,
       connections: 10_000,
     });
   });

@@ -16,7 +16,7 @@ export interface DescriptorShares {
 }
 
 /** More open data files than this make nothing faster. */
-const MOST_FILES = 512;
+const MOST_FILES = 1_024;
 const LEAST_FILES = 8;
 const LEAST_CONNECTIONS = 8;
 /** For the journal, summaries, syncs, pipes, the listening socket and what Node.js itself opens. */

@@ -1,0 +1,16 @@
+import { access, constants, statfs } from 'node:fs/promises';
+
+const MIN_FREE_BYTES = 1024 * 1024;
+/** A commit may need a file for each of a few new hours, and the journal needs one for its next segment. */
+const MIN_FREE_INODES = 16;
+
+/** Rejects when a folder cannot be written, or its file system has no room for commits. Creates no file. */
+export async function checkFreeSpace(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    await access(folder, constants.W_OK);
+    const { bavail, bsize, files, ffree } = await statfs(folder);
+    if (bavail * bsize < MIN_FREE_BYTES) throw new Error(`disk is full: ${bavail * bsize} bytes free in ${folder}`);
+    // Some file systems have no fixed number of inodes and say 0.
+    if (files > 0 && ffree < MIN_FREE_INODES) throw new Error(`disk is full: ${ffree} inodes free in ${folder}`);
+  }
+}
