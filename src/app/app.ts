@@ -21,6 +21,7 @@ import {
   shareDescriptors,
 } from '../runtime/descriptors.ts';
 import { createLifecycle, type Lifecycle } from '../runtime/lifecycle.ts';
+import { shareWork } from '../runtime/share-work.ts';
 import type { Accounting } from '../service/accounting.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createGauges } from './gauges.ts';
@@ -86,6 +87,9 @@ function divideDescriptors({ server }: Config, log: Log): DescriptorShares {
   return shares;
 }
 
+/** Between two readings of all metrics, each of which takes some ms: many scrapes at once share one. */
+const METRICS_PAUSE_MS = 50;
+
 function withConnections(config: Config, { connections }: DescriptorShares): Config {
   return { ...config, server: { ...config.server, maxConnections: connections } };
 }
@@ -117,12 +121,12 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     checkReadiness,
     analytics,
     aggregate: () => aggregator.run(),
-    metricsText: async () => {
+    metricsText: shareWork(async () => {
       readGauges(metrics, repo, [...http.accountings(), ...pipeline.accountings]);
       metrics.logLinesDropped.inc(takeDroppedLogLines());
       await readHealth();
       return writeExposition(metrics, await http.counts());
-    },
+    }, METRICS_PAUSE_MS),
   });
   // Connections are cut a little before the time of this part is over, so that it comes to rest in time.
   lifecycle.started('http', (budgetMs) => http.close({ graceMs: budgetMs - Math.min(1_000, budgetMs / 4) }));

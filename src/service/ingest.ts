@@ -13,6 +13,7 @@ import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, Deliver } from '../model/deliver.ts';
 import type { Accounting } from './accounting.ts';
 import type { Ingest, IngestRequest, IngestResult, Rejected } from './service.ts';
+import { createSteps } from './steps.ts';
 
 export interface IngestOptions {
   readonly decoders: Readonly<Record<BodyFormat, Decoder>>;
@@ -29,13 +30,14 @@ export interface IngestOptions {
 /** Decodes a body, decides about invalid records, delivers the batch and accounts for its records. */
 export function createIngest(options: IngestOptions): Ingest {
   const { decoders, accounting, metrics, clock } = options;
+  const nextStep = createSteps();
 
   return async function ingest(request) {
     const invalid = request.invalid ?? options.decode.invalid;
     const bodyHash = request.idempotencyKey === undefined ? '' : hashBody(request.body);
     const decoding = decoders[request.format](request.body, { ...options.decode, invalid, memory: request.memory });
     const first = decoding.next();
-    const decoded = first.done === true ? first.value : await finish(decoding);
+    const decoded = first.done === true ? first.value : await finish(decoding, nextStep);
 
     const records = decoded.accepted + decoded.rejected;
     accounting.receive(records);
@@ -83,10 +85,13 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 }
 
-/** Runs the decoder of a large body, with a turn of the event loop between its steps. */
-async function finish(decoding: Generator<undefined, Decoded, undefined>): Promise<Decoded> {
+/** Runs the decoder of a large body, with other work between its steps. */
+async function finish(
+  decoding: Generator<undefined, Decoded, undefined>,
+  nextStep: () => Promise<void>,
+): Promise<Decoded> {
   for (;;) {
-    await new Promise(setImmediate);
+    await nextStep();
     const step = decoding.next();
     if (step.done === true) return step.value;
   }
