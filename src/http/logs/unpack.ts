@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import { formatBytes } from '../quantity.ts';
@@ -30,9 +31,12 @@ const STEP_OUTPUT_BYTES = 256 * 1024;
 
 /** A window beyond this is large. A brotli decoder fills its whole window before any byte comes out: 16 MiB take 40 ms. */
 const LARGE_WINDOW = 1024 * 1024;
-/** Bodies in zlib's threads at once. Together with those that have a large window they take less than half of the threads. */
-const AT_ONCE = 4;
-const LARGE_AT_ONCE = 2;
+/**
+ * Bodies in zlib's threads at once: one core is left to this thread, which all other requests need. With six at once on two
+ * cores, a commit beside them took three times as long.
+ */
+const AT_ONCE = Math.max(1, Math.min(4, availableParallelism() - 1));
+const LARGE_AT_ONCE = 1;
 /** Bodies of each kind that may wait for their turn. Each of them is in memory and counted. */
 const MAX_WAITING = 256;
 const MAX_WAIT_MS = 2_000;

@@ -49,6 +49,8 @@ type State = 'head' | 'body' | 'drop' | 'leave' | 'node' | 'close';
  * also what others wait for: 64 batches of 100 invalid records took 100 ms.
  */
 const MAX_OPEN = 16;
+/** Milliseconds that the requests of one read may take. The next ones are begun in the next turn of the event loop. */
+const TURN_MS = 2;
 /** After a refusal, the rest of a body of at most this is read and dropped, to keep the connection. */
 const DROPPED_BYTES = 256 * 1024;
 
@@ -76,6 +78,8 @@ export class FastConnection implements OpenConnection {
   /** When the head began to arrive of which a part is kept. */
   #headSince: number | undefined;
   #movedAt = this.#since;
+  /** When the newest request was begun. */
+  #begunAt = 0;
   /** Bytes of answers that are made and not written. */
   #made = 0;
   readonly #unread: UnreadWatch;
@@ -127,7 +131,7 @@ export class FastConnection implements OpenConnection {
     if (buffer !== this.#context.shared) this.#bodyRead(length);
     else if (this.#kept === undefined) this.#read(buffer.subarray(0, length));
     else this.#read(Buffer.concat([this.#kept, buffer.subarray(0, length)]));
-    return !this.#isPaused();
+    return !this.#readsSoon && !this.#isPaused();
   }
 
   #isPaused(): boolean {
@@ -145,6 +149,10 @@ export class FastConnection implements OpenConnection {
       } else if (this.#isPaused()) {
         this.#headSince = undefined;
         this.#keep(bytes.subarray(at));
+        return;
+      } else if (this.#begunAt - this.#movedAt > TURN_MS) {
+        this.#keep(bytes.subarray(at));
+        this.#readSoon();
         return;
       } else {
         const next = this.#readHead(bytes, at);
@@ -177,7 +185,8 @@ export class FastConnection implements OpenConnection {
   }
 
   #begin(head: PlainHead): void {
-    const exchange = new FastExchange(this, this.#context.requestId(head.headers), head, performance.now());
+    this.#begunAt = performance.now();
+    const exchange = new FastExchange(this, this.#context.requestId(head.headers), head, this.#begunAt);
     this.#requests++;
     this.#headSince = undefined;
     this.#open.push(exchange);
@@ -275,18 +284,22 @@ export class FastConnection implements OpenConnection {
       return;
     }
     if (this.#kept === undefined) this.#socket.resume();
-    else if (!this.#readsSoon) {
-      // In a turn of its own: refusals are made without waiting for anything, so one connection could go on for ever.
-      this.#readsSoon = true;
-      setImmediate(this.#readKept);
-    }
+    else this.#readSoon();
+  }
+
+  /** In a turn of its own: refusals are made without waiting for anything, so one connection could go on for ever. */
+  #readSoon(): void {
+    if (this.#readsSoon) return;
+    this.#readsSoon = true;
+    setImmediate(this.#readKept);
   }
 
   readonly #readKept = (): void => {
     this.#readsSoon = false;
     if (this.#socket.destroyed || this.#kept === undefined || this.#isPaused()) return;
+    this.#movedAt = performance.now();
     this.#read(this.#kept);
-    if (!this.#isPaused()) this.#socket.resume();
+    if (!this.#readsSoon && !this.#isPaused()) this.#socket.resume();
   };
 
   checkTime(now: number, stalledMs: number): void {
