@@ -1,8 +1,8 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { createClient } from '../support/client.ts';
 import { type Dirs, makeDirs, removeDirs, type Service, startService } from '../support/service.ts';
 import { eventually } from '../support/storage.ts';
@@ -13,14 +13,12 @@ import { type Evidence, judge } from './judge.ts';
 import { readProcess, watchMemory } from './process-memory.ts';
 import { renderPhase } from './report.ts';
 
-const run = promisify(execFile);
-
 export interface AttackPlan {
   readonly seconds: number;
   readonly seed: number;
   /** Different paths in the wide hour. */
   readonly widePaths: number;
-  /** Part of the names of the hostile clients that run; all when absent. */
+  /** Parts of names of the hostile clients that run, separated by commas; all when absent. */
   readonly only?: string;
 }
 
@@ -59,15 +57,19 @@ async function attackService(service: Service, phase: 'open' | 'keyed', plan: At
   else service.stopReading();
   const memory = watchMemory(pid);
   const before = await readProcess(pid);
-  const [hostile, honest] = await Promise.all([
-    runProcess<{ tallies: Tallies; cpuSeconds: number }>('hostile.ts', { port, seconds, seed, phase, only }),
-    // It goes on until the hostile clients have gone, and sees what they leave.
-    runProcess<HonestReport>('honest.ts', {
-      port,
-      seconds: seconds + 1,
-      ...(phase === 'keyed' && { apiKey: HONEST_KEY }),
-    }),
-  ]);
+  const attacking = startProcess<{ tallies: Tallies; cpuSeconds: number }>('hostile.ts', {
+    port,
+    seconds,
+    seed,
+    phase,
+    only,
+  });
+  await attacking.ready;
+  attacking.begin();
+  // It goes on until the hostile clients have gone, and sees what they leave.
+  const auth = phase === 'keyed' ? { apiKey: HONEST_KEY } : {};
+  const sending = startProcess<HonestReport>('honest.ts', { port, seconds: seconds + 1, ...auth });
+  const [hostile, honest] = await Promise.all([attacking.result, sending.result]);
   const after = await readProcess(pid);
   const { peakMegabytes } = await memory.stop();
   const metrics = await readMetricsAtRest(service);
@@ -109,10 +111,20 @@ async function stopInTime(service: Service): Promise<number | null> {
 
 type ProcessPlan = HonestPlan | HostilePlan;
 
-async function runProcess<Result>(file: string, plan: ProcessPlan): Promise<Result> {
-  const options = { maxBuffer: 256 * 1024 * 1024, timeout: (plan.seconds + 60) * 1_000 };
-  const { stdout } = await run(process.execPath, [join(import.meta.dirname, file), JSON.stringify(plan)], options);
-  return JSON.parse(stdout) as Result;
+/** A process of the attack. Its last line is its result as JSON. */
+function startProcess<Result>(file: string, plan: ProcessPlan) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, file), JSON.stringify(plan)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    timeout: (plan.seconds + 60) * 1_000,
+  });
+  const ready = once(child.stdout, 'data');
+  const parts: string[] = [];
+  child.stdout.setEncoding('utf8').on('data', (part: string) => parts.push(part));
+  const result = once(child, 'close').then(() => {
+    const text = parts.join('');
+    return JSON.parse(text.slice(text.indexOf('{'))) as Result;
+  });
+  return { ready, begin: () => child.stdin.end('go'), result };
 }
 
 /** Stores an hour with `paths` different paths, and waits for its summary. */
@@ -147,7 +159,7 @@ if (process.argv[1] === import.meta.filename) {
   const only = process.env.ONLY ?? '';
   console.log(`attack: ${seconds} s, seed ${seed}${only === '' ? '' : `, only ${only}`}`);
   const plans = [
-    ['open', { seconds, seed, only, widePaths: 500_000 }],
+    ['open', { seconds, seed, only, widePaths: 300_000 }],
     ['keyed', { seconds: Math.min(10, seconds), seed, only, widePaths: 0 }],
   ] as const;
   for (const [phase, plan] of plans) {

@@ -10,8 +10,7 @@ export const decoderWindows: HostileClient = {
   name: 'decoder windows',
   phase: 'open',
   run: async (attack) => {
-    const requests = packBodies();
-    const one = () => ask(attack, attack.random.pick(requests));
+    const one = () => ask(attack, attack.random.pick(REQUESTS));
     const hundred = async () => void (await Promise.all(Array.from({ length: 100 }, one)));
     await Promise.all([
       repeat(attack, { everyMs: 100, atOnce: 20 }, one),
@@ -40,3 +39,5 @@ function packBrotli(text: Buffer): Buffer {
 function packZstd(text: Buffer, windowLog: number): Buffer {
   return zstdCompressSync(text, { params: { [constants.ZSTD_c_windowLog]: windowLog } });
 }
+
+const REQUESTS = packBodies();

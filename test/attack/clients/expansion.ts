@@ -10,12 +10,15 @@ const ROWS = 600;
 export const expansion: HostileClient = {
   name: 'expansion by names',
   phase: 'open',
-  run: async (attack) => {
-    const names = Array.from({ length: COLUMNS }, (_, i) => String(i).padStart(NAME_BYTES, 'n'));
-    const row = `2026-02-01T00:00:00Z,/a,x${','.repeat(COLUMNS)}\n`;
-    const csv = `timestamp,path,userAgent,${names.join(',')}\n${row.repeat(ROWS)}`;
-    const body = gzipSync(csv, { level: 9 });
-    const request = post(body, { 'Content-Type': 'text/csv', 'Content-Encoding': 'gzip' });
-    await repeat(attack, { everyMs: 2_000, atOnce: 2 }, () => ask(attack, request));
-  },
+  run: (attack) => repeat(attack, { everyMs: 2_000, atOnce: 2 }, () => ask(attack, REQUEST)),
 };
+
+function pack(): Buffer {
+  const names = Array.from({ length: COLUMNS }, (_, i) => String(i).padStart(NAME_BYTES, 'n'));
+  const row = `2026-02-01T00:00:00Z,/a,x${','.repeat(COLUMNS)}\n`;
+  const csv = `timestamp,path,userAgent,${names.join(',')}\n${row.repeat(ROWS)}`;
+  const body = gzipSync(csv, { level: 9 });
+  return post(body, { 'Content-Type': 'text/csv', 'Content-Encoding': 'gzip' });
+}
+
+const REQUEST = pack();

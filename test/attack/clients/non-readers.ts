@@ -1,8 +1,8 @@
 import type { Attack, HostileClient } from '../attack.ts';
 import { closed, head, keep, open, pause, post } from '../wire.ts';
 
-/** Requests a turn, and the pause between two turns. */
-const REQUESTS_A_TURN = 50;
+/** Requests a turn, and the pause between two turns: until the buffers of the kernel are full, such a client looks like one that reads. */
+const REQUESTS_A_TURN = 5;
 const TURN_MS = 50;
 
 /**
@@ -15,7 +15,10 @@ export const nonReaders: HostileClient = {
   run: (attack) => {
     const body = `[${Array(100).fill('1').join(',')}]`;
     const requests = [post(body), post(body, { TE: 'trailers' }), Buffer.from(head('GET /metrics', {}))];
-    return keep(attack, { connections: 9, pauseMs: 1_000 }, () => flood(attack, attack.random.pick(requests)));
+    const floods = requests.map((request) =>
+      keep(attack, { connections: 1, pauseMs: 1_000 }, () => flood(attack, request)),
+    );
+    return Promise.all(floods).then(() => undefined);
   },
 };
 

@@ -8,7 +8,7 @@ export const wideAnalytics: HostileClient = {
   run: (attack) => {
     const day = WIDE_HOUR.slice(0, 10);
     const targets = [`hour=${WIDE_HOUR}`, `hour=${WIDE_HOUR}`, `from=${day}T00&to=${day}T23`];
-    return keep(attack, { connections: 8, pauseMs: 2_000 }, async () => {
+    return keep(attack, { connections: 4, pauseMs: 2_000 }, async () => {
       const socket = await open(attack);
       if (socket === undefined) return attack.count('refused');
       const isSlow = attack.random.chance(0.5);
