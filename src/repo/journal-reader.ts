@@ -59,10 +59,6 @@ function readSegment(number: number, path: string, dataFiles: DataFiles): Segmen
 
 function scanSegment(bytes: Buffer, number: number): Pick<LogScan, 'entries' | 'damage' | 'tornBytes'> {
   const magic = bytes.subarray(0, MAGIC.length);
-  const text = magic.toString('latin1');
-  if (LATER_MAGIC.test(text)) {
-    throw new LaterJournalError(`its form is ${text.trim()}, this version knows LFJRNL1 and LFJRNL2`);
-  }
   const scan = (form: EntryForm): LogScan => scanLog(bytes, { start: MAGIC.length, form });
   if (magic.equals(MAGIC)) return scan(formOf(number));
   if (magic.equals(MAGIC_1)) return scan(FORM_1);
@@ -73,6 +69,11 @@ function scanSegment(bytes: Buffer, number: number): Pick<LogScan, 'entries' | '
     if (found.entries.length === 0) continue;
     const damagedMagic = { start: 0, end: MAGIC.length, isCorrected: true };
     return { ...found, damage: [damagedMagic, ...found.damage] };
+  }
+  // Not earlier: one wrong bit makes LFJRNL3 of LFJRNL2, but not of its entries.
+  const text = magic.toString('latin1');
+  if (LATER_MAGIC.test(text)) {
+    throw new LaterJournalError(`its form is ${text.trim()}, this version knows LFJRNL1 and LFJRNL2`);
   }
   const isUnfinished = magic.every((byte, i) => byte === 0 || byte === MAGIC[i]);
   return isUnfinished
