@@ -25,18 +25,18 @@ describe('createAuthenticate', () => {
     expect(createAuthenticate({ enabled: false, headerName: 'X-API-Key', keys: ['a'] }, options)).toBeUndefined();
   });
 
-  test('slows wrong keys after ten, and ten a minute from then on', () => {
+  test('slows wrong keys after 30, and 30 a minute from then on', () => {
     const { time, guess } = createFixture();
-    expect(guess('192.0.2.1', 11)).toEqual([...Array.from({ length: 10 }, () => 'unauthorized'), 'rate-limited']);
-    time.seconds += 6;
+    expect(guess('192.0.2.1', 31)).toEqual([...Array.from({ length: 30 }, () => 'unauthorized'), 'rate-limited']);
+    time.seconds += 2;
     expect(guess('192.0.2.1', 2)).toEqual(['unauthorized', 'rate-limited']);
     time.seconds += 60;
-    expect(guess('192.0.2.1', 11).filter((kind) => kind === 'unauthorized')).toHaveLength(10);
+    expect(guess('192.0.2.1', 31).filter((kind) => kind === 'unauthorized')).toHaveLength(30);
   });
 
   test('knows right keys from an address that guesses', () => {
     const { guess, check } = createFixture();
-    guess('192.0.2.1', 50);
+    guess('192.0.2.1', 90);
     expect(check('192.0.2.1', { 'x-api-key': 'right' })).toBe(0);
     expect(check('192.0.2.1', { authorization: 'Bearer other' })).toBe(1);
     expect(check('192.0.2.1', { 'x-api-key': 'guess', authorization: 'Bearer other' })).toBe(1);
@@ -44,7 +44,7 @@ describe('createAuthenticate', () => {
 
   test('counts an IPv6 network of 64 bits as one client, and other clients by themselves', () => {
     const { guess, refused } = createFixture();
-    for (let host = 1; host <= 10; host++) expect(guess(`2001:db8::${host}`, 1)).toEqual(['unauthorized']);
+    for (let host = 1; host <= 30; host++) expect(guess(`2001:db8::${host}`, 1)).toEqual(['unauthorized']);
     expect(guess('2001:db8:0:0:ffff::1', 1)).toEqual(['rate-limited']);
     expect(refused.at(-1)).toBe('2001:db8:0:0::/64');
     expect(guess('2001:db8:0:1::1', 1)).toEqual(['unauthorized']);
