@@ -9,6 +9,7 @@ import { openSpool } from '../queue/spool/spool.ts';
 import { DataFiles } from '../repo/data-files.ts';
 import { openRepo } from '../repo/file-repo.ts';
 import { readSegments } from '../repo/journal-reader.ts';
+import { sequenceSettled } from '../repo/sequence-settled.case.ts';
 import { EXIT } from './command.ts';
 import { createTestIo } from './test-io.case.ts';
 import { verify } from './verify.ts';
@@ -42,6 +43,7 @@ function open() {
 async function store(count: number): Promise<void> {
   const repo = await open();
   for (let n = 0; n < count; n++) await repo.append([{ hour: HOUR, count: 1, lines: Buffer.from(line(n)) }]);
+  await sequenceSettled(at('logs'));
   fs.cpSync(folder, `${folder}-killed`, { recursive: true });
   await repo.close();
   fs.rmSync(folder, { recursive: true });

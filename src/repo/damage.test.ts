@@ -8,6 +8,7 @@ import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { parseHour } from '../model/hour.ts';
 import { type FileRepoOptions, openRepo } from './file-repo.ts';
+import { sequenceSettled } from './sequence-settled.case.ts';
 
 /*
  * Damage on disk, found by a start: bits that flipped, pieces that are missing, folders from different moments. What was
@@ -88,6 +89,7 @@ const journals = () => fs.readdirSync(join(dir, 'state')).filter((name) => name.
 async function killed(): Promise<{ path: string; bytes: Buffer; length: number }> {
   const repo = await open();
   await fill(repo, 0, BATCHES);
+  await sequenceSettled(join(dir, 'logs'));
   copy('', 'killed');
   await repo.close();
   copy('killed', '');
@@ -258,6 +260,7 @@ describe('a state folder from another moment than the hour files', () => {
       second = await open();
     }
     await fill(second, 20, BATCHES);
+    await sequenceSettled(join(dir, 'logs'));
     copy('', 'killed');
     await second.close();
     copy('killed', '', ['logs', 'dlq']);

@@ -14,9 +14,12 @@ import type { Log } from '../log.ts';
  * lost entries: they were damaged or cut off, or the state folder is from an older backup than the hour files. Without it
  * such a start would look like the start after a crash, which cuts off what was not committed.
  *
- * It is not synced, and a kill may leave it one commit behind. After a power cut it may be older or unreadable, and then it says nothing.
+ * It is not synced, and a kill may leave it behind by the commits of 50 ms. After a power cut it may be older or unreadable,
+ * and then it says nothing.
  */
 const NAME = '.logforge.seq';
+/** Between two writes, in milliseconds. */
+const PAUSE_MS = 50;
 const FORM = /^(([0-9a-f]{16}) (\d{16})) ([0-9a-f]{8})\n$/;
 
 export interface Sequence {
@@ -34,6 +37,8 @@ export class SequenceFile {
   #fd: number | undefined;
   #newest: Sequence | undefined;
   #writing: Promise<void> | undefined;
+  #writtenAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor({
     files,
@@ -47,21 +52,29 @@ export class SequenceFile {
   }
 
   /**
-   * Takes the number of a commit that is durable. It is written while later work goes on, so that no answer waits for it; where commits
-   * come faster, only the newest is written.
+   * Takes the number of a commit that is durable. It is written at once, and then at most every PAUSE_MS: no answer waits for it, and a
+   * write for each commit of one record cost a tenth of their rate.
    */
   save(store: string, seq: number): void {
     this.#newest = { store, seq };
-    this.#writing ??= this.#writeNewest().finally(() => {
-      this.#writing = undefined;
-    });
+    if (this.#timer !== undefined || this.#writing !== undefined) return;
+    const left = this.#writtenAt + PAUSE_MS - performance.now();
+    if (left <= 0) this.#writeSoon();
+    else this.#timer = setTimeout(() => this.#writeSoon(), left).unref();
   }
 
-  async #writeNewest(): Promise<void> {
-    for (let next = this.#newest; next !== undefined; next = this.#newest) {
-      this.#newest = undefined;
-      await this.#write(next);
-    }
+  #writeSoon(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const next = this.#newest;
+    if (next === undefined || this.#writing !== undefined) return;
+    this.#newest = undefined;
+    this.#writing = this.#write(next).finally(() => {
+      this.#writing = undefined;
+      this.#writtenAt = performance.now();
+      const { store, seq } = this.#newest ?? next;
+      if (this.#newest !== undefined) this.save(store, seq);
+    });
   }
 
   async #write({ store, seq }: Sequence): Promise<void> {
@@ -77,7 +90,10 @@ export class SequenceFile {
 
   /** Resolves when the newest number is written. */
   async settled(): Promise<void> {
-    await this.#writing;
+    while (this.#newest !== undefined || this.#writing !== undefined) {
+      this.#writeSoon();
+      await this.#writing;
+    }
   }
 
   async close(): Promise<void> {
