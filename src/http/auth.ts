@@ -12,7 +12,7 @@ export interface HttpAuth {
 }
 
 /** Wrong keys that one client address may send: so many at once, and so many a minute. The next ones are answered 429. */
-export const WRONG_KEYS = { burst: 30, requestsPerSecond: 0.5 } as const;
+export const WRONG_KEYS = { burst: 30, requestsPerSecond: 10 / 60 } as const;
 
 /** Of the SHA-256 of a key. */
 const OWNER_BYTES = 8;
