@@ -1,50 +1,29 @@
 import * as fs from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../test/support/storage.ts';
 import { createFaultyDisk } from '../disk/faulty-disk.case.ts';
 import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
 import { DirectoryInUseError } from '../disk/lock.ts';
-import type { Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type CommitNote, UnavailableError } from '../model/deliver.ts';
 import { parseHour } from '../model/hour.ts';
-import { type FileRepoOptions, openRepo } from './file-repo.ts';
+import type { FileRepoOptions } from './file-repo.ts';
+import { createRepoFixture, type RepoFixture } from './repo-fixture.case.ts';
 
+let fixture: RepoFixture;
 let dir: string;
 let logged: string[];
 
 beforeEach(() => {
-  dir = fs.mkdtempSync(join(tmpdir(), 'logforge-repo-'));
-  logged = [];
+  fixture = createRepoFixture();
+  ({ dir, logged } = fixture);
 });
-afterEach(() => fs.rmSync(dir, { recursive: true, force: true }));
-
-const note = (level: string) => (message: string) => void logged.push(`${level} ${message}`);
-const log: Log = {
-  trace: note('trace'),
-  debug: note('debug'),
-  info: note('info'),
-  warn: note('warn'),
-  error: note('error'),
-  fatal: note('fatal'),
-  child: () => log,
-};
+afterEach(() => fixture.remove());
 
 function open(options: Partial<FileRepoOptions> = {}) {
-  return openRepo({
-    logsDir: join(dir, 'logs'),
-    dlqDir: join(dir, 'dlq'),
-    stateDir: join(dir, 'state'),
-    durability: 'disk',
-    idempotency: { windowMs: 86_400_000, maxKeys: 1000 },
-    maxWaitMs: 60_000,
-    metrics: createMetrics({ defaultMetrics: false }),
-    log,
-    ...options,
-  });
+  return fixture.open({ metrics: createMetrics({ defaultMetrics: false }), ...options });
 }
 
 const HOURS = ['2025-11-22T10', '2025-11-22T11', '2024-02-29T23'];

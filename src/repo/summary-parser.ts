@@ -119,12 +119,12 @@ function readMap(text: Scanner, { maxKeys, maxKeyBytes }: MapLimits): ReadMap {
 /** Reads `{"name": …, …}`; `member` reads the value. */
 function readObject(text: Scanner, member: (name: string) => void): void {
   text.expect(OPEN_BRACE);
-  if (text.skip(CLOSE_BRACE)) return;
+  if (text.takes(CLOSE_BRACE)) return;
   do {
     const name = text.string();
     text.expect(COLON);
     member(name);
-  } while (text.skip(COMMA));
+  } while (text.takes(COMMA));
   text.expect(CLOSE_BRACE);
 }
 
@@ -167,14 +167,14 @@ function createScanner(read: ReadNext) {
     }
   }
 
-  function skip(byte: number): boolean {
+  function takes(byte: number): boolean {
     if (peek() !== byte) return false;
     at += 1;
     return true;
   }
 
   function expect(byte: number): void {
-    if (!skip(byte)) throw new SummaryFormatError(`not JSON: ${String.fromCharCode(byte)} is missing`);
+    if (!takes(byte)) throw new SummaryFormatError(`not JSON: ${String.fromCharCode(byte)} is missing`);
   }
 
   function string(): string {
@@ -222,7 +222,7 @@ function createScanner(read: ReadNext) {
     if (peek() >= 0) throw new SummaryFormatError('not JSON: something follows its end');
   }
 
-  return { skip, expect, string, count, end };
+  return { takes, expect, string, count, end };
 }
 
 function readEscapes(bytes: Buffer): string {

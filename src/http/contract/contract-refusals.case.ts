@@ -272,11 +272,8 @@ export function describeRefusals(create: CreateServer): void {
 
   describe('counts', () => {
     test('batches, refusals, failures, bytes and durations, by route and status class', async () => {
-      const results = [
-        async () => ACCEPTED,
-        () => Promise.reject(new MalformedBodyError('bad')),
-        () => Promise.reject(new Error('broken')),
-      ];
+      const failures = [new MalformedBodyError('bad'), new Error('broken')].map((error) => () => Promise.reject(error));
+      const results = [async () => ACCEPTED, ...failures];
       const { post, get, metric } = await startFixture(create, {
         ingest: () => results.shift()?.() ?? Promise.reject(new Error('unused')),
       });
