@@ -82,6 +82,7 @@ export function serviceEnv(dirs: Dirs, env: Readonly<Record<string, string>> = {
     // As bin/logforge sets them.
     UV_THREADPOOL_SIZE: '16',
     MALLOC_ARENA_MAX: '2',
+    MALLOC_MMAP_THRESHOLD_: '1048576',
     LOGFORGE_STORAGE_LOGS_DIR: dirs.logs,
     LOGFORGE_STORAGE_ANALYTICS_DIR: dirs.analytics,
     LOGFORGE_STORAGE_STATE_DIR: dirs.state,
