@@ -99,9 +99,10 @@ export function takeTurn(connection: Connection, serve: () => void): void {
 }
 
 export function leaveTurn({ socket, turns }: Connection): void {
-  turns.shift();
   // Not at once: answers that are made without waiting would keep all other connections waiting.
   setImmediate(() => {
+    // Only now: a request that comes before would find no other, and be served at once and here again.
+    turns.shift();
     if (!socket.destroyed) turns[0]?.();
   });
 }
