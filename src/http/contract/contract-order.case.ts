@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { IngestResult } from '../../service/service.ts';
 import {
   ACCEPTED,
@@ -84,6 +84,25 @@ export function describeOrder(create: CreateServer): void {
       expect((await client.answer()).status).toBe(202);
       expect((await client.answer()).status).toBe(202);
       expect(await client.ended()).toBe('');
+    });
+
+    test('requests that come while those before them are read in turns of their own', async () => {
+      const { connect } = await startFixture(create);
+      const realNow = performance.now.bind(performance);
+      let calls = 0;
+      const now = vi.spyOn(performance, 'now').mockImplementation(() => realNow() + 3 * calls++);
+      onTestFinished(() => now.mockRestore());
+      for (let wait = 0; wait < 6; wait += 1) {
+        const client = await connect();
+        const third = postBytes();
+        client.send(Buffer.concat([postBytes(), postBytes(), third.subarray(0, 20)]));
+        for (let turns = 0; turns < wait; turns += 1) await new Promise(setImmediate);
+        client.send(third.subarray(20));
+        for (let answers = 0; answers < 3; answers += 1) expect((await client.answer()).status).toBe(202);
+        client.send(postBytes());
+        expect((await client.answer()).status).toBe(202);
+        client.destroy();
+      }
     });
 
     test('requests of all kinds, however their bytes are split', async () => {

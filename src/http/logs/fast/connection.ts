@@ -105,7 +105,9 @@ export class FastConnection implements OpenConnection {
     this.#socket.on('end', this.#onEnd);
     this.#socket.on('close', this.#onClose);
     this.#read(options.first);
-    if (!this.#isPaused()) this.#socket.resume();
+    // A socket reads from its start.
+    if (this.#mayRead()) this.#socket.resume();
+    else this.#socket.pause();
   }
 
   get remoteAddress(): string | undefined {
@@ -131,6 +133,11 @@ export class FastConnection implements OpenConnection {
     if (buffer !== this.#context.shared) this.#bodyRead(length);
     else if (this.#kept === undefined) this.#read(buffer.subarray(0, length));
     else this.#read(Buffer.concat([this.#kept, buffer.subarray(0, length)]));
+    return this.#mayRead();
+  }
+
+  /** No bytes are read before those that are kept for the next turn. */
+  #mayRead(): boolean {
     return !this.#readsSoon && !this.#isPaused();
   }
 
@@ -296,10 +303,12 @@ export class FastConnection implements OpenConnection {
 
   readonly #readKept = (): void => {
     this.#readsSoon = false;
-    if (this.#socket.destroyed || this.#kept === undefined || this.#isPaused()) return;
-    this.#movedAt = performance.now();
-    this.#read(this.#kept);
-    if (!this.#readsSoon && !this.#isPaused()) this.#socket.resume();
+    if (this.#socket.destroyed) return;
+    if (this.#kept !== undefined && !this.#isPaused()) {
+      this.#movedAt = performance.now();
+      this.#read(this.#kept);
+    }
+    if (this.#mayRead()) this.#socket.resume();
   };
 
   checkTime(now: number, stalledMs: number): void {
@@ -353,7 +362,7 @@ export class FastConnection implements OpenConnection {
 
   /** The client has read what it did not read. */
   readonly #onDrain = (): void => {
-    if (this.#state !== 'close' && !this.#isPaused()) this.#goOn();
+    if (this.#state !== 'close' && this.#mayRead()) this.#goOn();
   };
 
   /** The client ended its side: it sends no more, and still reads answers. */
