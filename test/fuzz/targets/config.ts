@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { type ConfigInput, describeConfig, type LoadedConfig, loadConfig } from '../../../src/config/config.ts';
 import { keysByPath } from '../../../src/config/keys.ts';
@@ -9,6 +8,7 @@ import type { Random } from '../../support/random.ts';
 import { FaultError, type FuzzTarget, promise } from '../fuzz.ts';
 import { join, split } from '../headed.ts';
 import { mutateBytes, withoutPieces } from '../mutate.ts';
+import { makeTemporaryFolder } from '../temporary.ts';
 
 /*
  * Any file, environment and flags give a configuration, or a ConfigError that names where each problem is. What is loaded can be written
@@ -95,9 +95,8 @@ const VALUES = [
     '---',
   ],
 ];
-const folder = mkdtempSync(joinPath(tmpdir(), 'logforge-fuzz-config-'));
+const folder = makeTemporaryFolder('config');
 const file = joinPath(folder, 'config.yaml');
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 export const configTarget: FuzzTarget = {
   name: 'config',
