@@ -4,6 +4,7 @@ import { decodeTarget } from './targets/decode.ts';
 import { httpTarget } from './targets/http.ts';
 import { kafkaTarget } from './targets/kafka.ts';
 import { journalTarget, keysTarget, spoolTarget } from './targets/log-files.ts';
+import { storeTarget } from './targets/store.ts';
 import { summaryTarget } from './targets/summary.ts';
 import { unpackTarget } from './targets/unpack.ts';
 
@@ -18,4 +19,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   spoolTarget,
   keysTarget,
   summaryTarget,
+  storeTarget,
 ];

@@ -100,7 +100,7 @@ const file = joinPath(folder, 'config.yaml');
 
 export const configTarget: FuzzTarget = {
   name: 'config',
-  runsPerSecond: 150,
+  runsPerSecond: 70,
   make(random) {
     if (random.chance(0.1))
       return join({

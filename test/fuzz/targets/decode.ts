@@ -33,7 +33,7 @@ const BODIES: Readonly<Record<BodyFormat, fc.Arbitrary<string>>> = { json: jsonB
 
 export const decodeTarget: FuzzTarget = {
   name: 'decode',
-  runsPerSecond: 1_000,
+  runsPerSecond: 500,
   make(random: Random) {
     const format = random.pick(BODY_FORMATS);
     const [made] = fc.sample(fc.tuple(BODIES[format], decodeOptions), { numRuns: 1, seed: random.int(0, 2 ** 31 - 1) });

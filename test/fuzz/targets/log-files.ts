@@ -156,7 +156,7 @@ function makeSpool(random: Random): Buffer {
 
 export const spoolTarget: FuzzTarget = {
   name: 'spool',
-  runsPerSecond: 60,
+  runsPerSecond: 40,
   make: makeSpool,
   async check(input) {
     const stateDir = makeTemporaryFolder('spool');
