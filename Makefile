@@ -69,8 +69,8 @@ crash: setup ## Kill the service ROUNDS times under load and check the accountin
 attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1 ONLY=)
 	@SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),1) node test/attack/run-attack.ts
 
-fuzz: setup ## Compare the scanners with the reference readers for MINUTES (MINUTES=5)
-	@FUZZ_MINUTES=$(or $(MINUTES),5) vitest run src/decode/equality.test.ts
+fuzz: setup ## Fuzz both HTTP paths and every reader of bytes; keep what fails (MINUTES=5 ONLY=http,config SEED= REPLAY=file)
+	@MINUTES=$(or $(MINUTES),5) ONLY=$(ONLY) SEED=$(SEED) REPLAY=$(REPLAY) node test/fuzz/run-fuzz.ts
 
 ##@ Kafka and containers
 # kafkajs sometimes sets a timer in the past, of which Node.js warns.

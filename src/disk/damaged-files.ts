@@ -130,11 +130,19 @@ async function writeNew(path: string, bytes: Buffer): Promise<void> {
   }
 }
 
-/** Undefined for half a line, which a crash may have left. */
+/** Undefined for half a line, which a crash may have left, and for a line that is no note. */
 function parseNote(line: string): DamageNote | undefined {
   try {
-    return line === '' ? undefined : (JSON.parse(line) as DamageNote);
+    const value: unknown = line === '' ? undefined : JSON.parse(line);
+    return isNote(value) ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isNote(value: unknown): value is DamageNote {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, file, reason, time, offset, bytes }: { [Field in keyof DamageNote]?: unknown } = value;
+  const areTexts = [kind, file, reason, time].every((text) => typeof text === 'string');
+  return areTexts && typeof offset === 'number' && typeof bytes === 'number';
 }

@@ -110,3 +110,13 @@ describe.each(FORMS)('a log', (form) => {
     }
   });
 });
+
+describe('a log of numbered entries', () => {
+  it('of which whole entries were cut out is read on with the next one', () => {
+    const { bytes, ends } = logOf(byNumber, [10, 600, 30, 20, 40]);
+    const log = Buffer.concat([bytes.subarray(0, ends[1]), bytes.subarray(ends[3])]);
+    const found = scan(log, byNumber);
+    expect(numbersOf(found)).toEqual([0, 3, 4]);
+    expect(found).toMatchObject({ damage: [{ start: ends[1], end: ends[1], isCorrected: false }], nextNumber: 5 });
+  });
+});

@@ -74,7 +74,8 @@ export function scanLog(bytes: Buffer, options: { start: number; number?: number
       continue;
     }
     if (at >= length) return { entries, damage, end: at, nextNumber: number, tornBytes: 0 };
-    const next = findEntry(bytes, { from: at + 1, to: length, number, form });
+    // An entry of a later number may stand here, where those before it were cut out.
+    const next = findEntry(bytes, { from: form.isNumbered === true ? at : at + 1, to: length, number, form });
     if (next === undefined && isUnfinished(bytes, at, length, { form, seed })) {
       return { entries, damage, end: at, nextNumber: number, tornBytes: length - at };
     }
@@ -174,19 +175,10 @@ function correctEntry(bytes: Buffer, at: number, end: number, seed: number): Log
     if (wrongBit === undefined) continue;
     if (wrongBit === 'the checksum or the length') entry.writeUInt32LE(checksum, 4);
     else payload[wrongBit >> 3] = (payload[wrongBit >> 3] ?? 0) ^ (1 << (wrongBit & 7));
-    const found = decodeCorrected(entry, seed);
+    const found = decodeEntry(entry, 0, seed);
     if (found !== undefined) return { ...found, end: entryEnd };
   }
   return undefined;
-}
-
-/** What was corrected by its checksum alone may still be wrong. */
-function decodeCorrected(entry: Buffer, seed: number): LogEntry | undefined {
-  try {
-    return decodeEntry(entry, 0, seed);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The polynomial of CRC-32, reflected. */

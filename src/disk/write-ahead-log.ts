@@ -67,8 +67,17 @@ export function decodeEntry(bytes: Buffer, at: number, seed = 0): LogEntry | und
   const payload = bytes.subarray(at + PAYLOAD_START, end);
   if (crc32(payload, seed) !== bytes.readUInt32LE(at + 4)) return undefined;
   const dataStart = MIN_PAYLOAD_BYTES + payload.readUInt32LE(0);
-  const meta: unknown = JSON.parse(payload.toString('utf8', MIN_PAYLOAD_BYTES, dataStart));
-  return { meta, data: payload.subarray(dataStart), end };
+  const meta = parseMeta(payload.toString('utf8', MIN_PAYLOAD_BYTES, dataStart));
+  return meta === undefined ? undefined : { meta, data: payload.subarray(dataStart), end };
+}
+
+/** Undefined where it is no JSON: the checksum of a damaged entry may hold for the seed of another place. */
+function parseMeta(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The entries from `start` to the last whole one. `seedOf` gives the seed of each by its number, from 0, and its position. */

@@ -7,6 +7,7 @@ import type { CheckReadiness, Ingest } from '../service/service.ts';
 import type { HttpAuth } from './auth.ts';
 import type { DashboardData } from './dashboard/dashboard.ts';
 import type { BodyBuffers } from './logs/body-buffers.ts';
+import type { handleOf } from './logs/fast/socket-handle.ts';
 import type { SharedLimits } from './logs/shared-limits.ts';
 import type { LogAccess } from './server/access-log.ts';
 import type { HttpLimits } from './server/limits.ts';
@@ -42,6 +43,8 @@ export interface HttpServerOptions {
   readonly shared?: SharedLimits & { readonly thread: number };
   /** Memory for bodies. Absent: the server makes its own. */
   readonly bodyBuffers?: BodyBuffers;
+  /** Finds what the fast path needs of a socket. Absent: as Node.js has it. Where it finds nothing, node:http serves alone. */
+  readonly handleOf?: typeof handleOf;
   readonly auth: HttpAuth;
   readonly version: VersionInfo;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { DamagedLog } from '../disk/damage-report.ts';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
 import { isMissing } from '../disk/missing.ts';
-import { type EntryForm, scanLog } from '../disk/scan-log.ts';
+import { type EntryForm, type LogScan, scanLog } from '../disk/scan-log.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
 import { encodeEntry, type LogEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
@@ -65,11 +65,21 @@ export interface KeysEntry {
 /** The valid entries of a key file, and where it is damaged. */
 export function readKeyFile({ stateDir, number }: KeyFilePlace): DamagedLog & { readonly entries: KeysEntry[] } {
   const path = join(stateDir, KEY_FILE_NAMES.of(number));
-  const { entries, damage } = scanLog(readFileSync(path), { start: 0, form: KEYS_FORM });
+  const { entries, damage } = scanKeys(readFileSync(path));
   return { path, damage, entries: entries.map(decodeKeys) };
 }
 
-/** The checksum holds, so this is what a service wrote. */
+/** The entries of a key file. The form of other files is the same, so a bad copy may hold entries of those: they are damage. */
+export function scanKeys(bytes: Buffer): LogScan {
+  const scan = scanLog(bytes, { start: 0, form: KEYS_FORM });
+  const entries = scan.entries.filter(({ meta }) => Array.isArray((meta as Partial<KeysMeta>).keys));
+  if (entries.length === scan.entries.length) return scan;
+  const others = scan.entries.filter((entry) => !entries.includes(entry));
+  const foreign = others.map(({ start, end }) => ({ start, end, isCorrected: false }));
+  return { ...scan, entries, damage: [...scan.damage, ...foreign].sort((a, b) => a.start - b.start) };
+}
+
+/** The checksum holds and it is an entry of keys, so this is what a service wrote. */
 function decodeKeys({ meta, data }: LogEntry): KeysEntry {
   const { keys, now } = meta as KeysMeta;
   return { notes: keys, records: data.subarray(0, data.length - (data.length % RECORD_BYTES)), now };
@@ -84,7 +94,9 @@ export function* readAnswers({ stateDir, number }: KeyFilePlace): Generator<Plac
     if (isMissing(error)) return;
     throw error;
   }
-  for (const { meta } of wholeEntries(bytes, 0)) yield* (meta as { readonly answers: readonly PlacedText[] }).answers;
+  // A bad copy may hold entries of another file: those have no answers.
+  for (const { meta } of wholeEntries(bytes, 0))
+    yield* (meta as { readonly answers?: readonly PlacedText[] }).answers ?? [];
 }
 
 interface WriteOptions extends KeyFilePlace {

@@ -1,13 +1,12 @@
 import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, rmSync, writevSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { syncPathSync } from '../disk/folders.ts';
-import { scanLog } from '../disk/scan-log.ts';
 import { encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
-import { KEYS_FORM } from './key-files.ts';
+import { scanKeys } from './key-files.ts';
 
 /** Writes a damaged key file again with the entries that can be read, so that the next start finds no damage in it. */
 export function mendKeyFile(path: string): void {
-  const { entries } = scanLog(readFileSync(path), { start: 0, form: KEYS_FORM });
+  const { entries } = scanKeys(readFileSync(path));
   const temporary = `${path}.mended`;
   rmSync(temporary, { force: true });
   const fd = openSync(temporary, 'wx', 0o640);

@@ -9,7 +9,7 @@ import { SummaryFormatError } from '../model/summary.ts';
 import { DataFiles } from './data-files.ts';
 import { listHours } from './hour-file.ts';
 import { readSegments, type Segment } from './journal-reader.ts';
-import { ANSWER_FILE_NAMES, KEY_FILE_NAMES, KEYS_FORM } from './key-files.ts';
+import { ANSWER_FILE_NAMES, KEY_FILE_NAMES, KEYS_FORM, scanKeys } from './key-files.ts';
 import { liveEntries } from './recovery.ts';
 import { SequenceFile } from './sequence-file.ts';
 import { CommittedState } from './state.ts';
@@ -41,7 +41,9 @@ export async function* verifyStorage(folders: StorageFolders): AsyncGenerator<Fi
   for (const names of [KEY_FILE_NAMES, ANSWER_FILE_NAMES]) {
     for (const number of await names.list(stateDir)) {
       const path = join(stateDir, names.of(number));
-      const { entries, damage, tornBytes } = scanLog(readFileSync(path), { start: 0, form: KEYS_FORM });
+      const bytes = readFileSync(path);
+      const scan = names === KEY_FILE_NAMES ? scanKeys(bytes) : scanLog(bytes, { start: 0, form: KEYS_FORM });
+      const { entries, damage, tornBytes } = scan;
       yield { place: path, ...describeLog({ entries: entries.length, damage, tornBytes }) };
     }
   }

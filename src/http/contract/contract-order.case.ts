@@ -41,6 +41,35 @@ export function describeOrder(create: CreateServer): void {
       expect((await client.answer()).body).toBe('ok');
     });
 
+    test.each([
+      ['plain requests', ''],
+      ['requests that only node:http reads', 'X: 1\r\nX: 2'],
+    ])('all of them before it closes because of bytes that are no request: %s', async (_, header) => {
+      const outcome = deferred<IngestResult>();
+      const { connect, ingested } = await startFixture(create, { ingest: () => outcome.promise });
+      const client = await connect();
+      const headers = header === '' ? [] : [header];
+      const refused = postBytes({ headers, contentType: 'text/plain' });
+      client.send(Buffer.concat([postBytes({ headers }), refused, refused, refused, Buffer.from('rubbish\r\n\r\n')]));
+      await expect.poll(() => ingested.length).toBe(1);
+      outcome.resolve(ACCEPTED);
+      const statuses: number[] = [];
+      for (let i = 0; i < 4; i++) statuses.push((await client.answer()).status);
+      expect(statuses).toEqual([202, 415, 415, 415]);
+      await client.ended();
+    });
+
+    test('all of them before the answer to bytes that are no request', async () => {
+      const { connect } = await startFixture(create);
+      const client = await connect();
+      const refused = postBytes({ headers: ['X: 1\r\nX: 2'], contentType: 'text/plain' });
+      client.send(Buffer.concat([refused, refused, refused, Buffer.from('rubbish\r\n\r\n')]));
+      const statuses: number[] = [];
+      for (let i = 0; i < 4; i++) statuses.push((await client.answer()).status);
+      expect(statuses).toEqual([415, 415, 415, 400]);
+      await client.ended();
+    });
+
     test('hundreds of requests pipelined in one piece, with another kind of request between them', async () => {
       const { connect, ingested } = await startFixture(create, {
         ingest: async ({ source }) => {

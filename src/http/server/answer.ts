@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { type Metrics, STATUS_CLASSES } from '../../metrics/metrics.ts';
 import type { BodyRequest } from '../logs/body.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus } from '../problem.ts';
-import { type Connection, endRequest } from './connections.ts';
+import { afterAnswers, type Connection, endRequest } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
 
 /** One request and its answer, once there is one. */
@@ -59,7 +59,7 @@ export function createAnswers(options: {
       connection.closing = true;
       headers.push('Connection', 'close');
     } else if (connection.closing && connection.open === 0) {
-      response.once('finish', () => connection.socket.destroySoon());
+      afterAnswers(connection, () => connection.socket.destroySoon());
     }
     response.writeHead(status, headers);
     if (lingers) linger(lingering, request, response, body);

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Problem, rawProblem } from '../problem.ts';
 import { formatMs } from '../quantity.ts';
-import type { Connections } from './connections.ts';
+import { afterAnswers, type Connections } from './connections.ts';
 import type { HttpLimits } from './limits.ts';
 
 /** How long a client is given to read its last answer, in milliseconds. */
@@ -27,7 +27,7 @@ export function createClientErrorListener(
     connection.closing = true;
     // Bytes after a request that closes the connection: nobody answers them.
     if (code === 'HPE_CLOSED_CONNECTION') {
-      if (connection.open === 0) socket.destroySoon();
+      if (connection.open === 0) afterAnswers(connection, () => socket.destroySoon());
       return;
     }
 
@@ -35,8 +35,8 @@ export function createClientErrorListener(
     const inBody = newest !== undefined && !newest.complete;
     if (inBody && newest.sink !== undefined) newest.sink.fail(isTimeout(code) ? 'timeout' : 'malformed');
     else if (connection.open > 0) return;
-    else if (inBody) socket.destroySoon();
-    else endWith(socket, rawProblem(problemOf(code, error, limits)));
+    else if (inBody) afterAnswers(connection, () => socket.destroySoon());
+    else afterAnswers(connection, () => endWith(socket, rawProblem(problemOf(code, error, limits))));
   };
 }
 
@@ -48,7 +48,7 @@ export function createConnectListener(connections: Connections): (request: unkno
     connection.closing = true;
     socket.on('error', () => socket.destroy());
     const problem: Problem = { kind: 'method-not-allowed', detail: 'method CONNECT is not allowed; this is no proxy' };
-    if (connection.open === 0) endWith(connection.socket, rawProblem(problem));
+    if (connection.open === 0) afterAnswers(connection, () => endWith(connection.socket, rawProblem(problem)));
   };
 }
 

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { BodyRequest } from '../logs/body.ts';
@@ -20,6 +21,8 @@ export interface Connection {
   requests: number;
   /** The last of them, at least until it is answered and its body is read. */
   newest: BodyRequest | undefined;
+  /** The answer to the last of them, made or not. */
+  newestResponse: ServerResponse | undefined;
   /** Requests begun and not yet answered. */
   open: number;
   /** Requests begun in this turn of the event loop. */
@@ -48,6 +51,7 @@ export function createConnections(): Connections {
         paced,
         requests: 0,
         newest: undefined,
+        newestResponse: undefined,
         open: 0,
         inTurn: 0,
         turns: [],
@@ -61,7 +65,7 @@ export function createConnections(): Connections {
       for (const connection of connections.values()) {
         if (connection.open > 0 || connection.socket.writableEnded) continue;
         connection.closing = true;
-        connection.socket.destroySoon();
+        afterAnswers(connection, () => connection.socket.destroySoon());
       }
     },
     closeAll: () => {
@@ -70,10 +74,11 @@ export function createConnections(): Connections {
   };
 }
 
-export function beginRequest(connection: Connection, request: BodyRequest): void {
+export function beginRequest(connection: Connection, request: BodyRequest, response: ServerResponse): void {
   connection.requests += 1;
   connection.open += 1;
   connection.newest = request;
+  connection.newestResponse = response;
   // Refusals wait for nothing: without a limit for each turn of the event loop, one connection could go on for ever.
   if (connection.inTurn++ === 0) {
     setImmediate(() => {
@@ -82,6 +87,15 @@ export function beginRequest(connection: Connection, request: BodyRequest): void
     });
   }
   if (connection.open >= MAX_OPEN || connection.inTurn >= MAX_OPEN) connection.paced.hold();
+}
+
+/**
+ * Calls `then` when every answer is passed to the socket. All of them must be made. node:http writes one after the other, each in a later
+ * turn of the event loop, so what is written to the socket, or ends it, before that takes the place of an answer.
+ */
+export function afterAnswers({ newestResponse }: Connection, then: () => void): void {
+  if (newestResponse === undefined || newestResponse.writableFinished) then();
+  else newestResponse.once('finish', then);
 }
 
 export function endRequest(connection: Connection): void {

@@ -10,7 +10,7 @@ import type { Problem } from '../problem.ts';
 import type { LogAccess } from './access-log.ts';
 import { watchAccess } from './access-log.ts';
 import { type Answers, bindDurations, type Exchange } from './answer.ts';
-import { beginRequest, type Connections, endRequest, leaveTurn, takeTurn } from './connections.ts';
+import { afterAnswers, beginRequest, type Connections, endRequest, leaveTurn, takeTurn } from './connections.ts';
 import { type CheckHost, headFault } from './host.ts';
 import type { RequestId } from './request-id.ts';
 import { authorityOf, readTarget } from './target.ts';
@@ -38,7 +38,7 @@ export function createDispatch(options: {
   return (request, response, expectation) => {
     const connection = connections.get(request.socket);
     if (connection === undefined || connection.closing) return;
-    beginRequest(connection, request);
+    beginRequest(connection, request, response);
     const exchange: Exchange = {
       request,
       response,
@@ -141,7 +141,9 @@ function createHonoListener(options: {
       endRequest(connection);
       leaveTurn(connection);
       if (!isEventStream(response)) observe?.((response.statusCode / 100) | 0, (performance.now() - started) / 1_000);
-      if (connection.closing && connection.open === 0) connection.socket.destroySoon();
+      if (connection.closing && connection.open === 0) {
+        afterAnswers(connection, () => connection.socket.destroySoon());
+      }
     });
     takeTurn(connection, () => void listener(request, response));
   };

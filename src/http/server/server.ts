@@ -174,9 +174,9 @@ function createNodeServer(parts: {
       log.warn(CUT[reason], { client });
     },
     toNode: handToNode(server, connections),
+    handleOf: options.handleOf,
   });
-  server.removeAllListeners('connection');
-  server.on('connection', fastPath.take);
+  server.removeAllListeners('connection').on('connection', fastPath.take);
   server.on('request', (...exchange) => dispatch(...exchange, 'none'));
   server.on('checkContinue', (...exchange) => dispatch(...exchange, 'continue'));
   server.on('checkExpectation', (...exchange) => dispatch(...exchange, 'other'));

@@ -27,7 +27,7 @@ export interface FastPathOptions {
   /** Hands a connection over to node:http. */
   readonly toNode: (socket: ForwardedSocket) => void;
   /** The handle of an accepted socket. Where there is none, node:http serves the connection. */
-  readonly handleOf?: typeof handleOf;
+  readonly handleOf?: typeof handleOf | undefined;
 }
 
 /** An open connection: of the fast path, or one that node:http serves. */

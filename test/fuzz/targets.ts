@@ -1,0 +1,23 @@
+import type { FuzzTarget } from './fuzz.ts';
+import { configTarget } from './targets/config.ts';
+import { decodeTarget } from './targets/decode.ts';
+import { httpTarget } from './targets/http.ts';
+import { kafkaTarget } from './targets/kafka.ts';
+import { journalTarget, keysTarget, spoolTarget } from './targets/log-files.ts';
+import { storeTarget } from './targets/store.ts';
+import { summaryTarget } from './targets/summary.ts';
+import { unpackTarget } from './targets/unpack.ts';
+
+/** Every target. `make fuzz` runs them in this order. */
+export const TARGETS: readonly FuzzTarget[] = [
+  httpTarget,
+  decodeTarget,
+  unpackTarget,
+  kafkaTarget,
+  configTarget,
+  journalTarget,
+  spoolTarget,
+  keysTarget,
+  summaryTarget,
+  storeTarget,
+];

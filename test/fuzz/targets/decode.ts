@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import {
+  BODY_FORMATS,
+  type BodyFormat,
+  type Decoded,
+  type DecodeOptions,
+  type Decoder,
+  MAX_LISTED_REJECTIONS,
+  MalformedBodyError,
+} from '../../../src/decode/decode.ts';
+import { decoders } from '../../../src/decode/decoders.ts';
+import { runToEnd } from '../../../src/decode/pace.ts';
+import { PermanentError } from '../../../src/model/deliver.ts';
+import { areStoredLines } from '../../../src/service/stored-lines.ts';
+import { csvBody, decodeOptions, jsonBody, ndjsonBody } from '../../support/decode-arbitraries.ts';
+import type { Random } from '../../support/random.ts';
+import { referenceDecoders } from '../../support/reference-decoders.ts';
+import { type FuzzTarget, promise } from '../fuzz.ts';
+import { join, split, withHead } from '../headed.ts';
+import { mutateBytes, withoutPieces } from '../mutate.ts';
+
+/*
+ * The decoders of all formats, against the reference readers: verdict, stored bytes, messages and places are the same. And each by itself:
+ * the limits hold, every record is accounted for, and a refused line is named by its own place.
+ */
+
+interface Head {
+  readonly format: BodyFormat;
+  readonly options: DecodeOptions;
+}
+
+const BODIES: Readonly<Record<BodyFormat, fc.Arbitrary<string>>> = { json: jsonBody, ndjson: ndjsonBody, csv: csvBody };
+
+export const decodeTarget: FuzzTarget = {
+  name: 'decode',
+  runsPerSecond: 500,
+  make(random: Random) {
+    const format = random.pick(BODY_FORMATS);
+    const [made] = fc.sample(fc.tuple(BODIES[format], decodeOptions), { numRuns: 1, seed: random.int(0, 2 ** 31 - 1) });
+    const [text = '', options] = made ?? [];
+    return join({ head: { format, options }, body: Buffer.from(text) });
+  },
+  mutate: (input, random) => withHead((body) => mutateBytes(body, random))(input),
+  *simpler(input) {
+    const { head, body } = split<Head>(input);
+    for (const simpler of withoutPieces(body)) yield join({ head, body: simpler });
+  },
+  check(input) {
+    const { head, body } = split<Head>(input);
+    const { format, options } = head;
+    const text = withoutNulAfterQuote(body);
+    const actual = outcome(decoders[format], text, options);
+    const expected = outcome(referenceDecoders[format], text, options);
+    promise(actual === expected, () => `the reader:    ${actual}\nthe reference: ${expected}`);
+    keepsItsPromises(format, text, options);
+  },
+};
+
+/** Everything that a decoder says, as one text. */
+export function outcome(decode: Decoder, body: Buffer, options: DecodeOptions): string {
+  try {
+    // A copy: a decoder may write in its body.
+    const { batch, accepted, rejections, rejected } = runToEnd(decode(Buffer.from(body), options));
+    let text = `accepted ${accepted} rejected ${rejected}\n`;
+    for (const { hour, count, lines } of batch) text += `hour ${hour} ${count}\n${lines.toString()}`;
+    return rejections.length === 0 ? text : text + JSON.stringify(rejections);
+  } catch (error) {
+    if (error instanceof MalformedBodyError) return `malformed ${error.message}`;
+    if (error instanceof PermanentError) return `refused ${error.message}`;
+    throw error;
+  }
+}
+
+/** To csv-parse a NUL after a closing quote is the end of the text; to RFC 4180 and to us it is not. */
+export function withoutNulAfterQuote(body: Buffer): Buffer {
+  for (let at = body.indexOf('"\0'); at !== -1; at = body.indexOf('"\0', at)) body[at + 1] = 1;
+  return body;
+}
+
+function keepsItsPromises(format: BodyFormat, body: Buffer, options: DecodeOptions): void {
+  let decoded: Decoded;
+  try {
+    decoded = runToEnd(decoders[format](Buffer.from(body), options));
+  } catch {
+    // Compared above.
+    return;
+  }
+  const { batch, accepted, rejected, rejections } = decoded;
+  const stored = batch.reduce((sum, { count }) => sum + count, 0);
+  const isStored = rejected === 0 || options.invalid === 'skip';
+  promise(!isStored || stored === accepted, () => `${accepted} records are accepted and ${stored} are in the batch`);
+  const listed = options.invalid === 'skip' ? rejected : Math.min(rejected, MAX_LISTED_REJECTIONS);
+  promise(rejections.length === listed, () => `${rejections.length} of ${rejected} rejections are listed`);
+  promise(batch.length <= options.maxHours, () => `${batch.length} hours`);
+  const bytes = batch.reduce((sum, { lines }) => sum + lines.length, 0);
+  promise(bytes <= options.maxBatchBytes, () => `a batch of ${bytes} bytes`);
+  for (const chunk of batch) {
+    promise(areStoredLines(chunk), () => `no stored lines: ${chunk.lines}`);
+    for (const line of chunk.lines.toString().split('\n')) {
+      promise(Buffer.byteLength(line) < options.maxRecordBytes, () => `a line of ${line.length} bytes`);
+      if (line !== '') JSON.parse(line);
+    }
+  }
+  if (format !== 'ndjson') return;
+  const lines = body
+    .toString()
+    .replace(/^\ufeff/, '')
+    .split('\n')
+    .filter((line) => /[^ \t\r\n]/.test(line));
+  for (const { index, raw } of rejections) {
+    const line = lines[index]?.trim() ?? '';
+    promise(
+      line.startsWith(raw.trim()),
+      () => `record ${index} is ${JSON.stringify(line)}, not ${JSON.stringify(raw)}`,
+    );
+  }
+}
