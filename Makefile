@@ -69,6 +69,9 @@ crash: setup ## Kill the service ROUNDS times under load and check the accountin
 attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1 ONLY=)
 	@SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),1) node test/attack/run-attack.ts
 
+soak: setup ## Load the service for MINUTES, with restarts, and judge whether memory, descriptors or latency grow (MINUTES=20 SEED=1 VERSION=1 REPORT=)
+	@MINUTES=$(or $(MINUTES),20) SEED=$(or $(SEED),1) VERSION=$(or $(VERSION),1) node test/soak/run-soak.ts
+
 fuzz: setup ## Compare the scanners with the reference readers for MINUTES (MINUTES=5)
 	@FUZZ_MINUTES=$(or $(MINUTES),5) vitest run src/decode/equality.test.ts
 
@@ -195,7 +198,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: run test coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack fuzz bench bench-micro clean help
+.PHONY: run test coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
   profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -7,11 +5,11 @@ import { createClient } from '../support/client.ts';
 import { type Dirs, makeDirs, removeDirs, type Service, startService } from '../support/service.ts';
 import { eventually } from '../support/storage.ts';
 import { HONEST_HOUR, HONEST_KEY, type Tallies, WIDE_HOUR } from './attack.ts';
-import type { HonestPlan, HonestReport } from './honest.ts';
-import type { HostilePlan } from './hostile.ts';
+import type { HonestReport } from './honest.ts';
 import { type Evidence, judge } from './judge.ts';
 import { readProcess, watchMemory } from './process-memory.ts';
 import { renderPhase } from './report.ts';
+import { startProcess } from './start-process.ts';
 
 export interface AttackPlan {
   readonly seconds: number;
@@ -107,24 +105,6 @@ async function stopInTime(service: Service): Promise<number | null> {
   const late = setTimeout(35_000, null, { ref: false });
   const exit = await Promise.race([service.stop(), late]);
   return exit?.code ?? null;
-}
-
-type ProcessPlan = HonestPlan | HostilePlan;
-
-/** A process of the attack. Its last line is its result as JSON. */
-function startProcess<Result>(file: string, plan: ProcessPlan) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, file), JSON.stringify(plan)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    timeout: (plan.seconds + 60) * 1_000,
-  });
-  const ready = once(child.stdout, 'data');
-  const parts: string[] = [];
-  child.stdout.setEncoding('utf8').on('data', (part: string) => parts.push(part));
-  const result = once(child, 'close').then(() => {
-    const text = parts.join('');
-    return JSON.parse(text.slice(text.indexOf('{'))) as Result;
-  });
-  return { ready, begin: () => child.stdin.end('go'), result };
 }
 
 /** Stores an hour with `paths` different paths, and waits for its summary. */
