@@ -66,7 +66,7 @@ outages: setup ## Make the broker of version 2 unavailable in every way, and ava
 crash: setup ## Kill the service ROUNDS times under load and check the accounting (ROUNDS=200)
 	@ROUNDS=$(or $(ROUNDS),200) vitest run test/crash/crash.test.ts
 
-attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1 ONLY=)
+attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1 ONLY= REPORT=)
 	@SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),1) node test/attack/run-attack.ts
 
 soak: setup ## Load the service for MINUTES, with restarts, and judge whether memory, descriptors or latency grow (MINUTES=20 SEED=1 VERSION=1 REPORT=)
@@ -106,6 +106,9 @@ bench: setup ## Put load on the real service and print records a second, CPU and
 
 bench-micro: setup ## Measure the parts, each beside the fastest possible
 	@node bench/micro.ts $(ARGS)
+
+recovery: setup ## Measure starts after kill -9 with GB gigabytes of history beside 0.1 (GB=10 RUNS=5 REPORT=)
+	@node bench/recovery.ts --gb $(or $(GB),10) --runs $(or $(RUNS),5) $(if $(REPORT),--out $(REPORT))
 
 ##@ Load and profiles
 URL_V1 ?= http://127.0.0.1:8082
@@ -198,7 +201,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: run test coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro clean help
+.PHONY: run test coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro recovery clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
   profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { createClient } from '../support/client.ts';
@@ -6,9 +6,9 @@ import { type Dirs, makeDirs, removeDirs, type Service, startService } from '../
 import { eventually } from '../support/storage.ts';
 import { HONEST_HOUR, HONEST_KEY, type Tallies, WIDE_HOUR } from './attack.ts';
 import type { HonestReport } from './honest.ts';
-import { type Evidence, judge } from './judge.ts';
+import { BOUNDS, type Evidence, judge } from './judge.ts';
 import { readProcess, watchMemory } from './process-memory.ts';
-import { renderPhase } from './report.ts';
+import { type PhaseSummary, renderPhase, summarisePhase } from './report.ts';
 import { startProcess } from './start-process.ts';
 
 export interface AttackPlan {
@@ -137,6 +137,8 @@ if (process.argv[1] === import.meta.filename) {
   const seconds = Number(process.env.SECONDS ?? 60);
   const seed = Number(process.env.SEED ?? 1);
   const only = process.env.ONLY ?? '';
+  const report = process.env.REPORT ?? '';
+  const summaries: PhaseSummary[] = [];
   console.log(`attack: ${seconds} s, seed ${seed}${only === '' ? '' : `, only ${only}`}`);
   const plans = [
     ['open', { seconds, seed, only, widePaths: 300_000 }],
@@ -145,7 +147,11 @@ if (process.argv[1] === import.meta.filename) {
   for (const [phase, plan] of plans) {
     const result = await runPhase(phase, plan);
     const problems = judge(result.evidence, { timed: true });
-    console.log(renderPhase(phase, result, problems));
+    const summary = summarisePhase(phase, result, problems);
+    summaries.push(summary);
+    console.log(renderPhase(summary));
     if (problems.length > 0) process.exitCode = 1;
   }
+  if (report !== '')
+    await writeFile(report, JSON.stringify({ seconds, seed, only, bounds: BOUNDS, phases: summaries }));
 }
