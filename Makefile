@@ -20,6 +20,15 @@ test: setup lint types ## Install, then run everything: lint, types, unit tests 
 	  TEST_COUNTS_IN=$(COUNTS) vitest run test/ $(UNCOVERED) $(patsubst %,--exclude %,$(filter test/%,$(COVERED))) || failed=yes; \
 	  test -z "$$failed"
 
+# Out of test-quick: what needs a broker, measures time, or has 200,000 cases. In: the tests of src, and those of test/ that guard every
+# change: imports and lengths, documents, deployment files, the HTTP contract's rows against the real process.
+QUICK_OUT := src/queue/kafka/kafka-queue.test.ts $(UNCOVERED)
+QUICK := src/ test/architecture.test.ts test/operations/docs.test.ts test/deploy.test.ts test/sample-logs.test.ts \
+  test/support/ test/soak/slope.test.ts test/e2e/spec-rows.test.ts
+
+test-quick: setup lint types ## Lint, types and the tests for work in progress, in two minutes: no broker, no browser, no kills
+	@vitest run $(QUICK) $(patsubst %,--exclude %,$(QUICK_OUT))
+
 coverage: setup ## Run the tests of one process; they must cover at least 90 % of the lines of src
 	@vitest run --coverage $(COVERED) $(patsubst %,--exclude %,$(UNCOVERED))
 
@@ -201,7 +210,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: run test coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro recovery clean help
+.PHONY: run test test-quick coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro recovery clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
   profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs
