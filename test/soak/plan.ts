@@ -40,7 +40,7 @@ const CYCLES = 20;
 const CYCLE_SECONDS = { min: 4, max: 60 } as const;
 /** Stretches have about this many cycles. */
 const CYCLES_A_STRETCH = 7;
-const WARM_UP_SECONDS = { min: 4, max: 90 } as const;
+const WARM_UP_SECONDS = { min: 4, max: 120 } as const;
 
 /** `restarts: false`: one stretch. The seed draws the lengths of the stretches and how they end: by both signals in turn. */
 export function planSoak(options: {

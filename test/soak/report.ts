@@ -1,23 +1,27 @@
 import type { SoakResult } from './soak.ts';
 
+/** Above this share of the machine for other programs, times say nothing about the service, and are not judged. */
+const OTHERS_LIMIT = 0.25;
+
 /** Everything that was not as it should be. Empty: the soak is passed. */
-export function findFaults({ problems, growth, largest }: SoakResult): string[] {
+export function findFaults({ problems, growth, largest, others }: SoakResult): string[] {
+  const isJudged = ({ unit }: { readonly unit: string }) => unit !== 'ms' || others <= OTHERS_LIMIT;
   return [
     ...problems,
     ...growth
-      .filter(({ decision }) => decision === 'fail')
+      .filter((series) => series.decision === 'fail' && isJudged(series))
       .map(({ name, unit, slope, limit }) => {
         return `${name} grows by ${round(slope?.low)} ${unit} an hour at least (limit ${round(limit)})`;
       }),
     ...largest
-      .filter(({ value, limit }) => value > limit)
+      .filter((series) => series.value > series.limit && isJudged(series))
       .map(({ name, unit, value, limit }) => `${name} reached ${round(value)} ${unit} (limit ${limit})`),
   ];
 }
 
 /** The result as text. */
 export function renderSoak(result: SoakResult): string {
-  const { plan, growth, largest, records, unknownBatches, burstRecordsPerSecond, requests, starts } = result;
+  const { plan, growth, largest, records, unknownBatches, burstRecordsPerSecond, requests, starts, others } = result;
   const faults = findFaults(result);
   const ends = plan.stretches.slice(0, -1).map(({ signal }) => signal);
   const growths = growth.map(({ name, unit, median, slope, limit, decision }) => [
@@ -37,6 +41,7 @@ export function renderSoak(result: SoakResult): string {
       .join(', ')}`,
     `starts     ${starts.map(({ after, ms }) => `${Math.round(ms)} ms after ${after}`).join(', ')}`,
     `restarts   ${ends.length === 0 ? 'none' : ends.join(', ')}`,
+    `machine    other programs took ${Math.round(others * 100)} % of its CPU time${others > OTHERS_LIMIT ? ': times are not judged' : ''}`,
     '',
     ...table([['growth', 'median', 'an hour', '95 % interval', 'limit', ''], ...growths]),
     '',

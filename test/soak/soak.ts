@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HonestReport } from '../attack/honest.ts';
+import { readFamily, readMachine } from '../attack/process-memory.ts';
 import { startProcess } from '../attack/start-process.ts';
 import { createClient } from '../support/client.ts';
 import { startBroker, type TestBroker } from '../support/kafka-broker.ts';
@@ -33,6 +34,8 @@ export interface SoakResult {
   readonly requests: Readonly<Record<string, number>>;
   /** From the start of a process to its readiness, ms, and how the one before ended. */
   readonly starts: readonly { readonly after: string; readonly ms: number }[];
+  /** Share of the machine's CPU time that other programs took; in version 2 the broker is one. */
+  readonly others: number;
   readonly latencies: readonly Latency[];
   readonly samples: readonly Sample[];
 }
@@ -78,6 +81,7 @@ async function soak(
   broker: TestBroker | undefined,
   { env = {}, say = () => undefined }: SoakOptions,
 ): Promise<SoakResult> {
+  const [machine, family] = [await readMachine(), await readFamily()];
   const random = createRandom(plan.seed);
   const stream = broker === undefined ? undefined : createStream(broker.brokers, ENV);
   const sent = createSentBatches();
@@ -203,6 +207,8 @@ async function soak(
   honest.recount();
   reader = createStoreReader(dirs.logs);
   await compare(undefined);
+  const { busySeconds, allSeconds } = await readMachine();
+  const busyOthers = busySeconds - machine.busySeconds - ((await readFamily()) - family);
   const totals = sent.totals();
   const burst = bursts.totals();
   return {
@@ -215,6 +221,7 @@ async function soak(
     burstRecordsPerSecond: burst.records / burst.seconds,
     requests: { ...traffic.counts(), 'acknowledged batches': totals.acknowledged },
     starts,
+    others: Math.max(0, busyOthers) / (allSeconds - machine.allSeconds),
     latencies,
     samples,
   };

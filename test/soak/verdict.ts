@@ -153,7 +153,7 @@ const SERIES: readonly Series[] = [
  * A process warms up: in its first seconds it grows by MB a second, and hardly after this time. So a run that can leave out less of it has
  * larger limits, by the square of the ratio. Descriptors and threads do not warm up.
  */
-const FULL_WARM_UP_SECONDS = 90;
+const FULL_WARM_UP_SECONDS = 120;
 
 /** Segments of 64 MiB: one that is written, one that is retired, and what a burst adds meanwhile. */
 const JOURNAL_LIMIT_MB = 256;
