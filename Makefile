@@ -24,7 +24,7 @@ test: setup lint types ## Install, then run everything: lint, types, unit tests 
 # change: imports and lengths, documents, deployment files, the HTTP contract's rows against the real process.
 QUICK_OUT := src/queue/kafka/kafka-queue.test.ts $(UNCOVERED)
 QUICK := src/ test/architecture.test.ts test/operations/docs.test.ts test/deploy.test.ts test/sample-logs.test.ts \
-  test/support/ test/soak/slope.test.ts test/e2e/spec-rows.test.ts
+  test/support/ test/soak/slope.test.ts test/soak/report.test.ts test/e2e/spec-rows.test.ts
 
 test-quick: setup lint types ## Lint, types and the tests for work in progress, in two minutes: no broker, no browser, no kills
 	@vitest run $(QUICK) $(patsubst %,--exclude %,$(QUICK_OUT))
@@ -79,7 +79,7 @@ attack: setup ## Run all hostile clients beside honest ones, and check what the 
 	@SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),1) node test/attack/run-attack.ts
 
 soak: setup ## Load the service for MINUTES, with restarts, and judge whether memory, descriptors or latency grow (MINUTES=20 SEED=1 VERSION=1 REPORT=)
-	@MINUTES=$(or $(MINUTES),20) SEED=$(or $(SEED),1) VERSION=$(or $(VERSION),1) node test/soak/run-soak.ts
+	@MINUTES=$(or $(MINUTES),20) SEED=$(or $(SEED),1) VERSION=$(or $(VERSION),1) node --disable-warning=TimeoutNegativeWarning test/soak/run-soak.ts
 
 fuzz: setup ## Compare the scanners with the reference readers for MINUTES (MINUTES=5)
 	@FUZZ_MINUTES=$(or $(MINUTES),5) vitest run src/decode/equality.test.ts

@@ -75,7 +75,7 @@ async function getHealth(port: number): Promise<string> {
 }
 
 async function sendAll({ port, seconds, apiKey, hour = HONEST_HOUR, prefix = '' }: HonestPlan): Promise<HonestReport> {
-  const signal = AbortSignal.timeout(seconds * 1_000);
+  const signal = AbortSignal.timeout(Math.round(seconds * 1_000));
   setMaxListeners(0, signal);
   const noAnswer = wait(seconds * 1_000 + PATIENCE_MS, { status: 0, body: 'no answer' }, { ref: false });
   const acknowledged: string[] = [];

@@ -10,7 +10,7 @@ type ProcessPlan = HonestPlan | HostilePlan;
 export function startProcess<Result>(file: string, plan: ProcessPlan) {
   const child = spawn(process.execPath, [join(import.meta.dirname, file), JSON.stringify(plan)], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    timeout: (plan.seconds + 60) * 1_000,
+    timeout: Math.round((plan.seconds + 60) * 1_000),
   });
   const ready = once(child.stdout, 'data');
   const parts: string[] = [];

@@ -5,7 +5,7 @@ const OTHERS_LIMIT = 0.25;
 
 /** Everything that was not as it should be. Empty: the soak is passed. */
 export function findFaults({ problems, growth, largest, others }: SoakResult): string[] {
-  const isJudged = ({ unit }: { readonly unit: string }) => unit !== 'ms' || others <= OTHERS_LIMIT;
+  const isJudged = ({ unit }: { readonly unit: string }) => judges(unit, others);
   return [
     ...problems,
     ...growth
@@ -19,6 +19,10 @@ export function findFaults({ problems, growth, largest, others }: SoakResult): s
   ];
 }
 
+function judges(unit: string, others: number): boolean {
+  return unit !== 'ms' || others <= OTHERS_LIMIT;
+}
+
 /** The result as text. */
 export function renderSoak(result: SoakResult): string {
   const { plan, growth, largest, records, unknownBatches, burstRecordsPerSecond, requests, starts, others } = result;
@@ -30,7 +34,7 @@ export function renderSoak(result: SoakResult): string {
     slope === undefined ? '' : signed(slope.perHour),
     slope === undefined || !Number.isFinite(slope.low) ? 'unknown' : `${signed(slope.low)} to ${signed(slope.high)}`,
     round(limit),
-    WORDS[decision],
+    judges(unit, others) ? WORDS[decision] : 'not judged',
   ]);
   return [
     '',
@@ -51,7 +55,7 @@ export function renderSoak(result: SoakResult): string {
         name,
         `${round(value)} ${unit}`,
         String(limit),
-        value > limit ? 'FAIL' : 'pass',
+        !judges(unit, others) ? 'not judged' : value > limit ? 'FAIL' : 'pass',
       ]),
     ]),
     '',

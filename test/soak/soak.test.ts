@@ -9,7 +9,7 @@ function untimedFaults(result: SoakResult): string[] {
   return findFaults({ ...result, growth: result.growth.filter(untimed), largest: result.largest.filter(untimed) });
 }
 
-describe('a short soak', () => {
+describe('a short soak', { timeout: 300_000 }, () => {
   it('loses and doubles nothing, comes to rest, and passes its verdict', async () => {
     const result = await runSoak(planSoak({ version: 1, seconds: 12, seed: 5 }));
     expect(untimedFaults(result)).toEqual([]);
