@@ -20,6 +20,15 @@ test: setup lint types ## Install, then run everything: lint, types, unit tests 
 	  TEST_COUNTS_IN=$(COUNTS) vitest run test/ $(UNCOVERED) $(patsubst %,--exclude %,$(filter test/%,$(COVERED))) || failed=yes; \
 	  test -z "$$failed"
 
+# Out of test-quick: what needs a broker, measures time, or has 200,000 cases. In: the tests of src, and those of test/ that guard every
+# change: imports and lengths, documents, deployment files, the HTTP contract's rows against the real process.
+QUICK_OUT := src/queue/kafka/kafka-queue.test.ts $(UNCOVERED)
+QUICK := src/ test/architecture.test.ts test/operations/docs.test.ts test/deploy.test.ts test/sample-logs.test.ts \
+  test/support/ test/soak/slope.test.ts test/soak/report.test.ts test/e2e/spec-rows.test.ts
+
+test-quick: setup lint types ## Lint, types and the tests for work in progress, in two minutes: no broker, no browser, no kills
+	@vitest run $(QUICK) $(patsubst %,--exclude %,$(QUICK_OUT))
+
 coverage: setup ## Run the tests of one process; they must cover at least 90 % of the lines of src
 	@vitest run --coverage $(COVERED) $(patsubst %,--exclude %,$(UNCOVERED))
 
@@ -66,11 +75,13 @@ outages: setup ## Make the broker of version 2 unavailable in every way, and ava
 crash: setup ## Kill the service ROUNDS times under load and check the accounting (ROUNDS=200)
 	@ROUNDS=$(or $(ROUNDS),200) vitest run test/crash/crash.test.ts
 
-attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1 ONLY=)
+attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1 ONLY= REPORT=)
 	@SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),1) node test/attack/run-attack.ts
 
 fuzz: setup ## Fuzz both HTTP paths and every reader of bytes; keep what fails (MINUTES=5 ONLY=http,config SEED= REPLAY=file)
 	@MINUTES=$(or $(MINUTES),5) ONLY=$(ONLY) SEED=$(SEED) REPLAY=$(REPLAY) node test/fuzz/run-fuzz.ts
+soak: setup ## Load the service for MINUTES, with restarts, and judge whether memory, descriptors or latency grow (MINUTES=20 SEED=1 VERSION=1 REPORT=)
+	@MINUTES=$(or $(MINUTES),20) SEED=$(or $(SEED),1) VERSION=$(or $(VERSION),1) node --disable-warning=TimeoutNegativeWarning test/soak/run-soak.ts
 
 ##@ Kafka and containers
 # kafkajs sometimes sets a timer in the past, of which Node.js warns.
@@ -103,6 +114,9 @@ bench: setup ## Put load on the real service and print records a second, CPU and
 
 bench-micro: setup ## Measure the parts, each beside the fastest possible
 	@node bench/micro.ts $(ARGS)
+
+recovery: setup ## Measure starts after kill -9 with GB gigabytes of history beside 0.1 (GB=10 RUNS=5 REPORT=)
+	@node bench/recovery.ts --gb $(or $(GB),10) --runs $(or $(RUNS),5) $(if $(REPORT),--out $(REPORT))
 
 ##@ Load and profiles
 URL_V1 ?= http://127.0.0.1:8082
@@ -195,7 +209,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: run test coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack fuzz bench bench-micro clean help
+.PHONY: run test test-quick coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro recovery clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
   profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkRecords, judge, quantile } from './judge.ts';
+import { renderPhase, summarisePhase } from './report.ts';
 import { runPhase } from './run-attack.ts';
 
 describe('a short attack', () => {
@@ -12,6 +13,31 @@ describe('a short attack', () => {
   it('keeps the promises with API keys, and when nobody reads the log', async () => {
     const { evidence } = await runPhase('keyed', { seconds: 3, seed: 7, widePaths: 0 });
     expect(judge(evidence, { timed: false })).toEqual([]);
+  });
+});
+
+describe('the report', () => {
+  it('has the same figures as text and as JSON', () => {
+    const honest = { acknowledged: ['0-0'], failed: [['0-1', '503 no']] as const, latencies: [2, 40], health: [1] };
+    const evidence = { honest, peakMegabytes: 321.4, lines: [], metrics: '', readyStatus: 200, exitCode: 0 };
+    const tallies = { nesting: { 400: 7 } };
+    const result = { evidence, tallies, cpuSeconds: { service: 1.5, hostile: 2 } };
+    const summary = summarisePhase('open', result, ['a promise']);
+    expect(JSON.parse(JSON.stringify(summary))).toEqual({
+      phase: 'open',
+      acknowledged: 1,
+      failed: 1,
+      latencyMs: { p50: 40, p99: 40, max: 40 },
+      healthMs: { p50: 1, p99: 1, max: 1 },
+      peakMegabytes: 321.4,
+      cpuSeconds: { service: 1.5, hostile: 2 },
+      tallies,
+      problems: ['a promise'],
+    });
+    const text = renderPhase(summary);
+    for (const part of ['1 acknowledged, 1 failed', 'p99 40 ms', '321 MB', '400 × 7', 'BROKEN: a promise']) {
+      expect(text).toContain(part);
+    }
   });
 });
 

@@ -15,6 +15,10 @@ export interface HonestPlan {
   readonly seconds: number;
   /** Sent as X-API-Key. */
   readonly apiKey?: string;
+  /** The hour of the records. Absent: HONEST_HOUR. */
+  readonly hour?: string;
+  /** Begins the name of each batch, so that several runs may share an hour. */
+  readonly prefix?: string;
 }
 
 export interface HonestReport {
@@ -37,9 +41,13 @@ export const RECORDS_A_BATCH = 10;
 const FORMS = ['json', 'gzip', 'ndjson', 'csv'] as const;
 
 /** The paths of the records of a batch say which batch and which record. */
-function encode(form: (typeof FORMS)[number], batch: string): { body: Buffer; headers: Record<string, string> } {
+function encode(
+  form: (typeof FORMS)[number],
+  batch: string,
+  hour: string,
+): { body: Buffer; headers: Record<string, string> } {
   const paths = Array.from({ length: RECORDS_A_BATCH }, (_, i) => `/honest/${batch}/${i}`);
-  const timestamp = `${HONEST_HOUR}:00:00Z`;
+  const timestamp = `${hour}:00:00Z`;
   if (form === 'csv') {
     const rows = paths.map((path) => `${timestamp},${path},honest\n`);
     return { body: Buffer.from(rows.join('')), headers: { 'Content-Type': 'text/csv' } };
@@ -66,8 +74,8 @@ async function getHealth(port: number): Promise<string> {
   }
 }
 
-async function sendAll({ port, seconds, apiKey }: HonestPlan): Promise<HonestReport> {
-  const signal = AbortSignal.timeout(seconds * 1_000);
+async function sendAll({ port, seconds, apiKey, hour = HONEST_HOUR, prefix = '' }: HonestPlan): Promise<HonestReport> {
+  const signal = AbortSignal.timeout(Math.round(seconds * 1_000));
   setMaxListeners(0, signal);
   const noAnswer = wait(seconds * 1_000 + PATIENCE_MS, { status: 0, body: 'no answer' }, { ref: false });
   const acknowledged: string[] = [];
@@ -77,7 +85,7 @@ async function sendAll({ port, seconds, apiKey }: HonestPlan): Promise<HonestRep
   const auth = apiKey === undefined ? {} : { 'X-API-Key': apiKey };
 
   const sendOne = async (client: ReturnType<typeof createClient>, batch: string, due: number, number: number) => {
-    const { body, headers } = encode(FORMS[number % FORMS.length] ?? 'json', batch);
+    const { body, headers } = encode(FORMS[number % FORMS.length] ?? 'json', batch, hour);
     const answer = client.post(body, { ...headers, ...auth });
     const { status, body: text } = await Promise.race([answer, noAnswer]);
     latencies.push(performance.now() - due);
@@ -91,7 +99,7 @@ async function sendAll({ port, seconds, apiKey }: HonestPlan): Promise<HonestRep
     for (let number = 0; !signal.aborted; number++) {
       const due = begun + number * EVERY_MS;
       await pause(signal, Math.max(0, due - performance.now()));
-      if (!signal.aborted) sent.push(sendOne(client, `${id}-${number}`, due, number));
+      if (!signal.aborted) sent.push(sendOne(client, `${prefix}${id}-${number}`, due, number));
     }
     await Promise.all(sent);
     client.close();

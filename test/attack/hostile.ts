@@ -21,7 +21,7 @@ export interface HostilePlan {
 const START_APART_MS = 300;
 
 async function attackAll({ port, seconds, seed, phase, only }: HostilePlan): Promise<Tallies> {
-  const signal = AbortSignal.timeout(seconds * 1_000);
+  const signal = AbortSignal.timeout(Math.round(seconds * 1_000));
   // The signal alone does not keep the process alive.
   const over = setTimeout(() => undefined, seconds * 1_000 + 10_000);
   setMaxListeners(0, signal);

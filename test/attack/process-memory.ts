@@ -28,3 +28,24 @@ export function watchMemory(pid: number): { stop(): Promise<{ readonly peakMegab
     },
   };
 }
+
+/** CPU seconds of the whole machine since its boot: busy, stolen time included, and all. Source: proc(5), /proc/stat. */
+export async function readMachine(): Promise<{ readonly busySeconds: number; readonly allSeconds: number }> {
+  const ticks =
+    /^cpu +(.*)$/m
+      .exec(await readFile('/proc/stat', 'utf8'))?.[1]
+      ?.split(' ')
+      .slice(0, 8)
+      .map(Number) ?? [];
+  const all = ticks.reduce((sum, value) => sum + value, 0);
+  // idle and iowait
+  const free = (ticks[3] ?? 0) + (ticks[4] ?? 0);
+  return { busySeconds: (all - free) / 100, allSeconds: all / 100 };
+}
+
+/** CPU seconds of this process, and of its children that have ended. Source: proc(5), /proc/PID/stat, fields 14 to 17. */
+export async function readFamily(): Promise<number> {
+  const stat = await readFile('/proc/self/stat', 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
+}

@@ -1,17 +1,15 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { createClient } from '../support/client.ts';
 import { type Dirs, makeDirs, removeDirs, type Service, startService } from '../support/service.ts';
 import { eventually } from '../support/storage.ts';
 import { HONEST_HOUR, HONEST_KEY, type Tallies, WIDE_HOUR } from './attack.ts';
-import type { HonestPlan, HonestReport } from './honest.ts';
-import type { HostilePlan } from './hostile.ts';
-import { type Evidence, judge } from './judge.ts';
+import type { HonestReport } from './honest.ts';
+import { BOUNDS, type Evidence, judge } from './judge.ts';
 import { readProcess, watchMemory } from './process-memory.ts';
-import { renderPhase } from './report.ts';
+import { type PhaseSummary, renderPhase, summarisePhase } from './report.ts';
+import { startProcess } from './start-process.ts';
 
 export interface AttackPlan {
   readonly seconds: number;
@@ -109,24 +107,6 @@ async function stopInTime(service: Service): Promise<number | null> {
   return exit?.code ?? null;
 }
 
-type ProcessPlan = HonestPlan | HostilePlan;
-
-/** A process of the attack. Its last line is its result as JSON. */
-function startProcess<Result>(file: string, plan: ProcessPlan) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, file), JSON.stringify(plan)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    timeout: (plan.seconds + 60) * 1_000,
-  });
-  const ready = once(child.stdout, 'data');
-  const parts: string[] = [];
-  child.stdout.setEncoding('utf8').on('data', (part: string) => parts.push(part));
-  const result = once(child, 'close').then(() => {
-    const text = parts.join('');
-    return JSON.parse(text.slice(text.indexOf('{'))) as Result;
-  });
-  return { ready, begin: () => child.stdin.end('go'), result };
-}
-
 /** Stores an hour with `paths` different paths, and waits for its summary. */
 async function storeWideHour({ port }: Service, paths: number): Promise<void> {
   const client = createClient(port, { connections: 1 });
@@ -157,6 +137,8 @@ if (process.argv[1] === import.meta.filename) {
   const seconds = Number(process.env.SECONDS ?? 60);
   const seed = Number(process.env.SEED ?? 1);
   const only = process.env.ONLY ?? '';
+  const report = process.env.REPORT ?? '';
+  const summaries: PhaseSummary[] = [];
   console.log(`attack: ${seconds} s, seed ${seed}${only === '' ? '' : `, only ${only}`}`);
   const plans = [
     ['open', { seconds, seed, only, widePaths: 300_000 }],
@@ -165,7 +147,11 @@ if (process.argv[1] === import.meta.filename) {
   for (const [phase, plan] of plans) {
     const result = await runPhase(phase, plan);
     const problems = judge(result.evidence, { timed: true });
-    console.log(renderPhase(phase, result, problems));
+    const summary = summarisePhase(phase, result, problems);
+    summaries.push(summary);
+    console.log(renderPhase(summary));
     if (problems.length > 0) process.exitCode = 1;
   }
+  if (report !== '')
+    await writeFile(report, JSON.stringify({ seconds, seed, only, bounds: BOUNDS, phases: summaries }));
 }

@@ -146,7 +146,8 @@ export function launch(options: ServiceOptions & { readonly dirs: Dirs }): Launc
   return { child, exited, logs: () => parts.join('') };
 }
 
-async function waitForAddress({ child, exited, logs }: Launched): Promise<string> {
+/** `host:port`, as soon as it listens. Rejects when it ends before. */
+export async function waitForAddress({ child, exited, logs }: Launched): Promise<string> {
   const { promise, resolve: found, reject } = Promise.withResolvers<string>();
   const check = () => {
     const address = findAddress(logs());

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import type { Client } from './client.ts';
 import type { Random } from './random.ts';
@@ -5,8 +6,13 @@ import type { SentBatches } from './sent-batches.ts';
 
 /** Clients that send batches over several hours, note every answer in SentBatches, and repeat batches with a key. */
 export interface Workload {
-  /** Sends until `isOver`, `clients` at once; resolves when no request is under way. */
-  run(client: Client, options: { readonly clients: number; readonly isOver: () => boolean }): Promise<void>;
+  /**
+   * Sends until `isOver`, `clients` at once, each with a pause of `pauseMs` after an answer; resolves when no request is under way.
+   */
+  run(
+    client: Client,
+    options: { readonly clients: number; readonly isOver: () => boolean; readonly pauseMs?: number },
+  ): Promise<void>;
   /** Batches acknowledged so far, by this run or an earlier one. */
   acknowledged(): number;
   /** Sends batches with a key until each is acknowledged. */
@@ -33,12 +39,15 @@ const TYPES = { json: 'application/json', ndjson: 'application/x-ndjson', csv: '
 
 /**
  * `refusal`: what a 503 means. `final`: nothing of the batch is stored. `open`: it may be stored, because a queue may have
- * accepted it without an answer in time.
+ * accepted it without an answer in time. `firstHour`: the first of the 24 hours of new records, Unix ms; it may move on.
  */
 export function createWorkload(
   random: Random,
   sent: SentBatches,
-  { refusal = 'final' }: { readonly refusal?: 'final' | 'open' } = {},
+  {
+    refusal = 'final',
+    firstHour = () => FIRST_HOUR,
+  }: { readonly refusal?: 'final' | 'open'; readonly firstHour?: () => number } = {},
 ): Workload {
   const unanswered: Sending[] = [];
   const repeatable: Sending[] = [];
@@ -53,7 +62,7 @@ export function createWorkload(
     const batch = sent.open(size, keyed);
     const hours = Array.from({ length: draw.int(1, maxHours) }, () => draw.int(0, HOURS - 1));
     const records = Array.from({ length: size }, (_, i) => ({
-      timestamp: new Date(FIRST_HOUR + draw.pick(hours) * 3_600_000 + draw.int(0, 3_599_999)).toISOString(),
+      timestamp: new Date(firstHour() + draw.pick(hours) * 3_600_000 + draw.int(0, 3_599_999)).toISOString(),
       path: `/page/${draw.int(0, 50)}`,
       userAgent: draw.pick(['curl/8', 'Mozilla/5.0 "quoted", with a comma', 'ein Bäcker 🥖']),
       b: batch,
@@ -98,9 +107,12 @@ export function createWorkload(
   }
 
   return {
-    async run(client, { clients, isOver }) {
+    async run(client, { clients, isOver, pauseMs = 0 }) {
       const work = async (draw: Random) => {
-        while (!isOver()) await post(client, choose(draw));
+        while (!isOver()) {
+          await post(client, choose(draw));
+          if (pauseMs > 0) await sleep(pauseMs);
+        }
       };
       await Promise.all(Array.from({ length: clients }, () => work(random.fork())));
     },
