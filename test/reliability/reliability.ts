@@ -34,8 +34,8 @@ export interface Fault {
    * node under it. `alone`: no other fault strikes in the round.
    */
   readonly kind: 'ends' | 'disturbs' | 'alone';
-  /** Whether honest clients' latency must stay within the bound while it strikes: only hostile clients and slow disks. */
-  readonly isTimed?: boolean;
+  /** The bound of honest clients' p99 while it strikes, for faults that may only slow them: hostile clients, slow disks. */
+  readonly honestP99Milliseconds?: number;
   /** What the round's start needs for it. A running service without these is stopped and started again. Drawn before the round. */
   readonly needs?: (random: Random) => ServiceStart;
   /**
@@ -130,15 +130,18 @@ export interface Batch {
 export interface BatchSource {
   make(options?: { readonly keyed?: boolean; readonly records?: number }): Batch;
   /**
-   * Notes the end of one request with the batch. `status` 0: the connection ended without a whole answer. A 202 must come with
-   * its body. Call it once for each request that was begun.
+   * Notes the end of one request with the batch; `status` 0: the connection ended without a whole answer. `incomplete`: the
+   * service never got the whole batch. Call it once for each request that was begun. A 202 for a batch that had one before must
+   * have the same body.
    */
-  answered(batch: Batch, answer: { readonly status: number; readonly body: string }): void;
+  answered(batch: Batch, answer: { readonly status: number; readonly body: string } | 'incomplete'): void;
 }
 
 /** The processes under test. Version 1 and version 2 have one each; `life.ts` knows only this. */
 export interface Deployment {
   readonly nodes: readonly Node[];
+  /** Whether acknowledged batches that a connection sent one after the other stand in each hour file in that order. */
+  readonly keepsOrder: boolean;
   /** Starts the nodes that are dead, and stops (in order, checked) and starts those that run with another `start`. */
   start(start: ServiceStart): Promise<void>;
   receiver(): Service;
@@ -186,7 +189,7 @@ export interface RoundResult {
   readonly milliseconds: number;
   /** From the end of the faults (or from the moment the restarted service listened) to the first 202. */
   readonly nextRequestMilliseconds: number;
-  /** p99 of the round's honest requests; undefined where the faults are not timed. */
+  /** p99 of the round's honest requests; undefined where a fault stops the service, so that there is no bound. */
   readonly honestP99Milliseconds: number | undefined;
   readonly kills: number;
   readonly stops: number;
