@@ -1,6 +1,6 @@
-import type { Outcome } from '../support/client.ts';
 import type { Random } from '../support/random.ts';
 import type { Dirs, Exit, Service, ServiceOptions } from '../support/service.ts';
+import type { Answer, Sending } from '../support/workload.ts';
 
 /*
  * Faults against the real service under load, and checks of every promise after each of them: `make reliability`.
@@ -117,29 +117,16 @@ export interface Allowance {
   readonly forgottenKeys?: true;
 }
 
-/** A batch as it is sent. */
-export interface Batch {
-  readonly number: number;
-  /** Its request target. */
-  readonly path: string;
-  readonly body: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Its Idempotency-Key; a batch without one is never sent twice. */
-  readonly key: string | undefined;
-}
-
 /** Makes batches and takes their outcomes. */
 export interface BatchSource {
-  make(options?: { readonly keyed?: boolean }): Batch;
+  make(options?: { readonly keyed?: boolean }): Sending;
   /**
    * Notes the end of one request with the batch; `status` 0: the connection ended without a whole answer. `incomplete`: the
    * service never got the whole batch. Call it once for each request that was begun. A 202 for a batch that had one before must
    * have the same body.
    */
-  answered(batch: Batch, answer: Answer | 'incomplete'): void;
+  answered(batch: Sending, answer: Answer | 'incomplete'): void;
 }
-
-export type Answer = Pick<Outcome, 'status' | 'body' | 'headers'>;
 
 /** The processes under test. Version 1 and version 2 have one each; `life.ts` knows only this. */
 export interface Deployment {
