@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { readNumbers } from '../support/batch-maker.ts';
 import { createClient } from '../support/client.ts';
 import { createRandom, type Random } from '../support/random.ts';
 import { createSentBatches } from '../support/sent-batches.ts';
 import { type Dirs, launch, makeDirs, removeDirs, type Service, startService } from '../support/service.ts';
 import { eventually, readSummaries } from '../support/storage.ts';
 import { createStoreReader } from '../support/store-reader.ts';
-import { createWorkload, readNumbers } from '../support/workload.ts';
+import { createWorkload } from '../support/workload.ts';
 
 /*
  * The real process, killed at random moments under load, ROUNDS times. What is drawn follows from SEED, which is told

@@ -1,5 +1,21 @@
-import { killUnderLoad } from './faults/kill.ts';
+import { duplicates, repeatAfterKill } from './faults/duplicates.ts';
+import { freeze } from './faults/freeze.ts';
+import { hangUps } from './faults/hang-ups.ts';
+import { hostile } from './faults/hostile.ts';
+import { killAfterAnswer, killUnderLoad, killWhileStopping } from './faults/kill.ts';
+import { stopTwice, stopUnderLoad } from './faults/stop.ts';
 import type { Fault } from './reliability.ts';
 
 /** Every fault that a round can draw. A new fault is one file in faults/ and one line here. */
-export const FAULTS: readonly Fault[] = [killUnderLoad];
+export const FAULTS: readonly Fault[] = [
+  killUnderLoad,
+  killAfterAnswer,
+  killWhileStopping,
+  stopUnderLoad,
+  stopTwice,
+  freeze,
+  hangUps,
+  duplicates,
+  repeatAfterKill,
+  hostile,
+];

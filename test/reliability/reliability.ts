@@ -1,5 +1,6 @@
 import type { Random } from '../support/random.ts';
 import type { Dirs, Exit, Service, ServiceOptions } from '../support/service.ts';
+import type { Answer, Sending } from '../support/workload.ts';
 
 /*
  * Faults against the real service under load, and checks of every promise after each of them: `make reliability`.
@@ -52,10 +53,7 @@ export interface Fault {
 }
 
 /** How a service is started: added to what the harness draws itself (durability, threads, interval). */
-export interface ServiceStart extends Pick<ServiceOptions, 'env' | 'wrapper'> {
-  /** Modules that Node.js loads first (`node --import`), in the main thread and in every worker. */
-  readonly preload?: readonly string[];
-}
+export type ServiceStart = Pick<ServiceOptions, 'env' | 'wrapper' | 'preload'>;
 
 /** What a fault sees of its round. */
 export interface Round {
@@ -113,28 +111,21 @@ export interface Allowance {
   readonly damagedLines?: readonly string[];
   /** What `logforge verify` must report at the life's end, once for each. Without any it must say that all is well. */
   readonly damageReports?: readonly RegExp[];
+  /** The fault's clients store records of their own, in other hours than those of the load. */
+  readonly foreignRecords?: true;
   /** The fault took away what recognises repeated keys: a batch sent again may be stored again, whole. To the life's end. */
   readonly forgottenKeys?: true;
 }
 
-/** A batch as it is sent. */
-export interface Batch {
-  readonly number: number;
-  readonly body: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Its Idempotency-Key; a batch without one is never sent twice. */
-  readonly key: string | undefined;
-}
-
 /** Makes batches and takes their outcomes. */
 export interface BatchSource {
-  make(options?: { readonly keyed?: boolean; readonly records?: number }): Batch;
+  make(options?: { readonly keyed?: boolean }): Sending;
   /**
    * Notes the end of one request with the batch; `status` 0: the connection ended without a whole answer. `incomplete`: the
    * service never got the whole batch. Call it once for each request that was begun. A 202 for a batch that had one before must
    * have the same body.
    */
-  answered(batch: Batch, answer: { readonly status: number; readonly body: string } | 'incomplete'): void;
+  answered(batch: Sending, answer: Answer | 'incomplete'): void;
 }
 
 /** The processes under test. Version 1 and version 2 have one each; `life.ts` knows only this. */
@@ -145,6 +136,10 @@ export interface Deployment {
   /** Starts the nodes that are dead, and stops (in order, checked) and starts those that run with another `start`. */
   start(start: ServiceStart): Promise<void>;
   receiver(): Service;
+  /** Every process of the life, for what its log says. */
+  readonly started: readonly Service[];
+  /** The ends of processes since the last call. */
+  takeEnds(): readonly End[];
   /** The folders whose hour files hold the records. */
   readonly storeDirs: Dirs;
   /**
@@ -152,10 +147,22 @@ export interface Deployment {
    * `open`: not in this round, which only `thorough: false` allows.
    */
   rest(options: { readonly thorough: boolean }): Promise<'settled' | 'open'>;
-  /** Stops all nodes in order by SIGTERM; the exits. */
-  stop(): Promise<readonly Exit[]>;
+  /** Stops all nodes in order by SIGTERM. `takeEnds` has their exits. */
+  stop(): Promise<void>;
   /** Kills what still runs. The folders stay. */
   dispose(): Promise<void>;
+}
+
+/** How a process ended. */
+export interface End {
+  readonly node: Node['name'];
+  /** The last signal that `end` or `stop` sent; undefined: it ended by itself. */
+  readonly signal: NodeJS.Signals | undefined;
+  readonly exit: Exit;
+  /** From that signal to the end. */
+  readonly milliseconds: number;
+  /** The last part of its log. */
+  readonly lastWords: string;
 }
 
 /** A life as drawn: enough to run it again. */
@@ -174,8 +181,7 @@ export interface RoundPlan {
   readonly faults: readonly Fault[];
   /** Begins with the service killed so many milliseconds after the beginning of a start. */
   readonly killStartAfterMs: number | undefined;
-  /** Whether the service is stopped and started with another configuration, when it runs. */
-  readonly restarts: boolean;
+  /** Where it differs from the round before, running processes are stopped and started with it. */
   readonly start: ServiceStart;
 }
 
