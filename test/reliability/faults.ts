@@ -1,8 +1,11 @@
+import { clockJumps } from './faults/clock.ts';
+import { lostWrites, openErrors, partialWrites, shortWrites, syncErrors, writeErrors } from './faults/disk-errors.ts';
 import { duplicates, repeatAfterKill } from './faults/duplicates.ts';
 import { freeze } from './faults/freeze.ts';
 import { hangUps } from './faults/hang-ups.ts';
 import { hostile } from './faults/hostile.ts';
 import { killAfterAnswer, killUnderLoad, killWhileStopping } from './faults/kill.ts';
+import { slowDisk } from './faults/slow-disk.ts';
 import { stopTwice, stopUnderLoad } from './faults/stop.ts';
 import type { Fault } from './reliability.ts';
 
@@ -18,4 +21,12 @@ export const FAULTS: readonly Fault[] = [
   duplicates,
   repeatAfterKill,
   hostile,
+  writeErrors,
+  partialWrites,
+  syncErrors,
+  lostWrites,
+  shortWrites,
+  openErrors,
+  slowDisk,
+  clockJumps,
 ];

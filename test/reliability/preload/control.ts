@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,18 +21,18 @@ export interface Strike {
 export interface HeldOrder {
   /** What it struck so far, in all threads and all starts. */
   readonly strikes: readonly Strike[];
-  /** Resolves when it has struck so often. Rejects after a minute. */
-  struck(times: number): Promise<void>;
+  /** Resolves with true when it has struck so often, with false when that takes longer than `withinMs`. */
+  struck(times: number, withinMs?: number): Promise<boolean>;
   /** Resolves when it holds in no thread. */
   lift(): Promise<void>;
 }
 
 /**
- * Gives orders to the disk and the clock of services that were started with `env`. They hold in every thread, also in those that start
+ * Gives orders to the disk and the clock of services that were started with `start`. They hold in every thread, also in those that start
  * later, and in the next start. Close it after the services have ended.
  */
 export interface DiskControl {
-  readonly env: Readonly<Record<string, string>>;
+  readonly start: { readonly env: Readonly<Record<string, string>>; readonly preload: readonly string[] };
   /** Resolves when the order holds in all threads. */
   order(order: DiskOrder): Promise<HeldOrder>;
   /** Sets the clock of the service: real time plus `offsetMs`. Resolves when it holds in all threads. */
@@ -58,8 +58,8 @@ interface Entry {
 }
 
 // Long: the state of one control, in closures that each are short.
-export async function createDiskControl(): Promise<DiskControl> {
-  const folder = await mkdtemp(join(tmpdir(), 'lf-orders-'));
+export function createDiskControl(): DiskControl {
+  const folder = mkdtempSync(join(tmpdir(), 'lf-orders-'));
   const path = join(folder, 's');
   const threads = new Set<Thread>();
   const entries = new Map<number, Entry>();
@@ -71,11 +71,17 @@ export async function createDiskControl(): Promise<DiskControl> {
     news = Promise.withResolvers();
   }
 
-  async function until(isDone: () => boolean, what: string): Promise<void> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(`not within ${WAIT_MS} ms: ${what}`)), WAIT_MS);
+  /** False when it takes too long. */
+  async function until(isDone: () => boolean, withinMs = WAIT_MS): Promise<boolean> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      resolve();
+    }, withinMs);
     try {
-      while (!isDone()) await Promise.race([news.promise, late]);
+      while (!isDone() && !isLate) await Promise.race([news.promise, late]);
+      return isDone();
     } finally {
       clearTimeout(timer);
     }
@@ -91,7 +97,8 @@ export async function createDiskControl(): Promise<DiskControl> {
     const mine = ++number;
     const orders = [...entries.values()].filter(({ isLifted }) => !isLifted).map(({ order }) => order);
     for (const thread of threads) send(thread, orders);
-    await until(() => [...threads].every(({ holds }) => holds >= mine), 'an order holds in all threads');
+    const holds = await until(() => [...threads].every((thread) => thread.holds >= mine));
+    if (!holds) throw new Error(`an order does not hold in all threads within ${WAIT_MS} ms`);
   }
 
   function take(thread: Thread, report: Report): void {
@@ -123,10 +130,10 @@ export async function createDiskControl(): Promise<DiskControl> {
     });
     send(thread, [...entries.values()].flatMap(remaining));
   });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  server.listen(path).unref();
 
   return {
-    env: { NODE_OPTIONS: `--import=${PRELOAD}`, [SOCKET_VARIABLE]: path },
+    start: { env: { [SOCKET_VARIABLE]: path }, preload: [PRELOAD] },
     async order(order) {
       const id = nextId++;
       const entry: Entry = { order: { ...order, id }, strikes: [], isLifted: false };
@@ -134,7 +141,7 @@ export async function createDiskControl(): Promise<DiskControl> {
       await publish();
       return {
         strikes: entry.strikes,
-        struck: (times) => until(() => entry.strikes.length >= times, `${times} strikes of ${JSON.stringify(order)}`),
+        struck: (times, withinMs) => until(() => entry.strikes.length >= times, withinMs),
         async lift() {
           entry.isLifted = true;
           await publish();
@@ -149,7 +156,19 @@ export async function createDiskControl(): Promise<DiskControl> {
     async close() {
       for (const { socket } of threads) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
-      await rm(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+let shared: DiskControl | undefined;
+
+/** One control for all lives of a run, made with the first call, until the end of the process. Orders name the folders of a life. */
+export function sharedDiskControl(): DiskControl {
+  if (shared === undefined) {
+    const made = createDiskControl();
+    shared = made;
+    process.once('exit', () => void made.close());
+  }
+  return shared;
 }

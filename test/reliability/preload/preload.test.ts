@@ -18,8 +18,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'logforge-preload-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-beforeEach(async () => {
-  control = await createDiskControl();
+beforeEach(() => {
+  control = createDiskControl();
 });
 afterEach(() => control.close());
 
@@ -27,8 +27,9 @@ afterEach(() => control.close());
 async function execute(lines: string): Promise<unknown> {
   const path = join(folder, 'program.ts');
   await writeFile(path, `${lines}\n`);
-  const { stdout } = await run(process.execPath, [path, folder], {
-    env: { ...cleanEnv(), ...control.env },
+  const imports = control.start.preload.flatMap((each) => ['--import', each]);
+  const { stdout } = await run(process.execPath, [...imports, path, folder], {
+    env: { ...cleanEnv(), ...control.start.env },
     timeout: 20_000,
   });
   return JSON.parse(stdout);
@@ -96,7 +97,8 @@ describe('an order on the disk', () => {
     const outcomes = await execute(`${EDGE}
       ${isOpen ? '' : `const fd = await diskFileSystem.open(at('x')); const handle = await fs.promises.open(at('x'), 'a');`}
       await attempt(() => ${call});
-      await attempt(async () => { await ${call}; });${END}`);
+      await attempt(async () => { await ${call}; });
+      ${isOpen ? '' : 'await handle.close();'}${END}`);
     expect(outcomes).toEqual(['EIO', expect.anything()]);
     expect(held.strikes).toHaveLength(1);
     expect((outcomes as string[])[1]).not.toBe('EIO');
@@ -171,7 +173,8 @@ describe('the clock', () => {
 
 it('a service takes orders in each of its threads while it runs, and none after they are lifted', async () => {
   const service = await startService({
-    env: { ...control.env, LOGFORGE_SERVER_THREADS: '2', LOGFORGE_AGGREGATION_INTERVAL: '100ms' },
+    preload: control.start.preload,
+    env: { ...control.start.env, LOGFORGE_SERVER_THREADS: '2', LOGFORGE_AGGREGATION_INTERVAL: '100ms' },
   });
   const client = createClient(service.port);
   const post = async (second: number) => {
@@ -185,13 +188,13 @@ it('a service takes orders in each of its threads while it runs, and none after 
     const summaries = await control.order({ operations: ['rename'], path: '/summary_10', fault: NO_SPACE });
     const journal = await control.order({ operations: ['sync'], path: '/journal-', fault: NO_SPACE });
     expect(await post(2)).toBe(503);
-    await journal.struck(1);
+    expect(await journal.struck(1)).toBe(true);
     await journal.lift();
     const before = journal.strikes.length;
     expect(await post(3)).toBe(202);
     expect(await post(4)).toBe(202);
     expect(journal.strikes.length).toBe(before);
-    await summaries.struck(1);
+    expect(await summaries.struck(1)).toBe(true);
     await summaries.lift();
     await eventually(async () =>
       expect((await client.get('/analytics?hour=2015-05-17T10')).body).toContain('"totalRequests": 3'),

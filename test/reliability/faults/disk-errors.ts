@@ -1,0 +1,107 @@
+import type { Random } from '../../support/random.ts';
+import type { DiskErrorCode, DiskFault, Operation } from '../preload/orders.ts';
+import type { Fault } from '../reliability.ts';
+import { DISK_ERRORS, type FileKind, needsDiskControl, strikeDisk } from './disk-orders.ts';
+
+const WRITE_ERRORS: readonly DiskErrorCode[] = ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EINTR'];
+const SYNC_ERRORS: readonly DiskErrorCode[] = ['EIO', 'ENOSPC', 'EDQUOT'];
+
+/** Files that are written under load, by how often. The keys and the sequence of a segment are written when it is retired. */
+const WRITTEN: readonly FileKind[] = [
+  'journal',
+  'journal',
+  'hours',
+  'hours',
+  'keys',
+  'sequence',
+  'summaries',
+  'deadLetters',
+  'all',
+];
+
+interface DiskErrorFault {
+  readonly name: string;
+  /** Whether batches may be refused meanwhile. */
+  readonly refuses: boolean;
+  draw(random: Random): { readonly operations: readonly Operation[]; readonly fault: DiskFault };
+}
+
+function createDiskFault({ name, refuses, draw }: DiskErrorFault): Fault {
+  return {
+    name,
+    versions: [1, 2],
+    weight: 1,
+    kind: 'disturbs',
+    needs: needsDiskControl,
+    async strike(round) {
+      const { random, version, whenAcknowledged, allow } = round;
+      if (refuses) allow({ statuses: [503], errors: DISK_ERRORS ?? [] });
+      const files = random.pick(version === 1 ? WRITTEN : ([...WRITTEN, 'spool'] as const));
+      const order = { ...draw(random), files, skip: random.int(0, 6), times: random.int(1, 4) };
+      await whenAcknowledged(random.int(0, 10));
+      const held = await strikeDisk(round, order);
+      await held.lift();
+    },
+  };
+}
+
+/** Opening, writing, truncating, removing or renaming a file fails, and nothing is changed. */
+export const writeErrors = createDiskFault({
+  name: 'write-errors',
+  refuses: true,
+  draw: (random) => ({
+    operations: random.pick([
+      ['write'],
+      ['write'],
+      ['open'],
+      ['truncate', 'remove', 'rename'],
+      ['makeFolder'],
+      ['open', 'write'],
+    ]),
+    fault: { kind: 'error', code: random.pick(WRITE_ERRORS) },
+  }),
+});
+
+/** A write fails after a part of it has reached the file. */
+export const partialWrites = createDiskFault({
+  name: 'partial-writes',
+  refuses: true,
+  draw: (random) => ({
+    operations: ['write'],
+    fault: { kind: 'partial', share: random.next(), code: random.pick(WRITE_ERRORS) },
+  }),
+});
+
+/** A sync fails. The next one says that all is well, as on Linux; sometimes what was written is dropped. */
+export const syncErrors = createDiskFault({
+  name: 'sync-errors',
+  refuses: true,
+  draw: (random) => ({
+    operations: random.pick([['sync'], ['sync'], ['sync', 'syncFolder'], ['syncFolder']]),
+    fault: { kind: 'error', code: random.pick(SYNC_ERRORS) },
+  }),
+});
+
+/** A sync fails, and what was written since the last one is gone. */
+export const lostWrites = createDiskFault({
+  name: 'lost-writes',
+  refuses: true,
+  draw: (random) => ({ operations: ['sync'], fault: { kind: 'lose', code: random.pick(SYNC_ERRORS) } }),
+});
+
+/** Writes and reads do a part and say so. No client notices. */
+export const shortWrites = createDiskFault({
+  name: 'short-writes',
+  refuses: false,
+  draw: (random) => ({
+    operations: random.pick([['write'], ['write', 'read']]),
+    fault: { kind: 'short', share: random.next() },
+  }),
+});
+
+/** Descriptors run out in one call: EMFILE when a file is opened. */
+export const openErrors = createDiskFault({
+  name: 'open-errors',
+  refuses: true,
+  draw: () => ({ operations: ['open'], fault: { kind: 'error', code: 'EMFILE' } }),
+});
