@@ -1,7 +1,9 @@
 import { clockJumps } from './faults/clock.ts';
+import { fewDescriptors, noDescriptors } from './faults/descriptors.ts';
 import { lostWrites, openErrors, partialWrites, shortWrites, syncErrors, writeErrors } from './faults/disk-errors.ts';
 import { duplicates, repeatAfterKill } from './faults/duplicates.ts';
 import { freeze } from './faults/freeze.ts';
+import { diskFull, inodesFull } from './faults/full-disk.ts';
 import { hangUps } from './faults/hang-ups.ts';
 import { hostile } from './faults/hostile.ts';
 import { killAfterAnswer, killUnderLoad, killWhileStopping } from './faults/kill.ts';
@@ -29,4 +31,8 @@ export const FAULTS: readonly Fault[] = [
   openErrors,
   slowDisk,
   clockJumps,
+  diskFull,
+  inodesFull,
+  noDescriptors,
+  fewDescriptors,
 ];
