@@ -36,6 +36,23 @@ export function planLife({ seed, version, faults }: PlanOptions, life: number): 
   return { seed, life, version, rounds };
 }
 
+/** A life with these faults in its rounds, in this order: for tests that keep a fault. */
+export function planRounds(
+  { seed, version }: Pick<PlanOptions, 'seed' | 'version'>,
+  faults: readonly (readonly Fault[])[],
+): LifePlan {
+  const random = createRandom(seed);
+  const rounds = faults.map((drawn, index): RoundPlan => {
+    const start = drawn.reduce(
+      (sum, { needs }) => (needs === undefined ? sum : join(sum, needs(random))),
+      drawStart(random),
+    );
+    const killStartAfterMs = random.chance(KILLED_WHILE_STARTING) ? random.int(0, KILL_START_AFTER_MS) : undefined;
+    return { number: index + 1, seed: random.int(0, 2 ** 31 - 1), faults: drawn, killStartAfterMs, start };
+  });
+  return { seed, life: 0, version, rounds };
+}
+
 /** At most one fault that prepares the folder of the life. */
 function chooseForLife(faults: readonly Fault[], version: Version, random: Random): Fault[] {
   const all = faults.filter(({ versions }) => versions.includes(version));

@@ -251,7 +251,7 @@ async function checkRound(state: LifeState, allowances: readonly Allowance[]): P
 function judgeStatuses({ othersOfRound }: LifeState, allowed: Required<Allowance>['statuses']): string[] {
   const problems: string[] = [];
   for (const [title, count] of othersOfRound) {
-    const kind = title === 'no answer' ? 'none' : title.startsWith('503') ? 503 : undefined;
+    const kind = title.startsWith('no ') ? 'none' : title.startsWith('503') ? 503 : undefined;
     if (kind !== undefined && !allowed.includes(kind)) problems.push(`${count} requests ended with: ${title}`);
   }
   othersOfRound.clear();

@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Dirs, makeDirs, removeDirs } from '../support/service.ts';
+import type { Dirs } from '../support/service.ts';
 import { createDeploymentV1 } from './deployment-v1.ts';
 import { FAULTS } from './faults.ts';
 import { type LifeResult, runLife } from './life.ts';
+import { makeLifeFolder } from './life-folder.ts';
 import { planLife } from './plan.ts';
 import type { Deployment, Fault, LifePlan, Version } from './reliability.ts';
 import { renderRound, renderTable, summarise } from './report.ts';
@@ -29,23 +30,9 @@ async function createDeployment(dirs: Dirs, version: Version): Promise<Deploymen
   throw new Error('version 2 has no deployment yet');
 }
 
-/** The folders of a life, in a folder that its fault prepared. */
-async function prepare(plan: LifePlan): Promise<{ readonly dirs: Dirs; readonly undo: () => Promise<void> }> {
-  const preparing = plan.rounds.flatMap(({ faults }) => faults).find((fault) => fault.prepare !== undefined);
-  const outer = await makeDirs('logforge-reliability-');
-  const undo = await preparing?.prepare?.(outer.root);
-  const dirs = undo === undefined ? outer : await makeDirs('life-', outer.root);
-  return {
-    dirs,
-    async undo() {
-      await undo?.();
-      await removeDirs(outer);
-    },
-  };
-}
-
 async function runOne(plan: LifePlan): Promise<LifeResult> {
-  const { dirs, undo } = await prepare(plan);
+  const folder = await makeLifeFolder(plan);
+  const { dirs } = folder;
   const deployment = await createDeployment(dirs, plan.version);
   const onRound = (result: Parameters<typeof renderRound>[0]) => {
     if (!isQuiet || result.problems.length > 0) console.log(renderRound({ ...result, life: plan.life }));
@@ -54,7 +41,7 @@ async function runOne(plan: LifePlan): Promise<LifeResult> {
     const result = await runLife(plan, { deployment, onRound });
     await deployment.dispose();
     const isBroken = result.problems.length > 0 || result.rounds.some(({ problems }) => problems.length > 0);
-    if (!isBroken) await undo();
+    if (!isBroken) await folder.remove();
     else fail(plan, dirs, result.problems);
     return result;
   } catch (error) {
