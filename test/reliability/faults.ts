@@ -1,3 +1,4 @@
+import { BIT_FLIPS } from './faults/bit-flips.ts';
 import { clockJumps } from './faults/clock.ts';
 import { fewDescriptors, noDescriptors } from './faults/descriptors.ts';
 import { lostWrites, openErrors, partialWrites, shortWrites, syncErrors, writeErrors } from './faults/disk-errors.ts';
@@ -35,4 +36,5 @@ export const FAULTS: readonly Fault[] = [
   inodesFull,
   noDescriptors,
   fewDescriptors,
+  ...BIT_FLIPS,
 ];

@@ -11,7 +11,7 @@ export const clockJumps: Fault = {
   versions: [1, 2],
   weight: 1,
   kind: 'disturbs',
-  needs: needsDiskControl,
+  needs: () => needsDiskControl(),
   async strike({ random, receiver, node, whenAcknowledged, note }) {
     const control = sharedDiskControl();
     const jumps = Array.from({ length: random.int(1, 4) }, () => random.pick(JUMPS));

@@ -21,23 +21,25 @@ const WRITTEN: readonly FileKind[] = [
 
 interface DiskErrorFault {
   readonly name: string;
+  /** Whether it strikes syncs: with storage.durability os there are few. */
+  readonly strikesSyncs?: boolean;
   /** Whether batches may be refused meanwhile. */
   readonly refuses: boolean;
   draw(random: Random): { readonly operations: readonly Operation[]; readonly fault: DiskFault };
 }
 
-function createDiskFault({ name, refuses, draw }: DiskErrorFault): Fault {
+function createDiskFault({ name, refuses, strikesSyncs = false, draw }: DiskErrorFault): Fault {
   return {
     name,
     versions: [1, 2],
     weight: 1,
     kind: 'disturbs',
-    needs: needsDiskControl,
+    needs: () => needsDiskControl(strikesSyncs),
     async strike(round) {
       const { random, version, whenAcknowledged, allow } = round;
       if (refuses) allow({ statuses: [503], errors: DISK_ERRORS ?? [] });
       const files = random.pick(version === 1 ? WRITTEN : ([...WRITTEN, 'spool'] as const));
-      const order = { ...draw(random), files, skip: random.int(0, 6), times: random.int(1, 4) };
+      const order = { ...draw(random), files, skip: random.int(0, 3), times: random.int(1, 4) };
       await whenAcknowledged(random.int(0, 10));
       const held = await strikeDisk(round, order);
       await held.lift();
@@ -75,6 +77,7 @@ export const partialWrites = createDiskFault({
 /** A sync fails. The next one says that all is well, as on Linux; sometimes what was written is dropped. */
 export const syncErrors = createDiskFault({
   name: 'sync-errors',
+  strikesSyncs: true,
   refuses: true,
   draw: (random) => ({
     operations: random.pick([['sync'], ['sync'], ['sync', 'syncFolder'], ['syncFolder']]),
@@ -85,6 +88,7 @@ export const syncErrors = createDiskFault({
 /** A sync fails, and what was written since the last one is gone. */
 export const lostWrites = createDiskFault({
   name: 'lost-writes',
+  strikesSyncs: true,
   refuses: true,
   draw: (random) => ({ operations: ['sync'], fault: { kind: 'lose', code: random.pick(SYNC_ERRORS) } }),
 });

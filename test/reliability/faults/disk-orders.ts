@@ -4,8 +4,11 @@ import type { Allowance, Node, Round, ServiceStart } from '../reliability.ts';
 
 /* What the faults of the injected disk share. */
 
-/** Starts the service with the preload. */
-export const needsDiskControl = (): ServiceStart => sharedDiskControl().start;
+/** Starts the service with the preload. `syncs`: and with storage that is synced. */
+export function needsDiskControl(syncs = false): ServiceStart {
+  const { start } = sharedDiskControl();
+  return syncs ? { ...start, env: { ...start.env, LOGFORGE_STORAGE_DURABILITY: 'disk' } } : start;
+}
 
 /** Files of the service, by what they are for: a regular expression for their paths after the folders of the node. */
 export const FILES = {

@@ -8,7 +8,7 @@ export const slowDisk: Fault = {
   weight: 1,
   kind: 'disturbs',
   honestP99Milliseconds: 10_000,
-  needs: needsDiskControl,
+  needs: () => needsDiskControl(true),
   async strike(round) {
     const { random, whenAcknowledged } = round;
     const [ms, jitterMs, times] = random.pick([
