@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { head } from '../attack/wire.ts';
 import type { Answer, Sending } from '../support/workload.ts';
@@ -25,7 +24,8 @@ export async function send(port: number, batch: Sending, options: SendOptions = 
   socket.on('error', () => undefined);
   const answer = readAnswer(socket);
   try {
-    const isOpen = await Promise.race([once(socket, 'connect').then(() => true), answer.then(() => false)]);
+    const connected = new Promise<true>((resolve) => void socket.once('connect', () => resolve(true)));
+    const isOpen = await Promise.race([connected, answer.then(() => false)]);
     if (!isOpen) return NO_ANSWER;
     const isWritten = new Promise<void>((resolve) => socket.write(bytesOf(batch, options), () => resolve()));
     await Promise.race([isWritten, answer]);

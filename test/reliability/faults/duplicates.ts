@@ -10,17 +10,17 @@ export const duplicates: Fault = {
   kind: 'disturbs',
   async strike(round) {
     const { random, receiver, whenAcknowledged, batches } = round;
+    const { port } = receiver();
     for (let turn = random.int(1, 4); turn > 0; turn--) {
       if (!(await whenAcknowledged(random.int(0, 10)))) return;
       const batch = batches.make({ keyed: true });
-      const { port } = receiver();
       const answers = await Promise.all(Array.from({ length: random.int(2, 6) }, () => send(port, batch)));
       for (const answer of answers) batches.answered(batch, answer);
       const first = answers.filter((answer) => answer.status === 202 && !isReplayed(answer)).length;
       if (answers.every(({ status }) => status === 202) && first !== 1) {
         throw new Error(`batch ${batch.number} was sent ${answers.length} times at once and stored ${first} times`);
       }
-      if (answers.some(({ status }) => status === 202)) await expectConflict(round, batch.key);
+      if (answers.some(({ status }) => status === 202)) await expectConflict(round, port, batch.key);
     }
   },
 };
@@ -50,7 +50,7 @@ export const repeatAfterKill: Fault = {
         `batch ${batch.number} was answered ${answer.body}, and after a kill ${again.status} ${again.body}`,
       );
     }
-    await expectConflict(round, batch.key);
+    await expectConflict(round, receiver().port, batch.key);
   },
 };
 
@@ -58,9 +58,9 @@ function isReplayed({ headers }: Answer): boolean {
   return headers['idempotency-replayed'] === 'true';
 }
 
-async function expectConflict({ batches, receiver }: Round, key: string | undefined): Promise<void> {
+async function expectConflict({ batches }: Round, port: number, key: string | undefined): Promise<void> {
   const other = batches.make({ keyed: false });
-  const { status, body } = await send(receiver().port, other, key === undefined ? {} : { key });
+  const { status, body } = await send(port, other, key === undefined ? {} : { key });
   // It must not be stored.
   batches.answered(other, 'incomplete');
   if (![422, 503, 0].includes(status))

@@ -11,10 +11,10 @@ export const freeze: Fault = {
   async strike({ random, node, receiver, whenAcknowledged, batches, allow, note }) {
     allow({ statuses: ['none'] });
     const ms = random.int(200, 1_500);
+    const { port } = receiver();
     await whenAcknowledged(random.int(0, 40));
     const service = node.service();
     if (service === undefined) return;
-    const { port } = receiver();
     service.signal('SIGSTOP');
     try {
       const given = Array.from({ length: random.int(1, 6) }, async () => {

@@ -13,9 +13,9 @@ export const hangUps: Fault = {
   kind: 'disturbs',
   async strike({ random, receiver, whenAcknowledged, batches, allow }) {
     allow({ statuses: ['none'] });
+    const { port } = receiver();
     for (let turn = random.int(2, 5); turn > 0; turn--) {
       if (!(await whenAcknowledged(random.int(0, 10)))) return;
-      const { port } = receiver();
       await Promise.all(Array.from({ length: random.int(1, 8) }, () => hangUp(port, batches, random)));
     }
   },

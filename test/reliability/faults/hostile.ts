@@ -17,8 +17,8 @@ export const hostile: Fault = {
     note([...drawn].map(({ name }) => name).join(' + '));
     const over = new AbortController();
     setMaxListeners(0, over.signal);
-    await whenAcknowledged(random.int(0, 20));
     const { port } = receiver();
+    await whenAcknowledged(random.int(0, 20));
     const attacks = [...drawn].map(({ run }) =>
       run({ port, random: random.fork(), signal: over.signal, count: () => undefined }),
     );
