@@ -216,7 +216,10 @@ function applyDamage(state: LifeState, allowances: readonly Allowance[]): void {
   if (lines.length > 0) state.store.allowDamage(lines);
   for (const { damageReports = [], forgottenKeys, foreignRecords } of allowances) {
     state.damageReports.push(...damageReports);
-    if (forgottenKeys === true) state.sent.forgetKeys();
+    if (forgottenKeys === true) {
+      state.sent.forgetKeys();
+      state.store.allowRepeats();
+    }
     if (foreignRecords === true) state.hasForeignRecords = true;
   }
 }

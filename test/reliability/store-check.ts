@@ -19,6 +19,8 @@ export interface StoreCheck {
   startOver(): void;
   /** Lines that were damaged on purpose: they may be missing, or changed. */
   allowDamage(lines: readonly string[]): void;
+  /** Batches may be stored again, so the order of lines is not checked any more. */
+  allowRepeats(): void;
   /** Records that were found, by hour `2015-05-17T10:00:00Z`: only those of the load. */
   lines(): ReadonlyMap<string, number>;
 }
@@ -37,6 +39,7 @@ export function createStoreCheck(parts: {
   const letterOffsets = new Map<string, number>();
   let problems: string[] = [];
   let damagedLines = 0;
+  let hasRepeats = false;
   let strangeLines = 0;
 
   function complain(text: string): void {
@@ -65,7 +68,7 @@ export function createStoreCheck(parts: {
     }
     if (line.slice(14, 27) !== hour.slice(0, 13)) complain(`a record stands in the file of hour ${hour}: ${line}`);
     sent.found(batch, index);
-    const problem = keepsOrder && damagedLines === 0 ? order.next(hour, batch, index) : undefined;
+    const problem = keepsOrder && damagedLines === 0 && !hasRepeats ? order.next(hour, batch, index) : undefined;
     if (problem !== undefined) complain(problem);
   }
 
@@ -119,6 +122,9 @@ export function createStoreCheck(parts: {
         sent.damaged(batch, index);
       }
       startOver();
+    },
+    allowRepeats() {
+      hasRepeats = true;
     },
     lines: () => reader.lines(),
   };
