@@ -1,7 +1,7 @@
 import { BIT_FLIPS } from './faults/bit-flips.ts';
 import { clockJumps } from './faults/clock.ts';
 import { fewDescriptors, noDescriptors } from './faults/descriptors.ts';
-import { lostWrites, openErrors, partialWrites, shortWrites, syncErrors, writeErrors } from './faults/disk-errors.ts';
+import { createDiskFaults } from './faults/disk-errors.ts';
 import { duplicates, repeatAfterKill } from './faults/duplicates.ts';
 import { freeze } from './faults/freeze.ts';
 import { diskFull, inodesFull } from './faults/full-disk.ts';
@@ -24,12 +24,7 @@ export const FAULTS: readonly Fault[] = [
   duplicates,
   repeatAfterKill,
   hostile,
-  writeErrors,
-  partialWrites,
-  syncErrors,
-  lostWrites,
-  shortWrites,
-  openErrors,
+  ...createDiskFaults(),
   slowDisk,
   clockJumps,
   diskFull,
