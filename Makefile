@@ -72,8 +72,11 @@ crash-v2: setup ## Kill service, consumer and broker of version 2 under load and
 outages: setup ## Make the broker of version 2 unavailable in every way, and available again
 	@vitest run test/e2e/version2-outage.test.ts test/kafka/outage.test.ts
 
-crash: setup ## Kill the service ROUNDS times under load and check the accounting (ROUNDS=200)
-	@ROUNDS=$(or $(ROUNDS),200) vitest run test/crash/crash.test.ts
+reliability: setup ## Let faults strike a service under load and check every promise (ROUNDS=50 SEED= VERSION=1|2|both ONLY=kill,freeze LIFE= FROM= REPORT= QUIET=1)
+	@ROUNDS=$(ROUNDS) SEED=$(SEED) VERSION=$(VERSION) ONLY=$(ONLY) LIFE=$(LIFE) FROM=$(FROM) REPORT=$(REPORT) QUIET=$(QUIET) node test/reliability/run-reliability.ts
+
+crash: setup ## The same with kill -9 alone (ROUNDS=200)
+	@$(MAKE) --no-print-directory reliability ROUNDS=$(or $(ROUNDS),200) ONLY=kill
 
 attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1 ONLY= REPORT=)
 	@SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),1) node test/attack/run-attack.ts
@@ -209,7 +212,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: run test test-quick coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro recovery clean help
+.PHONY: reliability run test test-quick coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro recovery clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
   profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs

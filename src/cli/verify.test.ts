@@ -104,6 +104,19 @@ describe('logforge verify', () => {
     expect((await run('--repair')).status).toBe(EXIT.ok);
   });
 
+  it('finds a dead letter that is not JSON, and dead letters without an end', async () => {
+    await store(2);
+    const path = at('dlq', '2015-05-17.ndjson');
+    fs.writeFileSync(path, '{"stage":"ingest"}\n');
+    expect((await run()).stdout).toMatch(/\nok +\S+2015-05-17\.ndjson +1 lines\n/);
+    fs.writeFileSync(path, '{"stage#:"ingest"}\n{"stage":"in');
+    const { status, stdout } = await run();
+    expect(stdout).toMatch(
+      /\nDAMAGED +\S+2015-05-17\.ndjson +1 lines, 1 are not JSON objects, the last line has no end\n/,
+    );
+    expect(status).toBe(EXIT.failure);
+  });
+
   it('finds a journal that lost its end, a damaged key file, lines that are not JSON, and a summary of another file', async () => {
     await store(9);
     fs.truncateSync(journal(), 400);

@@ -39,7 +39,7 @@ export const verify: Command = {
   help: {
     synopsis: ['verify [OPTION]...', 'verify --repair [OPTION]...', 'verify --restored [OPTION]...'],
     description: [
-      'Reads the commit journal, the files of idempotency keys, the spool, every line of the hour files, and the summaries. Prints a table with a row for each file and for each damage that was found before. Without --repair it changes nothing.',
+      'Reads the commit journal, the files of idempotency keys, the spool, every line of the hour files and of the dead letters, and the summaries. Prints a table with a row for each file and for each damage that was found before. Without --repair it changes nothing.',
       'It cuts off no whole line. Bytes that cannot be used go to the folder damaged in storage.stateDir. Lines that are not JSON stay in their files: correct them by hand.',
       'A service that runs on the same folders owns them: then this command prints an error and changes nothing.',
     ],

@@ -1,4 +1,6 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isMissing } from '../disk/missing.ts';
 import { type Hour, hourToPath, parseHour } from '../model/hour.ts';
 
 /*
@@ -9,6 +11,7 @@ import { type Hour, hourToPath, parseHour } from '../model/hour.ts';
  *   dlq/2015-05-17       <dlqDir>/2015-05-17.ndjson
  */
 const DLQ_PREFIX = 'dlq/';
+const DLQ_FILE = /^(\d{4}-\d\d-\d\d)\.ndjson$/;
 
 /** A reference to a data file. There is one object for each file, so references are compared with `===`. */
 export type DataFile = HourDataFile | DeadLetterFile;
@@ -60,6 +63,16 @@ export class DataFiles {
   /** The file for dead letters of `time`, Unix milliseconds: one a UTC day. */
   ofDeadLetters(time: number): DataFile {
     return this.#ofDeadLetterDay(new Date(time).toISOString().slice(0, 10));
+  }
+
+  /** The files of dead letters that are there, oldest first. */
+  async listDeadLetters(): Promise<DataFile[]> {
+    const names = await readdir(this.#folders.dlqDir).catch((error: unknown) => {
+      if (isMissing(error)) return [];
+      throw error;
+    });
+    const days = names.flatMap((name) => DLQ_FILE.exec(name)?.[1] ?? []).sort();
+    return days.map((day) => this.#ofDeadLetterDay(day));
   }
 
   /** The file that the journal calls by this name. Throws when it is the name of no data file. */

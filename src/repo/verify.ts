@@ -55,6 +55,9 @@ export async function* verifyStorage(folders: StorageFolders): AsyncGenerator<Fi
     const summary = describeSummary(() => summaries.read(hour)?.source?.bytes, lines.bytes);
     if (summary !== undefined) yield { place: summaryPlace(analyticsDir, hour), ...summary };
   }
+  for (const file of await dataFiles.listDeadLetters()) {
+    yield { place: file.path, ...describeLines(await readLines(file.path), state.length(file)) };
+  }
   for (const note of await new DamagedFiles(stateDir).notes()) {
     yield { place: note.file, isSound: false, detail: `noted ${note.time}: ${note.reason}` };
   }

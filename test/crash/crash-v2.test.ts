@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
+import { readNumbers } from '../support/batch-maker.ts';
 import { createClient } from '../support/client.ts';
 import { createFleet, type Fleet, KILLS } from '../support/fleet.ts';
 import { startBroker } from '../support/kafka-broker.ts';
@@ -8,7 +9,7 @@ import { createSentBatches, type SentBatches } from '../support/sent-batches.ts'
 import { type Dirs, makeDirs, removeDirs } from '../support/service.ts';
 import { eventually, readSummaries } from '../support/storage.ts';
 import { createStoreReader } from '../support/store-reader.ts';
-import { createWorkload, readNumbers, type Workload } from '../support/workload.ts';
+import { createWorkload, type Workload } from '../support/workload.ts';
 
 /*
  * Real processes on real brokers, killed at random moments under load, ROUNDS times: the one that takes batches, the one

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HonestReport } from '../attack/honest.ts';
 import { readFamily, readMachine } from '../attack/process-memory.ts';
 import { startProcess } from '../attack/start-process.ts';
+import { readNumbers } from '../support/batch-maker.ts';
 import { createClient } from '../support/client.ts';
 import { startBroker, type TestBroker } from '../support/kafka-broker.ts';
 import { createRandom } from '../support/random.ts';
@@ -12,7 +13,7 @@ import { type Dirs, makeDirs, removeDirs, type Service, startService } from '../
 import { eventually } from '../support/storage.ts';
 import { createStoreReader } from '../support/store-reader.ts';
 import { awaitStored, createStream, type Stream, startVersion2 } from '../support/version2.ts';
-import { createWorkload, readNumbers } from '../support/workload.ts';
+import { createWorkload } from '../support/workload.ts';
 import { createBursts } from './burst.ts';
 import { createHonest, describeLatency } from './honest-hours.ts';
 import type { Phase, SoakPlan, Stretch } from './plan.ts';

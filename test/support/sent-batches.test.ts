@@ -17,7 +17,7 @@ describe('sent', () => {
     sent.answered(three, 'acknowledged');
     find(sent, three, 0, 1);
     expect(sent.check()).toEqual([]);
-    expect(sent.totals()).toEqual({ batches: 3, acknowledged: 2, unknown: 0, stored: 4 });
+    expect(sent.totals()).toEqual({ batches: 3, acknowledged: 2, acknowledgedRecords: 4, unknown: 0, stored: 4 });
   });
 
   it.each([

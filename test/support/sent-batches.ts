@@ -14,11 +14,16 @@ export interface SentBatches {
    * record missing, a batch stored in part, a refused batch stored, a batch that appeared or vanished since the last check.
    */
   check(): string[];
+  /** A stored record whose bytes were damaged on purpose: it may be there or not, once. */
+  damaged(batch: number, index: number): void;
+  /** What recognises the keys of batches sent so far was taken away: such a batch may be stored twice, whole. */
+  forgetKeys(): void;
   /** Forgets the found lines, so that all can be found again. */
   recount(): void;
   totals(): {
     readonly batches: number;
     readonly acknowledged: number;
+    readonly acknowledgedRecords: number;
     readonly unknown: number;
     readonly stored: number;
   };
@@ -33,6 +38,9 @@ interface Entry {
   refused: boolean;
   /** Whether it was stored at the last check. Undefined before the first, and while it may be sent again. */
   settled: boolean | undefined;
+  /** Its key was forgotten: it may be stored again. */
+  isForgotten: boolean;
+  damaged: Set<number> | undefined;
   /** How often each record was found. */
   seen: Uint8Array;
   stored: number;
@@ -47,8 +55,14 @@ export function createSentBatches(): SentBatches {
   let touched = new Set<number>();
 
   function describe(batch: number, entry: Entry): string | undefined {
-    const present = entry.seen.reduce((count, times) => count + (times > 0 ? 1 : 0), 0);
-    const twice = entry.seen.findIndex((times) => times > 1);
+    const most = entry.seen.reduce((max, times) => Math.max(max, times), 0);
+    const present = entry.seen.reduce((count, times, index) => {
+      return count + (times > 0 || (most > 0 && entry.damaged?.has(index)) ? 1 : 0);
+    }, 0);
+    // Damaged in every record, nothing tells whether it was there.
+    if (present === 0 && entry.damaged !== undefined && entry.damaged.size === entry.size) return undefined;
+    const isWhole = entry.seen.every((times, index) => times === most || entry.damaged?.has(index));
+    const twice = entry.isForgotten && isWhole ? -1 : entry.seen.findIndex((times) => times > 1);
     const name = `batch ${batch} (${entry.size} records${entry.keyed ? ', keyed' : ''})`;
     if (twice >= 0) return `${name}: record ${twice} is stored ${entry.seen[twice]} times`;
     if (present !== 0 && present !== entry.size) return `${name}: ${present} records are stored, the others are not`;
@@ -71,6 +85,8 @@ export function createSentBatches(): SentBatches {
         lost: false,
         refused: false,
         settled: undefined,
+        isForgotten: false,
+        damaged: undefined,
         seen: new Uint8Array(size),
         stored: 0,
       });
@@ -102,6 +118,20 @@ export function createSentBatches(): SentBatches {
       touched = new Set();
       return problems;
     },
+    damaged(batch, index) {
+      const entry = entries[batch];
+      if (entry === undefined) throw new Error(`no such batch: ${batch}`);
+      entry.damaged ??= new Set();
+      entry.damaged.add(index);
+      touched.add(batch);
+    },
+    forgetKeys() {
+      for (const entry of entries) {
+        entry.isForgotten ||= entry.keyed;
+        // Sent again, it may appear.
+        if (entry.keyed && entry.settled === false) entry.settled = undefined;
+      }
+    },
     recount() {
       for (const [batch, entry] of entries.entries()) {
         entry.seen.fill(0);
@@ -113,6 +143,7 @@ export function createSentBatches(): SentBatches {
       return {
         batches: entries.length,
         acknowledged: entries.filter((entry) => entry.acknowledged).length,
+        acknowledgedRecords: entries.reduce((sum, { acknowledged, size }) => sum + (acknowledged ? size : 0), 0),
         unknown: entries.filter((entry) => !entry.acknowledged && entry.lost).length,
         stored: entries.reduce((sum, entry) => sum + entry.stored, 0),
       };

@@ -47,6 +47,8 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Words before the command line of the service, such as `prlimit --fsize=…`. */
   readonly wrapper?: readonly string[];
+  /** Modules that Node.js loads first (`node --import`), in the main thread and in every worker. */
+  readonly preload?: readonly string[];
 }
 
 export async function makeDirs(prefix = 'logforge-test-', parent = tmpdir()): Promise<Dirs> {
@@ -128,8 +130,10 @@ export interface Launched {
 
 /** Starts it and does not wait: for services that must fail to start, or are killed during the start. */
 export function launch(options: ServiceOptions & { readonly dirs: Dirs }): Launched {
-  const { dirs, args = [], env, wrapper = [] } = options;
-  const [command, ...rest] = [...wrapper, ...logforge('serve', '--addr', '127.0.0.1:0', ...args)];
+  const { dirs, args = [], env, wrapper = [], preload = [] } = options;
+  const [node, ...words] = logforge('serve', '--addr', '127.0.0.1:0', ...args);
+  const imports = preload.flatMap((path) => ['--import', path]);
+  const [command, ...rest] = [...wrapper, node, ...imports, ...words];
   if (command === undefined) throw new Error('cannot start: an empty command line');
   const child = spawn(command, rest, {
     cwd: dirs.root,

@@ -10,7 +10,8 @@ export interface StoreReader {
   lines(): ReadonlyMap<string, number>;
 }
 
-export function createStoreReader(logsDir: string): StoreReader {
+/** `days`: only these, `2015-05-17`; all when absent. */
+export function createStoreReader(logsDir: string, days?: readonly string[]): StoreReader {
   const offsets = new Map<string, number>();
   const lines = new Map<string, number>();
 
@@ -35,6 +36,7 @@ export function createStoreReader(logsDir: string): StoreReader {
   return {
     async readNew(onLine) {
       for (const day of await listVisible(logsDir)) {
+        if (days !== undefined && !days.includes(day)) continue;
         for (const name of await listVisible(join(logsDir, day))) {
           await readFrom(join(logsDir, day, name), `${day}T${name.slice(0, 2)}:00:00Z`, onLine);
         }

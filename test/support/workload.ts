@@ -1,156 +1,288 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
-import type { Client } from './client.ts';
+import { crc32 } from 'node:zlib';
+import { type BatchOptions, FIRST_HOUR, makeBatch, type Size } from './batch-maker.ts';
+import type { Client, Outcome } from './client.ts';
 import type { Random } from './random.ts';
 import type { SentBatches } from './sent-batches.ts';
 
-/** Clients that send batches over several hours, note every answer in SentBatches, and repeat batches with a key. */
+/** A batch as it is sent. */
+export interface Sending {
+  readonly number: number;
+  readonly path: string;
+  readonly body: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Its Idempotency-Key. A batch without one is sent once. */
+  readonly key: string | undefined;
+}
+
+export type Answer = Pick<Outcome, 'status' | 'body' | 'headers'>;
+
+/**
+ * Clients that send batches over several hours, note every answer in SentBatches, and repeat batches with a key, also those of an
+ * earlier run. `answered` judges every answer; what is wrong with one becomes a problem.
+ */
 export interface Workload {
   /**
-   * Sends until `isOver`, `clients` at once, each with a pause of `pauseMs` after an answer; resolves when no request is under way.
+   * Sends until `isOver`, `clients` at once, each with a pause of `pauseMs` after an answer; resolves when no request is under way. With
+   * a function each client has connections of its own, which are closed at the end.
    */
   run(
-    client: Client,
+    client: Client | (() => Client),
     options: { readonly clients: number; readonly isOver: () => boolean; readonly pauseMs?: number },
   ): Promise<void>;
-  /** Batches acknowledged so far, by this run or an earlier one. */
+  /** Requests with an answer 202 so far, in all runs. */
   acknowledged(): number;
   /** Sends batches with a key until each is acknowledged. */
   settle(client: Client): Promise<void>;
+  /** A new batch, to be sent by someone else. */
+  make(options?: { readonly keyed?: boolean }): Sending;
+  /** Notes the end of one request. `incomplete`: the service never got the whole batch. */
+  answered(sending: Sending, answer: Answer | 'incomplete'): void;
+  /** Sends a batch that exists, and notes the answer. */
+  post(client: Client, sending: Sending): Promise<Outcome>;
+  /** Whether a stored line is that record; otherwise what it should be. */
+  compare(line: string, batch: number, index: number): true | string;
+  /** The connection that sent a batch and its place on it; undefined for a batch that was not sent exactly once, with 202. */
+  placeOf(batch: number): { readonly connection: number; readonly place: number } | undefined;
+  /** Wrong answers since the last call. */
+  takeProblems(): string[];
+  /** Figures since the last call. */
+  takeTally(): Tally;
 }
 
-interface Sending {
-  readonly batch: number;
-  readonly body: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
+/** Records by the answer to their request. */
+export interface Tally {
+  stored: number;
+  deadLettered: number;
+  rejected: number;
+  duplicate: number;
+  /** Of requests without an answer. */
+  unknown: number;
+  /** Milliseconds of every 202. */
+  readonly latencies: number[];
+  /** Other ends of requests, by the title of the problem. */
+  readonly others: Map<string, number>;
 }
 
-const HOURS = 24;
-const FIRST_HOUR = Date.parse('2015-05-17T00:00:00Z');
+interface Entry {
+  readonly options: BatchOptions;
+  readonly key: string | undefined;
+  readonly valid: number;
+  readonly invalid: number;
+  /** The checksum of each expected line. */
+  readonly sums: Uint32Array;
+  /** Requests that began with it. */
+  attempts: number;
+  acknowledgement: string | undefined;
+  connection: number;
+  place: number;
+}
+
 /** Small batches, whose bytes go into the commit journal, and large ones, whose bytes go to the hour files first. */
-const SIZES = [
-  { share: 0.85, min: 1, max: 100, hours: 6 },
+const SIZES: readonly Size[] = [
+  { share: 0.95, min: 1, max: 60, hours: 6 },
   { share: 1, min: 1500, max: 2500, hours: 12 },
-] as const;
+];
 const SETTLED_WITHIN_MS = 60_000;
 /** Acknowledged batches that are kept to be sent again. */
 const KEPT = 50;
-const TYPES = { json: 'application/json', ndjson: 'application/x-ndjson', csv: 'text/csv' } as const;
+const MAX_PROBLEMS = 20;
+/** A client whose connection ended waits, so that a dead service is not asked thousands of times. */
+const LOST_PAUSE_MS = 20;
 
 /**
- * `refusal`: what a 503 means. `final`: nothing of the batch is stored. `open`: it may be stored, because a queue may have
- * accepted it without an answer in time. `firstHour`: the first of the 24 hours of new records, Unix ms; it may move on.
+ * `refusal`: what a 503 means. `final`: nothing of the batch is stored, unless the answer says that it may be. `open`: it may be
+ * stored, because a queue may have accepted it without an answer in time. `invalid`: the share of batches with invalid records.
+ * `firstHour`: the first of the 24 hours of new records, Unix ms; it may move on.
  */
 export function createWorkload(
   random: Random,
   sent: SentBatches,
   {
     refusal = 'final',
+    invalid = 0,
     firstHour = () => FIRST_HOUR,
-  }: { readonly refusal?: 'final' | 'open'; readonly firstHour?: () => number } = {},
+  }: { readonly refusal?: 'final' | 'open'; readonly invalid?: number; readonly firstHour?: () => number } = {},
 ): Workload {
+  const entries: Entry[] = [];
   const unanswered: Sending[] = [];
   const repeatable: Sending[] = [];
   let acknowledged = 0;
   let lastRefusal = '';
+  let connections = 0;
+  let problems: string[] = [];
+  let tally = emptyTally();
 
-  function makeSending(draw: Random): Sending {
-    const chance = draw.next();
-    const { min, max, hours: maxHours } = SIZES.find(({ share }) => chance < share) ?? SIZES[0];
-    const size = draw.int(min, max);
-    const keyed = draw.chance(0.5);
-    const batch = sent.open(size, keyed);
-    const hours = Array.from({ length: draw.int(1, maxHours) }, () => draw.int(0, HOURS - 1));
-    const records = Array.from({ length: size }, (_, i) => ({
-      timestamp: new Date(firstHour() + draw.pick(hours) * 3_600_000 + draw.int(0, 3_599_999)).toISOString(),
-      path: `/page/${draw.int(0, 50)}`,
-      userAgent: draw.pick(['curl/8', 'Mozilla/5.0 "quoted", with a comma', 'ein Bäcker 🥖']),
-      b: batch,
-      i,
-    }));
-    const format = draw.pick(['json', 'ndjson', 'csv'] as const);
-    const plain = Buffer.from(encode[format](records));
-    const packed = draw.chance(0.2);
-    return {
-      batch,
-      body: packed ? gzipSync(plain) : plain,
-      headers: {
-        'Content-Type': TYPES[format],
-        ...(packed ? { 'Content-Encoding': 'gzip' } : {}),
-        ...(keyed ? { 'Idempotency-Key': `crash-${batch}` } : {}),
-      },
+  function make(draw: Random, { keyed = draw.chance(0.5) }: { readonly keyed?: boolean } = {}): Sending {
+    const kind: BatchOptions['kind'] = draw.chance(invalid) ? draw.pick(['skip', 'reject']) : 'valid';
+    const options = {
+      seed: draw.int(0, 2 ** 31 - 1),
+      number: entries.length,
+      kind,
+      sizes: SIZES,
+      firstHour: firstHour(),
     };
+    const { path, body, headers, lines } = makeBatch(options);
+    const number = sent.open(lines.length, keyed);
+    const key = keyed ? `key-${number}` : undefined;
+    const valid = lines.filter((line) => line !== undefined).length;
+    const sums = Uint32Array.from(lines, (line) => crc32(line ?? ''));
+    const [attempts, acknowledgement] = [0, undefined];
+    entries.push({
+      ...{ options, key, valid, invalid: lines.length - valid, sums, attempts, acknowledgement },
+      ...{ connection: -1, place: 0 },
+    });
+    return { number, path, body, headers: { ...headers, ...(keyed ? { 'Idempotency-Key': `${key}` } : {}) }, key };
   }
 
   function choose(draw: Random): Sending {
     const again = draw.chance(0.7) ? unanswered.shift() : undefined;
     if (again !== undefined) return again;
     if (repeatable.length > 0 && draw.chance(0.05)) return draw.pick(repeatable);
-    return makeSending(draw);
+    return make(draw);
   }
 
-  async function post(client: Client, sending: Sending): Promise<boolean> {
-    const { batch, body, headers } = sending;
-    const { status, body: answer } = await client.post(body, headers);
-    const keyed = headers['Idempotency-Key'] !== undefined;
-    if (status === 202) {
-      sent.answered(batch, 'acknowledged');
-      acknowledged++;
-      if (keyed && repeatable.push(sending) > KEPT) repeatable.shift();
-      return true;
+  function entryOf({ number }: Sending): Entry {
+    const entry = entries[number];
+    if (entry === undefined) throw new Error(`no such batch: ${number}`);
+    return entry;
+  }
+
+  function complain(text: string): void {
+    if (problems.length < MAX_PROBLEMS) problems.push(text);
+  }
+
+  function accept(sending: Sending, entry: Entry, { body, headers }: Answer): void {
+    const { number, key } = sending;
+    const { valid, invalid: skipped, options, acknowledgement } = entry;
+    const isReplayed = headers['idempotency-replayed'] === 'true';
+    const right = skipped === 0 ? `{"accepted":${valid}}` : `{"accepted":${valid},"rejected":${skipped},"errors":[`;
+    if (options.kind === 'reject') complain(`batch ${number} has an invalid record and was answered 202 ${body}`);
+    else if (skipped === 0 ? body !== right : !body.startsWith(right)) {
+      complain(`batch ${number} was answered ${body} instead of ${right}`);
     }
-    if (status !== 0 && status !== 503) throw new Error(`batch ${batch} was answered ${status}: ${answer}`);
-    lastRefusal = answer;
-    sent.answered(batch, status === 0 || refusal === 'open' ? 'lost' : 'refused');
-    if (keyed) unanswered.push(sending);
-    return status !== 0;
+    if (acknowledgement !== undefined && acknowledgement !== body) {
+      complain(`batch ${number} was answered ${body}, and before ${acknowledgement}`);
+    }
+    entry.acknowledgement = body;
+    sent.answered(number, 'acknowledged');
+    acknowledged++;
+    if (isReplayed) tally.duplicate += valid + skipped;
+    else {
+      tally.stored += valid;
+      tally.deadLettered += skipped;
+    }
+    if (key !== undefined && repeatable.push(sending) > KEPT) repeatable.shift();
+  }
+
+  function refuse(sending: Sending, entry: Entry, { status, body }: Answer): void {
+    const { number, key } = sending;
+    const records = entry.valid + entry.invalid;
+    const isUnsent = status === 0 && body.includes('ECONNREFUSED');
+    const title = isUnsent
+      ? 'no connection'
+      : status === 0
+        ? 'no answer'
+        : `${status} ${/"title":"([^"]*)"/.exec(body)?.[1] ?? ''}`;
+    tally.others.set(title, (tally.others.get(title) ?? 0) + 1);
+    if (status === 400 && entry.options.kind === 'reject') {
+      tally.rejected += records;
+      sent.answered(number, 'refused');
+      return;
+    }
+    // 408: this machine was so busy that the request did not arrive in time. Nothing is stored.
+    if (![0, 408, 503].includes(status)) complain(`batch ${number} was answered ${status}: ${body}`);
+    lastRefusal = `${status} ${body}`;
+    const mayBeStored = (status === 0 && !isUnsent) || refusal === 'open' || body.includes('may still be stored');
+    sent.answered(number, mayBeStored && entry.options.kind !== 'reject' ? 'lost' : 'refused');
+    if (mayBeStored) tally.unknown += records;
+    else if (!isUnsent && status !== 408) tally.rejected += records;
+    if (key !== undefined) unanswered.push(sending);
+  }
+
+  function answered(sending: Sending, answer: Answer | 'incomplete'): void {
+    const entry = entryOf(sending);
+    if (answer === 'incomplete') {
+      sent.answered(sending.number, 'refused');
+      // Some of its records may have been counted as received, and then as rejected.
+      tally.unknown += entry.valid + entry.invalid;
+      if (sending.key !== undefined) unanswered.push(sending);
+    } else if (answer.status === 202) accept(sending, entry, answer);
+    else refuse(sending, entry, answer);
+  }
+
+  async function post(client: Client, sending: Sending): Promise<Outcome> {
+    const entry = entryOf(sending);
+    const begun = performance.now();
+    entry.attempts++;
+    const outcome = await client.post(sending.body, sending.headers, sending.path);
+    if (outcome.status === 202) tally.latencies.push(performance.now() - begun);
+    if (outcome.headers['idempotency-replayed'] !== undefined && entry.attempts === 1) {
+      complain(`the first request with batch ${sending.number} was answered as a repeat`);
+    }
+    answered(sending, outcome);
+    return outcome;
+  }
+
+  async function work(client: Client, draw: Random, isOver: () => boolean, pauseMs: number): Promise<void> {
+    const connection = connections++;
+    for (let place = 0; !isOver(); place++) {
+      const sending = choose(draw);
+      const entry = entryOf(sending);
+      [entry.connection, entry.place] = [connection, place];
+      const { status } = await post(client, sending);
+      const pause = status === 0 ? Math.max(pauseMs, LOST_PAUSE_MS) : pauseMs;
+      if (pause > 0) await sleep(pause);
+    }
   }
 
   return {
     async run(client, { clients, isOver, pauseMs = 0 }) {
-      const work = async (draw: Random) => {
-        while (!isOver()) {
-          await post(client, choose(draw));
-          if (pauseMs > 0) await sleep(pauseMs);
-        }
+      const runOne = async (draw: Random) => {
+        const own = typeof client === 'function' ? client() : undefined;
+        await work(own ?? (client as Client), draw, isOver, pauseMs);
+        own?.close();
       };
-      await Promise.all(Array.from({ length: clients }, () => work(random.fork())));
+      await Promise.all(Array.from({ length: clients }, () => runOne(random.fork())));
     },
     acknowledged: () => acknowledged,
     async settle(client) {
       const deadline = Date.now() + SETTLED_WITHIN_MS;
       for (let sending = unanswered.shift(); sending !== undefined; sending = unanswered.shift()) {
         if (Date.now() > deadline) throw new Error(`still refused: ${lastRefusal}`);
-        const isAnswered = await post(client, sending);
-        if (!isAnswered) throw new Error('the service closed the connection, and no test had killed it');
+        const { status } = await post(client, sending);
+        if (status === 0) throw new Error('the service closed the connection, and no test had killed it');
       }
+    },
+    make: (options) => make(random, options),
+    answered(sending, answer) {
+      entryOf(sending).attempts++;
+      answered(sending, answer);
+    },
+    post,
+    compare(line, batch, index) {
+      const entry = entries[batch];
+      if (entry?.sums[index] === crc32(line)) return true;
+      return entry === undefined ? 'nothing' : (makeBatch(entry.options).lines[index] ?? 'nothing');
+    },
+    placeOf(batch) {
+      const entry = entries[batch];
+      if (entry === undefined || entry.attempts !== 1 || entry.acknowledgement === undefined) return undefined;
+      return entry.connection < 0 ? undefined : { connection: entry.connection, place: entry.place };
+    },
+    takeProblems() {
+      const taken = problems;
+      problems = [];
+      return taken;
+    },
+    takeTally() {
+      const taken = tally;
+      tally = emptyTally();
+      return taken;
     },
   };
 }
 
-interface NumberedRecord {
-  readonly timestamp: string;
-  readonly path: string;
-  readonly userAgent: string;
-  readonly b: number;
-  readonly i: number;
-}
-
-const encode = {
-  json: (records: readonly NumberedRecord[]) => JSON.stringify(records),
-  ndjson: (records: readonly NumberedRecord[]) => records.map((record) => `${JSON.stringify(record)}\n`).join(''),
-  csv: (records: readonly NumberedRecord[]) =>
-    `timestamp,path,userAgent,b,i\n${records
-      .map(
-        ({ timestamp, path, userAgent, b, i }) =>
-          `${timestamp},${path},"${userAgent.replaceAll('"', '""')}",${b},${i}\n`,
-      )
-      .join('')}`,
-};
-
-/** The batch and place of a stored line that this workload sent. */
-export function readNumbers(line: string): { readonly batch: number; readonly index: number } {
-  const match = /"b":"?(\d+)"?,"i":"?(\d+)"?\}$/.exec(line);
-  if (match === null || JSON.parse(line) === null) throw new Error(`a stored line that was never sent: ${line}`);
-  return { batch: Number(match[1]), index: Number(match[2]) };
+function emptyTally(): Tally {
+  return { stored: 0, deadLettered: 0, rejected: 0, duplicate: 0, unknown: 0, latencies: [], others: new Map() };
 }

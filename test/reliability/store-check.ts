@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DAY, readNumbers } from '../support/batch-maker.ts';
+import type { SentBatches } from '../support/sent-batches.ts';
+import type { Dirs } from '../support/service.ts';
+import { listVisible } from '../support/storage.ts';
+import { createStoreReader } from '../support/store-reader.ts';
+import type { Workload } from '../support/workload.ts';
+
+/**
+ * Holds the stored lines against the batches that were sent: each line equals the line that was expected, byte for byte, in the hour of its
+ * timestamp; records of a batch and batches of a connection stand in the order in which they were sent; and by SentBatches each
+ * acknowledged record is there once. Dead letters count as records of their batch.
+ */
+export interface StoreCheck {
+  /** Reads what is new, when no request is in flight. `settled`: all that was acknowledged must be there. */
+  readNew(options?: { readonly settled: boolean }): Promise<string[]>;
+  /** The next call reads everything again. */
+  startOver(): void;
+  /** Lines that were damaged on purpose: they may be missing, or changed. */
+  allowDamage(lines: readonly string[]): void;
+  /** Batches may be stored again, so the order of lines is not checked any more. */
+  allowRepeats(): void;
+  /** Records that were found, by hour `2015-05-17T10:00:00Z`: only those of the load. */
+  lines(): ReadonlyMap<string, number>;
+}
+
+const MAX_PROBLEMS = 20;
+
+export function createStoreCheck(parts: {
+  readonly dirs: Dirs;
+  readonly sent: SentBatches;
+  readonly workload: Pick<Workload, 'compare' | 'placeOf'>;
+  readonly keepsOrder: boolean;
+}): StoreCheck {
+  const { dirs, sent, workload, keepsOrder } = parts;
+  let reader = createStoreReader(dirs.logs, [DAY]);
+  let order = createOrderCheck(workload);
+  const letterOffsets = new Map<string, number>();
+  let problems: string[] = [];
+  let damagedLines = 0;
+  let hasRepeats = false;
+  let strangeLines = 0;
+
+  function complain(text: string): void {
+    if (problems.length < MAX_PROBLEMS) problems.push(text);
+  }
+
+  /** A damaged newline joins two lines, a damaged byte can become one: so a damaged line makes up to two strange ones. */
+  function noteStrange(problem: string): void {
+    strangeLines++;
+    if (strangeLines > 2 * damagedLines) complain(problem);
+  }
+
+  function checkLine(hour: string, line: string): void {
+    let numbers: ReturnType<typeof readNumbers>;
+    try {
+      numbers = readNumbers(line);
+    } catch (error) {
+      noteStrange(String(error));
+      return;
+    }
+    const { batch, index } = numbers;
+    const expected = workload.compare(line, batch, index);
+    if (expected !== true) {
+      noteStrange(`record ${index} of batch ${batch} is stored as\n  ${line}\nand should be\n  ${expected}`);
+      return;
+    }
+    if (line.slice(14, 27) !== hour.slice(0, 13)) complain(`a record stands in the file of hour ${hour}: ${line}`);
+    sent.found(batch, index);
+    const problem = keepsOrder && damagedLines === 0 && !hasRepeats ? order.next(hour, batch, index) : undefined;
+    if (problem !== undefined) complain(problem);
+  }
+
+  async function readLetters(): Promise<void> {
+    for (const name of await listVisible(dirs.dlq)) {
+      const bytes = await readFile(join(dirs.dlq, name));
+      const offset = letterOffsets.get(name) ?? 0;
+      if (bytes.length < offset) complain(`the dead letters ${name} shrank from ${offset} to ${bytes.length} bytes`);
+      if (bytes.length > 0 && bytes.at(-1) !== 10) complain(`the dead letters ${name} end in half a line`);
+      for (const line of bytes.toString('utf8', offset).split('\n')) if (line !== '') checkLetter(line);
+      letterOffsets.set(name, bytes.length);
+    }
+  }
+
+  function checkLetter(line: string): void {
+    try {
+      const { record, raw } = JSON.parse(line) as { readonly record?: unknown; readonly raw?: unknown };
+      const text = record === undefined ? String(raw) : JSON.stringify(record);
+      const match = /(?:"b":(\d+),"i":|,(\d+),)(\d+)\}?$/.exec(text);
+      // Hostile clients have letters of their own.
+      if (match !== null) sent.found(Number(match[1] ?? match[2]), Number(match[3]));
+    } catch {
+      noteStrange(`a dead letter is not JSON: ${line}`);
+    }
+  }
+
+  function startOver(): void {
+    reader = createStoreReader(dirs.logs, [DAY]);
+    order = createOrderCheck(workload);
+    letterOffsets.clear();
+    strangeLines = 0;
+    sent.recount();
+  }
+
+  return {
+    async readNew({ settled } = { settled: true }) {
+      problems = [];
+      try {
+        await reader.readNew(checkLine);
+        await readLetters();
+      } catch (error) {
+        complain(error instanceof Error ? error.message : String(error));
+      }
+      return settled ? [...problems, ...sent.check()] : problems;
+    },
+    startOver,
+    allowDamage(lines) {
+      for (const line of lines) {
+        damagedLines++;
+        const { batch, index } = readNumbers(line);
+        sent.damaged(batch, index);
+      }
+      startOver();
+    },
+    allowRepeats() {
+      hasRepeats = true;
+    },
+    lines: () => reader.lines(),
+  };
+}
+
+/** Order in an hour file: of the records of one batch, and of the batches that one connection sent. */
+function createOrderCheck({ placeOf }: Pick<Workload, 'placeOf'>) {
+  const lastIndex = new Map<string, number>();
+  const lastPlace = new Map<string, number>();
+  return {
+    next(hour: string, batch: number, index: number): string | undefined {
+      const inBatch = `${hour} ${batch}`;
+      const before = lastIndex.get(inBatch) ?? -1;
+      lastIndex.set(inBatch, index);
+      if (index < before) return `${hour}: record ${index} of batch ${batch} stands after record ${before}`;
+      const sentAt = placeOf(batch);
+      if (sentAt === undefined) return undefined;
+      const onConnection = `${hour} ${sentAt.connection}`;
+      const last = lastPlace.get(onConnection) ?? -1;
+      lastPlace.set(onConnection, sentAt.place);
+      return sentAt.place < last
+        ? `${hour}: batch ${batch} stands after a batch that its connection sent later`
+        : undefined;
+    },
+  };
+}
