@@ -17,8 +17,11 @@ import { decodeEntry, ENTRY_HEAD_BYTES, entryBytes, type LogEntry, PAYLOAD_START
 const SECTOR_BYTES = 512;
 /** Of an entry that several entries may be missing before, when the number of an entry is not known. */
 const MAX_MISSING = 256;
-/** A search for the wrong bit takes 1 ns a bit. */
-const MAX_CORRECTED_BYTES = 16 * 1024 * 1024;
+/**
+ * A search for the wrong bit takes 1 ns a bit. Of entries with larger damage it finds a bit by accident in (bits of the entry) of 2^32:
+ * one in 2,048 at this length, and one in 32 at 16 MiB, which would be too many.
+ */
+const MAX_CORRECTED_BYTES = 256 * 1024;
 
 /** How the entries of a log are found and checked. */
 export interface EntryForm {
