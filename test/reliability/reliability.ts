@@ -7,9 +7,12 @@ import type { Answer, Sending } from '../support/workload.ts';
  *
  *   run-reliability.ts   the command: runs lives until the rounds are done, prints a line a round and the table
  *   plan.ts              draws a life from (seed, life number): the configuration and the faults of its rounds
- *   life.ts              runs one life: start, load and faults, end of the load, checks; round after round on the same folders
+ *   life.ts              runs one life: round after round on the same folders, and the checks at its end
+ *   round.ts             runs one round: start, load and faults, next request, load, checks
  *   deployment-v1.ts     the processes of version 1
- *   checks.ts            what must hold after a round and after a life
+ *   store-check.ts       what must hold of the stored lines
+ *   process-checks.ts    what must hold of a process: accounting, log, end
+ *   kept-life.ts         for tests: a life with chosen faults
  *   faults.ts            lists every fault; faults/* holds one kind in each file
  *
  * A run is a sequence of lives. A life has folders of its own and some rounds on them. Everything random in it comes from
