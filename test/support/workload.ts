@@ -94,6 +94,7 @@ const LOST_PAUSE_MS = 20;
  * `refusal`: what a 503 means. `final`: nothing of the batch is stored, unless the answer says that it may be. `open`: it may be
  * stored, because a queue may have accepted it without an answer in time. `invalid`: the share of batches with invalid records.
  */
+// Long: functions that share what was sent so far.
 export function createWorkload(
   random: Random,
   sent: SentBatches,
