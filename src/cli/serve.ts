@@ -11,6 +11,7 @@ import {
 } from './config-options.ts';
 import { parseFlags, toTwoDashes } from './parse-flags.ts';
 import { PROFILE_ENVIRONMENT, readProfileSettings, startProfiling } from './profiling.ts';
+import { stopSignal } from './stop-signal.ts';
 
 const options = { ...configFileOption, ...configKeyOptions };
 
@@ -41,13 +42,16 @@ export const serve: Command = {
     const profileSettings = readProfileSettings(io.env, config.version);
     const log = createLog({ level: config.logging.level, format: config.logging.format });
     try {
-      const stopped = signalled();
+      // With a listener, a file that reaches RLIMIT_FSIZE is an error of the write, answered 503. Without one it ends the process.
+      process.on('SIGXFSZ', () => undefined);
+      const stopped = stopSignal(process);
       ignoreSignals(log);
       const profiling = await startProfiling(profileSettings, log);
       try {
         const service = await startService({ config, build: readBuildInfo(), log });
         const failure = service.failed.then((err) => ({ signal: undefined, err }));
-        const { signal, err } = await Promise.race([stopped, failure]);
+        const stop = stopped.then((signal) => ({ signal, err: undefined }));
+        const { signal, err } = await Promise.race([stop, failure]);
         if (err !== undefined) log.fatal('the Kafka consumer failed permanently', { err });
         log.info('stopping', { signal, budgetMs: config.server.shutdownTimeout });
         await profiling?.beforeStop();
@@ -73,22 +77,4 @@ function ignoreSignals(log: Log): void {
   for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
     process.on(signal, () => log.info('this signal does nothing; SIGTERM stops the service', { signal }));
   }
-}
-
-/** Resolves with the first signal to stop. The second ends the process, as by default. */
-function signalled(): Promise<{ readonly signal: string; readonly err?: undefined }> {
-  // With a listener, a file that reaches RLIMIT_FSIZE is an error of the write, answered 503. Without one it ends the process.
-  process.on('SIGXFSZ', () => undefined);
-  return new Promise((resolve) => {
-    const signals = ['SIGTERM', 'SIGINT'] as const;
-    for (const signal of signals) {
-      process.once(signal, () => {
-        for (const other of signals) {
-          process.removeAllListeners(other);
-          process.once(other, () => process.exit(other === 'SIGINT' ? 130 : 143));
-        }
-        resolve({ signal });
-      });
-    }
-  });
 }

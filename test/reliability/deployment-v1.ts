@@ -4,6 +4,7 @@ import type { Deployment, End, Node, ServiceStart } from './reliability.ts';
 const LAST_WORDS = 3_000;
 
 /** One process on one set of folders. */
+// Long: functions that share the running process.
 export function createDeploymentV1(dirs: Dirs): Deployment {
   const started: Service[] = [];
   const ends: End[] = [];

@@ -1,15 +1,18 @@
 import type { Random } from '../support/random.ts';
 import type { Dirs, Exit, Service, ServiceOptions } from '../support/service.ts';
-import type { Answer, Sending } from '../support/workload.ts';
+import type { Answer, MakeOptions, Sending } from '../support/workload.ts';
 
 /*
  * Faults against the real service under load, and checks of every promise after each of them: `make reliability`.
  *
  *   run-reliability.ts   the command: runs lives until the rounds are done, prints a line a round and the table
  *   plan.ts              draws a life from (seed, life number): the configuration and the faults of its rounds
- *   life.ts              runs one life: start, load and faults, end of the load, checks; round after round on the same folders
+ *   life.ts              runs one life: round after round on the same folders, and the checks at its end
+ *   round.ts             runs one round: start, load and faults, next request, load, checks
  *   deployment-v1.ts     the processes of version 1
- *   checks.ts            what must hold after a round and after a life
+ *   store-check.ts       what must hold of the stored lines
+ *   process-checks.ts    what must hold of a process: accounting, log, end
+ *   kept-life.ts         for tests: a life with chosen faults
  *   faults.ts            lists every fault; faults/* holds one kind in each file
  *
  * A run is a sequence of lives. A life has folders of its own and some rounds on them. Everything random in it comes from
@@ -119,7 +122,7 @@ export interface Allowance {
 
 /** Makes batches and takes their outcomes. */
 export interface BatchSource {
-  make(options?: { readonly keyed?: boolean }): Sending;
+  make(options?: MakeOptions): Sending;
   /**
    * Notes the end of one request with the batch; `status` 0: the connection ended without a whole answer. `incomplete`: the
    * service never got the whole batch. Call it once for each request that was begun. A 202 for a batch that had one before must

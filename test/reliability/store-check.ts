@@ -27,6 +27,7 @@ export interface StoreCheck {
 
 const MAX_PROBLEMS = 20;
 
+// Long: functions that share what was read so far.
 export function createStoreCheck(parts: {
   readonly dirs: Dirs;
   readonly sent: SentBatches;

@@ -50,4 +50,32 @@ describe('sent', () => {
       expect.stringContaining('was stored after an earlier start and now is not'),
     ]);
   });
+
+  it('lets records be missing that were damaged on purpose, and no others', () => {
+    const sent = createSentBatches();
+    const [one, two] = [sent.open(3, false), sent.open(3, false)];
+    for (const batch of [one, two]) {
+      sent.answered(batch, 'acknowledged');
+      sent.damaged(batch, 1);
+    }
+    find(sent, one, 0, 2);
+    find(sent, two, 0);
+    expect(sent.check()).toEqual([expect.stringContaining('batch 1 (3 records): 2 records are stored')]);
+  });
+
+  it('lets a batch be stored again, whole, only when its key was forgotten', () => {
+    const sent = createSentBatches();
+    const [known, forgotten] = [sent.open(2, false), sent.open(2, true)];
+    sent.forgetKeys();
+    const partly = sent.open(2, true);
+    sent.forgetKeys();
+    for (const batch of [known, forgotten, partly]) sent.answered(batch, 'acknowledged');
+    find(sent, known, 0, 1, 0, 1);
+    find(sent, forgotten, 0, 1, 0, 1);
+    find(sent, partly, 0, 1, 1);
+    expect(sent.check()).toEqual([
+      expect.stringContaining('batch 0 (2 records): record 0 is stored 2 times'),
+      expect.stringContaining('batch 2 (2 records, keyed): record 1 is stored 2 times'),
+    ]);
+  });
 });

@@ -48,6 +48,7 @@ interface Entry {
 
 const MAX_PROBLEMS = 20;
 
+// Long: functions that share the entries of the batches.
 export function createSentBatches(): SentBatches {
   const entries: Entry[] = [];
   const unknownRecords: string[] = [];
