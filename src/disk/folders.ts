@@ -1,18 +1,16 @@
 import * as fs from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { FileSystem } from './file-system.ts';
+import { type FileSystem, FOLDER_MODE } from './file-system.ts';
 
 /*
  * A new folder survives a power cut once its name is synced, and the name stands in the folder above it. The functions
  * whose names end in `Sync` block the thread, as Node's own do: they are for threads that serve no requests.
  */
 
-const FOLDER_MODE = 0o750;
-
 /** Creates a folder with its parents. When `durable`, syncs the name of each new one. Returns at once when it exists. */
 export async function makeFolder(files: FileSystem, path: string, durable: boolean): Promise<void> {
   const target = resolve(path);
-  const first = await fs.promises.mkdir(target, { recursive: true, mode: FOLDER_MODE });
+  const first = await files.makeFolder(target);
   if (first === undefined || !durable) return;
   for (const parent of parentsOfNew(target, first)) await files.syncFolder(parent);
 }
@@ -21,9 +19,12 @@ export async function makeFolder(files: FileSystem, path: string, durable: boole
  * Creates a folder with its parents and syncs nothing. Gives the folders that are new, the outermost first, and the
  * folders that hold their names, for the caller to sync: once for many new folders in one.
  */
-export async function createFolder(path: string): Promise<{ readonly made: string[]; readonly toSync: string[] }> {
+export async function createFolder(
+  files: FileSystem,
+  path: string,
+): Promise<{ readonly made: string[]; readonly toSync: string[] }> {
   const target = resolve(path);
-  const first = await fs.promises.mkdir(target, { recursive: true, mode: FOLDER_MODE });
+  const first = await files.makeFolder(target);
   if (first === undefined) return { made: [], toSync: [] };
   const toSync = [...parentsOfNew(target, first)];
   return { made: [...toSync.slice(0, -1).reverse(), target], toSync };

@@ -128,7 +128,7 @@ export class Adoption {
     const adopt = async (file: DataFile): Promise<void> => {
       await data.drop(file);
       if (disk.statusAt(file.path) === undefined) {
-        const folder = await createFolder(dirname(file.path));
+        const folder = await createFolder(disk, dirname(file.path));
         for (const path of folder.made) folders.add(path);
         for (const path of [...folder.toSync, dirname(file.path)]) toSync.add(path);
         files.push(file);

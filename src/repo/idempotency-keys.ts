@@ -172,16 +172,16 @@ export class IdempotencyKeys {
       this.#mustMark = false;
     }
     this.#unsaved = range.to;
-    await this.#dropFiles(stateDir);
+    await this.#dropFiles(files, stateDir);
   }
 
-  async #dropFiles(stateDir: string): Promise<void> {
+  async #dropFiles(files: FileSystem, stateDir: string): Promise<void> {
     const isDone = ({ end, isOlder }: KeyFile): boolean => end <= this.#table.head || (isOlder && end <= this.#unsaved);
-    for (const { number } of this.#files.filter(isDone)) await removeKeyFile({ stateDir, number });
+    for (const { number } of this.#files.filter(isDone)) await removeKeyFile(files, { stateDir, number });
     this.#files = this.#files.filter((file) => !isDone(file));
     for (const file of this.#files) {
       if (!file.hasAnswers || file.end > this.#table.oldestText) continue;
-      await removeAnswers({ stateDir, number: file.number });
+      await removeAnswers(files, { stateDir, number: file.number });
       file.hasAnswers = false;
     }
   }

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DamagedLog } from '../disk/damage-report.ts';
-import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { type FileSystem, removeIfThere, writeFully } from '../disk/file-system.ts';
 import { isMissing } from '../disk/missing.ts';
 import { type EntryForm, scanLog } from '../disk/scan-log.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
@@ -142,11 +141,11 @@ async function writeEntries(options: {
   }
 }
 
-export async function removeKeyFile({ stateDir, number }: KeyFilePlace): Promise<void> {
-  await removeAnswers({ stateDir, number });
-  await rm(join(stateDir, KEY_FILE_NAMES.of(number)), { force: true });
+export async function removeKeyFile(files: FileSystem, { stateDir, number }: KeyFilePlace): Promise<void> {
+  await removeAnswers(files, { stateDir, number });
+  await removeIfThere(files, join(stateDir, KEY_FILE_NAMES.of(number)));
 }
 
-export async function removeAnswers({ stateDir, number }: KeyFilePlace): Promise<void> {
-  await rm(join(stateDir, ANSWER_FILE_NAMES.of(number)), { force: true });
+export async function removeAnswers(files: FileSystem, { stateDir, number }: KeyFilePlace): Promise<void> {
+  await removeIfThere(files, join(stateDir, ANSWER_FILE_NAMES.of(number)));
 }

@@ -1,5 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type FileSystem, writeFully } from '../../disk/file-system.ts';
 import { isMissing } from '../../disk/missing.ts';
 import type { Log } from '../../log.ts';
 
@@ -19,7 +20,15 @@ export interface HeadFile {
   save(sequence: number): Promise<void>;
 }
 
-export function createHeadFile({ dir, log }: { readonly dir: string; readonly log: Log }): HeadFile {
+export function createHeadFile({
+  dir,
+  files,
+  log,
+}: {
+  readonly dir: string;
+  readonly files: FileSystem;
+  readonly log: Log;
+}): HeadFile {
   const path = join(dir, 'head');
   let saved: Promise<void> = Promise.resolve();
   return {
@@ -34,9 +43,21 @@ export function createHeadFile({ dir, log }: { readonly dir: string; readonly lo
     },
     save(sequence) {
       saved = saved
-        .then(() => writeFile(path, `${sequence}\n`))
+        .then(() => overwrite(files, path, `${sequence}\n`))
         .catch((err: unknown) => log.warn('cannot write the head of the spool', { file: path, err, fold: 'head' }));
       return saved;
     },
   };
+}
+
+/** Cut to its length after the write, not before: a process that dies in between leaves a number. */
+async function overwrite(files: FileSystem, path: string, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  const fd = await files.open(path);
+  try {
+    await writeFully(files, fd, [bytes], 0);
+    if (files.statusOf(fd).size > bytes.length) await files.truncateOpen(fd, bytes.length);
+  } finally {
+    await files.close(fd);
+  }
 }

@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DamageReport } from '../../disk/damage-report.ts';
-import { diskFileSystem, type FileSystem, writeFully } from '../../disk/file-system.ts';
+import { diskFileSystem, type FileSystem, removeIfThere, writeFully } from '../../disk/file-system.ts';
 import { makeFolder } from '../../disk/folders.ts';
 import { type EncodedEntry, sealEntry } from '../../disk/write-ahead-log.ts';
 import type { Log } from '../../log.ts';
@@ -67,7 +66,7 @@ export class SpoolSegments {
     const { dir, segmentBytes, report, log, files = diskFileSystem } = options;
     await makeFolder(files, dir, true);
     await files.syncFolder(dir);
-    const headFile = createHeadFile({ dir, log });
+    const headFile = createHeadFile({ dir, files, log });
     const recovered = await recoverSpool({ dir, savedHead: await headFile.read(), files, report, log });
     const spool = new SpoolSegments({ dir, segmentBytes, report, files, headFile, ...recovered });
     await spool.#deleteDelivered();
@@ -217,7 +216,7 @@ export class SpoolSegments {
     while (this.#segments.length > 0 && (this.#segments[1]?.first ?? this.#tail) <= this.#head) {
       if (this.#segments.length === 1 && this.#writer !== undefined) return;
       const segment = this.#segments.shift();
-      if (segment !== undefined) await rm(segment.path, { force: true });
+      if (segment !== undefined) await removeIfThere(this.#files, segment.path);
     }
   }
 }
