@@ -53,6 +53,10 @@ export function listKeyFiles(stateDir: string): Promise<number[]> {
   return KEY_FILE_NAMES.list(stateDir);
 }
 
+export function listAnswerFiles(stateDir: string): Promise<number[]> {
+  return ANSWER_FILE_NAMES.list(stateDir);
+}
+
 /** What an entry of a key file holds: notes in the older form, records in the present one. */
 export interface KeysEntry {
   readonly notes: readonly IdempotencyNote[];
