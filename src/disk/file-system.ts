@@ -134,6 +134,24 @@ export async function removeIfThere(files: FileSystem, path: string): Promise<vo
   }
 }
 
+/**
+ * Cuts a file to a length. When `durable`, what was cut off does not come back after a power cut: by then nobody may know
+ * any more how long the file must be.
+ */
+export async function cutFile(
+  files: FileSystem,
+  { path, length, durable }: { readonly path: string; readonly length: number; readonly durable: boolean },
+): Promise<void> {
+  if (!durable) return files.truncate(path, length);
+  const fd = await files.open(path);
+  try {
+    await files.truncateOpen(fd, length);
+    await files.sync(fd);
+  } finally {
+    await files.close(fd);
+  }
+}
+
 /** Most buffers one writev takes (IOV_MAX). */
 const MAX_BUFFERS = 1024;
 
