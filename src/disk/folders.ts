@@ -24,6 +24,8 @@ export async function makeFolder(files: FileSystem, path: string, durable: boole
   for (; files.statusAt(found) === undefined && found !== dirname(found); found = dirname(found))
     missing.unshift(found);
   await syncIfReadable(files, dirname(found));
+  // Fails where something else stands.
+  if (missing.length === 0) await files.makeFolder(target);
   for (const folder of missing) {
     await files.makeFolder(folder);
     await files.syncFolder(dirname(folder));
