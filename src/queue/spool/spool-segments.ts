@@ -68,6 +68,7 @@ export class SpoolSegments {
     await files.syncFolder(dir);
     const headFile = createHeadFile({ dir, files, log });
     const recovered = await recoverSpool({ dir, savedHead: await headFile.read(), files, report, log });
+    await headFile.begin(recovered.head);
     const spool = new SpoolSegments({ dir, segmentBytes, report, files, headFile, ...recovered });
     await spool.#deleteDelivered();
     return spool;

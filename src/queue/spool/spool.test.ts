@@ -266,6 +266,28 @@ describe('the disk spool', () => {
     expect(await read()).toEqual([0, 0, 0]);
   });
 
+  it('begins with a head that is synced: a number that was on the disk before must not pass over new batches', async () => {
+    await mkdir(join(dir, 'spool'));
+    await writeFile(join(dir, 'spool/head'), 'not a number\n');
+    const synced: string[] = [];
+    const paths = new Map<number, string>();
+    const files: FileSystem = {
+      ...diskFileSystem,
+      async open(path) {
+        const fd = await diskFileSystem.open(path);
+        paths.set(fd, path);
+        return fd;
+      },
+      async sync(fd) {
+        synced.push(paths.get(fd) ?? '');
+        await diskFileSystem.sync(fd);
+      },
+    };
+    await open({ files });
+    expect(synced).toEqual([join(dir, 'spool/head')]);
+    expect(await readFile(join(dir, 'spool/head'), 'utf8')).toBe('0\n');
+  });
+
   it('has the form on disk that earlier versions read, and reads theirs, which has no place in a write', async () => {
     const spool = await open({ clock: () => 1_234 });
     await put(spool, 0);
