@@ -182,7 +182,8 @@ async function check({ life, ledger, time, history }: LifeParts, repo: Repo): Pr
   if (history.durability === 'disk') ledger.checkSequence(segments[0]?.entries.at(-1)?.meta.seq ?? -1);
   const names = fs.readdirSync(stateDir);
   const keyFiles = names.filter((name) => name.startsWith('keys-'));
-  const mostKeyFiles = ledger.keysInWindow(time.now) + 1;
+  // A start that dies after it has saved the keys of the journal saves them once more the next time.
+  const mostKeyFiles = ledger.keysInWindow(time.now) + history.lives.length + 1;
   if (keyFiles.length > mostKeyFiles)
     throw new Error(`${keyFiles.length} key files, at most ${mostKeyFiles} are needed`);
   for (const name of names.filter((each) => each.startsWith('answers-'))) {
