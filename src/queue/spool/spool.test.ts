@@ -266,6 +266,15 @@ describe('the disk spool', () => {
     expect(await read()).toEqual([0, 0, 0]);
   });
 
+  it('sends batches again when the head is a number that was never saved', async () => {
+    const first = await open();
+    await put(first, 0);
+    await put(first, 1);
+    await first.close();
+    await writeFile(join(dir, 'spool/head'), '26\n');
+    expect(await drained(await open(), 2)).toEqual(ids(0, 2));
+  });
+
   it('begins with a head that is synced: a number that was on the disk before must not pass over new batches', async () => {
     await mkdir(join(dir, 'spool'));
     await writeFile(join(dir, 'spool/head'), 'not a number\n');
