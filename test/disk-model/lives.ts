@@ -171,6 +171,6 @@ export async function checkHistories<History>(
     // For a check of the model itself: only whether it fails.
     ...(DISK_MODEL_NO_SHRINK !== undefined && { endOnFailure: true }),
     ...(MINUTES === 0 && { seed: Number(DISK_MODEL_SEED ?? 20_251_122) }),
-    ...(DISK_MODEL_PATH !== undefined && { path: DISK_MODEL_PATH, endOnFailure: true }),
+    ...(DISK_MODEL_PATH !== undefined && { path: DISK_MODEL_PATH, endOnFailure: DISK_MODEL_NO_SHRINK !== undefined }),
   });
 }
