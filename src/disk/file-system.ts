@@ -30,6 +30,8 @@ export interface FileSystem {
   write(fd: number, buffers: readonly Buffer[], position: number): Promise<number>;
   /** Makes data and length durable. Never retry on the same descriptor: the kernel forgets that a sync failed. */
   sync(fd: number): Promise<void>;
+  /** Creates a folder with its parents, mode 0750. Gives the outermost one that is new; undefined when all were there. */
+  makeFolder(path: string): Promise<string | undefined>;
   /** Makes the names in a folder durable. */
   syncFolder(path: string): Promise<void>;
   truncate(path: string, length: number): Promise<void>;
@@ -74,6 +76,7 @@ function statusFrom(stats: fs.Stats): FileStatus {
 }
 
 const oneByte = Buffer.alloc(1);
+export const FOLDER_MODE = 0o750;
 
 export const diskFileSystem: FileSystem = {
   open: (path) => openAsync(path, OPEN_FLAGS, 0o640),
@@ -85,6 +88,7 @@ export const diskFileSystem: FileSystem = {
     return bytes <= INLINE_WRITE_BYTES ? fs.writevSync(fd, buffers, position) : writeInThread(fd, buffers, position);
   },
   sync: fdatasyncAsync,
+  makeFolder: (path) => fs.promises.mkdir(path, { recursive: true, mode: FOLDER_MODE }),
   async syncFolder(path) {
     const fd = await openAsync(path, fs.constants.O_RDONLY);
     try {
@@ -120,6 +124,33 @@ export const diskFileSystem: FileSystem = {
     }
   },
 };
+
+/** Deletes a file, if there is one. */
+export async function removeIfThere(files: FileSystem, path: string): Promise<void> {
+  try {
+    await files.remove(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+/**
+ * Cuts a file to a length. When `durable`, what was cut off does not come back after a power cut: by then nobody may know
+ * any more how long the file must be.
+ */
+export async function cutFile(
+  files: FileSystem,
+  { path, length, durable }: { readonly path: string; readonly length: number; readonly durable: boolean },
+): Promise<void> {
+  if (!durable) return files.truncate(path, length);
+  const fd = await files.open(path);
+  try {
+    await files.truncateOpen(fd, length);
+    await files.sync(fd);
+  } finally {
+    await files.close(fd);
+  }
+}
 
 /** Most buffers one writev takes (IOV_MAX). */
 const MAX_BUFFERS = 1024;

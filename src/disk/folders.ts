@@ -1,29 +1,56 @@
 import * as fs from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { FileSystem } from './file-system.ts';
+import { type FileSystem, FOLDER_MODE } from './file-system.ts';
+import { codeOf } from './missing.ts';
 
 /*
  * A new folder survives a power cut once its name is synced, and the name stands in the folder above it. The functions
  * whose names end in `Sync` block the thread, as Node's own do: they are for threads that serve no requests.
  */
 
-const FOLDER_MODE = 0o750;
-
-/** Creates a folder with its parents. When `durable`, syncs the name of each new one. Returns at once when it exists. */
+/**
+ * Creates a folder with its parents. When `durable`, it is there after a power cut. Each level is synced before the next is
+ * made, so a process that dies meanwhile leaves one name at most that is not durable: that of the innermost folder there
+ * is. Its name is synced again in any case.
+ */
 export async function makeFolder(files: FileSystem, path: string, durable: boolean): Promise<void> {
   const target = resolve(path);
-  const first = await fs.promises.mkdir(target, { recursive: true, mode: FOLDER_MODE });
-  if (first === undefined || !durable) return;
-  for (const parent of parentsOfNew(target, first)) await files.syncFolder(parent);
+  if (!durable) {
+    await files.makeFolder(target);
+    return;
+  }
+  const missing: string[] = [];
+  let found = target;
+  for (; files.statusAt(found) === undefined && found !== dirname(found); found = dirname(found))
+    missing.unshift(found);
+  await syncIfReadable(files, dirname(found));
+  // Fails where something else stands.
+  if (missing.length === 0) await files.makeFolder(target);
+  for (const folder of missing) {
+    await files.makeFolder(folder);
+    await files.syncFolder(dirname(folder));
+  }
+}
+
+/** A folder that this user may not read is one in which somebody else has made ours. */
+async function syncIfReadable(files: FileSystem, path: string): Promise<void> {
+  try {
+    await files.syncFolder(path);
+  } catch (error) {
+    if (codeOf(error) !== 'EACCES') throw error;
+  }
 }
 
 /**
  * Creates a folder with its parents and syncs nothing. Gives the folders that are new, the outermost first, and the
  * folders that hold their names, for the caller to sync: once for many new folders in one.
  */
-export async function createFolder(path: string): Promise<{ readonly made: string[]; readonly toSync: string[] }> {
+export async function createFolder(
+  files: FileSystem,
+  path: string,
+): Promise<{ readonly made: string[]; readonly toSync: string[] }> {
   const target = resolve(path);
-  const first = await fs.promises.mkdir(target, { recursive: true, mode: FOLDER_MODE });
+  const first = await files.makeFolder(target);
   if (first === undefined) return { made: [], toSync: [] };
   const toSync = [...parentsOfNew(target, first)];
   return { made: [...toSync.slice(0, -1).reverse(), target], toSync };

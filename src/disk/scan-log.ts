@@ -153,6 +153,15 @@ function nextSector(position: number): number {
   return (Math.floor(position / SECTOR_BYTES) + 1) * SECTOR_BYTES;
 }
 
+/**
+ * Whether a sector of a range reads as zeros, or the part of the first sector that is in the range: then it may be what a
+ * write left that did not finish.
+ */
+export function lacksSector(bytes: Buffer, start: number, end: number): boolean {
+  const first = Math.min(nextSector(start), end);
+  return (first - start >= 4 && isZero(bytes, start, first)) || hasZeroSector(bytes, start, end);
+}
+
 function isZero(bytes: Buffer, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (bytes[i] !== 0) return false;
   return true;

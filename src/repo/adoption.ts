@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
+import { cutFile, type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
 import { createFolder } from '../disk/folders.ts';
 import { inParallelUpTo } from '../disk/in-parallel.ts';
 import type { Log } from '../log.ts';
@@ -77,9 +77,11 @@ export class Adoption {
   async undo({ notes, made }: Adopted): Promise<void> {
     const { data, state, uncut, files } = this.#options;
     await this.#unmake(made);
+    const areGone = await this.#syncRemoval(made);
     for (const file of made.files) {
-      // One that could not be cut back stays known, as empty.
-      if (files.statusAt(file.path) !== undefined) continue;
+      // One that could not be cut back, or that may come back after a power cut, stays known, as empty.
+      if (!areGone) uncut.add(file);
+      if (!areGone || files.statusAt(file.path) !== undefined) continue;
       uncut.delete(file);
       state.forget(file);
     }
@@ -97,10 +99,10 @@ export class Adoption {
 
   /** False when the file is only longer by what a failed commit left: it is cut. */
   async #takeAsFound(file: DataFile, committed: number, change: FileChange): Promise<boolean> {
-    const { files, log, metrics, data, state, unsynced, uncut } = this.#options;
+    const { files, log, metrics, data, state, unsynced, uncut, durable } = this.#options;
     if (change === 'lengthened' && uncut.has(file)) {
       await data.drop(file);
-      await files.truncate(file.path, committed);
+      await cutFile(files, { path: file.path, length: committed, durable });
       uncut.delete(file);
       return false;
     }
@@ -128,11 +130,14 @@ export class Adoption {
     const adopt = async (file: DataFile): Promise<void> => {
       await data.drop(file);
       if (disk.statusAt(file.path) === undefined) {
-        const folder = await createFolder(dirname(file.path));
+        const folder = await createFolder(disk, dirname(file.path));
         for (const path of folder.made) folders.add(path);
-        for (const path of [...folder.toSync, dirname(file.path)]) toSync.add(path);
+        for (const path of folder.toSync) toSync.add(path);
         files.push(file);
       }
+      // Also of a file that is there: a process that died may have made it, or its day's folder, and not synced its name.
+      toSync.add(dirname(file.path));
+      if (file.kind === 'hour') toSync.add(dirname(dirname(file.path)));
       lengths.set(file, await this.#lengthOf(await data.openAnew(file)));
     };
     try {
@@ -159,6 +164,18 @@ export class Adoption {
       if (isOurs) await disk.remove(file.path).catch(() => undefined);
     }
     for (const folder of folders.toReversed()) await disk.removeFolder(folder).catch(() => undefined);
+  }
+
+  /** Makes it durable that files have lost their names. Resolves false when that fails. */
+  async #syncRemoval({ files, folders }: Made): Promise<boolean> {
+    const { files: disk, durable } = this.#options;
+    if (!durable) return true;
+    const removed = new Set([...files, ...folders.map((path) => ({ path }))].map(({ path }) => dirname(path)));
+    const left = [...removed].filter((path) => disk.statusAt(path) !== undefined);
+    return inParallelUpTo(AT_ONCE, left, (path) => disk.syncFolder(path)).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Length of an open file that ends in a whole line. Zeros at its end are the hole of another program, not records. */

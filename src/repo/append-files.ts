@@ -1,4 +1,4 @@
-import { type FileStatus, type FileSystem, writeFully } from '../disk/file-system.ts';
+import { cutFile, type FileStatus, type FileSystem, writeFully } from '../disk/file-system.ts';
 import { inParallel } from '../disk/in-parallel.ts';
 import { codeOf, isOutOfDescriptors } from '../disk/missing.ts';
 import { BYTES } from '../model/bytes.ts';
@@ -127,13 +127,20 @@ export class AppendFiles {
    * Takes back the up to `written` bytes that a failed commit left beyond `committed`, and closes the descriptor: one
    * that failed to sync must not be synced again. A file that was moved away is cut where it is.
    */
-  async cutBack(file: DataFile, committed: number, written: number): Promise<void> {
+  async cutBack(
+    file: DataFile,
+    {
+      committed,
+      written,
+      durable,
+    }: { readonly committed: number; readonly written: number; readonly durable: boolean },
+  ): Promise<void> {
     const fd = this.#open.get(file);
     try {
       const found = this.#files.statusAt(file.path);
       if (found !== undefined && this.isSame(file, found)) {
         await this.drop(file);
-        if (found.size > committed) await this.#files.truncate(file.path, committed);
+        if (found.size > committed) await cutFile(this.#files, { path: file.path, length: committed, durable });
       } else if (fd !== undefined) {
         const { size } = this.#files.statusOf(fd);
         if (size > committed && size <= committed + written) await this.#files.truncateOpen(fd, committed);

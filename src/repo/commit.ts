@@ -244,7 +244,8 @@ export class Committer {
   async #rollBack(appends: Appends): Promise<void> {
     const { log, durable } = this.#options;
     for (const [file, { bytes }] of appends) {
-      await this.#data.cutBack(file, this.#committed(file), bytes).catch((err: unknown) => {
+      const committed = this.#committed(file);
+      await this.#data.cutBack(file, { committed, written: bytes, durable }).catch((err: unknown) => {
         this.#uncut.add(file);
         const message = 'cannot cut a file back to its committed length; the next commit tries again';
         log.warn(message, { file: file.path, err });

@@ -34,10 +34,10 @@ export function openHourFile(path: string): HourFile | undefined {
   };
 }
 
-/** The hours that have a file under `logsDir`, in order. Other files are ignored. */
+/** The hours that have a file under `logsDir`, in order; none where the folder is missing. Other files are ignored. */
 export async function listHours(logsDir: string): Promise<Hour[]> {
   const hours: Hour[] = [];
-  for (const day of await fs.promises.readdir(logsDir, { withFileTypes: true })) {
+  for (const day of await foldersIn(logsDir)) {
     if (!day.isDirectory() || parseHour(`${day.name}T00`) === undefined) continue;
     for (const name of await fs.promises.readdir(join(logsDir, day.name))) {
       const [, hh] = /^(\d\d)\.log\.json$/.exec(name) ?? [];
@@ -46,4 +46,14 @@ export async function listHours(logsDir: string): Promise<Hour[]> {
     }
   }
   return hours.sort((a, b) => a - b);
+}
+
+/** A power cut may have taken the folder, and a full disk may keep a start from making it again. */
+async function foldersIn(path: string): Promise<fs.Dirent[]> {
+  try {
+    return await fs.promises.readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }

@@ -224,3 +224,18 @@ describe('a clock that jumps', () => {
     expect(stateFiles('keys-')).toEqual([]);
   });
 });
+
+describe('an answer file', () => {
+  it('is deleted at a start when the process died before it wrote the key file', async () => {
+    const first = await open();
+    await use(first, 'k', { answer: LONG });
+    await first.close();
+    const [answers = ''] = stateFiles('answers-');
+    fs.copyFileSync(join(dir, 'state', answers), join(dir, 'state', 'answers-00000900.log'));
+    await (await open()).close();
+    expect(stateFiles('answers-')).toEqual([answers]);
+    const again = await open();
+    expect(answerTo(again, 'k')).toBe(LONG);
+    await again.close();
+  });
+});

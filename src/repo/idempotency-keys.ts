@@ -6,6 +6,7 @@ import type { IdempotencyNote } from '../model/deliver.ts';
 import { KeyTable, type KnownKey, type UsedKey } from '../model/key-table.ts';
 import { settleAges, type TimeMark } from './key-ages.ts';
 import {
+  listAnswerFiles,
   listKeyFiles,
   readAnswers,
   readKeyFile,
@@ -56,6 +57,8 @@ export class IdempotencyKeys {
   readonly #marks: TimeMark[] = [];
   /** Oldest first. */
   #files: KeyFile[] = [];
+  /** The numbers of answer files that may have no key file: its writing did not come to its end. */
+  readonly #orphans = new Set<number>();
   /** The first key that is in no key file. */
   #unsaved = 1;
   /** The time by which keys age. Before `begin` no key is too old. */
@@ -93,6 +96,8 @@ export class IdempotencyKeys {
       }
       this.#files.push({ number, end: this.#table.end, hasAnswers, isOlder });
     }
+    for (const number of await listAnswerFiles(stateDir)) this.#orphans.add(number);
+    for (const { number } of this.#files) this.#orphans.delete(number);
     // Files of the older form are written again in the present form, by the first `save`.
     if (!this.#files.some((file) => file.isOlder)) this.#unsaved = this.#table.end;
     return damaged;
@@ -165,23 +170,29 @@ export class IdempotencyKeys {
       const number = Math.max(segment, (this.#files.at(-1)?.number ?? 0) + 1);
       const place = { files, stateDir, number, durable };
       const hasAnswers = texts.length > 0;
+      if (hasAnswers) this.#orphans.add(number);
+      // An orphan of this number must not become the answers of these keys.
+      else if (this.#orphans.has(number)) await removeAnswers(files, { stateDir, number });
       if (hasAnswers) await writeAnswers({ ...place, answers: texts });
       await writeKeyFile({ ...place, records, now: this.#now() });
       if (durable) await files.syncFolder(stateDir);
       this.#files.push({ number, end: range.to, hasAnswers, isOlder: false });
+      this.#orphans.delete(number);
       this.#mustMark = false;
     }
     this.#unsaved = range.to;
-    await this.#dropFiles(stateDir);
+    await this.#dropFiles(files, stateDir);
   }
 
-  async #dropFiles(stateDir: string): Promise<void> {
+  async #dropFiles(files: FileSystem, stateDir: string): Promise<void> {
+    for (const number of this.#orphans) await removeAnswers(files, { stateDir, number });
+    this.#orphans.clear();
     const isDone = ({ end, isOlder }: KeyFile): boolean => end <= this.#table.head || (isOlder && end <= this.#unsaved);
-    for (const { number } of this.#files.filter(isDone)) await removeKeyFile({ stateDir, number });
+    for (const { number } of this.#files.filter(isDone)) await removeKeyFile(files, { stateDir, number });
     this.#files = this.#files.filter((file) => !isDone(file));
     for (const file of this.#files) {
       if (!file.hasAnswers || file.end > this.#table.oldestText) continue;
-      await removeAnswers({ stateDir, number: file.number });
+      await removeAnswers(files, { stateDir, number: file.number });
       file.hasAnswers = false;
     }
   }

@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type FileStatus, type FileSystem, writeFully } from '../disk/file-system.ts';
+import { type FileStatus, type FileSystem, removeIfThere, writeFully } from '../disk/file-system.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
 import { type EncodedEntry, encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
@@ -154,8 +153,8 @@ export function seedAt(segment: number, position: number): number {
 }
 
 /** Deletes retired segments, oldest first, so that a crash always leaves the newest ones. */
-export async function removeSegments(segments: readonly { readonly path: string }[]): Promise<void> {
-  for (const segment of segments) await rm(segment.path, { force: true });
+export async function removeSegments(files: FileSystem, segments: readonly { readonly path: string }[]): Promise<void> {
+  for (const segment of segments) await removeIfThere(files, segment.path);
 }
 
 /** The numbers of the segments in a state folder, in ascending order. */

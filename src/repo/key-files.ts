@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DamagedLog } from '../disk/damage-report.ts';
-import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import { type FileSystem, removeIfThere, writeFully } from '../disk/file-system.ts';
 import { isMissing } from '../disk/missing.ts';
 import { type EntryForm, type LogScan, scanLog } from '../disk/scan-log.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
@@ -52,6 +51,10 @@ export interface KeyFilePlace {
 
 export function listKeyFiles(stateDir: string): Promise<number[]> {
   return KEY_FILE_NAMES.list(stateDir);
+}
+
+export function listAnswerFiles(stateDir: string): Promise<number[]> {
+  return ANSWER_FILE_NAMES.list(stateDir);
 }
 
 /** What an entry of a key file holds: notes in the older form, records in the present one. */
@@ -154,11 +157,11 @@ async function writeEntries(options: {
   }
 }
 
-export async function removeKeyFile({ stateDir, number }: KeyFilePlace): Promise<void> {
-  await removeAnswers({ stateDir, number });
-  await rm(join(stateDir, KEY_FILE_NAMES.of(number)), { force: true });
+export async function removeKeyFile(files: FileSystem, { stateDir, number }: KeyFilePlace): Promise<void> {
+  await removeAnswers(files, { stateDir, number });
+  await removeIfThere(files, join(stateDir, KEY_FILE_NAMES.of(number)));
 }
 
-export async function removeAnswers({ stateDir, number }: KeyFilePlace): Promise<void> {
-  await rm(join(stateDir, ANSWER_FILE_NAMES.of(number)), { force: true });
+export async function removeAnswers(files: FileSystem, { stateDir, number }: KeyFilePlace): Promise<void> {
+  await removeIfThere(files, join(stateDir, ANSWER_FILE_NAMES.of(number)));
 }

@@ -55,6 +55,20 @@ async function crashed(): Promise<void> {
 }
 
 describe('a start on a disk that cannot be written', () => {
+  it('opens without the folder of the hours, which a power cut has taken', async () => {
+    await crashed();
+    fs.rmSync(join(fixture.dir, 'logs'), { recursive: true });
+    fs.rmSync(join(fixture.dir, 'state'), { recursive: true });
+    fs.mkdirSync(join(fixture.dir, 'state'));
+    fs.writeFileSync(join(fixture.dir, 'state', 'journal-00000001.log'), '');
+    const makeFolder: FileSystem['makeFolder'] = async () => {
+      throw Object.assign(new Error('ENOSPC: not now'), { code: 'ENOSPC' });
+    };
+    const repo = await fixture.open({ files: { ...diskFileSystem, makeFolder } });
+    await expect(repo.checkWritable()).rejects.toThrow('no such file');
+    await repo.close();
+  });
+
   it.each([
     'ENOSPC',
     'EDQUOT',

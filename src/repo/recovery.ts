@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { DamagedLog, DamageReport } from '../disk/damage-report.ts';
-import type { FileSystem } from '../disk/file-system.ts';
+import { cutFile, type FileSystem } from '../disk/file-system.ts';
 import type { Log } from '../log.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import { listHours } from './hour-file.ts';
@@ -180,7 +180,7 @@ async function restoreFile(
     state.setLength(file, await keepWholeLines({ files, path, from: committed, size, report }));
     state.beginGeneration(file);
   } else if (size > committed) {
-    await files.truncate(path, committed);
+    await cutFile(files, { path, length: committed, durable });
     log.info('cut off bytes that were not committed', { file: path, committed, bytes: size - committed });
   } else if (size < committed) {
     const message = 'a data file is shorter than committed: somebody shortened or deleted it';

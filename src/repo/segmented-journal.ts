@@ -195,7 +195,7 @@ export class SegmentedJournal {
     try {
       await release();
       await keys.save({ files, stateDir, segment: last, range, durable });
-      await removeSegments(segments);
+      await removeSegments(files, segments);
     } catch (err) {
       const paths = segments.map(({ path }) => path);
       log.error('cannot retire old journal segments; they stay until the next rotation', { files: paths, err });

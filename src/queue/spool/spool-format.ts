@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { type EntryForm, type LogScan, scanLog } from '../../disk/scan-log.ts';
 import { createSegmentNames } from '../../disk/segment-names.ts';
-import { type EncodedEntry, encodeEntry, type LogEntry, wholeEntries } from '../../disk/write-ahead-log.ts';
+import { type EncodedEntry, encodeEntry, type LogEntry, sealEntry, wholeEntries } from '../../disk/write-ahead-log.ts';
 import type { Chunk } from '../../model/chunk.ts';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import type { QueuedBatch } from '../queue.ts';
@@ -14,7 +14,8 @@ import type { QueuedBatch } from '../queue.ts';
  *
  *   segment = entry*                         no magic; entries as disk/write-ahead-log.ts draws them
  *     seed  = CRC-32 of the sequence, u64    so an entry is valid in its own place only
- *     meta  = {"id","time","chunks":[[hour,count,bytes],…],"idempotency"?,"deadLetters"?}
+ *     meta  = {"id","time","chunks":[[hour,count,bytes],…],"idempotency"?,"deadLetters"?,"after"}
+ *       after = how many entries of the same write stand before it, six digits as text. Versions before left it out
  *     data  = the chunks' lines, one after the other
  *
  * The sequence of an entry is that of its segment plus its place in it. Entries whose sequence belongs to the next
@@ -27,6 +28,8 @@ export interface SpoolEntry {
   /** Unix ms at which the batch was accepted. */
   readonly time: number;
   readonly batch: QueuedBatch;
+  /** How many entries of the same write stand before it. */
+  readonly after: number;
   /** Bytes that the entry takes on disk. */
   readonly bytes: number;
 }
@@ -37,9 +40,13 @@ interface Meta {
   readonly chunks: readonly (readonly [hour: number, count: number, bytes: number])[];
   readonly idempotency?: IdempotencyNote;
   readonly deadLetters?: readonly DeadLetter[];
+  readonly after?: string;
 }
 
-/** The entry of a batch. It has no checksum until its sequence is known and `sealEntry` gets `seedOf` it. */
+const FIRST_OF_GROUP = '000000';
+const MAX_AFTER = 999_999;
+
+/** The entry of a batch, the first of its write. It has no checksum until its sequence is known and `sealInGroup` gets it. */
 export function encodeBatch({ id, batch, idempotency, deadLetters }: QueuedBatch, time: number): EncodedEntry {
   const meta: Meta = {
     id,
@@ -47,11 +54,20 @@ export function encodeBatch({ id, batch, idempotency, deadLetters }: QueuedBatch
     chunks: batch.map(({ hour, count, lines }) => [hour, count, lines.length] as const),
     ...(idempotency !== undefined && { idempotency }),
     ...(deadLetters !== undefined && { deadLetters }),
+    after: FIRST_OF_GROUP,
   };
   return encodeEntry(
     meta,
     batch.map(({ lines }) => lines),
   );
+}
+
+/** Seals the entry with this sequence, before which `after` others stand in the same write. */
+export function sealInGroup(entry: EncodedEntry, { sequence, after }: { sequence: number; after: number }): void {
+  const [, meta] = entry.buffers;
+  const digits = String(Math.min(after, MAX_AFTER)).padStart(FIRST_OF_GROUP.length, '0');
+  meta?.write(digits, meta.length - digits.length - '"}'.length, 'latin1');
+  sealEntry(entry, seedOf(sequence));
 }
 
 /** The seed of the checksum of the entry with this sequence. */
@@ -103,9 +119,9 @@ export function scanBatches(
   return { ...scan, entries };
 }
 
-function decodeBatch({ meta, data }: LogEntry): Pick<SpoolEntry, 'time' | 'batch'> {
+function decodeBatch({ meta, data }: LogEntry): Pick<SpoolEntry, 'time' | 'batch' | 'after'> {
   // The checksum holds, so this is what `encodeBatch` wrote.
-  const { id, time, chunks, idempotency, deadLetters } = meta as Meta;
+  const { id, time, chunks, idempotency, deadLetters, after = FIRST_OF_GROUP } = meta as Meta;
   let at = 0;
   const batch = chunks.map(([hour, count, bytes]): Chunk => {
     const lines = data.subarray(at, at + bytes);
@@ -114,6 +130,7 @@ function decodeBatch({ meta, data }: LogEntry): Pick<SpoolEntry, 'time' | 'batch
   });
   return {
     time,
+    after: Number(after),
     batch: {
       id,
       batch,

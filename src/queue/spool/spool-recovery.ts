@@ -12,8 +12,10 @@ import { readWindow } from './spool-window.ts';
  * 1. Each segment but the last is as long as its file. Its entries are checked when they are read.
  * 2. The last segment ends after its last whole entry. What follows is cut off: a write that did not finish, so its
  *    batches were never acknowledged, or damaged bytes, which are kept elsewhere first.
+ *    The rest is synced.
  * 3. The tail is the sequence after the last entry, or the saved head where that is larger: then everything was
- *    delivered and its segments were deleted.
+ *    delivered and its segments were deleted. They are deleted before the head is saved, so a head after the last entry of
+ *    segments that are there is not a number that was saved: half of one, on top of another. It counts as 0.
  * 4. The head is the saved head, but not before the first segment, since what came earlier was deleted after it was
  *    delivered, and not after the tail.
  * 5. Segments that lie before the head are deleted.
@@ -52,8 +54,10 @@ export async function recoverSpool(options: {
   }
   const last = segments.at(-1);
   const end = last === undefined ? savedHead : await endLastSegment(last, options);
-  const tail = Math.max(savedHead, end);
-  const head = Math.min(tail, Math.max(savedHead, segments[0]?.first ?? savedHead));
+  const isWrong = savedHead > end && segments.some(({ bytes }) => bytes > 0);
+  const knownHead = isWrong ? 0 : savedHead;
+  const tail = Math.max(knownHead, end);
+  const head = Math.min(tail, Math.max(knownHead, segments[0]?.first ?? knownHead));
   return { segments, head, tail };
 }
 
@@ -75,7 +79,7 @@ async function endLastSegment(
       for (const { bytes } of entries) position += bytes;
     }
     if (position < size) {
-      const rest = await scanRest({ files, fd, path, report, position, size, sequence });
+      const rest = await scanRest({ files, fd, path, report, position, size, sequence, isLast: true });
       sequence = rest.nextSequence;
       position = rest.isKept ? (rest.entries.at(-1)?.fileEnd ?? position) : size;
       if (rest.tornBytes > 0) {
@@ -84,8 +88,9 @@ async function endLastSegment(
     }
     if (position < size) {
       await files.truncate(path, position);
-      await files.sync(fd);
     }
+    // Also what was not cut: a process that died may have written it and not synced it, and from now on it counts.
+    if (size > 0) await files.sync(fd);
     segment.bytes = position;
     return sequence;
   } finally {

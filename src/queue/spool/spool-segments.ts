@@ -1,12 +1,11 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DamageReport } from '../../disk/damage-report.ts';
-import { diskFileSystem, type FileSystem, writeFully } from '../../disk/file-system.ts';
+import { diskFileSystem, type FileSystem, removeIfThere, writeFully } from '../../disk/file-system.ts';
 import { makeFolder } from '../../disk/folders.ts';
-import { type EncodedEntry, sealEntry } from '../../disk/write-ahead-log.ts';
+import type { EncodedEntry } from '../../disk/write-ahead-log.ts';
 import type { Log } from '../../log.ts';
 import { scanRest } from './spool-damage.ts';
-import { decodeBatches, SEGMENT_NAMES, type SpoolEntry, seedOf } from './spool-format.ts';
+import { decodeBatches, SEGMENT_NAMES, type SpoolEntry, sealInGroup } from './spool-format.ts';
 import { createHeadFile, type HeadFile } from './spool-head.ts';
 import { recoverSpool, type Segment } from './spool-recovery.ts';
 import { readWindow } from './spool-window.ts';
@@ -67,8 +66,9 @@ export class SpoolSegments {
     const { dir, segmentBytes, report, log, files = diskFileSystem } = options;
     await makeFolder(files, dir, true);
     await files.syncFolder(dir);
-    const headFile = createHeadFile({ dir, log });
+    const headFile = createHeadFile({ dir, files, log });
     const recovered = await recoverSpool({ dir, savedHead: await headFile.read(), files, report, log });
+    await headFile.begin(recovered.head);
     const spool = new SpoolSegments({ dir, segmentBytes, report, files, headFile, ...recovered });
     await spool.#deleteDelivered();
     return spool;
@@ -94,7 +94,7 @@ export class SpoolSegments {
 
   async #append(entries: readonly EncodedEntry[]): Promise<void> {
     const { fd, segment } = await this.#writable();
-    for (const [index, entry] of entries.entries()) sealEntry(entry, seedOf(this.#tail + index));
+    for (const [after, entry] of entries.entries()) sealInGroup(entry, { sequence: this.#tail + after, after });
     try {
       await writeFully(
         this.#files,
@@ -217,7 +217,10 @@ export class SpoolSegments {
     while (this.#segments.length > 0 && (this.#segments[1]?.first ?? this.#tail) <= this.#head) {
       if (this.#segments.length === 1 && this.#writer !== undefined) return;
       const segment = this.#segments.shift();
-      if (segment !== undefined) await rm(segment.path, { force: true });
+      if (segment === undefined) return;
+      await removeIfThere(this.#files, segment.path);
+      // Before the next one: a power cut must not take a later segment and leave an earlier one, which looks like damage.
+      await this.#files.syncFolder(this.#dir);
     }
   }
 }

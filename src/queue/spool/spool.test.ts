@@ -266,7 +266,38 @@ describe('the disk spool', () => {
     expect(await read()).toEqual([0, 0, 0]);
   });
 
-  it('has the form on disk that earlier versions read and write', async () => {
+  it('sends batches again when the head is a number that was never saved', async () => {
+    const first = await open();
+    await put(first, 0);
+    await put(first, 1);
+    await first.close();
+    await writeFile(join(dir, 'spool/head'), '26\n');
+    expect(await drained(await open(), 2)).toEqual(ids(0, 2));
+  });
+
+  it('begins with a head that is synced: a number that was on the disk before must not pass over new batches', async () => {
+    await mkdir(join(dir, 'spool'));
+    await writeFile(join(dir, 'spool/head'), 'not a number\n');
+    const synced: string[] = [];
+    const paths = new Map<number, string>();
+    const files: FileSystem = {
+      ...diskFileSystem,
+      async open(path) {
+        const fd = await diskFileSystem.open(path);
+        paths.set(fd, path);
+        return fd;
+      },
+      async sync(fd) {
+        synced.push(paths.get(fd) ?? '');
+        await diskFileSystem.sync(fd);
+      },
+    };
+    await open({ files });
+    expect(synced).toEqual([join(dir, 'spool/head')]);
+    expect(await readFile(join(dir, 'spool/head'), 'utf8')).toBe('0\n');
+  });
+
+  it('has the form on disk that earlier versions read, and reads theirs, which has no place in a write', async () => {
     const spool = await open({ clock: () => 1_234 });
     await put(spool, 0);
     await spool.enqueue(batchOf([1, 'a'], [2, 'b', 'c']), {
@@ -284,17 +315,20 @@ describe('the disk spool', () => {
       head.writeUInt32LE(crc32(Buffer.concat([place, body])), 4);
       return Buffer.concat([head, body]);
     };
-    expect(await readFile(join(dir, 'spool/0000000000000000.spool'))).toEqual(
+    const segment = (after: string): Buffer =>
       Buffer.concat([
-        entry(0n, '{"id":"p:0","time":1234,"chunks":[[1,1,16]]}', '{"n":0,"x":"y"}\n'),
+        entry(0n, `{"id":"p:0","time":1234,"chunks":[[1,1,16]]${after}}`, '{"n":0,"x":"y"}\n'),
         entry(
           1n,
-          '{"id":"p:1","time":1234,"chunks":[[1,1,2],[2,2,4]],"idempotency":{"key":"k","bodyHash":"h","answer":"{}","time":5}}',
+          `{"id":"p:1","time":1234,"chunks":[[1,1,2],[2,2,4]],"idempotency":{"key":"k","bodyHash":"h","answer":"{}","time":5}${after}}`,
           'a\nb\nc\n',
         ),
-      ]),
-    );
+      ]);
+    const path = join(dir, 'spool/0000000000000000.spool');
+    expect(await readFile(path)).toEqual(segment(',"after":"000000"'));
     expect(await readFile(join(dir, 'spool/head'), 'utf8')).toBe('0\n');
+    await writeFile(path, segment(''));
+    expect(await drained(await open(), 2)).toEqual(ids(0, 2));
   });
 
   it.each([
