@@ -191,9 +191,10 @@ profile-ui-heap-v2: setup ## Open that of version 2, on :8091
 take = mkdir -p $(PROFILE_DIR) && curl -fsS -o $(PROFILE_DIR)/$(3) 'http://$(1)/debug/pprof/$(2)' && echo '$(PROFILE_DIR)/$(3)'
 
 ##@ Documents
-docs: setup ## Write the references of the configuration and of the metrics
+docs: setup ## Write the references of the configuration, the metrics and the licences
 	@node scripts/config-docs.ts
 	@node scripts/metrics-docs.ts
+	@node scripts/licences-docs.ts
 
 docs-check: setup ## Check that every link, command, key, metric and error text in the documents exists
 	@node scripts/docs-check.ts

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BenchResult, renderBench, replaceBetween } from '../../scripts/bench-docs.ts';
 import { anchorsOf, checkDocs, checkErrorTexts, checkPage, readWorld, type World } from '../../scripts/docs-check.ts';
+import { ALLOWED_LICENCES, LICENCES_PAGE, licencesOf, renderLicencesPage } from '../../scripts/licences-docs.ts';
 import { METRICS_DOCS, renderMetricsDocs } from '../../scripts/metrics-docs.ts';
 import { topFunctions } from '../../scripts/top-functions.ts';
 import { OPERATIONS } from '../../src/http/docs/operations.ts';
@@ -26,6 +27,19 @@ describe('the documents', () => {
 
   it('describe every metric (make docs)', async () => {
     expect(readFileSync(METRICS_DOCS, 'utf8')).toBe(await renderMetricsDocs());
+  });
+
+  it('name the licence of every package that is installed (make docs), and none that asks for more than its text', () => {
+    expect(readFileSync(LICENCES_PAGE, 'utf8')).toBe(renderLicencesPage());
+    const lock = JSON.parse(readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8'));
+    expect([...licencesOf(lock).keys()].filter((licence) => !ALLOWED_LICENCES.includes(licence))).toEqual([]);
+    const added = {
+      packages: { 'node_modules/a/node_modules/b-linux-x64': { license: 'GPL-3.0' }, 'node_modules/c': {} },
+    };
+    expect([...licencesOf(added)]).toEqual([
+      ['GPL-3.0', ['b']],
+      ['unknown', ['c']],
+    ]);
   });
 });
 
