@@ -1,8 +1,11 @@
+import { brokerKill, brokerPause, brokerStop } from './faults/broker.ts';
 import { duplicates, repeatAfterKill } from './faults/duplicates.ts';
 import { freeze } from './faults/freeze.ts';
 import { hangUps } from './faults/hang-ups.ts';
 import { hostile } from './faults/hostile.ts';
 import { killAfterAnswer, killUnderLoad, killWhileStopping } from './faults/kill.ts';
+import { lostAnswers, networkCut, networkPartition, networkRefused, networkSlow } from './faults/network.ts';
+import { killAll, storeAsleep } from './faults/nodes.ts';
 import { stopTwice, stopUnderLoad } from './faults/stop.ts';
 import type { Fault } from './reliability.ts';
 
@@ -18,4 +21,14 @@ export const FAULTS: readonly Fault[] = [
   duplicates,
   repeatAfterKill,
   hostile,
+  killAll,
+  storeAsleep,
+  brokerStop,
+  brokerKill,
+  brokerPause,
+  networkPartition,
+  networkRefused,
+  networkCut,
+  networkSlow,
+  lostAnswers,
 ];
