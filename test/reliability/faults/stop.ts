@@ -21,7 +21,9 @@ export const stopTwice: Fault = {
   weight: 1,
   kind: 'ends',
   async strike({ random, node, whenAcknowledged, allow, count }) {
-    allow({ statuses: ['none', 503], exits: [{ code: 143, signal: null }] });
+    // It may be done before the second signal.
+    const exits = [0, 143].map((code) => ({ code, signal: null }));
+    allow({ statuses: ['none', 503], exits });
     await whenAcknowledged(random.int(0, 40));
     node.service()?.signal('SIGTERM');
     await whenAcknowledged(random.int(0, 2));
