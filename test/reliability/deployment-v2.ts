@@ -37,8 +37,8 @@ export async function createDeploymentV2(options: {
     LOGFORGE_QUEUE_SPOOL_ENABLED: String(hasSpool),
     LOGFORGE_QUEUE_CIRCUIT_COOLDOWN: '500ms',
     LOGFORGE_QUEUE_CIRCUIT_FAILURES: '2',
-    // What the broker does not acknowledge in half of it goes to the spool.
-    LOGFORGE_SERVER_REQUEST_TIMEOUT: '2s',
+    // What the broker does not acknowledge in half of it goes to the spool. The other half is for a busy machine.
+    LOGFORGE_SERVER_REQUEST_TIMEOUT: '4s',
     // As in bin/logforge.
     NODE_OPTIONS: '--disable-warning=TimeoutNegativeWarning',
   });

@@ -15,7 +15,7 @@ export function brokerOf({ broker }: Round): BrokerUnderTest {
 }
 
 /** Until so many batches more are accepted, or the load ends, or none is accepted (without a spool) for `atMostMs`. */
-export async function underLoad(round: Round, more: number, atMostMs = 2_000): Promise<void> {
+export async function underLoad(round: Round, more: number, atMostMs = 2_500): Promise<void> {
   const over = new AbortController();
   await Promise.race([round.whenAcknowledged(more), sleep(atMostMs, undefined, { signal: over.signal })]);
   over.abort();

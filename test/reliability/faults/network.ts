@@ -157,6 +157,10 @@ export const lostAnswers = makeFault({
     return `${count} answers, ${how}`;
   },
   end: (round) => {
-    for (const proxy of proxiesOf(round)) proxy.loseAnswers(0, 'cut');
+    for (const proxy of proxiesOf(round)) {
+      proxy.loseAnswers(0, 'cut');
+      // TCP keeps no connection that lost bytes.
+      if (proxy.lost() > 0) proxy.cut('reset', { role: 'producer' });
+    }
   },
 });
