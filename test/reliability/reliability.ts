@@ -1,6 +1,6 @@
 import type { Random } from '../support/random.ts';
 import type { Dirs, Exit, Service, ServiceOptions } from '../support/service.ts';
-import type { Answer, Sending } from '../support/workload.ts';
+import type { Answer, MakeOptions, Sending } from '../support/workload.ts';
 import type { BrokerUnderTest } from './broker-under-test.ts';
 
 /*
@@ -126,7 +126,7 @@ export interface Allowance {
 
 /** Makes batches and takes their outcomes. */
 export interface BatchSource {
-  make(options?: { readonly keyed?: boolean }): Sending;
+  make(options?: MakeOptions): Sending;
   /**
    * Notes the end of one request with the batch; `status` 0: the connection ended without a whole answer. `incomplete`: the
    * service never got the whole batch. Call it once for each request that was begun. A 202 for a batch that had one before must

@@ -15,6 +15,13 @@ export interface Sending {
   readonly key: string | undefined;
 }
 
+export interface MakeOptions {
+  /** With an Idempotency-Key. Absent: drawn. */
+  readonly keyed?: boolean;
+  /** Without invalid records. */
+  readonly isValid?: true;
+}
+
 export type Answer = Pick<Outcome, 'status' | 'body' | 'headers'>;
 
 /**
@@ -35,7 +42,7 @@ export interface Workload {
   /** Sends batches with a key until each is acknowledged. */
   settle(client: Client): Promise<void>;
   /** A new batch, to be sent by someone else. */
-  make(options?: { readonly keyed?: boolean }): Sending;
+  make(options?: MakeOptions): Sending;
   /** Notes the end of one request. `incomplete`: the service never got the whole batch. */
   answered(sending: Sending, answer: Answer | 'incomplete'): void;
   /** Sends a batch that exists, and notes the answer. */
@@ -109,8 +116,8 @@ export function createWorkload(
   let problems: string[] = [];
   let tally = emptyTally();
 
-  function make(draw: Random, { keyed = draw.chance(0.5) }: { readonly keyed?: boolean } = {}): Sending {
-    const kind: BatchOptions['kind'] = draw.chance(invalid) ? draw.pick(['skip', 'reject']) : 'valid';
+  function make(draw: Random, { keyed = draw.chance(0.5), isValid }: MakeOptions = {}): Sending {
+    const kind: BatchOptions['kind'] = draw.chance(invalid) && !isValid ? draw.pick(['skip', 'reject']) : 'valid';
     const options = { seed: draw.int(0, 2 ** 31 - 1), number: entries.length, kind, sizes: SIZES };
     const { path, body, headers, lines } = makeBatch(options);
     const number = sent.open(lines.length, keyed);

@@ -13,7 +13,7 @@ export const duplicates: Fault = {
     const { port } = receiver();
     for (let turn = random.int(1, 4); turn > 0; turn--) {
       if (!(await whenAcknowledged(random.int(0, 10)))) return;
-      const batch = batches.make({ keyed: true });
+      const batch = batches.make({ keyed: true, isValid: true });
       const answers = await Promise.all(Array.from({ length: random.int(2, 6) }, () => send(port, batch)));
       for (const answer of answers) batches.answered(batch, answer);
       const first = answers.filter((answer) => answer.status === 202 && !isReplayed(answer)).length;
@@ -36,7 +36,7 @@ export const repeatAfterKill: Fault = {
     allow({ statuses: ['none'] });
     await whenAcknowledged(random.int(0, 20));
     if (node.service() === undefined) return;
-    const batch = batches.make({ keyed: true });
+    const batch = batches.make({ keyed: true, isValid: true });
     const answer = await send(receiver().port, batch);
     batches.answered(batch, answer);
     await node.end('SIGKILL');
@@ -59,7 +59,7 @@ function isReplayed({ headers }: Answer): boolean {
 }
 
 async function expectConflict({ batches }: Round, port: number, key: string | undefined): Promise<void> {
-  const other = batches.make({ keyed: false });
+  const other = batches.make({ keyed: false, isValid: true });
   const { status, body } = await send(port, other, key === undefined ? {} : { key });
   // It must not be stored.
   batches.answered(other, 'incomplete');
