@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 /** A broker that can be unavailable, with the breaker before it and the spool beside it. */
-async function setUp(options: { maxBytes?: number; cooldownMs?: number } = {}) {
+async function setUp(options: { maxBytes?: number; cooldownMs?: number; clock?: () => number } = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const log = createTestLog();
   const spool: Spool = await openSpool({ dir, maxBytes: options.maxBytes ?? 1_000_000, metrics, log });
@@ -45,7 +45,8 @@ async function setUp(options: { maxBytes?: number; cooldownMs?: number } = {}) {
     expect(batch[0]?.lines.length).toBeGreaterThan(0);
     return { durability: 'broker' };
   };
-  const breaker = createBreaker({ failures: 2, cooldownMs: options.cooldownMs ?? 5, clock: Date.now, metrics });
+  const { cooldownMs = 5, clock = Date.now } = options;
+  const breaker = createBreaker({ failures: 2, cooldownMs, clock, metrics });
   const undeliverable: string[] = [];
   const spooling: Spooling = startSpooling({
     deliver: breaker.wrap(destination),
@@ -114,6 +115,22 @@ describe('spooling', () => {
     broker.unavailable = false;
     await until(() => taken.length === 10, 'all arrive');
     expect(taken).toEqual(ids(0, 10));
+  });
+
+  it('probes with the first batch, also when the cool-down of the breaker ends in the middle of them', async () => {
+    const first = await setUp();
+    first.broker.unavailable = true;
+    for (let index = 0; index < 30; index++) await first.put();
+    for (const step of cleanUp.splice(0).reverse()) await step();
+
+    // The clock moves on whenever the breaker asks whether a batch may go.
+    let now = 0;
+    const { broker, breaker, taken } = await setUp({ cooldownMs: 10, clock: () => now++ });
+    broker.unavailable = true;
+    await until(() => breaker.state() === 'open', 'the drain fails');
+    broker.unavailable = false;
+    await until(() => taken.length === 30, 'all arrive');
+    expect(taken).toEqual(ids(0, 30));
   });
 
   it('sends nothing while the breaker is open', async () => {

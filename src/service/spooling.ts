@@ -71,7 +71,8 @@ function startDrain(options: SpoolingOptions) {
   const { spool, log } = options;
   /** Everything in the spool before this offset is sent or on its way. */
   let handedOn = spool.end();
-  let hasFailed = false;
+  /** Whether some of what is before it failed, or waits for the first to be sent. */
+  let hasRest = false;
   const consumption: Consumption = spool.consume({
     assign: async ({ low, high }) => {
       handedOn = low === high ? high : low;
@@ -81,28 +82,34 @@ function startDrain(options: SpoolingOptions) {
   });
 
   const noteFailure = (): void => {
-    hasFailed = true;
+    hasRest = true;
   };
 
-  /** Sends all at once, so that they share sends. What was not taken is sent again, in order, until it is taken. */
+  /**
+   * Sends the first, and then all others at once, so that they share sends. What was not taken is sent again, in order, until
+   * it is taken. The first goes alone because a circuit breaker that is open admits one batch: it must not be a later one.
+   */
   async function drainDelivery({ items, next }: Delivery, signal: AbortSignal): Promise<void> {
     const pauses = createBackoff(options.backoff);
     let left = items.flatMap((item) => (item.kind === 'batches' ? item.batches : []));
+    let isFirst = true;
     while (left.length > 0) {
       signal.throwIfAborted();
-      hasFailed = false;
+      const group: readonly QueuedBatch[] = isFirst ? left.slice(0, 1) : left;
+      hasRest = group.length < left.length;
       handedOn = next;
-      const isDone = await Promise.all(left.map((batch) => sendOn(batch, options, noteFailure)));
-      const failed = left.filter((_, index) => !isDone[index]);
-      if (failed.length === left.length) await pauses.pause(signal);
+      const isDone = await Promise.all(group.map((batch) => sendOn(batch, options, noteFailure)));
+      const failed = group.filter((_, index) => !isDone[index]);
+      if (failed.length === group.length) await pauses.pause(signal);
       else pauses.reset();
-      left = failed;
+      isFirst = failed.length > 0;
+      left = [...failed, ...left.slice(group.length)];
     }
   }
 
   return {
     /** Whether a batch in the spool still waits to be sent. */
-    isBehind: () => hasFailed || spool.end() > handedOn,
+    isBehind: () => hasRest || spool.end() > handedOn,
     stop: () => consumption.stop(),
   };
 }

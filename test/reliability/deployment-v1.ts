@@ -59,6 +59,7 @@ export function createDeploymentV1(dirs: Dirs): Deployment {
 
   return {
     nodes: [node],
+    broker: undefined,
     keepsOrder: true,
     started,
     storeDirs: dirs,

@@ -1,4 +1,5 @@
 import { BIT_FLIPS } from './faults/bit-flips.ts';
+import { brokerKill, brokerPause, brokerStop } from './faults/broker.ts';
 import { clockJumps } from './faults/clock.ts';
 import { fewDescriptors, noDescriptors } from './faults/descriptors.ts';
 import { createDiskFaults } from './faults/disk-errors.ts';
@@ -8,6 +9,8 @@ import { diskFull, inodesFull } from './faults/full-disk.ts';
 import { hangUps } from './faults/hang-ups.ts';
 import { hostile } from './faults/hostile.ts';
 import { killAfterAnswer, killUnderLoad, killWhileStopping } from './faults/kill.ts';
+import { lostAnswers, networkCut, networkPartition, networkRefused, networkSlow } from './faults/network.ts';
+import { killAll, storeAsleep } from './faults/nodes.ts';
 import { slowDisk } from './faults/slow-disk.ts';
 import { stopTwice, stopUnderLoad } from './faults/stop.ts';
 import type { Fault } from './reliability.ts';
@@ -32,4 +35,14 @@ export const FAULTS: readonly Fault[] = [
   noDescriptors,
   fewDescriptors,
   ...BIT_FLIPS,
+  killAll,
+  storeAsleep,
+  brokerStop,
+  brokerKill,
+  brokerPause,
+  networkPartition,
+  networkRefused,
+  networkCut,
+  networkSlow,
+  lostAnswers,
 ];

@@ -1,6 +1,7 @@
 import type { Random } from '../support/random.ts';
 import type { Dirs, Exit, Service, ServiceOptions } from '../support/service.ts';
 import type { Answer, MakeOptions, Sending } from '../support/workload.ts';
+import type { BrokerUnderTest } from './broker-under-test.ts';
 
 /*
  * Faults against the real service under load, and checks of every promise after each of them: `make reliability`.
@@ -10,6 +11,7 @@ import type { Answer, MakeOptions, Sending } from '../support/workload.ts';
  *   life.ts              runs one life: round after round on the same folders, and the checks at its end
  *   round.ts             runs one round: start, load and faults, next request, load, checks
  *   deployment-v1.ts     the processes of version 1
+ *   deployment-v2.ts     the processes of version 2; broker-under-test.ts, the broker that all lives share
  *   store-check.ts       what must hold of the stored lines
  *   process-checks.ts    what must hold of a process: accounting, log, end
  *   kept-life.ts         for tests: a life with chosen faults
@@ -69,6 +71,8 @@ export interface Round {
   readonly node: Node;
   /** All nodes. Version 1 has one; version 2 has a receiver and a store, which may be the same process. */
   readonly nodes: readonly Node[];
+  /** The broker and the ways to it; undefined in version 1. */
+  readonly broker: BrokerUnderTest | undefined;
   /** The service that accepts batches; throws when it is dead. */
   receiver(): Service;
   /** Batches acknowledged in this life. */
@@ -133,7 +137,10 @@ export interface BatchSource {
 
 /** The processes under test. Version 1 and version 2 have one each; `life.ts` knows only this. */
 export interface Deployment {
+  /** The first of them accepts batches. */
   readonly nodes: readonly Node[];
+  /** The broker and the ways to it; undefined in version 1. */
+  readonly broker: BrokerUnderTest | undefined;
   /** Whether acknowledged batches that a connection sent one after the other stand in each hour file in that order. */
   readonly keepsOrder: boolean;
   /** Starts the nodes that are dead, and stops (in order, checked) and starts those that run with another `start`. */

@@ -1,7 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
+import { createRandom } from '../support/random.ts';
 import type { Dirs } from '../support/service.ts';
+import { type BrokerUnderTest, startBrokerUnderTest } from './broker-under-test.ts';
 import { createDeploymentV1 } from './deployment-v1.ts';
+import { createDeploymentV2 } from './deployment-v2.ts';
 import { FAULTS } from './faults.ts';
 import { type LifeResult, runLife } from './life.ts';
 import { makeLifeFolder } from './life-folder.ts';
@@ -25,15 +28,19 @@ function chooseFaults(only: string): Fault[] {
   return FAULTS.filter(({ name }) => only.split(',').some((part) => name.includes(part)));
 }
 
-async function createDeployment(dirs: Dirs, version: Version): Promise<Deployment> {
+/** The broker of all lives of version 2. The first of them starts it. */
+let broker: BrokerUnderTest | undefined;
+
+async function createDeployment(dirs: Dirs, { version, seed, life }: LifePlan): Promise<Deployment> {
   if (version === 1) return createDeploymentV1(dirs);
-  throw new Error('version 2 has no deployment yet');
+  broker ??= await startBrokerUnderTest();
+  return createDeploymentV2({ folder: dirs.root, random: createRandom(seed + Math.imul(life, 0x9e3779b1)), broker });
 }
 
 async function runOne(plan: LifePlan): Promise<LifeResult> {
   const folder = await makeLifeFolder(plan);
   const { dirs } = folder;
-  const deployment = await createDeployment(dirs, plan.version);
+  const deployment = await createDeployment(dirs, plan);
   const onRound = (result: Parameters<typeof renderRound>[0]) => {
     if (!isQuiet || result.problems.length > 0) console.log(renderRound({ ...result, life: plan.life }));
   };
@@ -42,20 +49,27 @@ async function runOne(plan: LifePlan): Promise<LifeResult> {
     await deployment.dispose();
     const isBroken = result.problems.length > 0 || result.rounds.some(({ problems }) => problems.length > 0);
     if (!isBroken) await folder.remove();
-    else fail(plan, dirs, result.problems);
+    else await fail(plan, { dirs, deployment, problems: result.problems });
     return result;
   } catch (error) {
     await deployment.dispose();
-    fail(plan, dirs, []);
+    await fail(plan, { dirs, deployment, problems: [] });
     throw error;
   }
 }
 
-function fail({ life, version }: LifePlan, { root }: Dirs, problems: readonly string[]): void {
+async function fail(
+  { life, version }: LifePlan,
+  left: { readonly dirs: Dirs; readonly deployment: Deployment; readonly problems: readonly string[] },
+): Promise<void> {
+  const { root } = left.dirs;
   process.exitCode = 1;
-  for (const problem of problems) console.log(`  BROKEN at the end of life ${life}: ${problem}`);
+  for (const problem of left.problems) console.log(`  BROKEN at the end of life ${life}: ${problem}`);
   const only = ONLY === '' ? '' : ` ONLY=${ONLY}`;
-  console.log(`life ${life} failed; its data is left in ${root}`);
+  for (const [index, service] of left.deployment.started.entries()) {
+    await writeFile(join(root, `process-${index + 1}.log`), service.logs());
+  }
+  console.log(`life ${life} failed; its data and its logs are left in ${root}`);
   console.log(`to run it again: make reliability SEED=${SEED} LIFE=${life} VERSION=${version}${only}`);
 }
 
@@ -73,15 +87,20 @@ async function runVersion(version: Version): Promise<LifeResult[]> {
 }
 
 console.log(`reliability: seed ${SEED}, version ${VERSION}${ONLY === '' ? '' : `, only ${ONLY}`}`);
+
 const versions: readonly Version[] = VERSION === 'both' ? [1, 2] : [VERSION === '2' ? 2 : 1];
-for (const version of versions) {
-  const begun = performance.now();
-  const summary = { version, seed: SEED, ...summarise(await runVersion(version)) };
-  const seconds = Math.round((performance.now() - begun) / 1_000);
-  console.log(renderTable({ ...summary, seconds }));
-  if (env.REPORT) {
-    await mkdir(dirname(env.REPORT), { recursive: true });
-    const path = versions.length === 1 ? env.REPORT : env.REPORT.replace(/(\.json)?$/, `-v${version}.json`);
-    await writeFile(path, `${JSON.stringify({ ...summary, seconds }, null, 2)}\n`);
+try {
+  for (const version of versions) {
+    const begun = performance.now();
+    const summary = { version, seed: SEED, ...summarise(await runVersion(version)) };
+    const seconds = Math.round((performance.now() - begun) / 1_000);
+    console.log(renderTable({ ...summary, seconds }));
+    if (env.REPORT) {
+      await mkdir(dirname(env.REPORT), { recursive: true });
+      const path = versions.length === 1 ? env.REPORT : env.REPORT.replace(/(\.json)?$/, `-v${version}.json`);
+      await writeFile(path, `${JSON.stringify({ ...summary, seconds }, null, 2)}\n`);
+    }
   }
+} finally {
+  await broker?.dispose();
 }

@@ -1,7 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrokerOptions, freePort, startBrokerProcess, stopBrokerProcess } from './broker-process.ts';
+import {
+  type BrokerOptions,
+  freePort,
+  runningBroker,
+  startBrokerProcess,
+  stopBrokerProcess,
+} from './broker-process.ts';
 
 /** A broker for one test, which may kill it. */
 export interface TestBroker {
@@ -11,6 +17,9 @@ export interface TestBroker {
   /** Stops it in order, with SIGTERM. `restart` starts it again with its data. */
   stop(): Promise<void>;
   kill9(): Promise<void>;
+  /** Freezes its process (SIGSTOP): its connections stay, and it answers nothing. Ends with `resume`, or `kill9`. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   /** Starts it again on the same port with the same data. */
   restart(): Promise<void>;
   /** Ends it and deletes its data. */
@@ -39,6 +48,8 @@ export async function startBroker(options: Omit<Partial<BrokerOptions>, 'dir'> =
     port: broker.port,
     stop: () => stopBrokerProcess(dir),
     kill9: () => stopBrokerProcess(dir, 'SIGKILL'),
+    pause: () => signalBroker(dir, 'SIGSTOP'),
+    resume: () => signalBroker(dir, 'SIGCONT'),
     restart: async () => {
       await startBrokerProcess(broker);
     },
@@ -47,4 +58,10 @@ export async function startBroker(options: Omit<Partial<BrokerOptions>, 'dir'> =
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+async function signalBroker(dir: string, signal: NodeJS.Signals): Promise<void> {
+  const pid = await runningBroker(dir);
+  if (pid === undefined) throw new Error(`cannot send ${signal}: no broker runs in ${dir}`);
+  process.kill(pid, signal);
 }

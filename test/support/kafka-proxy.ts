@@ -1,99 +1,96 @@
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Filter } from './passage.ts';
+import { startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
 
 /**
- * A proxy between clients and a broker that can lose the answer to a produce request: the broker has stored the request, and
- * the client does not know. It can also be slow. The broker must tell its clients the proxy's port.
+ * A TCP proxy between clients and a broker that knows a little of Kafka. It can lose the answer to a produce request: the
+ * broker has stored the request, and the client does not know. It tells connections of producers from those of consumers: the
+ * roles `producer` and `consumer` of a scope. The broker must tell its clients the proxy's port.
  */
-export interface KafkaProxy {
-  readonly port: number;
+export interface KafkaProxy extends TcpProxy {
   /** Loses the answers to the next produce requests: it closes the connection, or keeps it silent. */
   loseAnswers(count: number, how: 'cut' | 'silent'): void;
   /** Answers lost so far. */
   lost(): number;
   /** Delays every answer from now on, in milliseconds. */
   delayAnswers(delayMs: number): void;
-  close(): Promise<void>;
 }
 
+/** Keys of requests. Source: https://kafka.apache.org/protocol#protocol_api_keys */
 const PRODUCE = 0;
+const ROLES = new Map([
+  [PRODUCE, 'producer'],
+  [1, 'consumer'], // Fetch
+  [11, 'consumer'], // JoinGroup
+]);
 
-export async function startKafkaProxy(options: {
-  readonly port: number;
-  readonly target: number;
-}): Promise<KafkaProxy> {
+export async function startKafkaProxy(options: Omit<TcpProxyOptions, 'filters'>): Promise<KafkaProxy> {
   let toLose = 0;
   let lost = 0;
   let mode: 'cut' | 'silent' = 'cut';
-  let delayMs = 0;
-  const sockets = new Set<Socket>();
 
-  const server: Server = createServer((client) => {
-    const broker = connect(options.target, '127.0.0.1');
-    const produces = new Set<number>();
-    /** Answers leave in the order in which they arrived. */
-    let written: Promise<unknown> = Promise.resolve();
-    const answer = (frame: Buffer) => {
-      const before = delayMs === 0 ? written : written.then(() => sleep(delayMs));
-      written = before.then(() => client.write(frame));
-    };
-    for (const socket of [client, broker]) {
-      sockets.add(socket);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        sockets.delete(socket);
-        client.destroy();
-        broker.destroy();
-      });
-    }
-    client.on(
-      'data',
-      readFrames((frame) => {
-        if (frame.readInt16BE(4) === PRODUCE) produces.add(frame.readInt32BE(8));
-        broker.write(frame);
-      }),
-    );
-    broker.on(
-      'data',
-      readFrames((frame) => {
-        const correlation = frame.readInt32BE(4);
-        if (!produces.delete(correlation) || toLose === 0) {
-          answer(frame);
-          return;
-        }
-        toLose--;
-        lost++;
-        if (mode === 'cut') client.destroy();
-      }),
-    );
+  const proxy = await startTcpProxy({
+    ...options,
+    filters: ({ setRole, cut }) => {
+      const produces = new Set<number>();
+      return {
+        toServer: filterFrames(12, (head) => {
+          const key = head.readInt16BE(4);
+          const role = ROLES.get(key);
+          if (role !== undefined) setRole(role);
+          if (key === PRODUCE) produces.add(head.readInt32BE(8));
+          return true;
+        }),
+        toClient: filterFrames(8, (head) => {
+          if (!produces.delete(head.readInt32BE(4)) || toLose === 0) return true;
+          toLose--;
+          lost++;
+          if (mode === 'cut') cut('close');
+          return false;
+        }),
+      };
+    },
   });
-  await new Promise<void>((resolve) => server.listen(options.port, '127.0.0.1', resolve));
   return {
-    port: options.port,
+    ...proxy,
     loseAnswers: (count, how) => {
       toLose = count;
       mode = how;
     },
     lost: () => lost,
-    delayAnswers: (ms) => {
-      delayMs = ms;
-    },
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    delayAnswers: (latencyMs) => proxy.spoil('toClient', { latencyMs }),
   };
 }
 
-/** Cuts a stream into messages of the protocol. A length stands before each. */
-function readFrames(take: (frame: Buffer) => void): (data: Buffer) => void {
-  let rest: Buffer = Buffer.alloc(0);
+/**
+ * Passes on the frames of the protocol that `keep` wants, by their first `headBytes` bytes. Every frame is at least so long.
+ *
+ *   frame = length of the rest u32 | key of the request u16 | its version u16 | correlation id u32 …    request
+ *           length of the rest u32 | correlation id u32 …                                              answer
+ */
+function filterFrames(headBytes: number, keep: (head: Buffer) => boolean): Filter {
+  let head: Buffer = Buffer.alloc(0);
+  /** Bytes of the frame that are still to come, after its head. */
+  let left = 0;
+  let isKept = true;
   return (data) => {
-    rest = rest.length === 0 ? data : Buffer.concat([rest, data]);
-    while (rest.length >= 12 && rest.length >= 4 + rest.readInt32BE(0)) {
-      const end = 4 + rest.readInt32BE(0);
-      take(rest.subarray(0, end));
-      rest = rest.subarray(end);
+    const kept: Buffer[] = [];
+    for (let at = 0; at < data.length; ) {
+      if (left > 0) {
+        const part = data.subarray(at, at + left);
+        if (isKept) kept.push(part);
+        left -= part.length;
+        at += part.length;
+        continue;
+      }
+      const part = data.subarray(at, at + headBytes - head.length);
+      head = Buffer.concat([head, part]);
+      at += part.length;
+      if (head.length < headBytes) break;
+      left = 4 + head.readInt32BE(0) - headBytes;
+      isKept = keep(head);
+      if (isKept) kept.push(head);
+      head = Buffer.alloc(0);
     }
+    return Buffer.concat(kept);
   };
 }

@@ -4,6 +4,7 @@ import { type Chunk, mergeByHour } from '../../model/chunk.ts';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import { type Hour, parseHour } from '../../model/hour.ts';
 import type { QueuedBatch, QueueItem } from '../queue.ts';
+import { type BatchOrder, createBatchOrder } from './batch-order.ts';
 import type { InRecord } from './driver.ts';
 import { DEAD_LETTERS, LINE, LINES, MAX_RECORDS_PER_SEND, type NumberedNote } from './message.ts';
 import { parseDeadLetters, parseNotes } from './message-notes.ts';
@@ -61,6 +62,12 @@ interface DecodedBatch {
   idempotency?: IdempotencyNote;
 }
 
+/** The batches of a send. */
+interface Batches {
+  readonly byId: Map<BatchId, DecodedBatch>;
+  readonly order: BatchOrder<DecodedBatch>;
+}
+
 /** Where a line without headers belongs. */
 interface LinePlace {
   readonly id: BatchId;
@@ -72,7 +79,7 @@ interface LinePlace {
 
 /** The batches of a send as one item, and each of its records that has another form as an item of its own. */
 function decodeSend(send: readonly InRecord[]): QueueItem[] {
-  const batches = new Map<BatchId, DecodedBatch>();
+  const batches: Batches = { byId: new Map(), order: createBatchOrder() };
   const others: QueueItem[] = [];
   let line: LinePlace | undefined;
   let first: InRecord | undefined;
@@ -88,7 +95,9 @@ function decodeSend(send: readonly InRecord[]): QueueItem[] {
   }
   if (first === undefined || last === undefined) return others;
   const { offset, timestamp } = first;
-  const decoded = Array.from(batches.values(), toQueuedBatch);
+  // Those that have no lines, or no order, come last.
+  const sorted = new Set([...batches.order.sorted(), ...batches.byId.values()]);
+  const decoded = Array.from(sorted, toQueuedBatch);
   const item: QueueItem = { kind: 'batches', offset, next: last.offset + 1n, timestamp, batches: decoded };
   return others.length === 0 ? [item] : [item, ...others].sort((a, b) => Number(a.offset - b.offset));
 }
@@ -102,32 +111,38 @@ function toQueuedBatch({ id, chunks, deadLetters, idempotency }: DecodedBatch): 
   };
 }
 
-function batchOf(batches: Map<BatchId, DecodedBatch>, id: BatchId): DecodedBatch {
-  const known = batches.get(id);
+function batchOf({ byId }: Batches, id: BatchId): DecodedBatch {
+  const known = byId.get(id);
   if (known !== undefined) return known;
   const batch: DecodedBatch = { id, chunks: [], deadLetters: [] };
-  batches.set(id, batch);
+  byId.set(id, batch);
   return batch;
 }
 
-function takeLine(value: Buffer | null, place: LinePlace, batches: Map<BatchId, DecodedBatch>): boolean {
+function takeLine(value: Buffer | null, place: LinePlace, batches: Batches): boolean {
   if (value === null || value.length === 0 || value.includes(NEWLINE)) return false;
   const { id, hour } = place;
   if (place.batch === undefined) {
     place.batch = batchOf(batches, id);
     addNotes([place.batch], place.notes);
+    batches.order.note(place.batch, hour);
   }
   place.batch.chunks.push({ hour, count: 1, lines: value }, { hour, count: 0, lines: LINE_END });
   return true;
 }
 
 /** Takes all that a record holds, or nothing. */
-function takeRecord({ value, headers }: InRecord, batches: Map<BatchId, DecodedBatch>): boolean {
+function takeRecord({ value, headers }: InRecord, batches: Batches): boolean {
   const content = value === null ? undefined : readContent(headers, value);
   if (content === undefined) return false;
   const members = content.ids.map((id) => batchOf(batches, id));
   addNotes(members, content.notes);
-  for (const { batch, hour, count, lines } of content.chunks) members[batch]?.chunks.push({ hour, count, lines });
+  for (const { batch, hour, count, lines } of content.chunks) {
+    const member = members[batch];
+    if (member === undefined) continue;
+    member.chunks.push({ hour, count, lines });
+    batches.order.note(member, hour);
+  }
   for (const letter of content.deadLetters) members[0]?.deadLetters.push(letter);
   return true;
 }

@@ -297,6 +297,50 @@ describe('the sender', () => {
     await sent;
   });
 
+  it('fails what waits for the topic when a send fails, so that nothing overtakes it', async () => {
+    const { driver, sends } = pendingDriver({ partitions: 2 });
+    const questions: PromiseWithResolvers<void>[] = [];
+    const topic = async () => {
+      const question = Promise.withResolvers<void>();
+      questions.push(question);
+      await question.promise;
+      return driver.topic();
+    };
+    const { send } = createSender({ ...driver, topic });
+    const sent = [send(one(0)), send(one(1))];
+    questions[0]?.resolve();
+    await turn();
+    sends[0]?.fail(new Error('reset'));
+    await turn();
+    // Waits for the topic, which is asked for again.
+    sent.push(send(one(3)));
+    await turn();
+    sends[1]?.fail(new Error('reset'));
+    await turn();
+    sent.push(send(one(5)));
+    for (const question of questions.slice(1).reverse()) {
+      question.resolve();
+      await turn();
+    }
+    expect(await settled(sent)).toEqual([...Array(3).fill('UnavailableError'), 'pending']);
+    expect(sends.slice(2).map(idsOf)).toEqual(['p:5']);
+  });
+
+  it('fails the others of a send that is too large when one of them fails', async () => {
+    const { driver, sends } = pendingDriver();
+    const { send } = createSender(driver);
+    const sent = [0, 1, 2].map((sequence) => send(one(sequence)));
+    await turn();
+    sends[0]?.fail(new BatchTooLargeError('too large', { bytes: 2, limit: 1 }));
+    await turn();
+    sends[1]?.answer();
+    await turn();
+    sends[2]?.fail(new Error('reset'));
+    await turn();
+    expect(sends.map(idsOf)).toEqual(['p:0 p:1 p:2', 'p:0', 'p:1']);
+    expect(await settled(sent)).toEqual(['sent', 'UnavailableError', 'UnavailableError']);
+  });
+
   it('uses partitions that are added to the topic, and those that it knows while the topic cannot be asked for', async () => {
     const { driver, sends, topic } = growingTopic(1);
     const { send } = createSender(driver, { topicMaxAgeMs: 0 });

@@ -39,19 +39,30 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** A batch that came before the topic was known. */
+interface Early {
+  readonly batch: QueuedBatch;
+  resolve(sent: Promise<Receipt>): void;
+  reject(error: unknown): void;
+}
+
 /**
  * Sends batches, one send at a time for each partition; batches that come meanwhile share the next send (group commit). A
- * send that fails also fails every batch that waits after it, so that none overtakes. A batch that is given a second time
- * while it is being sent is sent once: that happens when it was too late for a request and comes again from the spool. Two
- * copies in one send would look like one batch to the consumer.
+ * send that fails also fails every batch that waits after it, so that none overtakes: those of its partition, and those that
+ * wait for the topic. A batch that is given a second time while it is being sent is sent once: that happens when it was too
+ * late for a request and comes again from the spool. Two copies in one send would look like one batch to the consumer.
  */
 export class Sender {
   readonly #options: SenderOptions;
   readonly #partitions = new Map<number, PartitionSender>();
   readonly #underWay = new Map<BatchId, Promise<Receipt>>();
-  #topic: Promise<TopicState> | undefined;
+  /** Undefined until it is known, and after a failure: it may have been changed, or created again. */
+  #topic: TopicState | undefined;
   /** When the topic was last asked for. */
   #topicAsked = 0;
+  #isAsking = false;
+  /** In the order in which they came. All of them wait for one answer, so that none is asked for by a quicker question. */
+  #early: Early[] = [];
   #waitingBytes = 0;
   #closed = false;
 
@@ -63,14 +74,25 @@ export class Sender {
     const { id } = batch;
     const same = this.#underWay.get(id);
     if (same !== undefined) return same;
-    const sent = this.#send(batch).finally(() => this.#underWay.delete(id));
+    const sent = this.#accept(batch).finally(() => this.#underWay.delete(id));
     this.#underWay.set(id, sent);
     return sent;
   }
 
-  async #send(batch: QueuedBatch): Promise<Receipt> {
-    if (this.#closed) throw unavailable('the queue is closing');
-    const topic = await this.#topicState();
+  #accept(batch: QueuedBatch): Promise<Receipt> {
+    if (this.#closed) return Promise.reject(unavailable('the queue is closing'));
+    if (this.#topic !== undefined) {
+      this.#renewTopic(this.#topic);
+      return this.#add(batch, this.#topic);
+    }
+    return new Promise((resolve, reject) => {
+      this.#early.push({ batch, resolve, reject });
+      if (!this.#isAsking) void this.#askTopic();
+    });
+  }
+
+  /** Up to its first `await` it runs at once: batches take their places in the order of the calls. */
+  async #add(batch: QueuedBatch, topic: TopicState): Promise<Receipt> {
     const bytes = encodedBytes(batch, this.#options);
     this.#checkSize(batch, bytes, topic);
     this.#checkWaiting(bytes);
@@ -78,10 +100,6 @@ export class Sender {
     try {
       const records = encodedRecords(batch, this.#options);
       return await this.#senderOf(partitionOf(batch, topic.partitions)).add({ batch, bytes, records }, topic);
-    } catch (error) {
-      // The topic may have been changed, or created again: ask before the next send.
-      if (!(error instanceof BatchTooLargeError)) this.#topic = undefined;
-      throw error;
     } finally {
       this.#waitingBytes -= bytes;
     }
@@ -93,32 +111,43 @@ export class Sender {
     await Promise.all(Array.from(this.#partitions.values(), (sender) => sender.idle()));
   }
 
-  #topicState(): Promise<TopicState> {
-    const now = performance.now();
-    if (this.#topic !== undefined && now - this.#topicAsked >= this.#options.topicMaxAgeMs) this.#renewTopic(now);
-    if (this.#topic === undefined) {
-      const topic = this.#options.driver.topic();
-      this.#topicAsked = now;
+  async #askTopic(): Promise<void> {
+    this.#isAsking = true;
+    this.#topicAsked = performance.now();
+    try {
+      const topic = await this.#options.driver.topic();
       this.#topic = topic;
-      topic.catch(() => {
-        if (this.#topic === topic) this.#topic = undefined;
-      });
+      for (const { batch, resolve } of this.#takeEarly()) resolve(this.#add(batch, topic));
+    } catch (cause) {
+      const error = unavailable(`cannot ask the broker for topic=${this.#options.topic}: ${messageOf(cause)}`, cause);
+      for (const { reject } of this.#takeEarly()) reject(error);
+    } finally {
+      this.#isAsking = false;
     }
-    return this.#topic.catch((cause: unknown) => {
-      throw unavailable(`cannot ask the broker for topic=${this.#options.topic}: ${messageOf(cause)}`, cause);
-    });
   }
 
-  /** Asks in the background: until there is an answer, sends go by the last one. */
-  #renewTopic(now: number): void {
+  #takeEarly(): readonly Early[] {
+    const early = this.#early;
+    this.#early = [];
+    return early;
+  }
+
+  /** Asks in the background when it is time: until there is an answer, sends go by the last one. */
+  #renewTopic(before: TopicState): void {
+    const now = performance.now();
+    if (now - this.#topicAsked < this.#options.topicMaxAgeMs) return;
     this.#topicAsked = now;
-    const before = this.#topic;
     this.#options.driver.topic().then(
       (topic) => {
-        if (this.#topic === before) this.#topic = Promise.resolve(topic);
+        if (this.#topic === before) this.#topic = topic;
       },
       () => undefined,
     );
+  }
+
+  #onFailure(failure: UnavailableError): void {
+    this.#topic = undefined;
+    for (const { reject } of this.#takeEarly()) reject(failure);
   }
 
   #checkWaiting(bytes: number): void {
@@ -139,7 +168,7 @@ export class Sender {
   #senderOf(partition: number): PartitionSender {
     let sender = this.#partitions.get(partition);
     if (sender === undefined) {
-      sender = new PartitionSender(partition, this.#options);
+      sender = new PartitionSender(partition, this.#options, (failure) => this.#onFailure(failure));
       this.#partitions.set(partition, sender);
     }
     return sender;
@@ -156,6 +185,7 @@ export function partitionOf({ id, idempotency }: QueuedBatch, partitions: number
 class PartitionSender {
   readonly #partition: number;
   readonly #options: SenderOptions;
+  readonly #onFailure: (failure: UnavailableError) => void;
   readonly #commits: GroupCommit<Waiting>;
   /** Of the batches that wait. */
   #bytes = 0;
@@ -163,16 +193,19 @@ class PartitionSender {
   #wake: (() => void) | undefined;
   #lastOffset: bigint | undefined;
 
-  constructor(partition: number, options: SenderOptions) {
+  constructor(partition: number, options: SenderOptions, onFailure: (failure: UnavailableError) => void) {
     this.#partition = partition;
     this.#options = options;
+    this.#onFailure = onFailure;
     this.#commits = new GroupCommit({
       gather: () => this.#linger(),
       limits: [
         { weigh: ({ bytes }) => bytes, max: () => this.#maxBytes },
         { weigh: ({ records }) => records, max: () => MAX_RECORDS_PER_SEND },
       ],
-      commit: (group) => this.#sendGroup(group),
+      commit: async (group) => {
+        await this.#sendGroup(group);
+      },
     });
   }
 
@@ -206,13 +239,14 @@ class PartitionSender {
     this.#wake = undefined;
   }
 
-  #sendGroup(group: readonly Waiting[]): Promise<void> {
+  #sendGroup(group: readonly Waiting[]): Promise<boolean> {
     for (const waiting of group) this.#bytes -= waiting.bytes;
     this.#options.metrics.queueWaiting.dec(group.length);
     return this.#send(group);
   }
 
-  async #send(group: readonly Waiting[]): Promise<void> {
+  /** Resolves with false when the broker did not take it, and none of those that wait may be sent before it. */
+  async #send(group: readonly Waiting[]): Promise<boolean> {
     const { metrics, driver } = this.#options;
     const started = performance.now();
     try {
@@ -220,13 +254,15 @@ class PartitionSender {
       this.#check(await driver.produce(this.#partition, encodeSend(batches, this.#options)));
     } catch (error) {
       metrics.kafkaWriterErrors.inc();
-      await this.#fail(group, error);
-      return;
+      if (error instanceof BatchTooLargeError) return this.#refuse(group, error);
+      this.#fail(group, error);
+      return false;
     }
     metrics.kafkaUp.set(1);
     metrics.produceDuration.observe((performance.now() - started) / 1000);
     metrics.produceBatches.observe(group.length);
     for (const waiting of group) waiting.resolve({ durability: 'broker' });
+    return true;
   }
 
   /** An answer that belongs to another send must not acknowledge this one. */
@@ -242,13 +278,22 @@ class PartitionSender {
     this.#lastOffset = baseOffset;
   }
 
-  async #fail(group: readonly Waiting[], error: unknown): Promise<void> {
-    if (error instanceof BatchTooLargeError) {
-      // Each may fit alone, and one that does not must not take the others with it.
-      if (group.length > 1) for (const waiting of group) await this.#send([waiting]);
-      else for (const waiting of group) waiting.reject(tooLarge(this.#options, waiting.batch, error.limit, error));
-      return;
+  /** Each may fit alone, and one that does not must not take the others with it. */
+  async #refuse(group: readonly Waiting[], error: BatchTooLargeError): Promise<boolean> {
+    const [only] = group;
+    if (group.length === 1 && only !== undefined) {
+      only.reject(tooLarge(this.#options, only.batch, error.limit, error));
+      return true;
     }
+    for (const [index, waiting] of group.entries()) {
+      if (await this.#send([waiting])) continue;
+      this.#fail(group.slice(index + 1), new Error('a batch before it was not taken'));
+      return false;
+    }
+    return true;
+  }
+
+  #fail(group: readonly Waiting[], error: unknown): void {
     this.#lastOffset = undefined;
     const later = this.#commits.withdraw();
     this.#options.metrics.queueWaiting.dec(later.length);
@@ -259,6 +304,7 @@ class PartitionSender {
     const message = `the broker did not take the batch (topic=${topic} partition=${partition}): ${messageOf(error)}`;
     const failure = unavailable(message, error);
     for (const waiting of [...group, ...later]) waiting.reject(failure);
+    this.#onFailure(failure);
   }
 }
 
