@@ -29,8 +29,10 @@ export const storeAsleep: Fault = {
   versions: [2],
   weight: 0.3,
   kind: 'alone',
-  async strike({ random, nodes, whenAcknowledged, note }) {
+  async strike({ random, nodes, whenAcknowledged, allow, note }) {
     const service = nodes.at(-1)?.service();
+    // The process that stores may be the one that receives: its requests time out while it sleeps.
+    if (nodes.length === 1) allow({ statuses: [503, 'none'] });
     await whenAcknowledged(random.int(0, 60));
     note(`${ASLEEP_MS / 1000} s`);
     service?.signal('SIGSTOP');
