@@ -86,7 +86,7 @@ kafka-topic: setup ## Create the topic if it is missing; an existing one is not 
 	@$(KAFKA) topic
 
 stack-up: ## Build and start everything in containers: Kafka, Prometheus, version 1 on :8082, version 2 on :8083
-	@docker compose up --build --detach --wait
+	@BUILD_COMMIT="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" docker compose up --build --detach --wait
 
 stack-down: ## Stop and remove those containers and keep their volumes
 	@docker compose down
@@ -96,6 +96,9 @@ infra-up: ## Start only Kafka and Prometheus in containers, for a service outsid
 
 infra-down: ## Stop them
 	@docker compose stop kafka prometheus
+
+test-image: setup ## Build the container image and test it on a Docker engine, which root on Debian gets without installing one
+	@vitest run test/image
 
 ##@ Measure
 bench: setup ## Put load on the real service and print records a second, CPU and latency (ARGS="--full", see --help)
@@ -195,7 +198,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: run test coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack fuzz bench bench-micro clean help
+.PHONY: run test test-image coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack fuzz bench bench-micro clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
   profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs
