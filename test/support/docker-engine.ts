@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { glob, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { cacheRoot, isOnPath, unpackPackage } from './debian.ts';
@@ -56,13 +56,14 @@ async function canRun(env: Readonly<Record<string, string>>, ...args: readonly s
 
 /**
  * Starts dockerd in process and mount namespaces of its own: whatever ends it ends its containers and mounts. It sets up no
- * bridge and no firewall rule. Its images are in the cache, so a second engine waits until the first has ended.
+ * bridge and no firewall rule outside of containers. Its images are in the cache, so a second engine waits until the first has ended.
  */
-async function startEngine(): Promise<Engine> {
+export async function startEngine(): Promise<Engine> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isOnPath('apt-get')) {
     throw new NoEngineError('no Docker engine answers `docker info`, and only root on Debian can start one here');
   }
   const packages = await unpackPackage('docker.io');
+  const firewall = await prepareIptables(packages);
   const cache = join(cacheRoot(), 'docker');
   await mkdir(join(cache, 'cli'), { recursive: true });
   const folder = await mkdtemp(join(tmpdir(), 'logforge-docker-'));
@@ -70,7 +71,7 @@ async function startEngine(): Promise<Engine> {
   const host = `unix://${join(folder, 'docker.sock')}`;
   // The classic builder needs no plugin.
   const own = { PATH: programs, DOCKER_HOST: host, DOCKER_CONFIG: join(cache, 'cli'), DOCKER_BUILDKIT: '0' };
-  const env = { ...stringsOf(process.env), ...own };
+  const env = { ...stringsOf(process.env), ...firewall, ...own };
   const namespaces = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'docker-init', '--'];
   const network = ['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'];
   const files = ['--data-root', join(cache, 'data'), '--exec-root', join(folder, 'exec'), '-p', join(folder, 'pid')];
@@ -90,6 +91,21 @@ async function startEngine(): Promise<Engine> {
     throw error;
   }
   return { name: 'an engine of the tests', isOurs: true, env, stop };
+}
+
+/**
+ * The names of containers on a network are found by rules inside the containers, which dockerd sets with `iptables`. An installed
+ * package has that name by a link of Debian's alternatives, an unpacked one has not. Gives the environment of that program.
+ */
+async function prepareIptables(packages: string): Promise<Record<string, string>> {
+  if (isOnPath('iptables')) return {};
+  await symlink('iptables-legacy', join(packages, 'usr/sbin/iptables')).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  for await (const modules of glob(join(packages, 'usr/lib/*/xtables'))) {
+    return { XTABLES_LIBDIR: modules, LD_LIBRARY_PATH: dirname(modules) };
+  }
+  throw new Error(`cannot find the modules of iptables in folder=${packages}`);
 }
 
 async function waitUntilReady(child: ChildProcess, env: Readonly<Record<string, string>>): Promise<void> {
