@@ -12,12 +12,13 @@ run: run-v1 ## Install, start version 1 with defaults, print a curl line to try 
 # Coverage leaves out tests that measure time and tests with 200,000 cases: with coverage V8 optimises little.
 COVERED := src/ test/http-threads.test.ts test/e2e/http-workers.test.ts
 UNCOVERED := src/decode/stall.test.ts src/decode/equality.test.ts
+# The test of the compose file builds Docker Compose with go, for minutes: make test-image runs it.
 # The first run writes its count here. The second run prints the sum.
 COUNTS := node_modules/.cache/test-counts.json
 
 test: setup lint types ## Install, then run everything: lint, types, unit tests with coverage, contract and end-to-end tests, with a real Kafka
 	@failed=; TEST_COUNTS_OUT=$(COUNTS) $(MAKE) --no-print-directory coverage || failed=yes; \
-	  TEST_COUNTS_IN=$(COUNTS) vitest run test/ $(UNCOVERED) $(patsubst %,--exclude %,$(filter test/%,$(COVERED))) || failed=yes; \
+	  TEST_COUNTS_IN=$(COUNTS) vitest run test/ $(UNCOVERED) --exclude test/image/compose.test.ts $(patsubst %,--exclude %,$(filter test/%,$(COVERED))) || failed=yes; \
 	  test -z "$$failed"
 
 # Out of test-quick: what needs a broker, measures time, or has 200,000 cases. In: the tests of src, and those of test/ that guard every
@@ -100,7 +101,7 @@ kafka-topic: setup ## Create the topic if it is missing; an existing one is not 
 	@$(KAFKA) topic
 
 stack-up: ## Build and start everything in containers: Kafka, Prometheus, version 1 on :8082, version 2 on :8083
-	@docker compose up --build --detach --wait
+	@BUILD_COMMIT="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" docker compose up --build --detach --wait
 
 stack-down: ## Stop and remove those containers and keep their volumes
 	@docker compose down
@@ -110,6 +111,9 @@ infra-up: ## Start only Kafka and Prometheus in containers, for a service outsid
 
 infra-down: ## Stop them
 	@docker compose stop kafka prometheus
+
+test-image: setup ## Build the container image and test it on a Docker engine, which root on Debian gets without installing one
+	@vitest run test/image
 
 ##@ Measure
 bench: setup ## Put load on the real service and print records a second, CPU and latency (ARGS="--full", see --help)
@@ -213,7 +217,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: reliability run test test-quick coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro recovery clean help
+.PHONY: reliability run test test-image test-quick coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro recovery clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
   profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs

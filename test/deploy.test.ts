@@ -5,8 +5,7 @@ import { parse } from 'yaml';
 import { loadConfig, toListenAddress } from '../src/config/config.ts';
 
 /*
- * The files of deployment that no test here can run, since they need a container engine: held against each other and
- * against the tree.
+ * The files of deployment, held against each other and against the tree. test/image runs them where there is a container engine.
  */
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
@@ -92,6 +91,11 @@ describe('Dockerfile', () => {
     }
     for (const line of ignored.filter((one) => one.startsWith('!')))
       expect(existsSync(join(ROOT, line.slice(1)))).toBe(true);
+  });
+
+  it('has the version of the package in its label', () => {
+    const { version } = JSON.parse(read('package.json'));
+    expect(dockerfile).toContain(`org.opencontainers.image.version="${version}"`);
   });
 
   it('starts the launcher as a user without rights', () => {

@@ -15,7 +15,7 @@ import { DataFiles } from './data-files.ts';
 import { checkFreeSpace } from './free-space.ts';
 import { IdempotencyKeys, type IdempotencyLimits } from './idempotency-keys.ts';
 import { MANY_HOURS, prepareManyHours } from './many-hours.ts';
-import { Opening } from './opening.ts';
+import { isFolder, Opening } from './opening.ts';
 import type { Pending } from './pending.ts';
 import { nothingToRecover, recover } from './recovery.ts';
 import type { CommittedHour, Repo } from './repo.ts';
@@ -67,7 +67,7 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
   try {
     const dataFiles = new DataFiles({ logsDir, dlqDir });
     const keys = new IdempotencyKeys(options.idempotency, { clock, elapsed });
-    const isNew = statSync(stateDir, { throwIfNoEntry: false })?.isDirectory() !== true;
+    const isNew = !isFolder(stateDir);
     const damagedKeys = isNew ? [] : await keys.load(stateDir);
     const count: DamageReportOptions['count'] = (kind, places) => metrics.storageDamage.labels(kind).inc(places);
     const report = new DamageReport({ stateDir, count, clock, log });
@@ -210,8 +210,8 @@ class FileRepo implements Repo {
   async checkWritable(): Promise<void> {
     if (this.#closed !== undefined) throw new Error('storage is closing');
     const { logsDir, stateDir, dlqDir } = this.#options;
-    // Before the folders: the probe makes a state folder again that was deleted.
-    if (!this.#committer.isJournalInPlace) await this.#probeStorage();
+    // Before the folders: the probe makes those that could not be made at the start, or a state folder that was deleted.
+    if (this.#opening.failure !== undefined || !this.#committer.isJournalInPlace) await this.#probeStorage();
     await checkFreeSpace([logsDir, stateDir, dlqDir]);
     if (this.#lastFailure !== undefined) await this.#probeStorage();
   }

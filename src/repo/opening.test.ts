@@ -155,3 +155,18 @@ describe('readiness', () => {
     await repo.close();
   });
 });
+
+describe('a start where the folders cannot be made', () => {
+  it('is ready, without a batch before, as soon as they can', async () => {
+    const parent = join(fixture.dir, 'volume');
+    const target = join(fixture.dir, 'not-mounted-yet');
+    fs.symlinkSync(target, parent);
+    const folder = (name: string) => join(parent, name);
+    const repo = await fixture.open({ logsDir: folder('logs'), dlqDir: folder('dlq'), stateDir: folder('state') });
+    await expect(repo.checkWritable()).rejects.toThrow(`cannot make folder=${folder('state')}`);
+    fs.mkdirSync(target);
+    await repo.checkWritable();
+    await repo.append(batchOf(HOURS, 'a'));
+    await repo.close();
+  });
+});

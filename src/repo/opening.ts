@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { FileSystem } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
 import { createDirectoryLock, DirectoryInUseError, type DirectoryLock } from '../disk/lock.ts';
@@ -91,8 +92,21 @@ export class Opening {
   }
 }
 
-function explain({ name }: Step, cause: unknown): Error {
-  return new Error(`cannot ${name}: ${reasonOf(cause)}`, { cause });
+/** Rejects a start whose state cannot be looked at: it may hold a journal. */
+export function isFolder(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch (error) {
+    throw explain({ name: `read folder=${path}` }, error);
+  }
+}
+
+/** Says what could not be done and why, and whose the folder must be where rights are missing. */
+function explain({ name }: Pick<Step, 'name'>, cause: unknown): Error {
+  const reason = reasonOf(cause);
+  const denied = /\b(?:EACCES|EPERM)\b/.test(reason);
+  const remedy = denied ? `; the service runs as uid ${process.getuid?.()} and must own its folders` : '';
+  return new Error(`cannot ${name}: ${reason}${remedy}`, { cause });
 }
 
 /** The message, with that of its cause: the reason is often there alone. */

@@ -30,7 +30,10 @@ export function sorted(counts: ReadonlyMap<string, number>): [string, number][] 
 }
 
 /** Clients that send until they are stopped. Returns the acknowledged batches and all other answers. */
-export function startLoad(service: Service, { clients, firstId = 0 }: { clients: number; firstId?: number }) {
+export function startLoad(
+  service: Pick<Service, 'port'>,
+  { clients, firstId = 0 }: { clients: number; firstId?: number },
+) {
   const client = createClient(service.port, { connections: clients });
   const acknowledged = new Set<number>();
   const unclear = new Set<number>();

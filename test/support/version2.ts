@@ -87,7 +87,7 @@ export async function readMetric(service: Pick<Service, 'url'>, name: string): P
 }
 
 /** Waits until a service has nothing in flight or in its spool, so that the broker has all its batches. */
-export async function awaitDrained(service: Service, timeoutMs = 60_000): Promise<void> {
+export async function awaitDrained(service: Pick<Service, 'url'>, timeoutMs = 60_000): Promise<void> {
   await eventually(async () => {
     for (const name of ['logforge_spool_batches', 'logforge_queue_waiting_batches', 'logforge_records_in_flight']) {
       const value = (await readMetric(service, name)).get('');
