@@ -65,7 +65,7 @@ describe('a start on a disk that cannot be written', () => {
       throw Object.assign(new Error('ENOSPC: not now'), { code: 'ENOSPC' });
     };
     const repo = await fixture.open({ files: { ...diskFileSystem, makeFolder } });
-    await expect(repo.checkWritable()).rejects.toThrow('no such file');
+    await expect(repo.checkWritable()).rejects.toThrow('cannot make folder');
     await repo.close();
   });
 

@@ -5,6 +5,8 @@
 export interface SentBatches {
   /** A new batch of `size` records; `keyed`: sent with an Idempotency-Key, so it may be sent again. */
   open(size: number, keyed: boolean): number;
+  /** The number that `open` gives next. */
+  next(): number;
   /** A request with the batch was answered, or (`lost`) the connection ended before it was. */
   answered(batch: number, answer: 'acknowledged' | 'refused' | 'lost'): void;
   /** A line was found in the store. */
@@ -78,6 +80,7 @@ export function createSentBatches(): SentBatches {
   }
 
   return {
+    next: () => entries.length,
     open(size, keyed) {
       entries.push({
         size,

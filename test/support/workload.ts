@@ -112,7 +112,8 @@ export function createWorkload(
     firstHour = () => FIRST_HOUR,
   }: { readonly refusal?: 'final' | 'open'; readonly invalid?: number; readonly firstHour?: () => number } = {},
 ): Workload {
-  const entries: Entry[] = [];
+  /** By number: others may open batches in `sent`, too. */
+  const entries = new Map<number, Entry>();
   const unanswered: Sending[] = [];
   const repeatable: Sending[] = [];
   let acknowledged = 0;
@@ -125,7 +126,7 @@ export function createWorkload(
     const kind: BatchOptions['kind'] = draw.chance(invalid) && !isValid ? draw.pick(['skip', 'reject']) : 'valid';
     const options = {
       seed: draw.int(0, 2 ** 31 - 1),
-      number: entries.length,
+      number: sent.next(),
       kind,
       sizes: SIZES,
       firstHour: firstHour(),
@@ -136,7 +137,7 @@ export function createWorkload(
     const valid = lines.filter((line) => line !== undefined).length;
     const sums = Uint32Array.from(lines, (line) => crc32(line ?? ''));
     const [attempts, acknowledgement] = [0, undefined];
-    entries.push({
+    entries.set(number, {
       ...{ options, key, valid, invalid: lines.length - valid, sums, attempts, acknowledgement },
       ...{ connection: -1, place: 0 },
     });
@@ -151,7 +152,7 @@ export function createWorkload(
   }
 
   function entryOf({ number }: Sending): Entry {
-    const entry = entries[number];
+    const entry = entries.get(number);
     if (entry === undefined) throw new Error(`no such batch: ${number}`);
     return entry;
   }
@@ -269,12 +270,12 @@ export function createWorkload(
     },
     post,
     compare(line, batch, index) {
-      const entry = entries[batch];
+      const entry = entries.get(batch);
       if (entry?.sums[index] === crc32(line)) return true;
       return entry === undefined ? 'nothing' : (makeBatch(entry.options).lines[index] ?? 'nothing');
     },
     placeOf(batch) {
-      const entry = entries[batch];
+      const entry = entries.get(batch);
       if (entry === undefined || entry.attempts !== 1 || entry.acknowledgement === undefined) return undefined;
       return entry.connection < 0 ? undefined : { connection: entry.connection, place: entry.place };
     },

@@ -65,7 +65,7 @@ describe('an order on the disk', () => {
   it.each([
     ['open', `diskFileSystem.open(at('x'))`],
     ['open', `fs.openSync(at('x'), 'r')`],
-    ['open', `fs.promises.open(at('x'), 'r')`],
+    ['open', `fs.promises.open(at('x'), 'r').then((handle) => handle.close())`],
     ['write', `diskFileSystem.write(fd, [Buffer.alloc(3)], 0)`],
     ['write', `diskFileSystem.write(fd, [Buffer.alloc(100_000)], 0)`],
     ['write', `fs.writeFileSync(fd, 'abc')`],
