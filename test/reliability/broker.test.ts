@@ -41,7 +41,7 @@ describe('a short life of version 2', { timeout: 300_000 }, () => {
   it('keeps every promise when the broker fails one service, and the service is killed', async () => {
     const layout = { isApart: false, partitions: 2, hasSpool: true };
     const rounds = await runLife(3, layout, [[brokerPause], [brokerKill, killAll]]);
-    expect(rounds.reduce((sum, { kills }) => sum + kills, 0)).toBe(1);
+    expect(rounds.reduce((sum, { figures }) => sum + figures.kills, 0)).toBe(1);
   });
 
   it('keeps every promise without a spool, and after a store slept for longer than its session', async () => {

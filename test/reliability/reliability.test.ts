@@ -21,12 +21,12 @@ describe('a short life of version 1', () => {
         [killUnderLoad, duplicates],
       ],
     });
-    expect(rounds.reduce((sum, { kills }) => sum + kills, 0)).toBeGreaterThanOrEqual(5);
+    expect(rounds.reduce((sum, { figures }) => sum + figures.kills, 0)).toBeGreaterThanOrEqual(5);
   });
 
   it('keeps every promise through stops, a freeze and hostile clients', async () => {
     const rounds = await runKeptLife({ seed: 12, faults: [[stopUnderLoad], [freeze], [hostile], [stopTwice]] });
-    expect(rounds.reduce((sum, { stops }) => sum + stops, 0)).toBe(2);
+    expect(rounds.reduce((sum, { figures }) => sum + figures.stops, 0)).toBe(2);
   });
 });
 

@@ -60,6 +60,16 @@ export interface Fault {
 /** How a service is started: added to what the harness draws itself (durability, threads, interval). */
 export type ServiceStart = Pick<ServiceOptions, 'env' | 'wrapper' | 'preload'>;
 
+/** Figures that faults add to. */
+export interface Figures {
+  /** Processes ended by SIGKILL. */
+  kills: number;
+  /** Processes ended by another signal. */
+  stops: number;
+  /** Calls of the injected disk that failed, did a part, or were slow. */
+  diskStrikes: number;
+}
+
 /** What a fault sees of its round. */
 export interface Round {
   readonly version: Version;
@@ -91,7 +101,7 @@ export interface Round {
   /** A few words for the line of the round, such as the file and byte that were struck. */
   note(text: string): void;
   /** Adds to a figure of the final table. */
-  count(figure: 'kills' | 'stops', by?: number): void;
+  count(figure: keyof Figures, by?: number): void;
 }
 
 /** One process of a deployment, over its restarts. */
@@ -207,6 +217,5 @@ export interface RoundResult {
   readonly nextRequestMilliseconds: number;
   /** p99 of the round's honest requests; undefined where a fault stops the service, so that there is no bound. */
   readonly honestP99Milliseconds: number | undefined;
-  readonly kills: number;
-  readonly stops: number;
+  readonly figures: Figures;
 }

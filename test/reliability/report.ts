@@ -1,6 +1,6 @@
 import { quantile } from '../attack/judge.ts';
 import type { LifeResult } from './life.ts';
-import type { RoundResult, Version } from './reliability.ts';
+import type { Figures, RoundResult, Version } from './reliability.ts';
 
 /** The figures of a run. */
 export interface Summary {
@@ -11,6 +11,7 @@ export interface Summary {
   readonly rounds: number;
   readonly kills: number;
   readonly stops: number;
+  readonly diskStrikes: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly batches: number;
   readonly acknowledgedBatches: number;
@@ -54,8 +55,7 @@ export function summarise(results: readonly LifeResult[]): Omit<Summary, 'versio
   return {
     lives: results.length,
     rounds: rounds.length,
-    kills: rounds.reduce((total, { kills }) => total + kills, 0),
-    stops: rounds.reduce((total, { stops }) => total + stops, 0),
+    ...sumFigures(rounds),
     faults,
     batches: sum(({ totals }) => totals.batches),
     acknowledgedBatches: sum(({ totals }) => totals.acknowledged),
@@ -71,6 +71,16 @@ export function summarise(results: readonly LifeResult[]): Omit<Summary, 'versio
     slowestNextRequestMilliseconds: Math.max(0, ...rounds.map(({ nextRequestMilliseconds: next }) => next)),
     honestP99Milliseconds: { worst: Math.max(0, ...p99s), median: quantile(p99s, 0.5) },
   };
+}
+
+function sumFigures(rounds: readonly RoundResult[]): Figures {
+  const sum: Figures = { kills: 0, stops: 0, diskStrikes: 0 };
+  for (const { figures } of rounds) {
+    sum.kills += figures.kills;
+    sum.stops += figures.stops;
+    sum.diskStrikes += figures.diskStrikes;
+  }
+  return sum;
 }
 
 /** One line, and a line for each problem. */
@@ -93,6 +103,7 @@ export function renderTable(summary: Summary): string {
     ['version, seed', `${version}, ${seed}`],
     ['rounds, lives', `${summary.rounds} in ${summary.lives} lives, ${summary.seconds} s`],
     ['kills, stops', `${summary.kills}, ${summary.stops}`],
+    ['strikes of the disk', String(summary.diskStrikes)],
     ['faults', list(faults)],
     ['batches', `${summary.batches} sent, ${summary.acknowledgedBatches} acknowledged`],
     ['records', `${summary.recordsAcknowledged} acknowledged, ${summary.recordsStored} stored`],

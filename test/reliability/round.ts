@@ -6,7 +6,7 @@ import { launch } from '../support/service.ts';
 import type { Tally } from '../support/workload.ts';
 import { allowancesOf, type LifeState } from './life-state.ts';
 import { checkAccounting, judgeEnd, judgeLog } from './process-checks.ts';
-import type { Allowance, Deployment, Fault, Round, RoundPlan, RoundResult } from './reliability.ts';
+import type { Allowance, Deployment, Fault, Figures, Round, RoundPlan, RoundResult } from './reliability.ts';
 
 const CLIENTS = 8;
 /** Acknowledgements before and after the faults, so that a round without a kill has load, too. */
@@ -18,7 +18,7 @@ const MAX_PROBLEMS = 12;
 /** One round on a running or dead deployment, which it leaves running. */
 export async function runRound(state: LifeState, plan: RoundPlan): Promise<RoundResult> {
   const begun = performance.now();
-  const figures = { kills: 0, stops: 0 };
+  const figures: Figures = { kills: 0, stops: 0, diskStrikes: 0 };
   const allowances: Allowance[] = [];
   const notes: string[] = [];
   const problems: string[] = [];
@@ -53,7 +53,7 @@ export async function runRound(state: LifeState, plan: RoundPlan): Promise<Round
     milliseconds: performance.now() - begun,
     nextRequestMilliseconds: next,
     honestP99Milliseconds: bound === undefined ? undefined : p99,
-    ...figures,
+    figures,
   };
 }
 
@@ -65,7 +65,7 @@ function latencyBound(faults: readonly Fault[]): number | undefined {
 }
 
 /** Starts what is dead. From then on the answers are counted for the new processes. */
-async function startDead(state: LifeState, plan: RoundPlan, figures: Notes['figures']): Promise<void> {
+async function startDead(state: LifeState, plan: RoundPlan, figures: Figures): Promise<void> {
   const { deployment, workload, acknowledgedBy } = state;
   if (state.version === 1) figures.kills += await killWhileStarting(plan, deployment);
   const before = deployment.started.length;
@@ -107,7 +107,7 @@ function collect(state: LifeState, taken: Tally): void {
 }
 
 interface Notes {
-  readonly figures: { kills: number; stops: number };
+  readonly figures: Figures;
   readonly allowances: Allowance[];
   readonly notes: string[];
 }

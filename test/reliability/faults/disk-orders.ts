@@ -37,10 +37,24 @@ export const DISK_ERRORS: Allowance['errors'] = [
 
 const RETRIES = 12;
 
-/** Gives the order for the files of a node, and waits until it has struck `times` times, or for 60 acknowledgements. */
+/**
+ * Gives the order for the files of a node, and waits until it has struck `times` times, or for 60 acknowledgements. When nothing
+ * reached those files meanwhile, the order goes to all files. Counts what was struck.
+ */
 export async function strikeDisk(
-  { node, whenAcknowledged, note }: Pick<Round, 'node' | 'whenAcknowledged' | 'note'>,
+  round: Pick<Round, 'node' | 'whenAcknowledged' | 'note' | 'count'>,
   { files, ...order }: Omit<DiskOrder, 'path'> & { readonly files: FileKind },
+): Promise<HeldOrder> {
+  const held = await orderAndWait(round, files, order);
+  if (held.strikes.length > 0 || files === 'all') return held;
+  await held.lift();
+  return orderAndWait(round, 'all', order);
+}
+
+async function orderAndWait(
+  { node, whenAcknowledged, note, count }: Pick<Round, 'node' | 'whenAcknowledged' | 'note' | 'count'>,
+  files: FileKind,
+  order: Omit<DiskOrder, 'path'>,
 ): Promise<HeldOrder> {
   const held = await sharedDiskControl().order({ ...order, path: `^${FILES[files](node.dirs)}` });
   const wanted = order.times ?? 1;
@@ -49,6 +63,7 @@ export async function strikeDisk(
     if (!(await whenAcknowledged(5)) && !(await held.struck(wanted, 100))) break;
   }
   note(`${order.operations.join('/')} of ${files}: ${describe(order)}, struck ${held.strikes.length}`);
+  count('diskStrikes', held.strikes.length);
   return held;
 }
 
