@@ -152,9 +152,23 @@ export function seedAt(segment: number, position: number): number {
   return crc32(PLACE, MAGIC_SEED);
 }
 
-/** Deletes retired segments, oldest first, so that a crash always leaves the newest ones. */
-export async function removeSegments(files: FileSystem, segments: readonly { readonly path: string }[]): Promise<void> {
-  for (const segment of segments) await removeIfThere(files, segment.path);
+/**
+ * Deletes retired segments, oldest first, so that a crash always leaves the newest ones. When `durable`, each deletion but
+ * the last is synced before the next: of an older segment without a newer one, a start would take lengths of files that
+ * have grown since. The last is synced when the next segment begins.
+ */
+export async function removeSegments(
+  files: FileSystem,
+  {
+    stateDir,
+    segments,
+    durable,
+  }: { stateDir: string; segments: readonly { readonly path: string }[]; durable: boolean },
+): Promise<void> {
+  for (const [index, { path }] of segments.entries()) {
+    if (durable && index > 0) await files.syncFolder(stateDir);
+    await removeIfThere(files, path);
+  }
 }
 
 /** The numbers of the segments in a state folder, in ascending order. */

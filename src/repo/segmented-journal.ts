@@ -125,7 +125,6 @@ export class SegmentedJournal {
       throw error;
     }
     this.#options.sequence.save(this.#store, meta.seq);
-    this.#options.sequence.save(this.#store, meta.seq);
   }
 
   /** Resolves when the new segment has begun; the older ones are still being retired. Rejects with all as it was. */
@@ -195,7 +194,7 @@ export class SegmentedJournal {
     try {
       await release();
       await keys.save({ files, stateDir, segment: last, range, durable });
-      await removeSegments(files, segments);
+      await removeSegments(files, { stateDir, segments, durable });
     } catch (err) {
       const paths = segments.map(({ path }) => path);
       log.error('cannot retire old journal segments; they stay until the next rotation', { files: paths, err });

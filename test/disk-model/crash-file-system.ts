@@ -42,6 +42,8 @@ export interface CrashFileSystem {
   die(): void;
   /** Whether a fault struck. */
   hadFault(): boolean;
+  /** The next removals of files fail. */
+  refuseRemovals(times: number): void;
   /** Resolves when no operation runs and none begins. */
   quiet(): Promise<void>;
 }
@@ -64,6 +66,7 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
   let isDead = false;
   let hadFault = false;
   let isPumping = false;
+  let removalsToRefuse = 0;
 
   const pump = (): void => {
     const [next] = running.splice(random.int(0, running.length - 1), 1);
@@ -221,6 +224,11 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
       }),
     remove: (path) =>
       change('remove', path, () => {
+        if (removalsToRefuse > 0) {
+          removalsToRefuse--;
+          hadFault = true;
+          throw failure('error');
+        }
         fs.unlinkSync(path);
         const { folder, name } = placeOf(path);
         folder.set(name, undefined);
@@ -255,6 +263,9 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
     hadFault: () => hadFault,
     die() {
       isDead = true;
+    },
+    refuseRemovals(times) {
+      removalsToRefuse = times;
     },
     async quiet() {
       for (let turns = 0; turns < TURNS_OF_QUIET; turns++) {

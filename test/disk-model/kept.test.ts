@@ -1,0 +1,39 @@
+import { it } from 'vitest';
+import type { LifePlan } from './lives.ts';
+import { runStoreHistory, type StoreHistory, type StoreStep } from './store-history.ts';
+import type { BatchPlan } from './store-ledger.ts';
+
+/** Small histories, written by hand, of faults that the generated ones found late or not at all. */
+
+const SEEDS = 24;
+
+const batch: BatchPlan = { hours: [0], records: 1, size: 40, key: 'none', hasOffset: false, hasLetter: false };
+const append = (hour: number): StoreStep => ({ kind: 'append', batches: [{ ...batch, hours: [hour] }] });
+const SETTLE: StoreStep = { kind: 'settle' };
+
+function life<Step>(steps: readonly Step[], plan: Partial<LifePlan<Step>> = {}): LifePlan<Step> {
+  const survival = { names: 0, data: 0 };
+  return { steps, dieAt: 0, isClosed: false, end: 'power cut', faults: [], survival, seed: 0, ...plan };
+}
+
+const STORE: Omit<StoreHistory, 'lives'> = {
+  durability: 'disk',
+  inlineBytes: 0,
+  segmentBytes: 1,
+  syncEveryBytes: 4 * 1024 * 1024,
+  maxOpenFiles: 1,
+};
+
+it('a power cut among the removals of several journal segments leaves no older one without a newer one', async () => {
+  // The newest segment does not name hour 0 any more. The oldest one has an older length of it.
+  const steps = [
+    ...[append(0), SETTLE],
+    { kind: 'refuse removals', times: 3 } as const,
+    ...[append(0), SETTLE],
+    ...[append(0), SETTLE],
+    ...[append(1), SETTLE],
+    { kind: 'summarise' } as const,
+    ...[append(2), SETTLE],
+  ];
+  for (let seed = 0; seed < SEEDS; seed++) await runStoreHistory({ ...STORE, lives: [life(steps, { seed })] });
+});
