@@ -55,7 +55,6 @@ interface OpenFile {
 }
 
 const TURNS_OF_QUIET = 4;
-const PAGE = 4096;
 
 // Long: the edge has fifteen operations, and each is a few lines over the same state.
 export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFileSystem {
@@ -168,11 +167,10 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
         return fs.writeSync(fd, part, 0, part.length, position);
       };
       const fate = begin(`write ${bytes.length} at ${position}`, path);
-      // Over bytes that are there, a write stops between two pages; a disk that is full takes it whole.
-      const isOver = position + bytes.length <= file.size;
+      // Also over bytes that are there a write may stop anywhere.
       const cut = random.int(0, bytes.length);
-      if (fate === 'death') put(bytes.subarray(0, isOver ? pageEnd(cut, position, bytes.length) : cut));
-      if (fate === 'full') put(bytes.subarray(0, isOver ? 0 : bytes.length >> 1));
+      if (fate === 'death') put(bytes.subarray(0, cut));
+      if (fate === 'full') put(bytes.subarray(0, bytes.length >> 1));
       const written = fate === undefined || fate === 'short' ? put(fate ? half(bytes) : bytes) : 0;
       await turn();
       if (fate === 'full' || fate === 'error') throw failure(fate);
@@ -274,12 +272,6 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
       }
     },
   };
-}
-
-/** Where a page of the file ends in a write that stops after `cut` bytes; or the whole write. */
-function pageEnd(cut: number, position: number, length: number): number {
-  const end = Math.ceil((position + cut) / PAGE) * PAGE - position;
-  return cut === 0 ? 0 : Math.min(end, length);
 }
 
 function half(bytes: Buffer): Buffer {

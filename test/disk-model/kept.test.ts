@@ -1,15 +1,19 @@
 import { it } from 'vitest';
 import type { LifePlan } from './lives.ts';
+import { runSpoolHistory, type SpoolStep } from './spool-history.ts';
 import { runStoreHistory, type StoreHistory, type StoreStep } from './store-history.ts';
 import type { BatchPlan } from './store-ledger.ts';
 
 /** Small histories, written by hand, of faults that the generated ones found late or not at all. */
 
 const SEEDS = 24;
+/** The operations among which the head file is written the second time. */
+const HEAD_WRITES = [22, 23, 24, 25];
+const TEARS = 60;
 
 const batch: BatchPlan = { hours: [0], records: 1, size: 40, key: 'none', hasOffset: false, hasLetter: false };
 const append = (hour: number): StoreStep => ({ kind: 'append', batches: [{ ...batch, hours: [hour] }] });
-const SETTLE: StoreStep = { kind: 'settle' };
+const SETTLE = { kind: 'settle' } as const;
 
 function life<Step>(steps: readonly Step[], plan: Partial<LifePlan<Step>> = {}): LifePlan<Step> {
   const survival = { names: 0, data: 0 };
@@ -36,4 +40,16 @@ it('a power cut among the removals of several journal segments leaves no older o
     ...[append(2), SETTLE],
   ];
   for (let seed = 0; seed < SEEDS; seed++) await runStoreHistory({ ...STORE, lives: [life(steps, { seed })] });
+});
+
+it('a spool that dies in the middle of its head file passes over no acknowledged batch', async () => {
+  // The head goes from 9 to 10 while 15 more batches wait. A 19 that was never saved would pass over nine of them.
+  const put = (batches: number): SpoolStep => ({ kind: 'put', sizes: Array<number>(batches).fill(20) });
+  const take = (batches: number): SpoolStep => ({ kind: 'take', batches });
+  const steps = [put(9), SETTLE, take(9), SETTLE, put(1), SETTLE, put(15), SETTLE, take(1), SETTLE];
+  for (const dieAt of HEAD_WRITES) {
+    for (let seed = 0; seed < TEARS; seed++) {
+      await runSpoolHistory({ maxBytes: 1_000_000, lives: [life(steps, { dieAt, seed, end: 'kill' })] });
+    }
+  }
 });
