@@ -42,6 +42,26 @@ it('a power cut among the removals of several journal segments leaves no older o
   for (let seed = 0; seed < SEEDS; seed++) await runStoreHistory({ ...STORE, lives: [life(steps, { seed })] });
 });
 
+it.each([
+  0,
+  256 * 1024,
+])('after errors in a row at any operation, power cuts bring back nothing that was refused (inline bytes %d)', async (inlineBytes) => {
+  // The refused batch is the first of its hour. The one after it is smaller and goes elsewhere.
+  const large: StoreStep = { kind: 'append', batches: [{ ...batch, hours: [5], records: 5, size: 2_000 }] };
+  const steps = [append(0), SETTLE, large, SETTLE, append(0), SETTLE];
+  for (let at = 10; at < 60; at++) {
+    const faults = [{ at, fault: 'error', times: 2 } as const];
+    for (const end of ['kill', 'power cut'] as const) {
+      await runStoreHistory({
+        ...STORE,
+        inlineBytes,
+        segmentBytes: 20_000,
+        lives: [life(steps, { faults, end, seed: at })],
+      });
+    }
+  }
+});
+
 it('a spool that dies in the middle of its head file passes over no acknowledged batch', async () => {
   // The head goes from 9 to 10 while 15 more batches wait. A 19 that was never saved would pass over nine of them.
   const put = (batches: number): SpoolStep => ({ kind: 'put', sizes: Array<number>(batches).fill(20) });
