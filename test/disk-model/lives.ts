@@ -185,7 +185,7 @@ export async function checkHistories<History>(
     ...(MINUTES > 0 && { interruptAfterTimeLimit: MINUTES * 60_000 }),
     // For a check of the model itself: only whether it fails.
     ...(DISK_MODEL_NO_SHRINK !== undefined && { endOnFailure: true }),
-    ...(MINUTES === 0 && { seed: Number(DISK_MODEL_SEED ?? 20_251_122) }),
+    ...((MINUTES === 0 || DISK_MODEL_SEED !== undefined) && { seed: Number(DISK_MODEL_SEED ?? 20_251_122) }),
     ...(DISK_MODEL_PATH !== undefined && { path: DISK_MODEL_PATH, endOnFailure: DISK_MODEL_NO_SHRINK !== undefined }),
   });
 }
