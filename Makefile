@@ -82,7 +82,7 @@ crash: setup ## The same with kill -9 alone (ROUNDS=200)
 attack: setup ## Run all hostile clients beside honest ones, and check what the honest ones feel (SECONDS=60 SEED=1 ONLY= REPORT=)
 	@SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),1) node test/attack/run-attack.ts
 
-fuzz: setup ## Fuzz both HTTP paths and every reader of bytes; keep what fails (MINUTES=5 ONLY=http,config SEED= REPLAY=file)
+fuzz: setup ## Fuzz both HTTP paths, every reader of bytes and the model of the disk; keep what fails (MINUTES=5 ONLY=http,config SEED= REPLAY=file)
 	@MINUTES=$(or $(MINUTES),5) ONLY=$(ONLY) SEED=$(SEED) REPLAY=$(REPLAY) node test/fuzz/run-fuzz.ts
 soak: setup ## Load the service for MINUTES, with restarts, and judge whether memory, descriptors or latency grow (MINUTES=20 SEED=1 VERSION=1 REPORT=)
 	@MINUTES=$(or $(MINUTES),20) SEED=$(or $(SEED),1) VERSION=$(or $(VERSION),1) node --disable-warning=TimeoutNegativeWarning test/soak/run-soak.ts

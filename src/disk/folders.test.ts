@@ -1,9 +1,10 @@
-import { existsSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diskFileSystem, type FileSystem } from './file-system.ts';
-import { makeFolder, makeFolderSync } from './folders.ts';
+import { createFolderMaker, makeFolder, makeFolderSync } from './folders.ts';
+import { syncedBy } from './synced-paths.case.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -46,6 +47,22 @@ describe('a new folder', () => {
     makeFolderSync(path, true);
     expect(statSync(path).mode & 0o777).toBe(0o750);
     expect(statSync(join(dir, 'a')).mode & 0o777).toBe(0o750);
+  });
+
+  it('has its name synced by the call that blocks, each before the next is made, and its parent again: a process may have died', () => {
+    expect(syncedBy(() => makeFolderSync(join(dir, 'a/b'), true))).toEqual([dirname(dir), dir, join(dir, 'a')]);
+    expect(syncedBy(() => makeFolderSync(join(dir, 'a/b'), true))).toEqual([join(dir, 'a')]);
+    expect(syncedBy(() => makeFolderSync(join(dir, 'a/b'), false))).toEqual([]);
+  });
+
+  it('has its name synced once by a writer that comes to it again, and again after it was deleted', () => {
+    const path = join(dir, 'a');
+    mkdirSync(path);
+    const make = createFolderMaker(true);
+    expect(syncedBy(() => make(path))).toEqual([dir]);
+    expect(syncedBy(() => make(path))).toEqual([]);
+    rmSync(path, { recursive: true });
+    expect(syncedBy(() => make(path))).toEqual([dirname(dir), dir]);
   });
 
   it('is made by a short relative name, too', async () => {

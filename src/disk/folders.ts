@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type FileSystem, FOLDER_MODE } from './file-system.ts';
+import { diskFileSystem, type FileSystem, FOLDER_MODE } from './file-system.ts';
 import { codeOf } from './missing.ts';
 
 /*
@@ -19,10 +19,7 @@ export async function makeFolder(files: FileSystem, path: string, durable: boole
     await files.makeFolder(target);
     return;
   }
-  const missing: string[] = [];
-  let found = target;
-  for (; files.statusAt(found) === undefined && found !== dirname(found); found = dirname(found))
-    missing.unshift(found);
+  const { missing, found } = lookUpwards(files, target);
   await syncIfReadable(files, dirname(found));
   // Fails where something else stands.
   if (missing.length === 0) await files.makeFolder(target);
@@ -30,6 +27,15 @@ export async function makeFolder(files: FileSystem, path: string, durable: boole
     await files.makeFolder(folder);
     await files.syncFolder(dirname(folder));
   }
+}
+
+/** What is missing of a path, the outermost first, and the innermost part that is there. */
+function lookUpwards(files: Pick<FileSystem, 'statusAt'>, target: string) {
+  const missing: string[] = [];
+  let found = target;
+  for (; files.statusAt(found) === undefined && found !== dirname(found); found = dirname(found))
+    missing.unshift(found);
+  return { missing, found };
 }
 
 /** A folder that this user may not read is one in which somebody else has made ours. */
@@ -59,9 +65,36 @@ export async function createFolder(
 /** `makeFolder`, blocking. */
 export function makeFolderSync(path: string, durable: boolean): void {
   const target = resolve(path);
-  const first = fs.mkdirSync(target, { recursive: true, mode: FOLDER_MODE });
-  if (first === undefined || !durable) return;
-  for (const parent of parentsOfNew(target, first)) syncPathSync(parent);
+  const { missing, found } = durable ? lookUpwards(diskFileSystem, target) : { missing: [], found: target };
+  if (durable) syncIfReadableSync(dirname(found));
+  // Fails where something else stands.
+  if (missing.length === 0) fs.mkdirSync(target, { recursive: true, mode: FOLDER_MODE });
+  for (const folder of missing) {
+    fs.mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    syncPathSync(dirname(folder));
+  }
+}
+
+/**
+ * `makeFolderSync` for a writer that comes to the same folder again and again. The name of a folder that is there is synced
+ * once, not for each file in it.
+ */
+export function createFolderMaker(durable: boolean): (path: string) => void {
+  let last: string | undefined;
+  return (path) => {
+    if (path === last && diskFileSystem.statusAt(path) !== undefined) return;
+    last = undefined;
+    makeFolderSync(path, durable);
+    last = path;
+  };
+}
+
+function syncIfReadableSync(path: string): void {
+  try {
+    syncPathSync(path);
+  } catch (error) {
+    if (codeOf(error) !== 'EACCES') throw error;
+  }
 }
 
 /** The folders that hold a new name, when all from `first` down to `target` are new. */

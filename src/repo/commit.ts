@@ -240,12 +240,15 @@ export class Committer {
     return length;
   }
 
-  /** Back to the committed length, on new descriptors: one that failed to sync must not be synced again. */
+  /** Back to the committed length, on new descriptors. Not while a start may find the entry: it names these bytes. */
   async #rollBack(appends: Appends): Promise<void> {
     const { log, durable } = this.#options;
+    const { isInDoubt } = this.#journal;
     for (const [file, { bytes }] of appends) {
       const committed = this.#committed(file);
-      await this.#data.cutBack(file, { committed, written: bytes, durable }).catch((err: unknown) => {
+      if (isInDoubt) this.#uncut.add(file);
+      const done = isInDoubt ? this.#data.drop(file) : this.#data.cutBack(file, { committed, written: bytes, durable });
+      await done.catch((err: unknown) => {
         this.#uncut.add(file);
         const message = 'cannot cut a file back to its committed length; the next commit tries again';
         log.warn(message, { file: file.path, err });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type FileStatus, type FileSystem, removeIfThere, writeFully } from '../disk/file-system.ts';
+import { cutFile, type FileStatus, type FileSystem, writeFully } from '../disk/file-system.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
 import { type EncodedEntry, encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
@@ -152,11 +152,6 @@ export function seedAt(segment: number, position: number): number {
   return crc32(PLACE, MAGIC_SEED);
 }
 
-/** Deletes retired segments, oldest first, so that a crash always leaves the newest ones. */
-export async function removeSegments(files: FileSystem, segments: readonly { readonly path: string }[]): Promise<void> {
-  for (const segment of segments) await removeIfThere(files, segment.path);
-}
-
 /** The numbers of the segments in a state folder, in ascending order. */
 export function listSegments(stateDir: string): Promise<number[]> {
   return NAMES.list(stateDir);
@@ -228,23 +223,34 @@ export class JournalWriter {
   }
 
   /**
-   * Resolves once the entry is as durable as configured. When it rejects, the caller must not append here again, but
-   * start a new segment: then the entry does not count.
+   * Resolves once the entry is as durable as configured. When it rejects, the caller must take it back, and must not append
+   * here again, but start a new segment: then the entry does not count.
    */
   async append(meta: EntryMeta, data: readonly Buffer[], options: { readonly sync: boolean }): Promise<void> {
     const entry = encode(meta, data);
     sealEntry(entry, seedAt(this.number, this.#length));
     const { buffers, bytes } = entry;
-    try {
-      await writeFully(this.#files, this.#fd, buffers, this.#length);
-      await this.#writeAhead(this.#length + bytes, bytes);
-      if (options.sync && this.#durable) await this.#files.sync(this.#fd);
-    } catch (error) {
-      await this.#files.truncate(this.path, this.#length).catch(() => undefined);
-      throw error;
-    }
+    await writeFully(this.#files, this.#fd, buffers, this.#length);
+    await this.#writeAhead(this.#length + bytes, bytes);
+    if (options.sync && this.#durable) await this.#files.sync(this.#fd);
     this.#newest = this.#length;
     this.#length += bytes;
+  }
+
+  /**
+   * Cuts off what stands after `length`, on a new descriptor: one that failed to sync must not be synced again. Resolves
+   * false when that fails. Then a start may find the entry until the next segment begins.
+   */
+  async takeBack(length: number): Promise<boolean> {
+    const found = this.#files.statusAt(this.path);
+    if (found === undefined || !this.isFile(found)) return true;
+    try {
+      await cutFile(this.#files, { path: this.path, length, durable: this.#durable });
+      this.#length = length;
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** The zeros become durable with the entry. They only make later syncs faster. */

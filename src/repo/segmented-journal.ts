@@ -1,9 +1,9 @@
-import type { FileSystem } from '../disk/file-system.ts';
+import { type FileSystem, removeIfThere } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
 import type { Log } from '../log.ts';
 import { FileChangedError } from './append-files.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
-import { type EntryMeta, JournalWriter, listSegments, removeSegments, segmentPath } from './journal.ts';
+import { type EntryMeta, JournalWriter, listSegments, segmentPath } from './journal.ts';
 import type { SequenceFile } from './sequence-file.ts';
 
 export interface SegmentedJournalOptions {
@@ -40,6 +40,7 @@ export class SegmentedJournal {
   #old: { readonly path: string }[];
   #retirement: Promise<void> | undefined;
   #failed = false;
+  #isInDoubt = false;
   #startFailure: unknown;
   /** The name of the store, as the newest snapshot has it. */
   #store = '';
@@ -103,6 +104,11 @@ export class SegmentedJournal {
     );
   }
 
+  /** Whether a start may find the entry that failed. It does not once a new segment has begun. */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt;
+  }
+
   /** False when another program deleted, moved or replaced the segment being written, or the state folder. */
   isInPlace(): boolean {
     return this.#current?.isInPlace() !== false;
@@ -115,6 +121,7 @@ export class SegmentedJournal {
   async append(meta: EntryMeta, data: readonly Buffer[], check?: () => void): Promise<void> {
     const current = this.#current;
     if (current === undefined) throw new Error('the commit journal has no segment');
+    const { length } = current;
     try {
       await current.append(meta, data, { sync: true });
       if (!current.isInPlace())
@@ -122,9 +129,9 @@ export class SegmentedJournal {
       check?.();
     } catch (error) {
       this.#failed = true;
+      this.#isInDoubt = !(await current.takeBack(length));
       throw error;
     }
-    this.#options.sequence.save(this.#store, meta.seq);
     this.#options.sequence.save(this.#store, meta.seq);
   }
 
@@ -146,6 +153,7 @@ export class SegmentedJournal {
     }
     this.#current = next;
     this.#failed = false;
+    this.#isInDoubt = false;
     this.#saveSequence(snapshot);
     const done = this.#retire(number - 1, release).finally(() => {
       if (this.#retirement === done) this.#retirement = undefined;
@@ -195,11 +203,30 @@ export class SegmentedJournal {
     try {
       await release();
       await keys.save({ files, stateDir, segment: last, range, durable });
-      await removeSegments(files, segments);
+      await removeSegments(files, { stateDir, segments, durable });
     } catch (err) {
       const paths = segments.map(({ path }) => path);
       log.error('cannot retire old journal segments; they stay until the next rotation', { files: paths, err });
       this.#old = [...segments, ...this.#old];
     }
+  }
+}
+
+/**
+ * Deletes retired segments, oldest first, so that a crash always leaves the newest ones. When `durable`, each deletion but
+ * the last is synced before the next: of an older segment without a newer one, a start would take lengths of files that
+ * have grown since. The last is synced when the next segment begins.
+ */
+async function removeSegments(
+  files: FileSystem,
+  {
+    stateDir,
+    segments,
+    durable,
+  }: { stateDir: string; segments: readonly { readonly path: string }[]; durable: boolean },
+): Promise<void> {
+  for (const [index, { path }] of segments.entries()) {
+    if (durable && index > 0) await files.syncFolder(stateDir);
+    await removeIfThere(files, path);
   }
 }

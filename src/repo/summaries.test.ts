@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { syncedBy } from '../disk/synced-paths.case.ts';
 import { parseHour } from '../model/hour.ts';
 import { type Summary, SummaryFormatError } from '../model/summary.ts';
 import { createSummaryFiles, encodeSummary, parseSummary, summaryPath } from './summaries.ts';
@@ -150,6 +151,17 @@ describe('summary files', () => {
     analyticsDir = fs.mkdtempSync(join(tmpdir(), 'logforge-summaries-'));
   });
   afterEach(() => fs.rmSync(analyticsDir, { recursive: true }));
+
+  for (const durability of ['disk', 'later'] as const) {
+    it(`sync the name of a folder that a process made and that died before it did, at durability ${durability}`, () => {
+      fs.mkdirSync(dirname(summaryPath(analyticsDir, HOUR)), { recursive: true });
+      fs.mkdirSync(join(analyticsDir, '.checksums'));
+      const files = createSummaryFiles({ analyticsDir, durability });
+      // Once for each of the two folders, and not again for the next summary of the day.
+      const times = () => syncedBy(() => files.write(makeSummary([]))).filter((path) => path === analyticsDir).length;
+      expect([times(), times()]).toEqual([2, 0]);
+    });
+  }
 
   for (const durability of ['disk', 'later', 'os'] as const) {
     it(`are written and read back at durability ${durability}`, () => {

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { makeFolderSync, syncPathSync } from '../disk/folders.ts';
+import { createFolderMaker, syncPathSync } from '../disk/folders.ts';
 import { isMissing } from '../disk/missing.ts';
 import { fileVersion } from '../disk/open-file.ts';
 import { replaceFileSync } from '../disk/replace-file.ts';
@@ -82,8 +82,9 @@ export function createSummaryFiles({
   durability,
   maxKeys = Infinity,
 }: SummaryFilesOptions): SummaryFiles {
-  const checksums = createSummaryChecksums({ analyticsDir, durable: durability === 'disk' });
+  const checksums = createSummaryChecksums({ analyticsDir, durability });
   const limits = mapLimits(maxKeys);
+  const makeFolder = createFolderMaker(durability !== 'os');
 
   const readAgain = createReader(analyticsDir, checksums);
 
@@ -102,7 +103,7 @@ export function createSummaryFiles({
     write(summary) {
       const path = summaryPath(analyticsDir, summary.hour);
       try {
-        makeFolderSync(dirname(path), durability !== 'os');
+        makeFolder(dirname(path));
         const pieces = seal(encodeSummary(summary), (checksum) => checksums.add(summary.hour, checksum));
         replaceFileSync(path, pieces, { durable: durability === 'disk', mode: FILE_MODE });
       } catch (error) {

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { makeFolderSync, syncPathSync } from '../disk/folders.ts';
+import { createFolderMaker, syncPathSync } from '../disk/folders.ts';
 import { isAbsent } from '../disk/missing.ts';
 import { replaceFileSync } from '../disk/replace-file.ts';
 import { type Hour, hourToPath } from '../model/hour.ts';
@@ -23,12 +23,15 @@ const FILE_MODE = 0o640;
 /** Blocking, like the summary files they belong to. */
 export function createSummaryChecksums({
   analyticsDir,
-  durable,
+  durability,
 }: {
   readonly analyticsDir: string;
-  readonly durable: boolean;
+  /** See SummaryFilesOptions. */
+  readonly durability: 'disk' | 'later' | 'os';
 }) {
+  const durable = durability === 'disk';
   const pathOf = (day: string) => join(analyticsDir, '.checksums', `${day}.json`);
+  const makeFolder = createFolderMaker(durability !== 'os');
 
   return {
     /** Those that the summary of the hour may have; none where nothing is known of it. */
@@ -43,7 +46,7 @@ export function createSummaryChecksums({
       const known = readDay(path);
       const before = (known.get(hh) ?? []).filter((other) => other !== checksum);
       known.set(hh, [...before, checksum].slice(-KEPT));
-      makeFolderSync(dirname(path), durable);
+      makeFolder(dirname(path));
       replaceFileSync(path, [JSON.stringify(Object.fromEntries(known))], { durable, mode: FILE_MODE });
     },
 

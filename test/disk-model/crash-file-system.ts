@@ -42,6 +42,8 @@ export interface CrashFileSystem {
   die(): void;
   /** Whether a fault struck. */
   hadFault(): boolean;
+  /** The next removals of files fail. */
+  refuseRemovals(times: number): void;
   /** Resolves when no operation runs and none begins. */
   quiet(): Promise<void>;
 }
@@ -53,7 +55,6 @@ interface OpenFile {
 }
 
 const TURNS_OF_QUIET = 4;
-const PAGE = 4096;
 
 // Long: the edge has fifteen operations, and each is a few lines over the same state.
 export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFileSystem {
@@ -64,6 +65,7 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
   let isDead = false;
   let hadFault = false;
   let isPumping = false;
+  let removalsToRefuse = 0;
 
   const pump = (): void => {
     const [next] = running.splice(random.int(0, running.length - 1), 1);
@@ -165,11 +167,10 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
         return fs.writeSync(fd, part, 0, part.length, position);
       };
       const fate = begin(`write ${bytes.length} at ${position}`, path);
-      // Over bytes that are there, a write stops between two pages; a disk that is full takes it whole.
-      const isOver = position + bytes.length <= file.size;
+      // Also over bytes that are there a write may stop anywhere.
       const cut = random.int(0, bytes.length);
-      if (fate === 'death') put(bytes.subarray(0, isOver ? pageEnd(cut, position, bytes.length) : cut));
-      if (fate === 'full') put(bytes.subarray(0, isOver ? 0 : bytes.length >> 1));
+      if (fate === 'death') put(bytes.subarray(0, cut));
+      if (fate === 'full') put(bytes.subarray(0, bytes.length >> 1));
       const written = fate === undefined || fate === 'short' ? put(fate ? half(bytes) : bytes) : 0;
       await turn();
       if (fate === 'full' || fate === 'error') throw failure(fate);
@@ -221,6 +222,11 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
       }),
     remove: (path) =>
       change('remove', path, () => {
+        if (removalsToRefuse > 0) {
+          removalsToRefuse--;
+          hadFault = true;
+          throw failure('error');
+        }
         fs.unlinkSync(path);
         const { folder, name } = placeOf(path);
         folder.set(name, undefined);
@@ -256,6 +262,9 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
     die() {
       isDead = true;
     },
+    refuseRemovals(times) {
+      removalsToRefuse = times;
+    },
     async quiet() {
       for (let turns = 0; turns < TURNS_OF_QUIET; turns++) {
         await new Promise((done) => setImmediate(done));
@@ -263,12 +272,6 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
       }
     },
   };
-}
-
-/** Where a page of the file ends in a write that stops after `cut` bytes; or the whole write. */
-function pageEnd(cut: number, position: number, length: number): number {
-  const end = Math.ceil((position + cut) / PAGE) * PAGE - position;
-  return cut === 0 ? 0 : Math.min(end, length);
 }
 
 function half(bytes: Buffer): Buffer {

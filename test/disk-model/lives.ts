@@ -19,7 +19,8 @@ export interface LifePlan<Step> {
   /** Whether it stops in an orderly way when it comes to its end. */
   readonly isClosed: boolean;
   readonly end: 'kill' | 'power cut';
-  readonly faults: readonly { readonly at: number; readonly fault: Fault }[];
+  /** `times`: how many operations in a row have it. What mends a failed operation may fail too. */
+  readonly faults: readonly { readonly at: number; readonly fault: Fault; readonly times: number }[];
   /** The chance in tenths that what was not synced is on the disk all the same. */
   readonly survival: { readonly names: number; readonly data: number };
   /** Of which operation ends next, and of what is left. */
@@ -34,6 +35,7 @@ export function lives<Step>(
   const fault = fc.record({
     at: fc.integer({ min: 1, max: 120 }),
     fault: fc.constantFrom<Fault>('error', 'full', 'short'),
+    times: fc.constantFrom(1, 1, 2, 4),
   });
   const life = fc.record({
     steps: fc.array(step, { maxLength: maxSteps, size: 'max' }),
@@ -99,8 +101,14 @@ export async function runLives<Step>(
         });
       }
       told.push(`life ${number}: ${describeLife(plan, describe)}`);
-      const faults = new Map(plan.faults.map(({ at, fault }) => [at, fault]));
-      const crash = createCrashFileSystem({ root, disk, random, dieAt: plan.dieAt, faults, ...tracing(told) });
+      const crash = createCrashFileSystem({
+        root,
+        disk,
+        random,
+        dieAt: plan.dieAt,
+        faults: faultsOf(plan),
+        ...tracing(told),
+      });
       const { log, errors } = createErrorLog(crash, told);
       const next = await run({ root, crash, log, errors }, plan);
       told.push(`  ended after ${crash.operations()} operations`);
@@ -115,6 +123,13 @@ export async function runLives<Step>(
   }
 }
 
+/** By the number of the operation. */
+function faultsOf({ faults }: LifePlan<unknown>): ReadonlyMap<number, Fault> {
+  return new Map(
+    faults.flatMap(({ at, fault, times }) => Array.from({ length: times }, (_, index) => [at + index, fault] as const)),
+  );
+}
+
 function tracing(told: string[]): { readonly trace?: (operation: string) => void } {
   return DISK_MODEL_TRACE === undefined ? {} : { trace: (operation) => void told.push(`    ${operation}`) };
 }
@@ -122,7 +137,7 @@ function tracing(told: string[]): { readonly trace?: (operation: string) => void
 function describeLife<Step>(plan: LifePlan<Step>, describe: (step: Step) => string): string {
   const { steps, dieAt, isClosed, end, faults, survival, seed } = plan;
   const parts = [
-    ...faults.map(({ at, fault }) => `${fault} at operation ${at}`),
+    ...faults.map(({ at, fault, times }) => `${fault} at operation ${at}${times > 1 ? `, ${times} in a row` : ''}`),
     dieAt > 0 ? `dies at operation ${dieAt}` : isClosed ? 'stops' : 'dies after its steps',
     end === 'kill' ? 'kill' : `power cut, survival names=${survival.names}/10 data=${survival.data}/10`,
     `seed ${seed}`,
@@ -170,7 +185,7 @@ export async function checkHistories<History>(
     ...(MINUTES > 0 && { interruptAfterTimeLimit: MINUTES * 60_000 }),
     // For a check of the model itself: only whether it fails.
     ...(DISK_MODEL_NO_SHRINK !== undefined && { endOnFailure: true }),
-    ...(MINUTES === 0 && { seed: Number(DISK_MODEL_SEED ?? 20_251_122) }),
+    ...((MINUTES === 0 || DISK_MODEL_SEED !== undefined) && { seed: Number(DISK_MODEL_SEED ?? 20_251_122) }),
     ...(DISK_MODEL_PATH !== undefined && { path: DISK_MODEL_PATH, endOnFailure: DISK_MODEL_NO_SHRINK !== undefined }),
   });
 }

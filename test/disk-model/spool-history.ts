@@ -97,9 +97,15 @@ export class SpoolLedger {
     if (put !== undefined) put.isDelivered = true;
   }
 
-  /** The process died: what it had delivered may come again. */
+  /**
+   * The process died, or stopped on a disk that failed: what it had delivered may come again. What it refused last may be on
+   * the disk, and then the next start takes it.
+   */
   crashed(): void {
-    for (const put of this.#puts) if (put.isDelivered) put.mayComeAgain = true;
+    for (const put of this.#puts) {
+      if (put.isDelivered) put.mayComeAgain = true;
+      if (put.fate === 'refused') put.fate = 'unknown';
+    }
   }
 
   stopped(): void {

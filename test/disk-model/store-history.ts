@@ -18,6 +18,8 @@ export type StoreStep =
   | { readonly kind: 'turns'; readonly turns: number }
   | { readonly kind: 'settle' }
   | { readonly kind: 'wait'; readonly ms: number }
+  /** The next removals of files fail, so that several journal segments are retired at once later. */
+  | { readonly kind: 'refuse removals'; readonly times: number }
   | { readonly kind: 'summarise' };
 
 export interface StoreHistory {
@@ -65,6 +67,13 @@ const step: fc.Arbitrary<StoreStep> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(60, 60_000, 2 * HOUR_MS) }),
   },
   { weight: 1, arbitrary: fc.constant({ kind: 'summarise' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('refuse removals' as const),
+      times: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
 );
 
 export const storeHistory: fc.Arbitrary<StoreHistory> = fc.record({
@@ -223,6 +232,9 @@ async function runStep(each: StoreStep, parts: LifeParts, repo: Repo, waiting: P
     case 'summarise':
       ledger.summarise(repo);
       return;
+    case 'refuse removals':
+      crash.refuseRemovals(each.times);
+      return;
   }
 }
 
@@ -246,6 +258,8 @@ function describeStep(each: StoreStep): string {
       return `${each.turns} turns of the event loop`;
     case 'wait':
       return `wait ${each.ms} ms`;
+    case 'refuse removals':
+      return `${each.kind}: ${each.times}`;
     case 'settle':
     case 'summarise':
       return each.kind;

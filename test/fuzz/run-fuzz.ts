@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { guardAllocations } from './allocations.ts';
+import { DISK_MODEL, fuzzDiskModel } from './disk-model.ts';
 import { checkInput, describeFault, fuzzTarget, keepInput, simplify } from './engine.ts';
 import type { FuzzTarget } from './fuzz.ts';
 import { TARGETS } from './targets.ts';
 import { createWatchdog } from './watchdog.ts';
 
 /*
- * `make fuzz`: every target in slices of time, in turn, until MINUTES are over.
+ * `make fuzz`: every target in slices of time, in turn, and at the end the model of the disk, until MINUTES are over.
  *
- *   ONLY    names of targets, separated by commas; all when empty
+ *   ONLY    names of targets, separated by commas; all when empty. disk-model: the model of the disk
  *   SEED    the first seed; each slice takes the next one
  *   REPLAY  an input in a folder that is named for its target: checks it and nothing else
  */
@@ -40,15 +41,18 @@ async function replay(path: string): Promise<number> {
 
 async function fuzzAll(): Promise<number> {
   const wanted = ONLY.split(',').filter((name) => name !== '');
-  const unknown = wanted.filter((name) => !TARGETS.some((target) => target.name === name));
+  const names = [...TARGETS.map(({ name }) => name), DISK_MODEL];
+  const unknown = wanted.filter((name) => !names.includes(name));
   if (unknown.length > 0) {
-    console.error(`unknown target ${unknown.join(', ')}; targets: ${TARGETS.map(({ name }) => name).join(', ')}`);
+    console.error(`unknown target ${unknown.join(', ')}; targets: ${names.join(', ')}`);
     return 2;
   }
   const targets = TARGETS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   const first = SEED === '' ? Math.floor(Math.random() * 2 ** 31) : Number(SEED);
   const begun = performance.now();
-  const end = begun + Number(MINUTES) * 60_000;
+  const hasModel = wanted.length === 0 || wanted.includes(DISK_MODEL);
+  const minutes = Number(MINUTES) / (targets.length + (hasModel ? 1 : 0));
+  const end = begun + minutes * targets.length * 60_000;
   const slice = Math.min(SLICE_MS, (end - begun) / targets.length);
   const totals = new Map(targets.map(({ name }) => [name, { runs: 0, faults: 0 }]));
   const failed = new Set<FuzzTarget>();
@@ -74,6 +78,7 @@ async function fuzzAll(): Promise<number> {
   for (const target of targets) await target.close?.();
   for (const [name, { runs, faults }] of totals)
     console.log(`${name.padEnd(12)} ${String(runs).padStart(9)} runs  ${faults} faults`);
+  const failedModels = hasModel ? await fuzzDiskModel({ minutes, seed: first }) : 0;
   console.log(`seed ${first}, ${Math.round((performance.now() - begun) / 1_000)} s`);
-  return failed.size === 0 ? 0 : 1;
+  return failed.size + failedModels === 0 ? 0 : 1;
 }

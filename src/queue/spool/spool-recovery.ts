@@ -15,7 +15,8 @@ import { readWindow } from './spool-window.ts';
  *    The rest is synced.
  * 3. The tail is the sequence after the last entry, or the saved head where that is larger: then everything was
  *    delivered and its segments were deleted. They are deleted before the head is saved, so a head after the last entry of
- *    segments that are there is not a number that was saved: half of one, on top of another. It counts as 0.
+ *    segments that are there is not a number that was saved: a version before wrote half of one on top of another. It
+ *    counts as 0.
  * 4. The head is the saved head, but not before the first segment, since what came earlier was deleted after it was
  *    delivered, and not after the tail.
  * 5. Segments that lie before the head are deleted.

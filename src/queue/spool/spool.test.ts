@@ -12,6 +12,7 @@ import { UnavailableError } from '../../model/deliver.ts';
 import { createCollector, until, whileConsuming } from '../collect.case.ts';
 import { batchOf } from '../queue-contract.case.ts';
 import { openSpool, type Spool, type SpoolOptions } from './spool.ts';
+import { encodeHead } from './spool-head.ts';
 
 let dir: string;
 const opened: Spool[] = [];
@@ -294,7 +295,7 @@ describe('the disk spool', () => {
     };
     await open({ files });
     expect(synced).toEqual([join(dir, 'spool/head')]);
-    expect(await readFile(join(dir, 'spool/head'), 'utf8')).toBe('0\n');
+    expect(await readFile(join(dir, 'spool/head'), 'utf8')).toBe(encodeHead(0));
   });
 
   it('has the form on disk that earlier versions read, and reads theirs, which has no place in a write', async () => {
@@ -326,7 +327,7 @@ describe('the disk spool', () => {
       ]);
     const path = join(dir, 'spool/0000000000000000.spool');
     expect(await readFile(path)).toEqual(segment(',"after":"000000"'));
-    expect(await readFile(join(dir, 'spool/head'), 'utf8')).toBe('0\n');
+    expect(await readFile(join(dir, 'spool/head'), 'utf8')).toBe(encodeHead(0));
     await writeFile(path, segment(''));
     expect(await drained(await open(), 2)).toEqual(ids(0, 2));
   });

@@ -1,0 +1,75 @@
+import { it } from 'vitest';
+import type { LifePlan } from './lives.ts';
+import { runSpoolHistory, type SpoolStep } from './spool-history.ts';
+import { runStoreHistory, type StoreHistory, type StoreStep } from './store-history.ts';
+import type { BatchPlan } from './store-ledger.ts';
+
+/** Small histories, written by hand, of faults that the generated ones found late or not at all. */
+
+const SEEDS = 24;
+/** The operations among which the head file is written the second time. */
+const HEAD_WRITES = [22, 23, 24, 25];
+const TEARS = 60;
+
+const batch: BatchPlan = { hours: [0], records: 1, size: 40, key: 'none', hasOffset: false, hasLetter: false };
+const append = (hour: number): StoreStep => ({ kind: 'append', batches: [{ ...batch, hours: [hour] }] });
+const SETTLE = { kind: 'settle' } as const;
+
+function life<Step>(steps: readonly Step[], plan: Partial<LifePlan<Step>> = {}): LifePlan<Step> {
+  const survival = { names: 0, data: 0 };
+  return { steps, dieAt: 0, isClosed: false, end: 'power cut', faults: [], survival, seed: 0, ...plan };
+}
+
+const STORE: Omit<StoreHistory, 'lives'> = {
+  durability: 'disk',
+  inlineBytes: 0,
+  segmentBytes: 1,
+  syncEveryBytes: 4 * 1024 * 1024,
+  maxOpenFiles: 1,
+};
+
+it('a power cut among the removals of several journal segments leaves no older one without a newer one', async () => {
+  // The newest segment does not name hour 0 any more. The oldest one has an older length of it.
+  const steps = [
+    ...[append(0), SETTLE],
+    { kind: 'refuse removals', times: 3 } as const,
+    ...[append(0), SETTLE],
+    ...[append(0), SETTLE],
+    ...[append(1), SETTLE],
+    { kind: 'summarise' } as const,
+    ...[append(2), SETTLE],
+  ];
+  for (let seed = 0; seed < SEEDS; seed++) await runStoreHistory({ ...STORE, lives: [life(steps, { seed })] });
+});
+
+it.each([
+  0,
+  256 * 1024,
+])('after errors in a row at any operation, power cuts bring back nothing that was refused (inline bytes %d)', async (inlineBytes) => {
+  // The refused batch is the first of its hour. The one after it is smaller and goes elsewhere.
+  const large: StoreStep = { kind: 'append', batches: [{ ...batch, hours: [5], records: 5, size: 2_000 }] };
+  const steps = [append(0), SETTLE, large, SETTLE, append(0), SETTLE];
+  for (let at = 10; at < 60; at++) {
+    const faults = [{ at, fault: 'error', times: 2 } as const];
+    for (const end of ['kill', 'power cut'] as const) {
+      await runStoreHistory({
+        ...STORE,
+        inlineBytes,
+        segmentBytes: 20_000,
+        lives: [life(steps, { faults, end, seed: at })],
+      });
+    }
+  }
+});
+
+it('a spool that dies in the middle of its head file passes over no acknowledged batch', async () => {
+  // The head goes from 9 to 10 while 15 more batches wait. A 19 that was never saved would pass over nine of them.
+  const put = (batches: number): SpoolStep => ({ kind: 'put', sizes: Array<number>(batches).fill(20) });
+  const take = (batches: number): SpoolStep => ({ kind: 'take', batches });
+  const steps = [put(9), SETTLE, take(9), SETTLE, put(1), SETTLE, put(15), SETTLE, take(1), SETTLE];
+  for (const dieAt of HEAD_WRITES) {
+    for (let seed = 0; seed < TEARS; seed++) {
+      await runSpoolHistory({ maxBytes: 1_000_000, lives: [life(steps, { dieAt, seed, end: 'kill' })] });
+    }
+  }
+});
