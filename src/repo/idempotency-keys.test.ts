@@ -9,6 +9,7 @@ import { createMetrics } from '../metrics/metrics.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
 import { type FileRepoOptions, openRepo } from './file-repo.ts';
 import type { Repo } from './repo.ts';
+import { verifyStorage } from './verify.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -238,4 +239,62 @@ describe('an answer file', () => {
     expect(answerTo(again, 'k')).toBe(LONG);
     await again.close();
   });
+});
+
+describe('a file whose end is gone', () => {
+  // It has the form of a write that did not finish. Found by `make reliability SEED=1008` and `1009`.
+  const zeroEnd = (name: string) => {
+    const path = join(dir, 'state', name);
+    const { size } = fs.statSync(path);
+    fs.truncateSync(path, 24);
+    fs.truncateSync(path, size);
+  };
+
+  it.each([
+    ['keys-', 'error a file of idempotency keys is damaged; repeats of some batches will be stored again'],
+    ['answers-', 'error a file of answers is damaged; some repeats are answered without their list of errors'],
+  ])('%s: is told as damage once the journal has its keys no longer', async (prefix, message) => {
+    const first = await open();
+    await use(first, 'k', { answer: LONG });
+    await first.close();
+    const [name = ''] = stateFiles(prefix);
+    zeroEnd(name);
+    const places: string[] = [];
+    for await (const { place, isSound } of verifyStorage(folders())) if (!isSound) places.push(place);
+    expect(places).toEqual([join(dir, 'state', name)]);
+    const second = await open();
+    expect(log.entries).toContain(message);
+    expect(answerTo(second, 'k')).toBe(prefix === 'keys-' ? undefined : SHORT);
+    await second.close();
+    // Once.
+    log.entries.length = 0;
+    await (await open()).close();
+    expect(log.entries.filter((entry) => entry.startsWith('error'))).toEqual([]);
+  });
+
+  it('is no damage while the journal has its keys; it is deleted when they are saved again', async () => {
+    const first = await open();
+    await use(first, 'k', { answer: LONG });
+    const killed = `${dir}-killed`;
+    fs.cpSync(dir, killed, { recursive: true });
+    await first.close();
+    for (const name of [...stateFiles('keys-'), ...stateFiles('answers-')]) {
+      fs.copyFileSync(join(dir, 'state', name), join(killed, 'state', name));
+    }
+    fs.rmSync(dir, { recursive: true });
+    fs.renameSync(killed, dir);
+    for (const name of [...stateFiles('keys-'), ...stateFiles('answers-')]) zeroEnd(name);
+    for (let start = 1; start <= 3; start++) {
+      const repo = await open();
+      expect(answerTo(repo, 'k')).toBe(LONG);
+      await repo.close();
+    }
+    expect(log.entries.filter((entry) => entry.startsWith('error'))).toEqual([]);
+    expect([stateFiles('keys-').length, stateFiles('answers-').length]).toEqual([1, 1]);
+  });
+});
+
+const folders = () => ({
+  ...{ logsDir: join(dir, 'logs'), dlqDir: join(dir, 'dlq') },
+  ...{ stateDir: join(dir, 'state'), analyticsDir: join(dir, 'analytics') },
 });

@@ -4,8 +4,10 @@ import type { Log } from '../log.ts';
 import type { Clock } from '../model/clock.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
 import { KeyTable, type KnownKey, type UsedKey } from '../model/key-table.ts';
+import { listSegments } from './journal.ts';
 import { settleAges, type TimeMark } from './key-ages.ts';
 import {
+  type KeysEntry,
   listAnswerFiles,
   listKeyFiles,
   readAnswers,
@@ -50,6 +52,14 @@ export interface KeyRange {
   readonly to: number;
 }
 
+/** Files that a start found damaged. */
+export interface DamagedKeys {
+  readonly keys: readonly DamagedLog[];
+  readonly answers: readonly DamagedLog[];
+}
+
+export const NO_DAMAGE: DamagedKeys = { keys: [], answers: [] };
+
 export class IdempotencyKeys {
   readonly #windowMs: number;
   readonly #clocks: KeyClocks;
@@ -57,7 +67,7 @@ export class IdempotencyKeys {
   readonly #marks: TimeMark[] = [];
   /** Oldest first. */
   #files: KeyFile[] = [];
-  /** The numbers of answer files that may have no key file: its writing did not come to its end. */
+  /** The numbers of files that were not written to their end, and of answer files that have no key file. */
   readonly #orphans = new Set<number>();
   /** The first key that is in no key file. */
   #unsaved = 1;
@@ -76,31 +86,45 @@ export class IdempotencyKeys {
    * Reads the key files of a state folder. The keys that are still in the journal come by `remember`, then `begin`. Gives
    * the files that are damaged.
    */
-  async load(stateDir: string): Promise<DamagedLog[]> {
-    const damaged: DamagedLog[] = [];
+  async load(stateDir: string): Promise<DamagedKeys> {
+    const [oldestSegment] = await listSegments(stateDir);
+    const damaged = { keys: [] as DamagedLog[], answers: [] as DamagedLog[] };
+    let saved = this.#table.end;
     for (const number of await listKeyFiles(stateDir)) {
+      const mayBeUnfinished = oldestSegment !== undefined && number >= oldestSegment;
+      const { isUnfinished, entries, ...log } = readKeyFile({ stateDir, number, mayBeUnfinished });
+      if (log.damage.length > 0) damaged.keys.push(log);
       const first = this.#table.end;
-      let isOlder = false;
-      const { path, damage, entries } = readKeyFile({ stateDir, number });
-      if (damage.length > 0) damaged.push({ path, damage });
-      for (const { notes, records, now } of entries) {
-        isOlder ||= notes.length > 0;
-        for (const note of notes) this.#table.add(note);
-        this.#table.addRecords(records);
-        if (now !== undefined) this.#marks.push({ sequence: this.#table.end, time: now });
+      const isOlder = this.#addEntries(entries);
+      if (isUnfinished) {
+        // Its keys come again from the journal, and are saved again. Then it is deleted.
+        this.#orphans.add(number);
+        continue;
       }
-      let hasAnswers = false;
-      for (const [place, check, text] of readAnswers({ stateDir, number })) {
-        hasAnswers = true;
-        this.#table.restoreText(first + place, check, text);
-      }
-      this.#files.push({ number, end: this.#table.end, hasAnswers, isOlder });
+      const found = readAnswers({ stateDir, number });
+      if (found !== undefined && found.damage.length > 0) damaged.answers.push(found);
+      for (const [place, check, text] of found?.answers ?? []) this.#table.restoreText(first + place, check, text);
+      this.#files.push({ number, end: this.#table.end, hasAnswers: found !== undefined, isOlder });
+      saved = this.#table.end;
     }
-    for (const number of await listAnswerFiles(stateDir)) this.#orphans.add(number);
-    for (const { number } of this.#files) this.#orphans.delete(number);
+    for (const number of await listAnswerFiles(stateDir)) {
+      if (!this.#files.some((file) => file.number === number)) this.#orphans.add(number);
+    }
     // Files of the older form are written again in the present form, by the first `save`.
-    if (!this.#files.some((file) => file.isOlder)) this.#unsaved = this.#table.end;
+    if (!this.#files.some((file) => file.isOlder)) this.#unsaved = saved;
     return damaged;
+  }
+
+  /** Gives whether they have the older form. */
+  #addEntries(entries: readonly KeysEntry[]): boolean {
+    let isOlder = false;
+    for (const { notes, records, now } of entries) {
+      isOlder ||= notes.length > 0;
+      for (const note of notes) this.#table.add(note);
+      this.#table.addRecords(records);
+      if (now !== undefined) this.#marks.push({ sequence: this.#table.end, time: now });
+    }
+    return isOlder;
   }
 
   /** Decides how old the keys are that were read. From here on they age. */
@@ -170,9 +194,9 @@ export class IdempotencyKeys {
       const number = Math.max(segment, (this.#files.at(-1)?.number ?? 0) + 1);
       const place = { files, stateDir, number, durable };
       const hasAnswers = texts.length > 0;
-      if (hasAnswers) this.#orphans.add(number);
       // An orphan of this number must not become the answers of these keys.
-      else if (this.#orphans.has(number)) await removeAnswers(files, { stateDir, number });
+      if (!hasAnswers && this.#orphans.has(number)) await removeAnswers(files, { stateDir, number });
+      this.#orphans.add(number);
       if (hasAnswers) await writeAnswers({ ...place, answers: texts });
       await writeKeyFile({ ...place, records, now: this.#now() });
       if (durable) await files.syncFolder(stateDir);
@@ -185,7 +209,7 @@ export class IdempotencyKeys {
   }
 
   async #dropFiles(files: FileSystem, stateDir: string): Promise<void> {
-    for (const number of this.#orphans) await removeAnswers(files, { stateDir, number });
+    for (const number of this.#orphans) await removeKeyFile(files, { stateDir, number });
     this.#orphans.clear();
     const isDone = ({ end, isOlder }: KeyFile): boolean => end <= this.#table.head || (isOlder && end <= this.#unsaved);
     for (const { number } of this.#files.filter(isDone)) await removeKeyFile(files, { stateDir, number });

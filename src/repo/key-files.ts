@@ -5,7 +5,7 @@ import { type FileSystem, removeIfThere, writeFully } from '../disk/file-system.
 import { isMissing } from '../disk/missing.ts';
 import { type EntryForm, type LogScan, scanLog } from '../disk/scan-log.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
-import { encodeEntry, type LogEntry, sealEntry, wholeEntries } from '../disk/write-ahead-log.ts';
+import { encodeEntry, type LogEntry, sealEntry } from '../disk/write-ahead-log.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
 import { type PlacedText, RECORD_BYTES } from '../model/key-table.ts';
 
@@ -28,6 +28,9 @@ import { type PlacedText, RECORD_BYTES } from '../model/key-table.ts';
  *   file  = entry*                           the same form:
  *     meta  = {"seq":0,"answers":[[place of the key in its file, first u32 of its record, text], …]}
  *
+ * A file is written to its end before the segment of the journal that has the same keys is deleted. So where a later segment is the
+ * oldest one, what looks like a write that did not finish is damage.
+ *
  * Answers have files of their own because they are deleted sooner: all of them together are limited in bytes. Without
  * its answer a key is still known, and a repeat gets the counts.
  */
@@ -42,6 +45,11 @@ interface KeysMeta {
   readonly seq: 0;
   readonly keys: readonly IdempotencyNote[];
   readonly now?: number;
+}
+
+interface AnswersMeta {
+  readonly seq: 0;
+  readonly answers: readonly PlacedText[];
 }
 
 export interface KeyFilePlace {
@@ -65,17 +73,49 @@ export interface KeysEntry {
   readonly now: number | undefined;
 }
 
+/** How a file is read: `mayBeUnfinished` when the journal still has its keys. */
+export interface KeyFileReading extends KeyFilePlace {
+  readonly mayBeUnfinished: boolean;
+}
+
 /** The valid entries of a key file, and where it is damaged. */
-export function readKeyFile({ stateDir, number }: KeyFilePlace): DamagedLog & { readonly entries: KeysEntry[] } {
+export function readKeyFile({
+  stateDir,
+  number,
+  mayBeUnfinished,
+}: KeyFileReading): DamagedLog & { readonly entries: KeysEntry[]; readonly isUnfinished: boolean } {
   const path = join(stateDir, KEY_FILE_NAMES.of(number));
-  const { entries, damage } = scanKeys(readFileSync(path));
-  return { path, damage, entries: entries.map(decodeKeys) };
+  const bytes = readFileSync(path);
+  const scan = scanKeys(bytes);
+  const isUnfinished = mayBeUnfinished && isTorn(scan, bytes);
+  const { entries, damage } = isUnfinished ? scan : asWhole(scan, bytes);
+  return { path, damage, entries: entries.map(decodeKeys), isUnfinished };
+}
+
+function isTorn({ tornBytes }: LogScan, bytes: Buffer): boolean {
+  return tornBytes > 0 || bytes.length === 0;
+}
+
+/** Of a file that was written to its end: it has no write that did not finish. */
+export function asWhole(scan: LogScan, bytes: Buffer): LogScan {
+  if (!isTorn(scan, bytes)) return scan;
+  const rest = { start: bytes.length - scan.tornBytes, end: bytes.length, isCorrected: false };
+  return { ...scan, damage: [...scan.damage, rest], tornBytes: 0 };
 }
 
 /** The entries of a key file. The form of other files is the same, so a bad copy may hold entries of those: they are damage. */
 export function scanKeys(bytes: Buffer): LogScan {
+  return scanOnly(bytes, (meta: Partial<KeysMeta>) => Array.isArray(meta.keys));
+}
+
+/** The entries of a file of answers. */
+export function scanAnswers(bytes: Buffer): LogScan {
+  return scanOnly(bytes, (meta: Partial<AnswersMeta>) => Array.isArray(meta.answers));
+}
+
+function scanOnly(bytes: Buffer, isOurs: (meta: object) => boolean): LogScan {
   const scan = scanLog(bytes, { start: 0, form: KEYS_FORM });
-  const entries = scan.entries.filter(({ meta }) => Array.isArray((meta as Partial<KeysMeta>).keys));
+  const entries = scan.entries.filter(({ meta }) => isOurs(meta as object));
   if (entries.length === scan.entries.length) return scan;
   const others = scan.entries.filter((entry) => !entries.includes(entry));
   const foreign = others.map(({ start, end }) => ({ start, end, isCorrected: false }));
@@ -88,18 +128,22 @@ function decodeKeys({ meta, data }: LogEntry): KeysEntry {
   return { notes: keys, records: data.subarray(0, data.length - (data.length % RECORD_BYTES)), now };
 }
 
-/** The long answers to the keys of a key file; none where there is no file of them. */
-export function* readAnswers({ stateDir, number }: KeyFilePlace): Generator<PlacedText> {
+/** The long answers to the keys of a key file that was written to its end. Undefined where there is no file of them. */
+export function readAnswers({
+  stateDir,
+  number,
+}: KeyFilePlace): (DamagedLog & { readonly answers: PlacedText[] }) | undefined {
+  const path = join(stateDir, ANSWER_FILE_NAMES.of(number));
   let bytes: Buffer;
   try {
-    bytes = readFileSync(join(stateDir, ANSWER_FILE_NAMES.of(number)));
+    bytes = readFileSync(path);
   } catch (error) {
-    if (isMissing(error)) return;
+    if (isMissing(error)) return undefined;
     throw error;
   }
-  // A bad copy may hold entries of another file: those have no answers.
-  for (const { meta } of wholeEntries(bytes, 0))
-    yield* (meta as { readonly answers?: readonly PlacedText[] }).answers ?? [];
+  const { entries, damage } = asWhole(scanAnswers(bytes), bytes);
+  // The checksum holds and it is an entry of answers, so this is what a service wrote.
+  return { path, damage, answers: entries.flatMap(({ meta }) => (meta as AnswersMeta).answers) };
 }
 
 interface WriteOptions extends KeyFilePlace {
@@ -118,7 +162,7 @@ export async function writeKeyFile(options: WriteOptions & { readonly records: B
 }
 
 export async function writeAnswers(options: WriteOptions & { readonly answers: readonly PlacedText[] }) {
-  const entries: { readonly meta: unknown; readonly data: Buffer[] }[] = [];
+  const entries: { readonly meta: AnswersMeta; readonly data: Buffer[] }[] = [];
   let answers: PlacedText[] = [];
   let length = 0;
   for (const answer of options.answers) {

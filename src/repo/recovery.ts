@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type { DamagedLog, DamageReport } from '../disk/damage-report.ts';
+import type { DamageReport } from '../disk/damage-report.ts';
 import { cutFile, type FileSystem } from '../disk/file-system.ts';
 import type { Log } from '../log.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import { listHours } from './hour-file.ts';
-import type { IdempotencyKeys } from './idempotency-keys.ts';
+import type { DamagedKeys, IdempotencyKeys } from './idempotency-keys.ts';
 import { type Entry, readSegments, type Segment } from './journal-reader.ts';
+import { scanAnswers, scanKeys } from './key-files.ts';
 import { mendKeyFile } from './mend-keys.ts';
 import { type InlineWrite, inlineWrites, restore } from './restore.ts';
 import { SequenceFile } from './sequence-file.ts';
@@ -28,8 +29,8 @@ export interface RecoveryOptions {
   readonly logsDir: string;
   readonly dataFiles: DataFiles;
   readonly keys: IdempotencyKeys;
-  /** The key files that are damaged. */
-  readonly damagedKeys: readonly DamagedLog[];
+  /** What `keys.load` found. */
+  readonly damagedKeys: DamagedKeys;
   readonly durable: boolean;
   /** No commit is larger, in bytes. More than this beyond the committed length was not left by a commit. */
   readonly maxCommitBytes: number;
@@ -62,9 +63,13 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     corrected: 'an entry of the commit journal was damaged and could be corrected; nothing is lost',
     unreadable: 'the commit journal is damaged; records stay in their files',
   });
-  const areKeysKept = await report.tellRanges('keys', damagedKeys, {
+  const areKeysKept = await report.tellRanges('keys', damagedKeys.keys, {
     corrected: 'an entry of a file of idempotency keys was damaged and could be corrected; nothing is lost',
     unreadable: 'a file of idempotency keys is damaged; repeats of some batches will be stored again',
+  });
+  const areAnswersKept = await report.tellRanges('keys', damagedKeys.answers, {
+    corrected: 'an entry of a file of answers was damaged and could be corrected; nothing is lost',
+    unreadable: 'a file of answers is damaged; some repeats are answered without their list of errors',
   });
   const torn = segments.reduce((bytes, segment) => bytes + segment.tornBytes, 0);
   if (torn > 0)
@@ -83,7 +88,8 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   }
   const restored = new Set<DataFile>();
   const mend = async (): Promise<void> => {
-    if (areKeysKept) for (const { path } of damagedKeys) mendKeyFile(path);
+    if (areKeysKept) for (const { path } of damagedKeys.keys) mendKeyFile(path, scanKeys);
+    if (areAnswersKept) for (const { path } of damagedKeys.answers) mendKeyFile(path, scanAnswers);
     await restoreFiles({ ...options, state, entries, isIncomplete, restored });
     if (isIncomplete) await keepUnknownHours(options, state);
   };

@@ -2,14 +2,14 @@ import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DamagedFiles } from '../disk/damaged-files.ts';
 import { diskFileSystem } from '../disk/file-system.ts';
-import { type DamagedRange, scanLog } from '../disk/scan-log.ts';
+import type { DamagedRange } from '../disk/scan-log.ts';
 import { BYTES } from '../model/bytes.ts';
 import { type Hour, hourToPath } from '../model/hour.ts';
 import { SummaryFormatError } from '../model/summary.ts';
 import { DataFiles } from './data-files.ts';
 import { listHours } from './hour-file.ts';
 import { readSegments, type Segment } from './journal-reader.ts';
-import { ANSWER_FILE_NAMES, KEY_FILE_NAMES, KEYS_FORM, scanKeys } from './key-files.ts';
+import { ANSWER_FILE_NAMES, asWhole, KEY_FILE_NAMES, scanAnswers, scanKeys } from './key-files.ts';
 import { liveEntries } from './recovery.ts';
 import { SequenceFile } from './sequence-file.ts';
 import { CommittedState } from './state.ts';
@@ -38,13 +38,16 @@ export async function* verifyStorage(folders: StorageFolders): AsyncGenerator<Fi
   for (const { meta } of liveEntries(segments)) state.apply(meta);
   for (const segment of segments) yield describeSegment(segment);
   yield describeSequence(folders, segments, state);
-  for (const names of [KEY_FILE_NAMES, ANSWER_FILE_NAMES]) {
+  for (const [names, scan] of [
+    [KEY_FILE_NAMES, scanKeys],
+    [ANSWER_FILE_NAMES, scanAnswers],
+  ] as const) {
     for (const number of await names.list(stateDir)) {
-      const path = join(stateDir, names.of(number));
-      const bytes = readFileSync(path);
-      const scan = names === KEY_FILE_NAMES ? scanKeys(bytes) : scanLog(bytes, { start: 0, form: KEYS_FORM });
-      const { entries, damage, tornBytes } = scan;
-      yield { place: path, ...describeLog({ entries: entries.length, damage, tornBytes }) };
+      const place = join(stateDir, names.of(number));
+      const bytes = readFileSync(place);
+      const mayBeUnfinished = segments[0] !== undefined && number >= segments[0].number;
+      const { entries, damage, tornBytes } = mayBeUnfinished ? scan(bytes) : asWhole(scan(bytes), bytes);
+      yield { place, ...describeLog({ entries: entries.length, damage, tornBytes }) };
     }
   }
   const summaries = createSummaryFiles({ analyticsDir, durability: 'os' });
