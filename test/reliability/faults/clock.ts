@@ -5,6 +5,7 @@ import { needsDiskControl } from './disk-orders.ts';
 
 /** A process that gets SIGTERM or SIGKILL has ended after this time, or is stopping. */
 const ENDING_MS = 2_000;
+const OTHER_FAULTS = /disk is full|descriptors|E(NOSPC|DQUOT|IO|ROFS|MFILE)/;
 const [SECOND, HOUR, DAY] = [1_000, 3_600_000, 86_400_000];
 const JUMPS = [SECOND, -SECOND, HOUR, -HOUR, 2 * DAY, -DAY] as const;
 
@@ -31,12 +32,15 @@ export const clockJumps: Fault = {
   },
 };
 
-/** True also when another fault ended the service, or is about to, before it could answer. */
+/**
+ * True also when another fault ended the service, or is about to, before it could answer; and when another one took the disk or the
+ * descriptors, which is what the answer then says.
+ */
 async function isReady(node: Node): Promise<boolean> {
   const service = node.service();
   if (service === undefined) return true;
   const response = await fetch(`${service.url}/ready`).catch(() => undefined);
-  if (response?.status === 200) return true;
+  if (response?.status === 200 || OTHER_FAULTS.test((await response?.text()) ?? '')) return true;
   await sleep(ENDING_MS);
   return node.service() !== service;
 }

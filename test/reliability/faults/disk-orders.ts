@@ -32,7 +32,7 @@ export const DISK_ERRORS: Allowance['errors'] = [
   /^cannot write to the spool$/,
   /^cannot (summarise hour|aggregate)$/,
   // A consumer of version 2, which tries again.
-  /^cannot store batches/,
+  /^cannot store consumed messages; the partition is blocked until storage works$/,
 ];
 
 const RETRIES = 12;
