@@ -73,3 +73,21 @@ it('a spool that dies in the middle of its head file passes over no acknowledged
     }
   }
 });
+
+it('a start makes a spool entry durable whose sync failed and whose cut failed', async () => {
+  const put = (batches: number): SpoolStep => ({ kind: 'put', sizes: Array<number>(batches).fill(1_500) });
+  for (const before of [0, 1]) {
+    for (let at = 6; at < 20; at++) {
+      // The first process cannot sync its last write, nor cut it off. The second one counts it and begins a segment after it.
+      const faults = [{ at, fault: 'error', times: 2 } as const];
+      const failing = life([...Array.from({ length: before }, () => [put(1), SETTLE]).flat(), put(3), SETTLE], {
+        faults,
+        end: 'kill',
+      });
+      for (let seed = 0; seed < 4; seed++) {
+        const lives = [failing, life([put(1), SETTLE], { seed })];
+        await runSpoolHistory({ maxBytes: 1_000_000, lives });
+      }
+    }
+  }
+});
