@@ -91,3 +91,14 @@ it('a start makes a spool entry durable whose sync failed and whose cut failed',
     }
   }
 });
+
+it('a power cut in the start after a kill takes no key of a batch that the start has counted', async () => {
+  // The entry was written and not synced. The start's snapshot has its records, and its key is still in the old segment only.
+  const keyed: StoreStep = { kind: 'append', batches: [{ ...batch, key: 'counts' }] };
+  for (let killedAt = 31; killedAt < 36; killedAt++) {
+    for (let dieAt = 9; dieAt < 20; dieAt++) {
+      const lives = [life([keyed, SETTLE], { dieAt: killedAt, end: 'kill' }), life<StoreStep>([], { dieAt })];
+      await runStoreHistory({ ...STORE, lives });
+    }
+  }
+});
