@@ -102,3 +102,15 @@ it('a power cut in the start after a kill takes no key of a batch that the start
     }
   }
 });
+
+it('journal segments stay when a sync in the background fails while they are retired', async () => {
+  const many = { ...batch, size: 0, hours: Array.from({ length: 65 }, (_, hour) => hour) };
+  const batches = [{ ...batch, size: 467, hours: [0, 1, 3] }, { ...batch, size: 0, hours: [2] }, many];
+  const options = { inlineBytes: 262_144, segmentBytes: 2_000, syncEveryBytes: 1, maxOpenFiles: 3 };
+  const faults = [{ at: 42, fault: 'error', times: 2 } as const];
+  const lives = [
+    life<StoreStep>([{ kind: 'append', batches }, SETTLE], { dieAt: 65, end: 'kill', faults }),
+    life<StoreStep>([], { dieAt: 1, end: 'kill' }),
+  ];
+  await runStoreHistory({ ...STORE, ...options, lives });
+});
