@@ -280,16 +280,17 @@ export class Committer {
   async #rotate({ durable }: { readonly durable: boolean }): Promise<void> {
     await this.#journal.settled();
     await this.#restoreIfNeeded();
-    const { dataFiles } = this.#options;
-    const changed = new Set(this.#state.changedHours().map((hour) => dataFiles.ofHour(hour)));
-    const keep = [this.#touched, changed, this.#uncut];
+    const changed = this.#state.changedHours().map((hour) => this.#options.dataFiles.ofHour(hour));
+    const keep = [this.#touched, new Set(changed), this.#uncut];
     const snapshot = this.#state.snapshot((file) => this.#data.isOpen(file) || keep.some((set) => set.has(file)));
     const unsynced = durable ? this.#unsynced.list : [];
     const isLost = !this.#journal.isInPlace();
-    const release = (): Promise<void> => {
+    const release = async (): Promise<void> => {
       this.#unsynced.clear();
       if (isLost) this.#unsynced.needsRestore = false;
-      return this.#unsynced.sync(unsynced);
+      await this.#unsynced.sync(unsynced);
+      await this.#unsynced.idle(); // When it has failed meanwhile, this sync wrote nothing: only the segments have the bytes.
+      if (this.#unsynced.needsRestore) throw new Error('a sync in the background has failed meanwhile');
     };
     await this.#journal.rotate({ snapshot, durable, release });
     this.#state.apply({ seq: snapshot.seq });

@@ -21,6 +21,8 @@ export interface Segment {
   readonly number: number;
   readonly path: string;
   readonly entries: readonly Entry[];
+  /** Where the newest entry begins; 0 when there is no other, or none: what stands before it is then as new. */
+  readonly newest: number;
   readonly damage: readonly DamagedRange[];
   /** Bytes after the last whole entry, without trailing zeros: a commit that was running when the process ended. */
   readonly tornBytes: number;
@@ -54,7 +56,8 @@ function readSegment(number: number, path: string, dataFiles: DataFiles): Segmen
   const bytes = readFileSync(path);
   const { entries, damage, tornBytes } = scanSegment(bytes, number);
   const read = entries.map(({ meta, data }): Entry => ({ meta: decodeMeta(meta, dataFiles), data }));
-  return { number, path, entries: read, damage, tornBytes };
+  const newest = entries.length > 1 ? (entries.at(-1)?.start ?? 0) : 0;
+  return { number, path, entries: read, newest, damage, tornBytes };
 }
 
 function scanSegment(bytes: Buffer, number: number): Pick<LogScan, 'entries' | 'damage' | 'tornBytes'> {

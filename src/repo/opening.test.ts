@@ -100,8 +100,16 @@ describe('a start on a disk that cannot be written', () => {
     fs.truncateSync(fixture.path(HOURS[0] ?? ''), 0);
     const { files } = unwritable('ENOSPC');
     const repo = await fixture.open({ files });
-    await expect(repo.checkWritable()).rejects.toThrow(fixture.path(HOURS[0] ?? ''));
+    await expect(repo.checkWritable()).rejects.toThrow(join(fixture.dir, 'state', 'journal-'));
     await repo.close();
+    const path = fixture.path(HOURS[0] ?? '');
+    const open: FileSystem['open'] = async (each) => {
+      if (each === path) throw new Error('not now');
+      return diskFileSystem.open(each);
+    };
+    const other = await fixture.open({ files: { ...diskFileSystem, open } });
+    await expect(other.checkWritable()).rejects.toThrow(path);
+    await other.close();
   });
 
   it('keeps what a start would have restored when it is stopped before there is room', async () => {

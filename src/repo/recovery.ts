@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DamageReport } from '../disk/damage-report.ts';
 import { cutFile, type FileSystem } from '../disk/file-system.ts';
+import { writeAgain } from '../disk/write-again.ts';
 import type { Log } from '../log.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import { listHours } from './hour-file.ts';
@@ -90,10 +91,36 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const mend = async (): Promise<void> => {
     if (areKeysKept) for (const { path } of damagedKeys.keys) mendKeyFile(path, scanKeys);
     if (areAnswersKept) for (const { path } of damagedKeys.answers) mendKeyFile(path, scanAnswers);
+    if (options.durable) await makeJournalDurable({ files, stateDir, segments });
     await restoreFiles({ ...options, state, entries, isIncomplete, restored });
     if (isIncomplete) await keepUnknownHours(options, state);
   };
   return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1, sequence, mend };
+}
+
+/**
+ * A process that died may not have synced its newest entry, or could not. It counts from now on. So it must not go in a power cut
+ * between the snapshot that has its records and the file that gets its keys: a repeat of the batch would be stored again. Nor may a
+ * later segment go and leave an earlier one with an entry that was given up.
+ */
+async function makeJournalDurable({
+  files,
+  stateDir,
+  segments,
+}: Pick<RecoveryOptions, 'files' | 'stateDir'> & { readonly segments: readonly Segment[] }): Promise<void> {
+  for (const { path, newest } of segments) {
+    // Opening would make it.
+    if (files.statusAt(path) === undefined) continue;
+    const fd = await files.open(path);
+    try {
+      await writeAgain(files, fd, { from: newest, size: files.statusOf(fd).size });
+    } catch (cause) {
+      throw new Error(`cannot sync the commit journal file=${path}`, { cause });
+    } finally {
+      await files.close(fd);
+    }
+  }
+  if (segments.length > 0) await files.syncFolder(stateDir);
 }
 
 /** The entries that count, in order. An entry whose `seq` a later segment starts with, or goes beyond, was given up. */

@@ -73,3 +73,44 @@ it('a spool that dies in the middle of its head file passes over no acknowledged
     }
   }
 });
+
+it('a start makes a spool entry durable whose sync failed and whose cut failed', async () => {
+  const put = (batches: number): SpoolStep => ({ kind: 'put', sizes: Array<number>(batches).fill(1_500) });
+  for (const before of [0, 1]) {
+    for (let at = 6; at < 20; at++) {
+      // The first process cannot sync its last write, nor cut it off. The second one counts it and begins a segment after it.
+      const faults = [{ at, fault: 'error', times: 2 } as const];
+      const failing = life([...Array.from({ length: before }, () => [put(1), SETTLE]).flat(), put(3), SETTLE], {
+        faults,
+        end: 'kill',
+      });
+      for (let seed = 0; seed < 4; seed++) {
+        const lives = [failing, life([put(1), SETTLE], { seed })];
+        await runSpoolHistory({ maxBytes: 1_000_000, lives });
+      }
+    }
+  }
+});
+
+it('a power cut in the start after a kill takes no key of a batch that the start has counted', async () => {
+  // The entry was written and not synced. The start's snapshot has its records, and its key is still in the old segment only.
+  const keyed: StoreStep = { kind: 'append', batches: [{ ...batch, key: 'counts' }] };
+  for (let killedAt = 31; killedAt < 36; killedAt++) {
+    for (let dieAt = 9; dieAt < 20; dieAt++) {
+      const lives = [life([keyed, SETTLE], { dieAt: killedAt, end: 'kill' }), life<StoreStep>([], { dieAt })];
+      await runStoreHistory({ ...STORE, lives });
+    }
+  }
+});
+
+it('journal segments stay when a sync in the background fails while they are retired', async () => {
+  const many = { ...batch, size: 0, hours: Array.from({ length: 65 }, (_, hour) => hour) };
+  const batches = [{ ...batch, size: 467, hours: [0, 1, 3] }, { ...batch, size: 0, hours: [2] }, many];
+  const options = { inlineBytes: 262_144, segmentBytes: 2_000, syncEveryBytes: 1, maxOpenFiles: 3 };
+  const faults = [{ at: 42, fault: 'error', times: 2 } as const];
+  const lives = [
+    life<StoreStep>([{ kind: 'append', batches }, SETTLE], { dieAt: 65, end: 'kill', faults }),
+    life<StoreStep>([], { dieAt: 1, end: 'kill' }),
+  ];
+  await runStoreHistory({ ...STORE, ...options, lives });
+});

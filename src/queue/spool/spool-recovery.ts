@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { DamageReport } from '../../disk/damage-report.ts';
 import type { FileSystem } from '../../disk/file-system.ts';
+import { writeAgain } from '../../disk/write-again.ts';
 import type { Log } from '../../log.ts';
 import { scanRest } from './spool-damage.ts';
-import { decodeBatches, SEGMENT_NAMES } from './spool-format.ts';
+import { decodeBatches, SEGMENT_NAMES, type SpoolEntry } from './spool-format.ts';
 import { readWindow } from './spool-window.ts';
 
 /*
@@ -12,7 +13,8 @@ import { readWindow } from './spool-window.ts';
  * 1. Each segment but the last is as long as its file. Its entries are checked when they are read.
  * 2. The last segment ends after its last whole entry. What follows is cut off: a write that did not finish, so its
  *    batches were never acknowledged, or damaged bytes, which are kept elsewhere first.
- *    The rest is synced.
+ *    Its last write is written again and synced. A write whose sync failed may be here and not on the disk, and nothing
+ *    was written to the segment after it. What came before was synced.
  * 3. The tail is the sequence after the last entry, or the saved head where that is larger: then everything was
  *    delivered and its segments were deleted. They are deleted before the head is saved, so a head after the last entry of
  *    segments that are there is not a number that was saved: a version before wrote half of one on top of another. It
@@ -72,17 +74,23 @@ async function endLastSegment(
   try {
     let position = 0;
     let sequence = segment.first;
+    let lastWrite = 0;
+    const pass = ({ after, bytes }: SpoolEntry, end: number): void => {
+      if (after === 0) lastWrite = end - bytes;
+      position = end;
+    };
     for (;;) {
       const window = await readWindow(files, fd, position, size);
       const entries = decodeBatches(window, sequence, Number.MAX_SAFE_INTEGER);
       if (entries.length === 0) break;
       sequence += entries.length;
-      for (const { bytes } of entries) position += bytes;
+      for (const entry of entries) pass(entry, position + entry.bytes);
     }
     if (position < size) {
       const rest = await scanRest({ files, fd, path, report, position, size, sequence, isLast: true });
       sequence = rest.nextSequence;
-      position = rest.isKept ? (rest.entries.at(-1)?.fileEnd ?? position) : size;
+      for (const entry of rest.entries) pass(entry, entry.fileEnd);
+      if (!rest.isKept) position = size;
       if (rest.tornBytes > 0) {
         log.warn('cut off a write to the spool that did not finish', { file: path, bytes: rest.tornBytes });
       }
@@ -90,8 +98,8 @@ async function endLastSegment(
     if (position < size) {
       await files.truncate(path, position);
     }
-    // Also what was not cut: a process that died may have written it and not synced it, and from now on it counts.
-    if (size > 0) await files.sync(fd);
+    // A process that died may not have synced it, and from now on it counts.
+    if (size > 0) await writeAgain(files, fd, { from: lastWrite, size: position });
     segment.bytes = position;
     return sequence;
   } finally {
