@@ -6,11 +6,12 @@ import { parse } from 'yaml';
 import { body } from '../support/batches.ts';
 import { createClient } from '../support/client.ts';
 import { type Engine, HOST_GATEWAY, NoEngineError, startEngine } from '../support/docker-engine.ts';
+import type { Finished } from '../support/run.ts';
 import { REPOSITORY, removeDirs, startService } from '../support/service.ts';
 import { eventually } from '../support/storage.ts';
 import { ensureBaseImage } from './base-image.ts';
 import { composeEnv, ensureCompose, makePublicImages, writeOverride } from './compose-stack.ts';
-import { type Output, runOn } from './docker.ts';
+import { runOn } from './docker.ts';
 
 /*
  * docker-compose.yml by `make stack-up` and `make infra-up`, on an engine of the tests. Kafka and Prometheus run real programs in
@@ -50,7 +51,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function run(program: string, ...args: readonly string[]): Promise<Output> {
+function run(program: string, ...args: readonly string[]): Promise<Finished> {
   if (engine === undefined) throw new Error('no engine runs');
   return runOn(engine, [program, ...args], { cwd: REPOSITORY, env: composeEnv(join(folder, 'override.yml')) });
 }

@@ -3,16 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../support/docker-engine.ts';
+import type { Finished } from '../support/run.ts';
 import type { Dirs } from '../support/service.ts';
 import { eventually } from '../support/storage.ts';
-import { docker, HARDENED, inspect, type Output, runOn } from './docker.ts';
+import { docker, HARDENED, inspect, runOn } from './docker.ts';
 
 export interface Container {
   readonly name: string;
   /** On 127.0.0.1 of this machine. */
   readonly port: number;
   readonly url: string;
-  logs(): Promise<Output>;
+  logs(): Promise<Finished>;
   /** Runs a program in it. */
   exec(...command: readonly string[]): Promise<string>;
   state(): Promise<{ readonly Running: boolean; readonly ExitCode: number; readonly OOMKilled: boolean }>;

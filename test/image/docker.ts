@@ -1,34 +1,13 @@
-import { type ChildProcess, execFile } from 'node:child_process';
 import type { Engine } from '../support/docker-engine.ts';
-
-export interface Output {
-  /** -1 when it was killed. */
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export interface RunOptions {
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Gets the running process, to write to its standard input. */
-  readonly started?: (child: ChildProcess) => void;
-}
+import { type Finished, type RunOptions, runProgram } from '../support/run.ts';
 
 /** Runs a program that drives the engine, to its end. */
 export function runOn(
   engine: Engine,
-  [program, ...args]: readonly [string, ...string[]],
-  { cwd, env, started }: RunOptions = {},
-): Promise<Output> {
-  const { promise, resolve } = Promise.withResolvers<Output>();
-  const settings = { cwd, env: { ...engine.env, ...env }, maxBuffer: 64 * 1024 * 1024 };
-  const child = execFile(program, args, settings, (error, stdout, stderr) => {
-    const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-    resolve({ code, stdout, stderr });
-  });
-  started?.(child);
-  return promise;
+  command: readonly [string, ...string[]],
+  options: RunOptions = {},
+): Promise<Finished> {
+  return runProgram(command, { ...options, env: { ...engine.env, ...options.env } });
 }
 
 /** `docker …`, which must succeed. Gives its standard output without the last newline. */

@@ -1,7 +1,8 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { cleanEnv, logforge } from './service.ts';
 
 export interface Finished {
+  /** -1 when it was killed. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -10,25 +11,28 @@ export interface Finished {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Milliseconds after which it is killed; then its code is -1. */
-  readonly timeout?: number;
+  /** Milliseconds after which it is killed. */
+  readonly timeout?: number | undefined;
+  /** Gets the running process, to write to its standard input. */
+  readonly started?: (child: ChildProcess) => void;
 }
 
 /** Runs `logforge …` to its end. */
 export function runLogforge(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { cwd, env, timeout } = options;
-  const [command, ...words] = logforge(...args);
+  return runProgram(logforge(...args), { ...options, env: { ...cleanEnv(), ...options.env } });
+}
+
+/** Runs a program to its end, in this environment alone. */
+export function runProgram(
+  [program, ...args]: readonly [string, ...string[]],
+  { started, ...options }: RunOptions,
+): Promise<Finished> {
   const { promise, resolve } = Promise.withResolvers<Finished>();
-  const settings = {
-    cwd,
-    env: { ...cleanEnv(), ...env },
-    maxBuffer: 16 * 1024 * 1024,
-    timeout,
-    killSignal: 'SIGKILL',
-  } as const;
-  execFile(command, words, settings, (error, stdout, stderr) => {
+  const settings = { ...options, maxBuffer: 64 * 1024 * 1024, killSignal: 'SIGKILL' } as const;
+  const child = execFile(program, args, settings, (error, stdout, stderr) => {
     const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
     resolve({ code, stdout, stderr });
   });
+  started?.(child);
   return promise;
 }
