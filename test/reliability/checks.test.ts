@@ -40,17 +40,20 @@ async function storeTwoBatches() {
       hours.set(hour, [...(hours.get(hour) ?? []), line]);
     }
   }
-  const check = async (): Promise<string[]> => {
+  /** The hour with lines of both batches. */
+  const shared = [...hours.values()].find((lines) => ownersOf(lines).size === 2) ?? [];
+  /** `cutBytes`: from the end of the shared hour; `isOurs`: by a fault, which allows it. */
+  const check = async ({ cutBytes = 0, isOurs = true } = {}): Promise<string[]> => {
     const folder = join(dirs.logs, '2015-05-17');
     await mkdir(folder, { recursive: true });
     for (const [hour, lines] of hours) {
-      await writeFile(join(folder, `${hour}.log.json`), lines.map((line) => `${line}\n`).join(''));
+      const text = lines.map((line) => `${line}\n`).join('');
+      await writeFile(join(folder, `${hour}.log.json`), text.slice(0, text.length - (lines === shared ? cutBytes : 0)));
     }
     const store = createStoreCheck({ dirs, sent, workload, keepsOrder: true });
+    if (cutBytes > 0 && isOurs) store.allowDamage(shared.slice(-1));
     return store.readNew();
   };
-  /** The hour with lines of both batches. */
-  const shared = [...hours.values()].find((lines) => ownersOf(lines).size === 2) ?? [];
   return { hours, shared, check, sent, workload };
 }
 
@@ -98,6 +101,14 @@ describe('the check of the store', () => {
     const { check, shared } = await storeTwoBatches();
     change(shared);
     expect((await check()).join('\n')).toContain(problem);
+  });
+
+  it('bears half a line where a fault cut off the tail, and reads all other files', async () => {
+    const cut = await storeTwoBatches();
+    expect(await cut.check({ cutBytes: 5 })).toEqual([]);
+    const found = await cut.check({ cutBytes: 5, isOurs: false });
+    expect(found[0]).toContain('ends in half a line');
+    expect(found.slice(1).every((problem) => problem.includes('batch'))).toBe(true);
   });
 
   it('finds a batch that is missing, a record in the file of another hour, and a refused batch', async () => {

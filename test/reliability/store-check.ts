@@ -53,6 +53,11 @@ export function createStoreCheck(parts: {
     if (strangeLines > 2 * damagedLines) complain(problem);
   }
 
+  /** A tail that was cut off leaves half a line, until the next record of that hour ends it. */
+  function noteHalfLine(problem: string): void {
+    if (damagedLines === 0) complain(problem);
+  }
+
   function checkLine(hour: string, line: string): void {
     let numbers: ReturnType<typeof readNumbers>;
     try {
@@ -108,7 +113,7 @@ export function createStoreCheck(parts: {
     async readNew({ settled } = { settled: true }) {
       problems = [];
       try {
-        await reader.readNew(checkLine);
+        await reader.readNew(checkLine, noteHalfLine);
         await readLetters();
       } catch (error) {
         complain(error instanceof Error ? error.message : String(error));

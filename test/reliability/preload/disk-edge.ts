@@ -96,7 +96,11 @@ export async function replaceDisk(book: OrderBook): Promise<void> {
 
   /** Undefined: the call goes on as it is. `args`: the first one is a path or a descriptor. */
   function replacementFor(shape: Shape, args: Args): Replacement | undefined {
-    if (book.isEmpty()) return undefined;
+    if (book.isEmpty()) {
+      // From here on syncs are not seen.
+      unsynced.forget();
+      return undefined;
+    }
     const path = pathOf(args[0]);
     const operation = operationOf(shape, args[0]);
     if (book.mayLose(path)) {

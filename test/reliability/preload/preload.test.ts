@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -138,6 +139,32 @@ describe('an order on the disk', () => {
       await attempt(() => diskFileSystem.sync(fd));${END}`);
     expect(outcomes).toEqual(['done', 'EIO', 'done']);
     expect(await readFile(join(folder, 'lost'), 'latin1')).toBe('synced\0');
+  });
+
+  it('loses nothing that was synced between two orders', async () => {
+    const fault = { kind: 'lose', code: 'EIO' } as const;
+    const first = await control.order({ operations: ['sync'], path: '/between$', skip: 9, fault });
+    const outcomes = execute(`${EDGE}
+      const fd = await diskFileSystem.open(at('between'));
+      const meet = async (name) => {
+        fs.closeSync(fs.openSync(at(name + '-here'), 'w'));
+        while (!fs.existsSync(at(name + '-go'))) await new Promise((resolve) => setTimeout(resolve, 5));
+      };
+      await diskFileSystem.write(fd, [Buffer.from('synced')], 0);
+      await meet('lifted');
+      await diskFileSystem.sync(fd);
+      await meet('ordered');
+      await diskFileSystem.write(fd, [Buffer.from('lost')], 6);
+      await attempt(() => diskFileSystem.sync(fd));${END}`);
+    const met = (name: string) => eventually(() => expect(existsSync(join(folder, `${name}-here`))).toBe(true));
+    await met('lifted');
+    await first.lift();
+    await writeFile(join(folder, 'lifted-go'), '');
+    await met('ordered');
+    await control.order({ operations: ['sync'], path: '/between$', fault });
+    await writeFile(join(folder, 'ordered-go'), '');
+    expect(await outcomes).toEqual(['EIO']);
+    expect(await readFile(join(folder, 'between'), 'latin1')).toBe('synced\0\0\0\0');
   });
 
   it('can make an operation slow', async () => {

@@ -8,6 +8,8 @@ export interface UnsyncedBytes {
   /** Before a write of `length` bytes at `position` . */
   beforeWrite(path: string, write: { readonly position: number; readonly length: number }): void;
   synced(path: string): void;
+  /** Of every file. */
+  forget(): void;
   /** The file is as before the first write since the last sync; it keeps its length, with zeros. */
   drop(path: string): void;
 }
@@ -32,6 +34,7 @@ export function createUnsyncedBytes(real: RealFs): UnsyncedBytes {
       writes.set(path, [...(writes.get(path) ?? []), { position, bytes }]);
     },
     synced: (path) => void writes.delete(path),
+    forget: () => writes.clear(),
     drop(path) {
       const own = real.openSync(path, 'r+');
       try {
