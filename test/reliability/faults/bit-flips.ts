@@ -102,13 +102,23 @@ const checksums: Target = {
   check: checkAnalytics,
 };
 
+/** Whether a line counts: a fault of an earlier round may have broken some. */
+function isRecord(line: string): boolean {
+  try {
+    const record = JSON.parse(line) as Record<string, unknown>;
+    return ['timestamp', 'path', 'userAgent'].every((name) => typeof record[name] === 'string');
+  } catch {
+    return false;
+  }
+}
+
 /** Every hour is answered 503 until its summary is right, and then counts what its file has. */
 async function checkAnalytics({ node, receiver }: Round): Promise<void> {
   const { logs } = node.dirs;
   const names = within(logs, new RegExp(`^${DAY}/\\d\\d\\.log\\.json$`));
   for (const path of names) {
     const hour = `${DAY}T${basename(path).slice(0, 2)}`;
-    const lines = readFileSync(path, 'utf8').split('\n').length - 1;
+    const lines = readFileSync(path, 'utf8').split('\n').filter(isRecord).length;
     await eventually(async () => {
       const response = await fetch(`${receiver().url}/analytics?hour=${hour}`);
       if (response.status !== 200) throw new Error(`GET /analytics of ${hour} is ${response.status}`);
