@@ -242,23 +242,28 @@ describe('an answer file', () => {
 });
 
 describe('a file whose end is gone', () => {
-  // It has the form of a write that did not finish. Found by `make reliability SEED=1008` and `1009`.
-  const zeroEnd = (name: string) => {
+  // It has the form of a write that did not finish. Found by `make reliability SEED=1008`, `1009` and `1102`.
+  const zeroEnd = (name: string, from: number) => {
     const path = join(dir, 'state', name);
     const { size } = fs.statSync(path);
-    fs.truncateSync(path, 24);
+    fs.truncateSync(path, from);
     fs.truncateSync(path, size);
   };
 
+  const KEYS = 'error a file of idempotency keys is damaged; repeats of some batches will be stored again';
+  const ANSWERS = 'error a file of answers is damaged; some repeats are answered without their list of errors';
+
   it.each([
-    ['keys-', 'error a file of idempotency keys is damaged; repeats of some batches will be stored again'],
-    ['answers-', 'error a file of answers is damaged; some repeats are answered without their list of errors'],
-  ])('%s: is told as damage once the journal has its keys no longer', async (prefix, message) => {
+    ['keys-', 24, KEYS],
+    ['keys-', 0, KEYS],
+    ['answers-', 24, ANSWERS],
+    ['answers-', 0, ANSWERS],
+  ])('%s from byte %i on: is told as damage once the journal has its keys no longer', async (prefix, from, message) => {
     const first = await open();
     await use(first, 'k', { answer: LONG });
     await first.close();
     const [name = ''] = stateFiles(prefix);
-    zeroEnd(name);
+    zeroEnd(name, from);
     const places: string[] = [];
     for await (const { place, isSound } of verifyStorage(folders())) if (!isSound) places.push(place);
     expect(places).toEqual([join(dir, 'state', name)]);
@@ -283,7 +288,7 @@ describe('a file whose end is gone', () => {
     }
     fs.rmSync(dir, { recursive: true });
     fs.renameSync(killed, dir);
-    for (const name of [...stateFiles('keys-'), ...stateFiles('answers-')]) zeroEnd(name);
+    for (const name of [...stateFiles('keys-'), ...stateFiles('answers-')]) zeroEnd(name, 24);
     for (let start = 1; start <= 3; start++) {
       const repo = await open();
       expect(answerTo(repo, 'k')).toBe(LONG);

@@ -92,14 +92,19 @@ export function readKeyFile({
   return { path, damage, entries: entries.map(decodeKeys), isUnfinished };
 }
 
-function isTorn({ tornBytes }: LogScan, bytes: Buffer): boolean {
-  return tornBytes > 0 || bytes.length === 0;
+/** Whether something follows what could be read, zeros among it, or nothing is there at all. */
+function isTorn(scan: LogScan, bytes: Buffer): boolean {
+  return endOfRead(scan) < bytes.length || bytes.length === 0;
+}
+
+function endOfRead({ entries, damage }: LogScan): number {
+  return Math.max(0, entries.at(-1)?.end ?? 0, damage.at(-1)?.end ?? 0);
 }
 
 /** Of a file that was written to its end: it has no write that did not finish. */
 export function asWhole(scan: LogScan, bytes: Buffer): LogScan {
   if (!isTorn(scan, bytes)) return scan;
-  const rest = { start: bytes.length - scan.tornBytes, end: bytes.length, isCorrected: false };
+  const rest = { start: endOfRead(scan), end: bytes.length, isCorrected: false };
   return { ...scan, damage: [...scan.damage, rest], tornBytes: 0 };
 }
 
