@@ -99,21 +99,31 @@ export class Adoption {
 
   /** False when the file is only longer by what a failed commit left: it is cut. */
   async #takeAsFound(file: DataFile, committed: number, change: FileChange): Promise<boolean> {
-    const { files, log, metrics, data, state, unsynced, uncut, durable } = this.#options;
+    const { files, log, metrics, data, unsynced, uncut, durable } = this.#options;
     if (change === 'lengthened' && uncut.has(file)) {
       await data.drop(file);
       await cutFile(files, { path: file.path, length: committed, durable });
       uncut.delete(file);
       return false;
     }
+    // A failed commit removed the file that it had made, and could not sync that.
+    if (change === 'deleted or moved' && committed === 0 && uncut.has(file)) {
+      this.#forget(file);
+      return true;
+    }
     metrics.filesChanged.inc();
     log.error('another program changed a data file; it is taken as it is', { file: file.path, change, committed });
     // Answered records may be in it that only the journal holds, and the journal forgets it.
     if (unsynced.has(file)) await data.syncIfOpen(file).catch(() => undefined);
+    this.#forget(file);
+    return true;
+  }
+
+  #forget(file: DataFile): void {
+    const { unsynced, state, uncut } = this.#options;
     unsynced.delete(file);
     state.forget(file);
     uncut.delete(file);
-    return true;
   }
 
   /**

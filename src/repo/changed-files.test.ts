@@ -194,6 +194,40 @@ describe.each(WAYS)('a data file that another program changes, with commits %s',
   });
 });
 
+it('a file that a failed commit made and removed is no change by another program, also when its removal cannot be synced', async () => {
+  // Found by `make reliability SEED=1104`, life 3.
+  const hourFiles = new Set<number>();
+  let [isArmed, isFull] = [true, false];
+  const refuseIf = (condition: boolean): void => {
+    if (condition) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  };
+  const files: FileSystem = {
+    ...diskFileSystem,
+    async open(path) {
+      const fd = await diskFileSystem.open(path);
+      if (path === fixture.path(HOUR)) hourFiles.add(fd);
+      return fd;
+    },
+    async write(fd, ...rest) {
+      if (isArmed && hourFiles.has(fd)) isFull = true;
+      refuseIf(isFull);
+      return diskFileSystem.write(fd, ...rest);
+    },
+    async syncFolder(path) {
+      refuseIf(isFull);
+      await diskFileSystem.syncFolder(path);
+    },
+  };
+  const repo = await fixture.open({ files, inline: { bytes: 0, bytesPerFile: 0 } });
+  await expect(repo.append(batchOf([HOUR], 'a'))).rejects.toThrow('no space left');
+  expect(fs.existsSync(fixture.path(HOUR))).toBe(false);
+  [isArmed, isFull] = [false, false];
+  await repo.append(batchOf([HOUR], 'b'));
+  await repo.close();
+  expect(fixture.lines(HOUR)).toEqual(['b']);
+  expect(fixture.logged).not.toContain('error another program changed a data file; it is taken as it is');
+});
+
 describe('the state folder', () => {
   const state = (): string => join(fixture.dir, 'state');
   const journal = (): string => {
