@@ -85,6 +85,8 @@ export interface Round {
   readonly broker: BrokerUnderTest | undefined;
   /** The service that accepts batches; throws when it is dead. */
   receiver(): Service;
+  /** Lines of hour files that faults of earlier rounds of this life damaged. */
+  damagedLines(): number;
   /** Batches acknowledged in this life. */
   acknowledged(): number;
   /**

@@ -136,6 +136,7 @@ async function strikeUnderLoad(state: LifeState, plan: RoundPlan, notes: Notes):
       nodes: deployment.nodes,
       broker: deployment.broker,
       receiver: () => deployment.receiver(),
+      damagedLines: () => state.store.damagedLines(),
       acknowledged: () => workload.acknowledged(),
       whenAcknowledged,
       endLoad: async () => {

@@ -19,6 +19,8 @@ export interface StoreCheck {
   startOver(): void;
   /** Lines that were damaged on purpose: they may be missing, or changed. */
   allowDamage(lines: readonly string[]): void;
+  /** Lines that were damaged so far. */
+  damagedLines(): number;
   /** Batches may be stored again, so the order of lines is not checked any more. */
   allowRepeats(): void;
   /** Records that were found, by hour `2015-05-17T10:00:00Z`: only those of the load. */
@@ -129,6 +131,7 @@ export function createStoreCheck(parts: {
       }
       startOver();
     },
+    damagedLines: () => damagedLines,
     allowRepeats() {
       hasRepeats = true;
     },

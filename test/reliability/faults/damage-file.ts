@@ -56,13 +56,14 @@ function flip(bytes: Buffer, at: number, random: Random): void {
   bytes[at] = (bytes[at] ?? 0) ^ (1 << random.int(0, 7));
 }
 
-/** The lines of `before` in which a byte differs. */
+/** The lines of `before` in which a byte differs, and those that lost the newline before them. */
 function changedLines(before: Buffer, after: Buffer): string[] {
   const lines: string[] = [];
   for (let start = 0; start < before.length; ) {
     const newline = before.indexOf(10, start);
     const end = newline < 0 ? before.length : newline + 1;
-    if (before.compare(after, Math.min(start, after.length), Math.min(end, after.length), start, end) !== 0)
+    const isJoined = start > 0 && after[start - 1] !== 10;
+    if (isJoined || before.compare(after, Math.min(start, after.length), Math.min(end, after.length), start, end) !== 0)
       lines.push(before.toString('utf8', start, newline < 0 ? end : newline));
     start = end;
   }
