@@ -13,7 +13,7 @@ import { Committer } from './commit.ts';
 import { INLINE } from './committer-options.ts';
 import { DataFiles } from './data-files.ts';
 import { checkFreeSpace } from './free-space.ts';
-import { IdempotencyKeys, type IdempotencyLimits, NO_DAMAGE } from './idempotency-keys.ts';
+import { IdempotencyKeys, type IdempotencyLimits, NOTHING_LOADED } from './idempotency-keys.ts';
 import { MANY_HOURS, prepareManyHours } from './many-hours.ts';
 import { isFolder, Opening } from './opening.ts';
 import type { Pending } from './pending.ts';
@@ -68,11 +68,11 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
     const dataFiles = new DataFiles({ logsDir, dlqDir });
     const keys = new IdempotencyKeys(options.idempotency, { clock, elapsed });
     const isNew = !isFolder(stateDir);
-    const damagedKeys = isNew ? NO_DAMAGE : await keys.load(stateDir);
+    const loadedKeys = isNew ? NOTHING_LOADED : await keys.load(stateDir);
     const count: DamageReportOptions['count'] = (kind, places) => metrics.storageDamage.labels(kind).inc(places);
     const report = new DamageReport({ stateDir, count, clock, log });
     const maxCommitBytes = Math.max(MAX_COMMIT_BYTES, options.maxBatchBytes ?? 0);
-    const found = { stateDir, logsDir, dataFiles, keys, damagedKeys };
+    const found = { stateDir, logsDir, dataFiles, keys, loadedKeys };
     const beginsGenerations = options.beginsGenerations ?? false;
     const recovered = isNew
       ? nothingToRecover({ files, logsDir, log })

@@ -52,13 +52,16 @@ export interface KeyRange {
   readonly to: number;
 }
 
-/** Files that a start found damaged. */
-export interface DamagedKeys {
+/** What a start found in the files. */
+export interface LoadedKeys {
+  /** Those that are damaged. */
   readonly keys: readonly DamagedLog[];
   readonly answers: readonly DamagedLog[];
+  /** Whole ones that a process may have written and not synced when it died. Their segments must not go before they are durable. */
+  readonly unsynced: readonly string[];
 }
 
-export const NO_DAMAGE: DamagedKeys = { keys: [], answers: [] };
+export const NOTHING_LOADED: LoadedKeys = { keys: [], answers: [], unsynced: [] };
 
 export class IdempotencyKeys {
   readonly #windowMs: number;
@@ -84,16 +87,16 @@ export class IdempotencyKeys {
 
   /**
    * Reads the key files of a state folder. The keys that are still in the journal come by `remember`, then `begin`. Gives
-   * the files that are damaged.
+   * what must be done about the files.
    */
-  async load(stateDir: string): Promise<DamagedKeys> {
+  async load(stateDir: string): Promise<LoadedKeys> {
     const [oldestSegment] = await listSegments(stateDir);
-    const damaged = { keys: [] as DamagedLog[], answers: [] as DamagedLog[] };
+    const loaded = { keys: [] as DamagedLog[], answers: [] as DamagedLog[], unsynced: [] as string[] };
     let saved = this.#table.end;
     for (const number of await listKeyFiles(stateDir)) {
       const mayBeUnfinished = oldestSegment !== undefined && number >= oldestSegment;
       const { isUnfinished, entries, ...log } = readKeyFile({ stateDir, number, mayBeUnfinished });
-      if (log.damage.length > 0) damaged.keys.push(log);
+      if (log.damage.length > 0) loaded.keys.push(log);
       const first = this.#table.end;
       const isOlder = this.#addEntries(entries);
       if (isUnfinished) {
@@ -102,7 +105,8 @@ export class IdempotencyKeys {
         continue;
       }
       const found = readAnswers({ stateDir, number });
-      if (found !== undefined && found.damage.length > 0) damaged.answers.push(found);
+      if (found !== undefined && found.damage.length > 0) loaded.answers.push(found);
+      if (mayBeUnfinished) loaded.unsynced.push(log.path, ...(found === undefined ? [] : [found.path]));
       for (const [place, check, text] of found?.answers ?? []) this.#table.restoreText(first + place, check, text);
       this.#files.push({ number, end: this.#table.end, hasAnswers: found !== undefined, isOlder });
       saved = this.#table.end;
@@ -112,7 +116,7 @@ export class IdempotencyKeys {
     }
     // Files of the older form are written again in the present form, by the first `save`.
     if (!this.#files.some((file) => file.isOlder)) this.#unsaved = saved;
-    return damaged;
+    return loaded;
   }
 
   /** Gives whether they have the older form. */

@@ -5,7 +5,7 @@ import { writeAgain } from '../disk/write-again.ts';
 import type { Log } from '../log.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import { listHours } from './hour-file.ts';
-import type { DamagedKeys, IdempotencyKeys } from './idempotency-keys.ts';
+import type { IdempotencyKeys, LoadedKeys } from './idempotency-keys.ts';
 import { type Entry, readSegments, type Segment } from './journal-reader.ts';
 import { scanAnswers, scanKeys } from './key-files.ts';
 import { mendKeyFile } from './mend-keys.ts';
@@ -31,7 +31,7 @@ export interface RecoveryOptions {
   readonly dataFiles: DataFiles;
   readonly keys: IdempotencyKeys;
   /** What `keys.load` found. */
-  readonly damagedKeys: DamagedKeys;
+  readonly loadedKeys: LoadedKeys;
   readonly durable: boolean;
   /** No commit is larger, in bytes. More than this beyond the committed length was not left by a commit. */
   readonly maxCommitBytes: number;
@@ -57,18 +57,18 @@ export function nothingToRecover(options: Pick<RecoveryOptions, 'files' | 'logsD
  * When the journal lost entries, it cannot say how long a file is. Then no whole line is cut off: it may have been answered.
  */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
-  const { files, stateDir, logsDir, dataFiles, keys, damagedKeys, report, log } = options;
+  const { files, stateDir, logsDir, dataFiles, keys, loadedKeys, report, log } = options;
   const segments = await readSegments(stateDir, dataFiles);
   const sequence = new SequenceFile({ files, logsDir, log });
   await report.tellRanges('journal', segments, {
     corrected: 'an entry of the commit journal was damaged and could be corrected; nothing is lost',
     unreadable: 'the commit journal is damaged; records stay in their files',
   });
-  const areKeysKept = await report.tellRanges('keys', damagedKeys.keys, {
+  const areKeysKept = await report.tellRanges('keys', loadedKeys.keys, {
     corrected: 'an entry of a file of idempotency keys was damaged and could be corrected; nothing is lost',
     unreadable: 'a file of idempotency keys is damaged; repeats of some batches will be stored again',
   });
-  const areAnswersKept = await report.tellRanges('keys', damagedKeys.answers, {
+  const areAnswersKept = await report.tellRanges('keys', loadedKeys.answers, {
     corrected: 'an entry of a file of answers was damaged and could be corrected; nothing is lost',
     unreadable: 'a file of answers is damaged; some repeats are answered without their list of errors',
   });
@@ -89,9 +89,13 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   }
   const restored = new Set<DataFile>();
   const mend = async (): Promise<void> => {
-    if (areKeysKept) for (const { path } of damagedKeys.keys) mendKeyFile(path, scanKeys);
-    if (areAnswersKept) for (const { path } of damagedKeys.answers) mendKeyFile(path, scanAnswers);
-    if (options.durable) await makeJournalDurable({ files, stateDir, segments });
+    if (areKeysKept) for (const { path } of loadedKeys.keys) mendKeyFile(path, scanKeys);
+    if (areAnswersKept) for (const { path } of loadedKeys.answers) mendKeyFile(path, scanAnswers);
+    const places = [
+      ...segments.map(({ path, newest }) => ({ path, from: newest })),
+      ...loadedKeys.unsynced.map((path) => ({ path, from: 0 })),
+    ];
+    if (options.durable && places.length > 0) await makeDurable({ files, stateDir, places });
     await restoreFiles({ ...options, state, entries, isIncomplete, restored });
     if (isIncomplete) await keepUnknownHours(options, state);
   };
@@ -101,26 +105,28 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 /**
  * A process that died may not have synced its newest entry, or could not. It counts from now on. So it must not go in a power cut
  * between the snapshot that has its records and the file that gets its keys: a repeat of the batch would be stored again. Nor may a
- * later segment go and leave an earlier one with an entry that was given up.
+ * later segment go and leave an earlier one with an entry that was given up, nor a file of keys whose segments go.
  */
-async function makeJournalDurable({
+async function makeDurable({
   files,
   stateDir,
-  segments,
-}: Pick<RecoveryOptions, 'files' | 'stateDir'> & { readonly segments: readonly Segment[] }): Promise<void> {
-  for (const { path, newest } of segments) {
+  places,
+}: Pick<RecoveryOptions, 'files' | 'stateDir'> & {
+  readonly places: readonly { readonly path: string; readonly from: number }[];
+}): Promise<void> {
+  for (const { path, from } of places) {
     // Opening would make it.
     if (files.statusAt(path) === undefined) continue;
     const fd = await files.open(path);
     try {
-      await writeAgain(files, fd, { from: newest, size: files.statusOf(fd).size });
+      await writeAgain(files, fd, { from, size: files.statusOf(fd).size });
     } catch (cause) {
-      throw new Error(`cannot sync the commit journal file=${path}`, { cause });
+      throw new Error(`cannot sync file=${path}`, { cause });
     } finally {
       await files.close(fd);
     }
   }
-  if (segments.length > 0) await files.syncFolder(stateDir);
+  await files.syncFolder(stateDir);
 }
 
 /** The entries that count, in order. An entry whose `seq` a later segment starts with, or goes beyond, was given up. */
