@@ -84,6 +84,7 @@ attack: setup ## Run all hostile clients beside honest ones, and check what the 
 
 fuzz: setup ## Fuzz both HTTP paths, every reader of bytes and the model of the disk; keep what fails (MINUTES=5 ONLY=http,config SEED= REPLAY=file)
 	@MINUTES=$(or $(MINUTES),5) ONLY=$(ONLY) SEED=$(SEED) REPLAY=$(REPLAY) node test/fuzz/run-fuzz.ts
+
 soak: setup ## Load the service for MINUTES, with restarts, and judge whether memory, descriptors or latency grow (MINUTES=20 SEED=1 VERSION=1 REPORT=)
 	@MINUTES=$(or $(MINUTES),20) SEED=$(or $(SEED),1) VERSION=$(or $(VERSION),1) node --disable-warning=TimeoutNegativeWarning test/soak/run-soak.ts
 
