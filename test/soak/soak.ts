@@ -49,6 +49,7 @@ export interface SoakOptions {
 
 /** A preload for NODE_OPTIONS. */
 export const LEAK = join(import.meta.dirname, 'leak.ts');
+const COLLECT = join(import.meta.dirname, 'collect.ts');
 
 const FIRST_HOUR = Date.parse('2015-05-17T00:00:00Z');
 /** Hours by which record times move on in a cycle. */
@@ -139,6 +140,7 @@ async function soak(
     await underLoad(service, 'steady');
     await underLoad(service, 'burst');
     enter('idle');
+    process.kill(service.pid, 'SIGUSR2');
     await sleep(plan.seconds.idle * 1_000);
     problems.push(...(await checkAtRest(service)));
     const last = samples.at(-1);
@@ -166,7 +168,8 @@ async function soak(
 
   async function start(after: string): Promise<Service> {
     const from = performance.now();
-    const options = { dirs, env: { ...ENV, ...env } };
+    const preloads = [`--import=${COLLECT}`, env.NODE_OPTIONS].filter((option) => option !== undefined).join(' ');
+    const options = { dirs, env: { ...ENV, ...env, NODE_OPTIONS: preloads } };
     const service = stream === undefined ? await startService(options) : await startVersion2(stream, options);
     const client = createClient(service.port, { connections: 1 });
     await eventually(async () => {
