@@ -9,7 +9,7 @@ import { createRandom } from '../support/random.ts';
  *   sampler.ts    one sample a second: memory, descriptors, threads, connections, disk, event loop
  *   slope.ts      the growth of a series, with its confidence
  *   verdict.ts    which series may grow how much; report.ts prints it
- *   collect.ts    a preload that collects garbage at the begin of an idle phase, so that what is left is in use
+ *   collect.ts    a preload that collects garbage in the middle of an idle phase, so that what is left is in use
  *   leak.ts       a preload with a leak, against which the verdict is tested
  */
 

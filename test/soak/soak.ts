@@ -54,7 +54,10 @@ const COLLECT = join(import.meta.dirname, 'collect.ts');
 const FIRST_HOUR = Date.parse('2015-05-17T00:00:00Z');
 /** Hours by which record times move on in a cycle. */
 const HOURS_A_CYCLE = 6;
-const HONEST_DAY = '2017-01-01';
+/** The year of the honest clients' records. Each of their batches has a path of its own, so each cycle has an hour of its own. */
+const HONEST_YEAR = 2017;
+/** The part of an idle phase before the collection: the summaries of the burst are written by then. The rest is judged. */
+const BEFORE_COLLECTION = 0.45;
 const BURST_REQUESTS_A_SECOND = 250;
 /** Keys expire within the soak. A batch is repeated within a few seconds, so never after its key. */
 const KEY_WINDOW = '120s';
@@ -109,7 +112,7 @@ async function soak(
     if (stream !== undefined && service !== undefined) await awaitAllStored(service, stream);
     await reader.readNew((hour, line) => {
       if (bursts.isBurst(hour)) bursts.found(hour, line);
-      else if (hour.startsWith(HONEST_DAY)) honest.found(line);
+      else if (hour.startsWith(`${HONEST_YEAR}-`)) honest.found(line);
       else {
         const { batch, index } = readNumbers(line);
         sent.found(batch, index);
@@ -123,7 +126,7 @@ async function soak(
     const seconds = plan.seconds[phase];
     const at = { ...place };
     const prefix = `${place.cycle}${phase}`;
-    const hour = `${HONEST_DAY}T${String(place.stretch % 24).padStart(2, '0')}`;
+    const hour = new Date(Date.UTC(HONEST_YEAR, 0, 1, place.cycle)).toISOString().slice(0, 'YYYY-MM-DDTHH'.length);
     const measuring = startProcess<HonestReport>('honest.ts', { port: service.port, seconds, hour, prefix }).result;
     const load = async () => {
       const over = AbortSignal.timeout(Math.round(seconds * 1_000));
@@ -140,8 +143,9 @@ async function soak(
     await underLoad(service, 'steady');
     await underLoad(service, 'burst');
     enter('idle');
+    await sleep(plan.seconds.idle * 1_000 * BEFORE_COLLECTION);
     process.kill(service.pid, 'SIGUSR2');
-    await sleep(plan.seconds.idle * 1_000);
+    await sleep(plan.seconds.idle * 1_000 * (1 - BEFORE_COLLECTION));
     problems.push(...(await checkAtRest(service)));
     const last = samples.at(-1);
     if (last !== undefined) say(describeCycle(place, last, latencies.at(-2)));
