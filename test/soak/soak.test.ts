@@ -20,7 +20,7 @@ describe('a short soak', { timeout: 300_000 }, () => {
   });
 
   it('finds a leak of memory and of descriptors', async () => {
-    const plan = planSoak({ version: 1, seconds: 20, seed: 5, restarts: false });
+    const plan = planSoak({ version: 1, seconds: 32, seed: 5, restarts: false });
     const result = await runSoak(plan, { env: { NODE_OPTIONS: `--import=${LEAK}`, SOAK_LEAK_MB: '20' } });
     const failed = result.growth.filter(({ decision }) => decision === 'fail').map(({ name }) => name);
     expect(failed).toContain('descriptors, idle, without hour files');
