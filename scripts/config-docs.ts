@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { isSection, type Key, rootSection, type Section } from '../src/config/keys.ts';
+import { isList, isSection, type Key, rootSection, type Section } from '../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../src/config/text-layers.ts';
 
 /** The page that this script writes. */
@@ -20,7 +20,7 @@ for a plain \`\${\`. Variables are replaced after the file was parsed, so their 
 become a number, a switch or a list (separated by commas).
 
 **Environment.** Every key has a variable; the tables name it. An empty variable counts as not set. A list is separated by commas.
-An unknown \`LOGFORGE_\` variable is a problem, except the variables that Kubernetes makes for a service of that name, and:
+A list of objects, as \`streams\` is, has no variables; \`\${VAR}\` works in it. An unknown \`LOGFORGE_\` variable is a problem, except the variables that Kubernetes makes for a service of that name, and:
 
 `;
 
@@ -37,22 +37,27 @@ export function renderConfigDocs(): string {
 
 function* renderSection(section: Section): Generator<string> {
   const entries = [...section.entries.values()];
-  const keys = entries.filter((entry): entry is Key => !isSection(entry));
+  const keys = entries.filter((entry): entry is Key => !isSection(entry) && !isList(entry));
   if (section.path !== '') yield `\n## ${section.path}\n\n${section.doc}\n`;
   if (keys.length > 0) {
-    yield '\n| key | default | takes | what it is | environment |\n|---|---|---|---|---|\n';
-    for (const key of keys) yield renderKey(key);
+    const isInList = section.path.includes('[]');
+    yield `\n| key | default | takes | what it is |${isInList ? '' : ' environment |'}\n|---|---|---|---|${isInList ? '' : '---|'}\n`;
+    for (const key of keys) yield isInList ? `${renderKey(key)}\n` : `${renderKey(key)} \`${key.env}\` |\n`;
   }
-  for (const entry of entries) if (isSection(entry)) yield* renderSection(entry);
+  for (const entry of entries) {
+    if (isSection(entry)) yield* renderSection(entry);
+    else if (isList(entry)) yield* renderSection(entry.item);
+  }
 }
 
-function renderKey({ path, env, leaf }: Key): string {
+/** Its row, but for the last column. */
+function renderKey({ path, leaf }: Key): string {
   const name = path.slice(path.lastIndexOf('.') + 1);
   const byDefault =
     typeof leaf.default === 'string' && leaf.default !== '' ? leaf.default : JSON.stringify(leaf.default);
   const takes = leaf.expects.replace(/, such as .*/, '').replaceAll('|', '\\|');
   const what = `${leaf.doc}${leaf.secret ? ' Secret: never shown.' : ''}`.replaceAll('|', '\\|');
-  return `| \`${name}\` | \`${byDefault}\` | ${takes} | ${what} | \`${env}\` |\n`;
+  return `| \`${name}\` | \`${byDefault}\` | ${takes} | ${what} |`;
 }
 
 // As a script it writes the page. A test fails while the page differs from the schema.

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearest } from '../config/nearest.ts';
+import { nearest } from '../model/nearest.ts';
 import { type Option, type Options, UsageError } from './command.ts';
 
 /** A flag with a value gives text, or undefined when it is not given. A switch gives whether it is given. */

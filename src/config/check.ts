@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
+import { ACCESS_STREAM, EVENTS_STREAM, MAX_COUNT_BY } from '../model/stream.ts';
 import type { configSchema } from './schema.ts';
 
 type Values = z.output<typeof configSchema>;
@@ -12,6 +13,7 @@ interface Rule {
   readonly message: string;
 }
 
+const TIMESTAMP = 'timestamp';
 const DIRECTORIES = ['logsDir', 'analyticsDir', 'stateDir', 'dlqDir'] as const;
 
 const apartRules: readonly Rule[] = DIRECTORIES.flatMap((one, index) => [
@@ -43,6 +45,24 @@ function realPath(path: string): string {
     const parent = dirname(whole);
     return parent === whole ? whole : join(realPath(parent), basename(whole));
   }
+}
+
+/** What is wrong with the streams among themselves. The key of each is that at fault: `streams[2].name`. */
+export function streamProblems({ streams }: Values): readonly { readonly key: string; readonly message: string }[] {
+  const problems: { key: string; message: string }[] = [];
+  const names = new Set<string>([ACCESS_STREAM.name, EVENTS_STREAM.name]);
+  for (const [index, { name, required, countBy }] of streams.entries()) {
+    const complain = (key: string, message: string) => problems.push({ key: `streams[${index}].${key}`, message });
+    if (names.has(name)) complain('name', `there is a stream ${name} already; access and events are built in`);
+    names.add(name);
+    const fields = [TIMESTAMP, ...required];
+    if (new Set(fields).size < fields.length)
+      complain('required', 'names a field twice; timestamp is one of every record');
+    if (new Set(countBy).size < countBy.length) complain('countBy', 'names a field twice');
+    if (countBy.length > MAX_COUNT_BY) complain('countBy', `names more than ${MAX_COUNT_BY} fields`);
+    if (countBy.includes(TIMESTAMP)) complain('countBy', 'names timestamp, which nearly every record has another of');
+  }
+  return problems;
 }
 
 export const RULES: readonly Rule[] = [

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { RULES } from './check.ts';
-import { isSection, keysByPath, rootSection, type Section } from './keys.ts';
+import { RULES, streamProblems } from './check.ts';
+import { isList, isSection, keysByPath, listsByPath, rootSection, type Section, walk } from './keys.ts';
 import { readKeysFile } from './keys-file.ts';
 import { ConfigError, formatSource, type Source } from './problem.ts';
 import { readFileUpTo } from './read-file.ts';
@@ -57,20 +57,22 @@ export function loadConfig({ file, text, env = {}, flags = {} }: ConfigInput = {
     else effective.set(setting.key.path, setting);
   }
   const sourceOf = (key: string): Source => effective.get(key)?.source ?? { kind: 'default', name: 'default' };
-  const config = configSchema.parse(nest(rootSection, effective));
+  const lengths = new Map(layers.flatMap((layer) => [...(layer.lengths ?? [])]));
+  const config = configSchema.parse(nest(rootSection, effective, lengths));
 
   const suspects = new Set(problems.map((problem) => problem.key));
   for (const { keys, broken, message } of RULES) {
     if (keys.some((key) => suspects.has(key)) || !broken(config)) continue;
     problems.push({ key: keys[0], source: sourceOf(keys[0]), message });
   }
+  problems.push(...streamProblems(config).map((problem) => ({ ...problem, source: sourceOf(problem.key) })));
   if (config.auth.enabled && config.auth.keysFile !== '') {
     const fromFile = readKeysFile(config.auth.keysFile);
     problems.push(...fromFile.problems);
     config.auth.keys = [...new Set([...config.auth.keys, ...fromFile.keys])];
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  const sources = new Map([...keysByPath.keys()].map((key) => [key, sourceOf(key)]));
+  const sources = new Map([...keysByPath.keys(), ...effective.keys()].map((key) => [key, sourceOf(key)]));
   return { config: { ...config, pipeline: PIPELINES[config.version] }, sources };
 }
 
@@ -93,11 +95,18 @@ function readFile(file: string | undefined, text: string | undefined, env: NonNu
 }
 
 /** The values as a tree, in which the schema finds every section. */
-function nest(section: Section, values: ReadonlyMap<string, Setting>): Record<string, unknown> {
+function nest(
+  section: Section,
+  values: ReadonlyMap<string, Setting>,
+  lengths: ReadonlyMap<string, number>,
+): Record<string, unknown> {
   const tree: Record<string, unknown> = {};
   for (const [name, entry] of section.entries) {
-    if (isSection(entry)) tree[name] = nest(entry, values);
-    else if (values.has(entry.path)) tree[name] = values.get(entry.path)?.value;
+    if (isSection(entry)) tree[name] = nest(entry, values, lengths);
+    else if (isList(entry)) {
+      const indexes = Array.from({ length: lengths.get(entry.path) ?? 0 }, (_, index) => index);
+      tree[name] = indexes.map((index) => nest(entry.at(index), values, lengths));
+    } else if (values.has(entry.path)) tree[name] = values.get(entry.path)?.value;
   }
   return tree;
 }
@@ -114,8 +123,13 @@ export interface ConfigRow {
 /** Every key of the effective configuration, to be shown. */
 export function describeConfig({ config, sources }: LoadedConfig): readonly ConfigRow[] {
   const masked = maskSecrets(config);
-  return [...keysByPath.values()].map(({ path, leaf }) => {
-    const value = path.split('.').reduce<unknown>((tree, name) => Reflect.get(Object(tree), name), masked);
+  const keys = [...keysByPath.values()];
+  for (const list of listsByPath.values()) {
+    const objects = Reflect.get(masked, list.path) as readonly unknown[];
+    for (const index of objects.keys()) keys.push(...walk(list.at(index)));
+  }
+  return keys.map(({ path, leaf }) => {
+    const value = path.split(/\.|\[|\]\./).reduce<unknown>((tree, name) => Reflect.get(Object(tree), name), masked);
     const written = leaf.write === undefined ? String(value) : leaf.write(value);
     const source = sources.get(path);
     return { key: path, value: written, source: source === undefined ? '' : formatSource(source) };

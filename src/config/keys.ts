@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { nearest } from '../model/nearest.ts';
 import { type Leaf, leaves, sections } from './leaves.ts';
-import { nearest } from './nearest.ts';
 import { configSchema } from './schema.ts';
 
 /** One key of the configuration. */
@@ -17,11 +17,27 @@ export interface Key {
 export interface Section {
   readonly path: string;
   readonly doc: string;
-  readonly entries: ReadonlyMap<string, Section | Key>;
+  readonly entries: ReadonlyMap<string, Entry>;
 }
 
-export function isSection(entry: Section | Key): entry is Section {
+export type Entry = Section | Key | ObjectList;
+
+/** A list of objects. */
+export interface ObjectList {
+  /** `streams` */
+  readonly path: string;
+  /** The keys of any of them: `streams[].name`. */
+  readonly item: Section;
+  /** The keys of one of them: `streams[2].name`. */
+  at(index: number): Section;
+}
+
+export function isSection(entry: Entry): entry is Section {
   return 'entries' in entry;
+}
+
+export function isList(entry: Entry): entry is ObjectList {
+  return 'item' in entry;
 }
 
 function toEnvName(path: string): string {
@@ -30,13 +46,27 @@ function toEnvName(path: string): string {
 }
 
 function readSection(schema: z.ZodObject, path: string): Section {
-  const entries = new Map<string, Section | Key>();
+  const entries = new Map<string, Entry>();
   for (const [name, child] of Object.entries(schema.shape)) {
     const childPath = path === '' ? name : `${path}.${name}`;
     if (child instanceof z.ZodObject) entries.set(name, readSection(child, childPath));
+    else if (isListSchema(child)) entries.set(name, readObjects(child, childPath));
     else if (child instanceof z.ZodType) entries.set(name, readKey(child, childPath));
   }
   return { path, doc: sections.get(schema)?.doc ?? '', entries };
+}
+
+function isListSchema(schema: unknown): schema is z.ZodPrefault<z.ZodArray<z.ZodObject>> {
+  return (
+    schema instanceof z.ZodPrefault &&
+    schema.unwrap() instanceof z.ZodArray &&
+    (schema.unwrap() as z.ZodArray).element instanceof z.ZodObject
+  );
+}
+
+function readObjects(schema: z.ZodPrefault<z.ZodArray<z.ZodObject>>, path: string): ObjectList {
+  const at = (index: number | ''): Section => readSection(schema.unwrap().element, `${path}[${index}]`);
+  return { path, item: at(''), at };
 }
 
 function readKey(schema: z.ZodType, path: string): Key {
@@ -48,12 +78,18 @@ function readKey(schema: z.ZodType, path: string): Key {
 /** The schema as a tree. */
 export const rootSection: Section = readSection(configSchema, '');
 
-function* walk(section: Section): Generator<Key> {
+/** Every key of the section, those of lists left out. */
+export function* walk(section: Section): Generator<Key> {
   for (const entry of section.entries.values()) {
     if (isSection(entry)) yield* walk(entry);
-    else yield entry;
+    else if (!isList(entry)) yield entry;
   }
 }
+
+/** The lists of objects, by their paths. */
+export const listsByPath: ReadonlyMap<string, ObjectList> = new Map(
+  [...rootSection.entries.values()].filter(isList).map((entry) => [entry.path, entry]),
+);
 
 /** Every key by its path, in the order of the schema. */
 export const keysByPath: ReadonlyMap<string, Key> = new Map([...walk(rootSection)].map((key) => [key.path, key]));

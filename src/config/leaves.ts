@@ -24,6 +24,11 @@ export function section<S extends z.ZodRawShape>(doc: string, shape: S) {
   return z.strictObject(shape).register(sections, { doc });
 }
 
+/** A list of objects, which have no variables in the environment and no flags. Each has a `name`, and no two have the same. */
+export function objects<S extends z.ZodRawShape>(doc: string, shape: S & { readonly name: z.ZodType }) {
+  return z.array(section(doc, shape)).prefault([]);
+}
+
 export function text(
   byDefault: string,
   doc: string,

@@ -7,6 +7,7 @@ import {
   inText,
   list,
   matching,
+  objects,
   pipeline,
   quantity,
   section,
@@ -258,6 +259,29 @@ const consumer = section(
   },
 );
 
+const FIELD_NAMES = /^[^\p{Cc}]{1,128}$/u;
+
+const streams = objects('Streams beside `access` and `events`: kinds of records of your own (docs/streams.md).', {
+  name: matching(
+    'unnamed',
+    /^[a-z][a-z0-9-]{0,62}$/,
+    'up to 63 of a-z, 0-9 and "-", the first a letter',
+    'Name of the stream. Records are sent to `POST /logs/<name>` and stored under `storage.logsDir/<name>`.',
+  ),
+  required: list(
+    [],
+    FIELD_NAMES,
+    'names of fields',
+    'Text fields that every record has beside `timestamp`, in the order in which they are stored.',
+  ),
+  countBy: list(
+    [],
+    FIELD_NAMES,
+    'names of fields',
+    'Up to four fields by whose values the summaries count. A record without such a field counts as `-`.',
+  ),
+});
+
 /** The whole configuration. Values go in as written in YAML; they come out as numbers: durations in ms, sizes in bytes. */
 export const configSchema = section('', {
   version: pipeline(1, 'The pipeline: 1 stores directly, 2 puts Kafka in between.'),
@@ -270,4 +294,5 @@ export const configSchema = section('', {
   kafka,
   queue,
   consumer,
+  streams,
 });

@@ -13,6 +13,8 @@ export interface Setting {
 /** The settings of one place: the file, the environment or the flags. */
 export interface Layer {
   readonly settings: readonly Setting[];
+  /** The number of objects in each list that is there, by its path. */
+  readonly lengths?: ReadonlyMap<string, number>;
   readonly problems: readonly Problem[];
 }
 

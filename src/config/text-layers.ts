@@ -1,5 +1,5 @@
+import { nearest } from '../model/nearest.ts';
 import { keysByPath } from './keys.ts';
-import { nearest } from './nearest.ts';
 import type { Problem, Source } from './problem.ts';
 import { fromText, type Layer, type Setting } from './setting.ts';
 

@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLSeq } from 'yaml';
 import { type Interpolated, interpolate } from './interpolate.ts';
-import { describeUnknownKey, isSection, type Key, rootSection, type Section } from './keys.ts';
+import { describeUnknownKey, isList, isSection, type Key, type ObjectList, rootSection, type Section } from './keys.ts';
 import type { Problem, Source } from './problem.ts';
 import { fromText, type Layer, type Setting } from './setting.ts';
 import { findExcess } from './yaml-limits.ts';
@@ -23,11 +23,12 @@ export function readYaml({ text, file, env }: YamlFile): Layer {
     at,
     follow: (node) => (isAlias(node) ? node.resolve(document) : node),
     settings: [],
+    lengths: new Map(),
     problems: [],
   };
   for (const error of document.errors) complain(reader, '', at(error.pos[0]), error.message);
   if (document.errors.length === 0) readSection(reader, rootSection, document.contents, at());
-  return { settings: reader.settings, problems: reader.problems };
+  return { settings: reader.settings, lengths: reader.lengths, problems: reader.problems };
 }
 
 interface YamlFile {
@@ -44,6 +45,7 @@ interface Reader {
   /** The node that an alias means. */
   follow(node: unknown): unknown;
   readonly settings: Setting[];
+  readonly lengths: Map<string, number>;
   readonly problems: Problem[];
 }
 
@@ -66,7 +68,33 @@ function readPair(reader: Reader, section: Section, { key: name, value }: Pair):
   const entry = section.entries.get(word);
   if (entry === undefined) complain(reader, join(section.path, word), source, describeUnknownKey(word, section));
   else if (isSection(entry)) readSection(reader, entry, value, source);
+  else if (isList(entry)) readObjects(reader, entry, value, source);
   else readLeaf(reader, entry, value, source);
+}
+
+/** More objects than anybody writes down by hand. */
+const MAX_OBJECTS = 1_000;
+
+function readObjects(reader: Reader, list: ObjectList, given: unknown, source: Source): void {
+  const node = reader.follow(given);
+  if (scalarValue(node) === null && !isMap(node) && !isSeq(node)) return;
+  if (!isSeq(node) || node.items.length > MAX_OBJECTS) {
+    complain(reader, list.path, source, `expected a list of at most ${MAX_OBJECTS} objects`);
+    return;
+  }
+  reader.lengths.set(list.path, node.items.length);
+  node.items.forEach((item, index) => {
+    const section = list.at(index);
+    const at = reader.at((item as Node | null)?.range?.[0]);
+    readSection(reader, section, item, at);
+    const name = section.entries.get('name') as Key;
+    const isNamed = [...reader.settings, ...reader.problems].some((known) => pathOf(known) === name.path);
+    if (!isNamed) complain(reader, name.path, at, `a name is missing; expected ${name.leaf.expects}`);
+  });
+}
+
+function pathOf(known: Setting | Problem): string {
+  return typeof known.key === 'string' ? known.key : known.key.path;
 }
 
 function readLeaf(reader: Reader, key: Key, given: unknown, source: Source): void {

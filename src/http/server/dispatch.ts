@@ -104,7 +104,7 @@ function toLogsExchange(exchange: Exchange, answers: Answers): LogsExchange {
 }
 
 function isLogs(url: string): boolean {
-  return url === '/logs' || url.startsWith('/logs?');
+  return url === '/logs' || url.startsWith('/logs?') || url.startsWith('/logs/');
 }
 
 function pathOf(url: string): string {

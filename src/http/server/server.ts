@@ -41,14 +41,14 @@ const RELIEF_MS = 250;
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   let draining = false;
   const isDraining = () => draining;
-  const streams = createStreams(options);
+  const eventStreams = createStreams(options);
   const authenticate = createAuth(options);
   const logs = createLogs({ options, authenticate, isDraining });
-  const node = createNodeServer({ options, authenticate, isDraining, streams, handleLogs: logs.handle });
+  const node = createNodeServer({ options, authenticate, isDraining, eventStreams, handleLogs: logs.handle });
 
   const drain = () => {
     draining = true;
-    streams.close();
+    eventStreams.close();
   };
   const stop = async (graceMs: number) => {
     drain();
@@ -109,6 +109,7 @@ function createLogs(parts: {
     authenticate,
     takeToken: rateLimit === undefined ? undefined : createRateLimit({ ...rateLimit, buckets: shared?.buckets }),
     isDraining,
+    streams: options.streams,
     ingest,
     noteRefusal,
     metrics,
@@ -136,10 +137,10 @@ function createNodeServer(parts: {
   readonly options: HttpServerOptions;
   readonly authenticate: Authenticate | undefined;
   readonly isDraining: () => boolean;
-  readonly streams: EventStreams;
+  readonly eventStreams: EventStreams;
   readonly handleLogs: HandleLogs;
 }) {
-  const { options, authenticate, isDraining, streams, handleLogs } = parts;
+  const { options, authenticate, isDraining, eventStreams, handleLogs } = parts;
   const { limits, metrics, logAccess, log } = options;
   const connections = createConnections();
   const observe = bindDurations(metrics, '/logs');
@@ -151,7 +152,7 @@ function createNodeServer(parts: {
     handleLogs,
     requestId,
     checkHost: createHostCheck(options),
-    app: createRoutes({ ...options, isDraining, authenticate, streams }),
+    app: createRoutes({ ...options, isDraining, authenticate, eventStreams }),
     metrics,
     logAccess,
     isDraining,
