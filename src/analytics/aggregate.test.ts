@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Log, LogFields } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
-import { type Hour, hourToIso, hourToPath, parseHour } from '../model/hour.ts';
+import { type Hour, hourToIso, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
 import { openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles, type SummaryFiles } from '../repo/summaries.ts';
@@ -48,13 +48,13 @@ function createFakeRepo() {
       changed.add(hour);
     },
     changedHours: (): CommittedHour[] =>
-      [...changed].map((hour) => ({ hour, path: pathOf(hour), bytes: lengths.get(hour) ?? 0 })),
-    advanceSummaryCursor(hour: Hour, bytes: number): void {
+      [...changed].map((hour) => ({ stream: 'access', hour, path: pathOf(hour), bytes: lengths.get(hour) ?? 0 })),
+    advanceSummaryCursor({ hour }: StreamHour, bytes: number): void {
       if (lengths.get(hour) === bytes) changed.delete(hour);
     },
-    async committedHour(hour: Hour): Promise<CommittedHour | undefined> {
+    async committedHour({ stream, hour }: StreamHour): Promise<CommittedHour | undefined> {
       const bytes = lengths.get(hour);
-      return bytes === undefined ? undefined : { hour, path: pathOf(hour), bytes };
+      return bytes === undefined ? undefined : { stream, hour, path: pathOf(hour), bytes };
     },
   } satisfies Pick<Repo, 'changedHours' | 'advanceSummaryCursor' | 'committedHour'> & Record<string, unknown>;
 }
@@ -288,7 +288,7 @@ describe('the aggregator', () => {
     repo.append(HOUR, line(HOUR, '/a'));
     await aggregator.run();
     fs.truncateSync(repo.pathOf(HOUR), 20 * 2 ** 30);
-    repo.changedHours = () => [{ hour: HOUR, path: repo.pathOf(HOUR), bytes: 20 * 2 ** 30 }];
+    repo.changedHours = () => [{ stream: 'access', hour: HOUR, path: repo.pathOf(HOUR), bytes: 20 * 2 ** 30 }];
     const run = aggregator.run();
     await aggregator.stop();
     expect(await run).toMatchObject({ written: 0, failed: 0 });

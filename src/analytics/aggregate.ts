@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso } from '../model/hour.ts';
+import { ACCESS_STREAM, isDefaultStream } from '../model/stream.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import type { AggregationRun } from './analytics.ts';
 import type { HourReport } from './summarise-hour.ts';
@@ -109,7 +110,7 @@ function createRun(
 
   return async function runOnce() {
     const started = performance.now();
-    const grown = repo.changedHours();
+    const grown = accessHours(repo);
     const wanted = new Set(again);
     again.clear();
     const atRest = await findHours(repo, wanted, grown);
@@ -124,10 +125,14 @@ function createRun(
     }
     const run = tally.finish((performance.now() - started) / 1000);
     countRun(metrics, run);
-    metrics.aggregationLag.set(lag.of(repo.changedHours()));
+    metrics.aggregationLag.set(lag.of(accessHours(repo)));
     if (hours.length > 0) log.debug('aggregated', { ...run });
     return run;
   };
+}
+
+function accessHours(repo: AggregatorOptions['repo']): readonly CommittedHour[] {
+  return repo.changedHours().filter(({ stream }) => isDefaultStream(stream));
 }
 
 /** The hours of `wanted` that did not grow. */
@@ -137,9 +142,11 @@ async function findHours(
   grown: readonly CommittedHour[],
 ): Promise<CommittedHour[]> {
   const known = new Set(grown.map(({ hour }) => hour));
+  const stream = ACCESS_STREAM.name;
   const found: CommittedHour[] = [];
   for (const hour of wanted)
-    if (!known.has(hour)) found.push((await repo.committedHour(hour)) ?? { hour, path: '', bytes: 0 });
+    if (!known.has(hour))
+      found.push((await repo.committedHour({ stream, hour })) ?? { stream, hour, path: '', bytes: 0 });
   return found;
 }
 
@@ -161,12 +168,13 @@ function createHourSteps(
   const unsettled = new Map<Hour, number>();
 
   /** Whether that is all there is to do for the hour. */
-  async function settle({ hour, path, bytes }: CommittedHour): Promise<boolean> {
+  async function settle(committed: CommittedHour): Promise<boolean> {
+    const { hour, path, bytes } = committed;
     if (unsettled.get(hour) !== bytes) return false;
     try {
       await thread.settle?.(hour);
       unsettled.delete(hour);
-      repo.advanceSummaryCursor(hour, bytes);
+      repo.advanceSummaryCursor(committed, bytes);
       return true;
     } catch (err) {
       if (isStopped()) return true;
@@ -182,7 +190,7 @@ function createHourSteps(
     try {
       const report = await thread.summarise(committed);
       if (thread.settle === undefined || report.outcome === 'missing') {
-        repo.advanceSummaryCursor(committed.hour, committed.bytes);
+        repo.advanceSummaryCursor(committed, committed.bytes);
       } else if (!isAtRest) unsettled.set(committed.hour, committed.bytes);
       else if (report.outcome === 'written') await thread.settle(committed.hour);
       lag.summarised(committed);

@@ -26,7 +26,7 @@ const store = (text: string): void => fs.writeFileSync(path, text);
 
 function summarise(bytes = fs.statSync(path).size, options = {}): HourReport {
   return createHourSummariser({ openHour: openHourFile, summaries, sliceBytes: 100 })(
-    { hour: HOUR, path, bytes },
+    { stream: 'access', hour: HOUR, path, bytes },
     options,
   );
 }
@@ -169,7 +169,10 @@ describe('summarising an hour', () => {
   it('names the first keys only, bit by bit as counting from the start, and counts the others', () => {
     const limits = { maxKeys: 2, maxKeyBytes: 1_000 };
     const run = (bytes: number, rebuild = false) =>
-      createHourSummariser({ openHour: openHourFile, summaries, limits })({ hour: HOUR, path, bytes }, { rebuild });
+      createHourSummariser({ openHour: openHourFile, summaries, limits })(
+        { stream: 'access', hour: HOUR, path, bytes },
+        { rebuild },
+      );
     const lines = ['/c', '/a', '/b', '/a', '/d', '/a'].map((name) => line(name));
     store(lines.join(''));
     for (let end = 1; end <= lines.length; end++) run(lines.slice(0, end).join('').length);

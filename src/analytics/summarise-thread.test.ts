@@ -17,7 +17,7 @@ const ENTRY = new URL(
 `)}`,
 );
 
-const hour = (n: number): CommittedHour => ({ hour: n, path: '/none', bytes: 1 });
+const hour = (n: number): CommittedHour => ({ stream: 'access', hour: n, path: '/none', bytes: 1 });
 
 let thread: SummariserThread;
 afterEach(() => thread.stop());

@@ -1,6 +1,7 @@
 import { BYTES } from '../model/bytes.ts';
 import type { Batch, Chunk } from '../model/chunk.ts';
 import type { Hour } from '../model/hour.ts';
+import type { StreamName } from '../model/stream.ts';
 import { type BatchLimits, batchTooLarge, NoRoomError, tooManyHours } from './batch-limits.ts';
 import { LineWriter, type WriterMemory } from './writer.ts';
 
@@ -56,6 +57,7 @@ interface HourRanges {
  * The line that takes the batch beyond its limits throws: BatchTooLargeError, TooManyHoursError, or NoRoomError.
  */
 export class Lines implements WriterMemory {
+  readonly #stream: StreamName;
   readonly #body: Buffer;
   readonly #expected: number;
   readonly #limits: BatchLimits;
@@ -77,7 +79,8 @@ export class Lines implements WriterMemory {
   #numbers: Map<Hour, number> | undefined;
 
   /** `expected`: about how many bytes of lines will be written, and not stay in the body. */
-  constructor(body: Buffer, expected: number, limits: BatchLimits) {
+  constructor(stream: StreamName, body: Buffer, expected: number, limits: BatchLimits) {
+    this.#stream = stream;
     this.#body = body;
     this.#expected = expected;
     this.#limits = limits;
@@ -134,7 +137,9 @@ export class Lines implements WriterMemory {
 
   /** One chunk an hour, in the order in which the hours were first seen. Once; yields every few milliseconds of work. */
   *toBatch(): Generator<undefined, Batch, undefined> {
-    if (this.#used === RANGE_INTS) return [{ hour: this.#hour, count: this.#int(COUNT), lines: this.#bytesOf(0) }];
+    const stream = this.#stream;
+    if (this.#used === RANGE_INTS)
+      return [{ stream, hour: this.#hour, count: this.#int(COUNT), lines: this.#bytesOf(0) }];
     const names = [...(this.#numbers?.keys() ?? [this.#hour])];
     const hours: HourRanges[] = [];
     for (let range = 0; range < this.#used; ) {
@@ -154,7 +159,12 @@ export class Lines implements WriterMemory {
     }
     const batch: Chunk[] = [];
     for (const { hour, first, ranges, count, length: bytes, at } of hours) {
-      batch.push({ hour, count, lines: ranges === 1 ? this.#bytesOf(first) : merged.bytes.subarray(at - bytes, at) });
+      batch.push({
+        stream,
+        hour,
+        count,
+        lines: ranges === 1 ? this.#bytesOf(first) : merged.bytes.subarray(at - bytes, at),
+      });
       if (batch.length % STEP_CHUNKS === 0) yield;
     }
     return batch;

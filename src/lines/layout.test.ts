@@ -4,7 +4,7 @@ import { LineWriter } from './writer.ts';
 
 describe('a layout', () => {
   test('puts the timestamp before the required fields', () => {
-    expect(createLayout(['level', 'message']).fields).toEqual(['timestamp', 'level', 'message']);
+    expect(createLayout({ required: ['level', 'message'] }).fields).toEqual(['timestamp', 'level', 'message']);
     expect(ACCESS.fields).toEqual(['timestamp', 'path', 'userAgent']);
   });
 
@@ -23,13 +23,18 @@ describe('a layout', () => {
   });
 
   test('names no field twice', () => {
-    expect(() => createLayout(['path', 'path'])).toThrow('names a field twice');
-    expect(() => createLayout(['timestamp'])).toThrow('names a field twice');
+    expect(() => createLayout({ required: ['path', 'path'] })).toThrow('names a field twice');
+    expect(() => createLayout({ required: ['timestamp'] })).toThrow('names a field twice');
   });
 });
 
 describe('a line', () => {
-  const layouts = [ACCESS, createLayout([]), createLayout(['level', 'message', 'service']), createLayout(['é"'])];
+  const layouts = [
+    ACCESS,
+    createLayout({ required: [] }),
+    createLayout({ required: ['level', 'message', 'service'] }),
+    createLayout({ required: ['é"'] }),
+  ];
 
   test.each(layouts)('reads as the record that was stored ($fields)', (layout) => {
     const texts = layout.required.map((name) => `${name} "quoted" \u0001 \\ é 😀`);

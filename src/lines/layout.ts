@@ -1,3 +1,4 @@
+import { ACCESS_STREAM, type Stream } from '../model/stream.ts';
 import { toWords } from './scan-text.ts';
 
 /**
@@ -12,6 +13,8 @@ import { toWords } from './scan-text.ts';
 export interface Layout {
   /** Names of the text fields that every record has, in stored order. The timestamp is not among them. */
   readonly required: readonly string[];
+  /** The place in `fields` of the field whose text is a level (model/level.ts); -1 where there is none. */
+  readonly levelAt: number;
   /** The timestamp and the required fields, in stored order. A field is known to readers and writers by its place here. */
   readonly fields: readonly string[];
   /** What stands before the value of each field. */
@@ -36,17 +39,18 @@ export interface Lead {
 
 export const TIMESTAMP = 'timestamp';
 
-/** `required`: names of the text fields beside the timestamp, in stored order. */
-export function createLayout(required: readonly string[]): Layout {
+/** The layout of a stream's records. Throws where a field is named twice. */
+export function createLayout({ required, levelField }: Pick<Stream, 'required' | 'levelField'>): Layout {
   const fields = [TIMESTAMP, ...required];
   if (new Set(fields).size !== fields.length) throw new Error(`a layout names a field twice: ${fields.join(', ')}`);
   const leads = fields.map((name, i) => toLead(`${i === 0 ? '{' : '",'}${JSON.stringify(name)}:"`));
   return {
     required,
+    levelAt: levelField === undefined ? -1 : fields.indexOf(levelField),
     fields,
     leads,
     overhead: leads.reduce((sum, { length }) => sum + length, '"}\n'.length),
-    maxNameBytes: Math.max(...fields.map((name) => name.length)) * '\\u0000'.length + '""'.length,
+    maxNameBytes: Math.max(...fields.map((name) => Buffer.byteLength(name))) * '\\u0000'.length + '""'.length,
   };
 }
 
@@ -74,4 +78,4 @@ export function formatLine({ required }: Layout, timestamp: string, texts: reado
 }
 
 /** Access records: what a web server logs of a request. */
-export const ACCESS = createLayout(['path', 'userAgent']);
+export const ACCESS = createLayout(ACCESS_STREAM);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { addPiece, type Chunk, mergeByHour, type Pieces } from './chunk.ts';
 
 function chunk(hour: number, count: number, text: string): Chunk {
-  return { hour, count, lines: Buffer.from(text) };
+  return { stream: 'access', hour, count, lines: Buffer.from(text) };
 }
 
 test('merges chunks into one for each hour, in the order in which the hours first came', () => {

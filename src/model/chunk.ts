@@ -1,16 +1,18 @@
-import type { Hour } from './hour.ts';
+import { type Hour, type HourKey, hourKey } from './hour.ts';
+import type { StreamName } from './stream.ts';
 
 /**
- * One UTC hour of records, encoded: `count` stored lines, each ending in "\n".
+ * One stream's UTC hour of records, encoded: `count` stored lines, each ending in "\n".
  * Whoever holds a chunk owns its bytes: the maker does not touch them again.
  */
 export interface Chunk {
+  readonly stream: StreamName;
   readonly hour: Hour;
   readonly count: number;
   readonly lines: Buffer;
 }
 
-/** The records of one request, message or file slice: at most one chunk an hour. Stored whole or not at all. */
+/** The records of one request, message or file slice: at most one chunk for each stream and hour. Stored whole or not at all. */
 export type Batch = readonly Chunk[];
 
 /** Records in a batch. */
@@ -48,14 +50,20 @@ export function addPiece<Key>(pieces: Map<Key, Pieces>, key: Key, lines: Buffer,
 }
 
 /**
- * One chunk for each hour, in the order in which the hours first came. Copies bytes only where an hour has several chunks. A chunk may
- * also be a part of a line, as long as the next one of its hour goes on with it.
+ * One chunk for each stream and hour, in the order in which they first came. Copies bytes only where an hour has several chunks. A chunk
+ * may also be a part of a line, as long as the next one of its hour goes on with it.
  */
 export function mergeByHour(chunks: Iterable<Chunk>): Batch {
-  const hours = new Map<Hour, Pieces>();
-  for (const { hour, lines, count } of chunks) addPiece(hours, hour, lines, count);
-  return Array.from(hours, ([hour, { buffers, bytes, count }]): Chunk => {
+  const pieces = new Map<HourKey, Pieces>();
+  const firsts: Chunk[] = [];
+  for (const chunk of chunks) {
+    const key = hourKey(chunk);
+    if (!pieces.has(key)) firsts.push(chunk);
+    addPiece(pieces, key, chunk.lines, chunk.count);
+  }
+  return Array.from(pieces.values(), ({ buffers, bytes, count }, i): Chunk => {
     const [only] = buffers;
-    return { hour, count, lines: buffers.length === 1 && only !== undefined ? only : Buffer.concat(buffers, bytes) };
+    const lines = buffers.length === 1 && only !== undefined ? only : Buffer.concat(buffers, bytes);
+    return { ...(firsts[i] as Chunk), count, lines };
   });
 }

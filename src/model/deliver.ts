@@ -1,4 +1,5 @@
 import type { Batch } from './chunk.ts';
+import type { StreamName } from './stream.ts';
 
 /** Where an accepted batch is safe: synced file, page cache, broker, or the disk spool in front of the broker. */
 export type Durability = 'disk' | 'os' | 'broker' | 'spool';
@@ -26,6 +27,8 @@ export interface OffsetNote {
 
 /** Why and where a record became a dead letter. `raw` is its content as it was received; `source` names its origin. */
 export interface DeadLetter {
+  /** The stream that the record was meant for. Absent: the default stream. */
+  readonly stream?: StreamName;
   /** Unix time in milliseconds. */
   readonly time: number;
   readonly stage: 'ingest' | 'consume';

@@ -1,5 +1,20 @@
+import { isDefaultStream, type StreamName } from './stream.ts';
+
 /** A UTC hour, as whole hours since 1970-01-01T00:00:00Z (negative before it). */
 export type Hour = number;
+
+/** One hour of one stream. */
+export interface StreamHour {
+  readonly stream: StreamName;
+  readonly hour: Hour;
+}
+
+/** One value for each hour of each stream, as the key of a map: of the default stream the hour itself. */
+export type HourKey = Hour | string;
+
+export function hourKey({ stream, hour }: StreamHour): HourKey {
+  return isDefaultStream(stream) ? hour : `${stream}/${hour}`;
+}
 
 export const MS_PER_HOUR = 3_600_000;
 

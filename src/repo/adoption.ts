@@ -7,7 +7,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { BYTES } from '../model/bytes.ts';
 import type { AppendFiles, FileChange } from './append-files.ts';
 import type { DataFile } from './data-files.ts';
-import type { FileNote } from './journal.ts';
+import type { FileNote } from './journal-meta.ts';
 import type { CommittedState } from './state.ts';
 import type { UnsyncedFiles } from './unsynced-files.ts';
 

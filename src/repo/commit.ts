@@ -1,10 +1,9 @@
 import { isOutOfDescriptors } from '../disk/missing.ts';
-import type { Hour } from '../model/hour.ts';
 import { type Adopted, Adoption } from './adoption.ts';
 import { AppendFiles, FileChangedError } from './append-files.ts';
 import type { CommitterOptions } from './committer-options.ts';
-import type { DataFile } from './data-files.ts';
-import type { EntryMeta } from './journal.ts';
+import type { DataFile, HourDataFile } from './data-files.ts';
+import type { EntryMeta } from './journal-meta.ts';
 import { type Append, collectAppends, entryOf, inlineData, keysOf, type Pending } from './pending.ts';
 import { restoreFromJournal } from './recovery.ts';
 import { SegmentedJournal } from './segmented-journal.ts';
@@ -35,7 +34,7 @@ export class Committer {
   readonly #adoption: Adoption;
   readonly #journal: SegmentedJournal;
   /** The aggregator's cursors that advanced and are not in the journal yet. */
-  #summaryCursors: (readonly [Hour, number])[] = [];
+  #summaryCursors: (readonly [HourDataFile, number])[] = [];
 
   private constructor(options: CommitterOptions, journal: SegmentedJournal) {
     this.#options = options;
@@ -78,11 +77,11 @@ export class Committer {
   }
 
   /** The next commit stores it. When it is lost, the aggregator only reads the hour once more. */
-  advanceSummaryCursor(hour: Hour, bytes: number): void {
-    const committed = this.#state.length(this.#options.dataFiles.ofHour(hour));
+  advanceSummaryCursor(file: HourDataFile, bytes: number): void {
+    const committed = this.#state.length(file);
     if (committed !== undefined && committed !== bytes) return;
-    this.#state.advanceSummaryCursor(hour);
-    this.#summaryCursors.push([hour, bytes]);
+    this.#state.advanceSummaryCursor(file);
+    this.#summaryCursors.push([file, bytes]);
   }
 
   /** Rejects when any batch of the group cannot be stored. Then everything is as it was. */
@@ -227,7 +226,7 @@ export class Committer {
 
   /** `check` runs when the entry is durable. When it throws, the entry does not count. */
   async #appendEntry(meta: EntryMeta, data: readonly Buffer[], check?: () => void): Promise<void> {
-    const summarised = this.#summaryCursors.filter(([hour]) => !this.#state.isChanged(hour));
+    const summarised = this.#summaryCursors.filter(([file]) => !this.#state.isChanged(file));
     const whole = summarised.length > 0 ? { ...meta, summarised } : meta;
     await this.#journal.append(whole, data, check);
     this.#summaryCursors = [];
@@ -280,8 +279,7 @@ export class Committer {
   async #rotate({ durable }: { readonly durable: boolean }): Promise<void> {
     await this.#journal.settled();
     await this.#restoreIfNeeded();
-    const changed = this.#state.changedHours().map((hour) => this.#options.dataFiles.ofHour(hour));
-    const keep = [this.#touched, new Set(changed), this.#uncut];
+    const keep = [this.#touched, new Set<DataFile>(this.#state.changedHours()), this.#uncut];
     const snapshot = this.#state.snapshot((file) => this.#data.isOpen(file) || keep.some((set) => set.has(file)));
     const unsynced = durable ? this.#unsynced.list : [];
     const isLost = !this.#journal.isInPlace();

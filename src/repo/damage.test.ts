@@ -53,7 +53,7 @@ const hourPath = (text: string) => join(dir, 'logs', text.slice(0, 10), `${text.
 function batchOf(id: number): Batch {
   const line = Buffer.from(`{"id":${id}${id % 5 === 4 ? `,"x":"${'x'.repeat(3_000)}"` : ''}}\n`);
   const hours = id % 3 === 0 ? HOURS : [HOURS[id % 3] ?? ''];
-  return hours.map((text) => ({ hour: hour(text), count: 1, lines: line }));
+  return hours.map((text) => ({ stream: 'access', hour: hour(text), count: 1, lines: line }));
 }
 
 /** The ids of the lines, each as often as it is there. */

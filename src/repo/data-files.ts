@@ -1,24 +1,27 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
-import { type Hour, hourToPath, parseHour } from '../model/hour.ts';
+import { type HourKey, hourKey, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
+import { ACCESS_STREAM, isDefaultStream, isStreamName } from '../model/stream.ts';
+import { streamFolder } from './stream-folders.ts';
 
 /*
  * The data files, and the names that the journal has for them:
  *
  *   name                 file
- *   2015-05-17T10        <logsDir>/2015-05-17/10.log.json
- *   dlq/2015-05-17       <dlqDir>/2015-05-17.ndjson
+ *   2015-05-17T10        <logsDir>/2015-05-17/10.log.json             an hour of the stream access
+ *   events/2015-05-17T10 <logsDir>/events/2015-05-17/10.log.json      of any other
+ *   dlq/2015-05-17       <dlqDir>/2015-05-17.ndjson                       a day of dead letters
  */
-const DLQ_PREFIX = 'dlq/';
+const NAME = /^(?:(?<folder>[^/]+)\/)?(?<time>.+)$/;
+const DLQ_FOLDER = 'dlq';
 const DLQ_FILE = /^(\d{4}-\d\d-\d\d)\.ndjson$/;
 
 /** A reference to a data file. There is one object for each file, so references are compared with `===`. */
 export type DataFile = HourDataFile | DeadLetterFile;
 
-export interface HourDataFile {
+export interface HourDataFile extends StreamHour {
   readonly kind: 'hour';
-  readonly hour: Hour;
   /** In the journal. */
   readonly name: string;
   readonly path: string;
@@ -41,9 +44,9 @@ export interface DataFolders {
  */
 export class DataFiles {
   readonly #folders: DataFolders;
-  /** By hour, and by the day of dead letters. */
-  readonly #known = new Map<Hour | string, WeakRef<DataFile>>();
-  readonly #dropped = new FinalizationRegistry<Hour | string>((key) => {
+  /** Hours by their keys, and dead letters by their names. */
+  readonly #known = new Map<HourKey, WeakRef<DataFile>>();
+  readonly #dropped = new FinalizationRegistry<HourKey>((key) => {
     // By now there may be a new reference to the same file.
     if (this.#known.get(key)?.deref() === undefined) this.#known.delete(key);
   });
@@ -52,12 +55,14 @@ export class DataFiles {
     this.#folders = folders;
   }
 
-  ofHour(hour: Hour): DataFile {
-    const known = this.#known.get(hour)?.deref();
-    if (known !== undefined) return known;
+  ofHour({ stream, hour }: StreamHour): HourDataFile {
+    const key = hourKey({ stream, hour });
+    const known = this.#known.get(key)?.deref();
+    if (known?.kind === 'hour') return known;
     const { day, hh } = hourToPath(hour);
-    const path = join(this.#folders.logsDir, day, `${hh}.log.json`);
-    return this.#remember(hour, { kind: 'hour', hour, name: `${day}T${hh}`, path });
+    const name = isDefaultStream(stream) ? `${day}T${hh}` : `${stream}/${day}T${hh}`;
+    const path = join(streamFolder(this.#folders.logsDir, stream), day, `${hh}.log.json`);
+    return this.#remember(key, { kind: 'hour', stream, hour, name, path });
   }
 
   /** The file for dead letters of `time`, Unix milliseconds: one a UTC day. */
@@ -77,21 +82,24 @@ export class DataFiles {
 
   /** The file that the journal calls by this name. Throws when it is the name of no data file. */
   named(name: string): DataFile {
-    const day = name.startsWith(DLQ_PREFIX) ? name.slice(DLQ_PREFIX.length) : undefined;
-    if (day !== undefined && parseHour(`${day}T00`) !== undefined) return this.#ofDeadLetterDay(day);
-    const hour = parseHour(name);
-    if (hour === undefined) throw new Error(`cannot tell which data file the journal means by name=${name}`);
-    return this.ofHour(hour);
+    const { folder, time = '' } = NAME.exec(name)?.groups ?? {};
+    if (folder === DLQ_FOLDER && parseHour(`${time}T00`) !== undefined) return this.#ofDeadLetterDay(time);
+    const hour = parseHour(time);
+    const isOfStream = folder === undefined || (isStreamName(folder) && !isDefaultStream(folder));
+    if (hour === undefined || !isOfStream)
+      throw new Error(`cannot tell which data file the journal means by name=${name}`);
+    return this.ofHour({ stream: folder ?? ACCESS_STREAM.name, hour });
   }
 
   #ofDeadLetterDay(day: string): DataFile {
-    const known = this.#known.get(day)?.deref();
+    const name = `${DLQ_FOLDER}/${day}`;
+    const known = this.#known.get(name)?.deref();
     if (known !== undefined) return known;
     const path = join(this.#folders.dlqDir, `${day}.ndjson`);
-    return this.#remember(day, { kind: 'dead letters', name: `${DLQ_PREFIX}${day}`, path });
+    return this.#remember(name, { kind: 'dead letters', name, path });
   }
 
-  #remember(key: Hour | string, file: DataFile): DataFile {
+  #remember<File extends DataFile>(key: HourKey, file: File): File {
     this.#known.set(key, new WeakRef(file));
     this.#dropped.register(file, key);
     return file;

@@ -8,8 +8,9 @@ const MAX_PARSED = 1024 * 1024;
  * keeps its bytes, except for line breaks, so that `dlq replay` sends what the client sent.
  */
 export function encodeDeadLetter(letter: DeadLetter): Buffer {
-  const { time, stage, reason, raw, source } = letter;
-  const head = `{"time":${JSON.stringify(new Date(time).toISOString())},"stage":"${stage}","reason":${JSON.stringify(reason)}`;
+  const { time, stage, stream, reason, raw, source } = letter;
+  const ofStream = stream === undefined ? '' : `,"stream":${JSON.stringify(stream)}`;
+  const head = `{"time":${JSON.stringify(new Date(time).toISOString())},"stage":"${stage}"${ofStream},"reason":${JSON.stringify(reason)}`;
   const body = isObject(raw) ? `"record":${raw.replace(/[\r\n]+/g, ' ')}` : `"raw":${JSON.stringify(raw)}`;
   return Buffer.from(`${head},${body},"source":${JSON.stringify(source)}}\n`);
 }

@@ -8,7 +8,7 @@ import { DirectoryInUseError } from '../disk/lock.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type CommitNote, UnavailableError } from '../model/deliver.ts';
-import { parseHour } from '../model/hour.ts';
+import { parseHour, type StreamHour } from '../model/hour.ts';
 import type { FileRepoOptions } from './file-repo.ts';
 import { createRepoFixture, type RepoFixture } from './repo-fixture.case.ts';
 
@@ -26,25 +26,27 @@ function open(options: Partial<FileRepoOptions> = {}) {
   return fixture.open({ metrics: createMetrics({ defaultMetrics: false }), ...options });
 }
 
-const HOURS = ['2025-11-22T10', '2025-11-22T11', '2024-02-29T23'];
+/** Of two streams, by the names that they have in the journal. */
+const HOURS = ['2025-11-22T10', 'events/2025-11-22T10', '2024-02-29T23'];
 
-function hour(text: string): number {
+function hour(name: string): StreamHour {
+  const [text = '', stream = 'access'] = name.split('/').reverse();
   const parsed = parseHour(text);
-  if (parsed === undefined) throw new Error(`not an hour: ${text}`);
-  return parsed;
+  if (parsed === undefined) throw new Error(`not an hour: ${name}`);
+  return { stream, hour: parsed };
 }
 
 function lines(...texts: string[]): Buffer {
   return Buffer.from(texts.map((text) => `${text}\n`).join(''));
 }
 
-/** One batch over all three hours, each line naming the batch. */
+/** One batch over all three hours and both streams, each line naming the batch. */
 function batchOf(id: string, padding = ''): Batch {
-  return HOURS.map((text) => ({ hour: hour(text), count: 1, lines: lines(`${id}${padding}`) }));
+  return HOURS.map((text) => ({ ...hour(text), count: 1, lines: lines(`${id}${padding}`) }));
 }
 
-function hourFile(text: string): string {
-  return join(dir, 'logs', text.slice(0, 10), `${text.slice(11)}.log.json`);
+function hourFile(name: string): string {
+  return join(dir, 'logs', `${name.replace('T', '/')}.log.json`);
 }
 
 function read(text: string): string[] {
@@ -217,7 +219,7 @@ describe('faults', () => {
   it('stores the other hours when one cannot be written', async () => {
     const repo = await open();
     fs.mkdirSync(hourFile('2025-01-01T00'), { recursive: true });
-    const bad = repo.append([{ hour: hour('2025-01-01T00'), count: 1, lines: lines('bad') }]);
+    const bad = repo.append([{ ...hour('2025-01-01T00'), count: 1, lines: lines('bad') }]);
     const good = repo.append(batchOf('good'));
     await expect(bad).rejects.toThrow(UnavailableError);
     await good;
@@ -230,7 +232,7 @@ describe('faults', () => {
     await repo.append(batchOf('a'));
     fs.rmSync(join(dir, 'logs', '2025-11-22'), { recursive: true });
     await repo.append(batchOf('b'));
-    expect(HOURS.map(read)).toEqual([['b'], ['b'], ['a', 'b']]);
+    expect(HOURS.map(read)).toEqual([['b'], ['a', 'b'], ['a', 'b']]);
     expect(logged).toContain('error another program changed a data file; it is taken as it is');
     await repo.close();
   });
@@ -329,7 +331,7 @@ describe('hours for the aggregator', () => {
     await repo.append(batchOf('a'));
     const changed = repo.changedHours();
     expect(changed.map((one) => one.bytes)).toEqual([2, 2, 2]);
-    for (const one of changed.slice(0, 2)) repo.advanceSummaryCursor(one.hour, one.bytes);
+    for (const one of changed.slice(0, 2)) repo.advanceSummaryCursor(one, one.bytes);
     expect(repo.changedHours().map((one) => one.path)).toEqual([hourFile('2024-02-29T23')]);
     await repo.close();
     const again = await open();

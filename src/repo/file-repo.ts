@@ -8,7 +8,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { type Batch, countBytes } from '../model/chunk.ts';
 import { type Clock, elapsedClock, systemClock } from '../model/clock.ts';
 import { type CommitNote, type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
-import type { Hour } from '../model/hour.ts';
+import type { StreamHour } from '../model/hour.ts';
 import { Committer } from './commit.ts';
 import { INLINE } from './committer-options.ts';
 import { DataFiles } from './data-files.ts';
@@ -184,27 +184,27 @@ class FileRepo implements Repo {
   }
 
   changedHours(): readonly CommittedHour[] {
-    return this.#state.changedHours().flatMap((hour) => {
-      const file = this.#dataFiles.ofHour(hour);
+    return this.#state.changedHours().flatMap((file) => {
+      const { stream, hour, path } = file;
       const bytes = this.#state.length(file);
-      if (bytes !== undefined) return { hour, path: file.path, bytes };
+      if (bytes !== undefined) return { stream, hour, path, bytes };
       // The file was shortened by hand: the journal no longer has its length.
-      const found = statSync(file.path, { throwIfNoEntry: false });
-      if (found !== undefined) return { hour, path: file.path, bytes: found.size };
-      this.#committer.advanceSummaryCursor(hour, 0);
+      const found = statSync(path, { throwIfNoEntry: false });
+      if (found !== undefined) return { stream, hour, path, bytes: found.size };
+      this.#committer.advanceSummaryCursor(file, 0);
       return [];
     });
   }
 
-  advanceSummaryCursor(hour: Hour, bytes: number): void {
-    this.#committer.advanceSummaryCursor(hour, bytes);
+  advanceSummaryCursor(hour: StreamHour, bytes: number): void {
+    this.#committer.advanceSummaryCursor(this.#dataFiles.ofHour(hour), bytes);
   }
 
-  async committedHour(hour: Hour): Promise<CommittedHour | undefined> {
-    const file = this.#dataFiles.ofHour(hour);
+  async committedHour(wanted: StreamHour): Promise<CommittedHour | undefined> {
+    const file = this.#dataFiles.ofHour(wanted);
     const size = await (this.#options.files ?? diskFileSystem).size(file.path);
     const bytes = this.#state.length(file) ?? size;
-    return bytes === undefined || size === undefined ? undefined : { hour, path: file.path, bytes };
+    return bytes === undefined || size === undefined ? undefined : { ...wanted, path: file.path, bytes };
   }
 
   async checkWritable(): Promise<void> {

@@ -1,7 +1,9 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
-import { type Hour, parseHour } from '../model/hour.ts';
+import { type Hour, parseHour, type StreamHour } from '../model/hour.ts';
+import { ACCESS_STREAM, isDefaultStream, isStreamName, type StreamName } from '../model/stream.ts';
+import { streamFolder } from './stream-folders.ts';
 
 /** An hour's file, open for reading. Its calls block, so they are for the aggregator's thread only. */
 export interface HourFile {
@@ -34,24 +36,40 @@ export function openHourFile(path: string): HourFile | undefined {
   };
 }
 
-/** The hours that have a file under `logsDir`, in order; none where the folder is missing. Other files are ignored. */
-export async function listHours(logsDir: string): Promise<Hour[]> {
+/** The hours of all streams that have a file under `logsDir`; none where the folder is missing. Other files are ignored. */
+export async function listAllHours(logsDir: string): Promise<StreamHour[]> {
+  const hours: StreamHour[] = [];
+  for (const stream of await listStreams(logsDir))
+    for (const hour of await listHours(logsDir, stream)) hours.push({ stream, hour });
+  return hours;
+}
+
+/** The default stream, and each that has a folder under `logsDir`. */
+export async function listStreams(logsDir: string): Promise<StreamName[]> {
+  const found = (await foldersIn(logsDir)).filter((name) => isStreamName(name) && !isDefaultStream(name));
+  return [ACCESS_STREAM.name, ...found.sort()];
+}
+
+/** The hours of one stream that have a file under `logsDir`, in order. */
+export async function listHours(logsDir: string, stream: StreamName): Promise<Hour[]> {
+  const folder = streamFolder(logsDir, stream);
   const hours: Hour[] = [];
-  for (const day of await foldersIn(logsDir)) {
-    if (!day.isDirectory() || parseHour(`${day.name}T00`) === undefined) continue;
-    for (const name of await fs.promises.readdir(join(logsDir, day.name))) {
+  for (const day of await foldersIn(folder)) {
+    if (parseHour(`${day}T00`) === undefined) continue;
+    for (const name of await fs.promises.readdir(join(folder, day))) {
       const [, hh] = /^(\d\d)\.log\.json$/.exec(name) ?? [];
-      const hour = hh === undefined ? undefined : parseHour(`${day.name}T${hh}`);
+      const hour = hh === undefined ? undefined : parseHour(`${day}T${hh}`);
       if (hour !== undefined) hours.push(hour);
     }
   }
   return hours.sort((a, b) => a - b);
 }
 
-/** A power cut may have taken the folder, and a full disk may keep a start from making it again. */
-async function foldersIn(path: string): Promise<fs.Dirent[]> {
+/** The names of folders. A power cut may have taken the folder, and a full disk may keep a start from making it again. */
+async function foldersIn(path: string): Promise<string[]> {
   try {
-    return await fs.promises.readdir(path, { withFileTypes: true });
+    const entries = await fs.promises.readdir(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type DamagedRange, type EntryForm, type LogScan, lengthWithoutZeros, scanLog } from '../disk/scan-log.ts';
 import type { DataFiles } from './data-files.ts';
-import { decodeMeta, type EntryMeta, LaterJournalError, listSegments, MAGIC, seedAt, segmentPath } from './journal.ts';
+import { listSegments, MAGIC, seedAt, segmentPath } from './journal.ts';
+import { decodeMeta, type EntryMeta, LaterJournalError } from './journal-meta.ts';
 
 /** Reads the segments of the commit journal, which journal.ts draws: those of this version and of version 1.0.0. */
 

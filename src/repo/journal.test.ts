@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diskFileSystem } from '../disk/file-system.ts';
-import { DataFiles } from './data-files.ts';
+import { DataFiles, type HourDataFile } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
-import { JournalWriter, LaterJournalError } from './journal.ts';
+import { JournalWriter } from './journal.ts';
+import { type EntryMeta, LaterJournalError } from './journal-meta.ts';
 import { readSegments } from './journal-reader.ts';
 import { CommittedState } from './state.ts';
 
@@ -91,6 +92,29 @@ describe('a journal segment', () => {
     expect((await read())?.map(({ meta }) => meta)).toEqual([snapshot]);
   });
 
+  it('writes an hour of the stream access as its number, as before, and any other by its name', async () => {
+    const [file, event] = ['2025-11-22T10', 'events/2025-11-22T10'].map(
+      (name) => dataFiles.named(name) as HourDataFile,
+    );
+    if (file === undefined || event === undefined) throw new Error('no file');
+    const snapshot: EntryMeta = {
+      seq: 3,
+      summarised: [
+        [file, 10],
+        [event, 20],
+      ],
+      changed: [file, event],
+    };
+    const journal = await JournalWriter.create({ files: diskFileSystem, stateDir, durable: true, number: 7, snapshot });
+    const [segment] = await readSegments(stateDir, dataFiles);
+    const text = readFileSync(journal.path, 'latin1');
+    await journal.close();
+    expect(text).toContain(
+      `"summarised":[[${file.hour},10],["events/2025-11-22T10",20]],"changed":[${file.hour},"events/2025-11-22T10"]`,
+    );
+    expect(segment?.entries[0]?.meta).toEqual(snapshot);
+  });
+
   it('may have members that a reader skips', async () => {
     write('LFJRNL2\n', entry('{"seq":3,"x-hint":[1]}', '', seedOf(8)));
     expect(await read()).toHaveLength(1);
@@ -100,7 +124,8 @@ describe('a journal segment', () => {
     ['another form', Buffer.concat([Buffer.from('LFJRNL3\n'), Buffer.alloc(100, 1)]), 'its form is LFJRNL3'],
     ['a form of many numbers', Buffer.from('LFJRNL12'), 'its form is LFJRNL12'],
     ['an unknown member', '{"seq":3,"positions":[["a","1"]]}', 'an entry has the unknown member "positions"'],
-    ['a file of another stream', '{"seq":3,"files":[["events/2025-11-22T10",1,0]]}', 'an entry names the unknown file'],
+    ['a file of another kind', '{"seq":3,"files":[["x/y",1,0]]}', 'an entry names the unknown file'],
+    ['an unknown hour', '{"seq":3,"changed":["dlq/2025-11-22"]}', 'an entry takes "dlq/2025-11-22" for an hour'],
     [
       'a file of another form',
       '{"seq":3,"files":[["2025-11-22T10",1,0,{"form":"gzip"}]]}',
@@ -178,14 +203,14 @@ describe('committed state', () => {
   it('keeps an hour as changed when it grew in the entry that advances the aggregator’s cursor', () => {
     const state = new CommittedState();
     const hour = 489_730;
-    const file = dataFiles.ofHour(hour);
+    const file = dataFiles.ofHour({ stream: 'access', hour });
     state.apply({ seq: 0, files: [[file, 10, 0]] });
     expect(state.changedHours()).toEqual([]);
     state.apply({ seq: 1, files: [[file, 20, 10]] });
-    expect(state.changedHours()).toEqual([hour]);
-    state.apply({ seq: 2, files: [[file, 30, 10]], summarised: [[hour, 20]] });
-    expect(state.changedHours()).toEqual([hour]);
-    state.apply({ seq: 3, summarised: [[hour, 30]] });
+    expect(state.changedHours()).toEqual([file]);
+    state.apply({ seq: 2, files: [[file, 30, 10]], summarised: [[file, 20]] });
+    expect(state.changedHours()).toEqual([file]);
+    state.apply({ seq: 3, summarised: [[file, 30]] });
     expect(state.changedHours()).toEqual([]);
   });
 

@@ -2,10 +2,8 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { cutFile, type FileStatus, type FileSystem, writeFully } from '../disk/file-system.ts';
 import { createSegmentNames } from '../disk/segment-names.ts';
-import { type EncodedEntry, encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
-import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
-import type { Hour } from '../model/hour.ts';
-import type { DataFile, DataFiles } from './data-files.ts';
+import { encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
+import { type EntryMeta, encodeMeta } from './journal-meta.ts';
 
 /*
  * The commit journal. A batch is committed when the journal says so.
@@ -21,6 +19,8 @@ import type { DataFile, DataFiles } from './data-files.ts';
  *   files       = [[name, length, inline], …]    a data file stands in it by its name (data-files.ts)
  *   generations = [[name, generation], …]        of hours whose generation is above 0
  *   keys        = [IdempotencyNote, …]           with `owner` where an API key was asked for
+ *   summarised  = [[hour, length], …]            an hour of the stream access is its number, any other stands by its name
+ *   changed     = [hour, …]
  *
  * The seed makes an entry valid in its own place only, so a reader can find the next entry after a damaged one.
  *
@@ -29,7 +29,6 @@ import type { DataFile, DataFiles } from './data-files.ts';
  * not know comes from a later version, and the start stops before it changes anything. So these are free for later use:
  *   files       = [name, length, inline, {form?, logical?}]   form: plain when left out. logical: the length of the lines,
  *                                                             when `length` is that of a compressed file
- *   name        = <stream>/<hour>                             an hour of another stream than access
  *   positions   = [[source, next], …]                         how far a source has been read; for Kafka it is `offsets`
  * A new member inside a note needs a kind of note of its own, because readers do not look for it.
  *
@@ -46,101 +45,6 @@ const NAMES = createSegmentNames({ prefix: 'journal-', digits: 8, suffix: '.log'
 /** Written after an entry of up to SMALL_ENTRY bytes that ends beyond the zeros written before. */
 const AHEAD = Buffer.alloc(512 * 1024);
 const SMALL_ENTRY = 64 * 1024;
-
-/** A file as of this entry: its new committed length, and how many of the last bytes are the entry's inline data. */
-export type FileNote = readonly [file: DataFile, length: number, inline: number];
-
-/** Its keys are those of the JSON. */
-export interface EntryMeta {
-  /** Counts entries. In a segment, the entries from the next segment's first `seq` on were given up and do not count. */
-  readonly seq: number;
-  readonly files?: readonly FileNote[];
-  readonly keys?: readonly IdempotencyNote[];
-  readonly offsets?: readonly OffsetNote[];
-  readonly batchIds?: readonly string[];
-  /** The aggregator's cursors that advanced: the length up to which the summary of an hour has read its file. */
-  readonly summarised?: readonly (readonly [hour: Hour, bytes: number])[];
-  /** In a snapshot: hours whose file is longer than the aggregator's cursor. */
-  readonly changed?: readonly Hour[];
-  /** In a snapshot: the random name that the state folder got when it was made. It never changes. */
-  readonly store?: string;
-  /** Hours in which an offset may be given a second time: their generation by now. Those of generation 0 are left out. */
-  readonly generations?: readonly (readonly [file: DataFile, generation: number])[];
-}
-
-type StoredMeta = Omit<EntryMeta, 'files' | 'generations'> & {
-  readonly files?: readonly (readonly [name: string, length: number, inline: number])[];
-  readonly generations?: readonly (readonly [name: string, generation: number])[];
-};
-
-/** Every member that this version writes. */
-const MEMBERS: ReadonlySet<string> = new Set([
-  'seq',
-  'files',
-  'keys',
-  'offsets',
-  'batchIds',
-  'summarised',
-  'changed',
-  'store',
-  'generations',
-] satisfies (keyof EntryMeta)[]);
-const SKIPPED_MEMBERS = 'x-';
-
-/** A later version of logforge wrote the journal, so this one must not go on from it. */
-export class LaterJournalError extends Error {
-  override readonly name = 'LaterJournalError';
-  constructor(found: string, options?: ErrorOptions) {
-    super(
-      `a later version of logforge wrote it (${found}); nothing was changed; start that version, or restore the backup from before the upgrade`,
-      options,
-    );
-  }
-}
-
-/** The entry as it stands in the file, without its checksum. */
-function encode(meta: EntryMeta, data: readonly Buffer[]): EncodedEntry {
-  const { files, generations, ...rest } = meta;
-  const stored: StoredMeta =
-    files === undefined && generations === undefined
-      ? rest
-      : {
-          ...rest,
-          ...(files && { files: files.map(([{ name }, length, inline]) => [name, length, inline] as const) }),
-          ...(generations && { generations: generations.map(([{ name }, generation]) => [name, generation] as const) }),
-        };
-  return encodeEntry(stored, data);
-}
-
-/** The checksum of the entry holds, so `meta` is what `encode` wrote, in this version or another. */
-export function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
-  const { files, generations, ...rest } = meta as StoredMeta;
-  for (const name of Object.keys(rest)) {
-    if (MEMBERS.has(name) || name.startsWith(SKIPPED_MEMBERS)) continue;
-    throw new LaterJournalError(`an entry has the unknown member ${JSON.stringify(name)}`);
-  }
-  return {
-    ...rest,
-    ...(files && { files: files.map((note) => decodeFileNote(note, dataFiles)) }),
-    ...(generations && {
-      generations: generations.map(([name, generation]) => [namedFile(name, dataFiles), generation] as const),
-    }),
-  };
-}
-
-function decodeFileNote(note: readonly [name: string, length: number, inline: number], dataFiles: DataFiles): FileNote {
-  const [name, length, inline, ...more] = note;
-  if (more.length > 0) throw new LaterJournalError(`the file ${JSON.stringify(name)} has an unknown form`);
-  return [namedFile(name, dataFiles), length, inline];
-}
-
-function namedFile(name: string, dataFiles: DataFiles): DataFile {
-  try {
-    return dataFiles.named(name);
-  } catch (cause) {
-    throw new LaterJournalError(`an entry names the unknown file ${JSON.stringify(name)}`, { cause });
-  }
-}
 
 const PLACE = Buffer.alloc(10);
 const MAGIC_SEED = crc32(MAGIC);
@@ -200,7 +104,7 @@ export class JournalWriter {
     const journal = new JournalWriter({ files, durable, number, path, fd });
     try {
       await files.truncate(path, 0);
-      const entry = encode(snapshot, []);
+      const entry = encodeEntry(encodeMeta(snapshot), []);
       sealEntry(entry, seedAt(number, MAGIC.length));
       const { buffers, bytes } = entry;
       await writeFully(files, fd, [MAGIC, ...buffers], 0);
@@ -227,7 +131,7 @@ export class JournalWriter {
    * here again, but start a new segment: then the entry does not count.
    */
   async append(meta: EntryMeta, data: readonly Buffer[], options: { readonly sync: boolean }): Promise<void> {
-    const entry = encode(meta, data);
+    const entry = encodeEntry(encodeMeta(meta), data);
     sealEntry(entry, seedAt(this.number, this.#length));
     const { buffers, bytes } = entry;
     await writeFully(this.#files, this.#fd, buffers, this.#length);

@@ -23,7 +23,7 @@ export function prepareManyHours(parts: {
   return async function deliverPrepared(batch, note) {
     const undos: (() => Promise<void>)[] = [];
     for (let from = 0; from < batch.length && !isClosing(); from += MANY_HOURS) {
-      const files = batch.slice(from, from + MANY_HOURS).map(({ hour }) => dataFiles.ofHour(hour));
+      const files = batch.slice(from, from + MANY_HOURS).map((chunk) => dataFiles.ofHour(chunk));
       // What fails here fails again in the commit, which tells why.
       const undo = await between(() => committer.prepare(files)).catch(() => undefined);
       if (undo !== undefined) undos.push(undo);

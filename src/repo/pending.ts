@@ -2,7 +2,7 @@ import { addPiece, type Batch, type Pieces } from '../model/chunk.ts';
 import type { CommitNote, IdempotencyNote } from '../model/deliver.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
-import type { EntryMeta, FileNote } from './journal.ts';
+import type { EntryMeta, FileNote } from './journal-meta.ts';
 
 /** A batch that waits to be committed. */
 export interface Pending {
@@ -17,7 +17,7 @@ export type Append = Pieces;
 export function collectAppends(group: readonly Pending[], dataFiles: DataFiles): Map<DataFile, Append> {
   const appends = new Map<DataFile, Append>();
   for (const { batch, note } of group) {
-    for (const chunk of batch) addPiece(appends, dataFiles.ofHour(chunk.hour), chunk.lines, chunk.count);
+    for (const chunk of batch) addPiece(appends, dataFiles.ofHour(chunk), chunk.lines, chunk.count);
     for (const letter of note.deadLetters ?? [])
       addPiece(appends, dataFiles.ofDeadLetters(letter.time), encodeDeadLetter(letter), 1);
   }

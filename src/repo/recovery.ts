@@ -4,7 +4,7 @@ import { cutFile, type FileSystem } from '../disk/file-system.ts';
 import { writeAgain } from '../disk/write-again.ts';
 import type { Log } from '../log.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
-import { listHours } from './hour-file.ts';
+import { listAllHours } from './hour-file.ts';
 import type { IdempotencyKeys, LoadedKeys } from './idempotency-keys.ts';
 import { type Entry, readSegments, type Segment } from './journal-reader.ts';
 import { scanAnswers, scanKeys } from './key-files.ts';
@@ -85,7 +85,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const isIncomplete = await findLoss({ ...options, segments, entries, state, sequence });
   nameStore(state, sequence, segments);
   if (options.beginsGenerations === true) {
-    for (const hour of await listHours(logsDir)) state.beginGeneration(dataFiles.ofHour(hour));
+    for (const hour of await listAllHours(logsDir)) state.beginGeneration(dataFiles.ofHour(hour));
   }
   const restored = new Set<DataFile>();
   const mend = async (): Promise<void> => {
@@ -156,7 +156,7 @@ async function findLoss(findings: Findings): Promise<boolean> {
   const { found } = sequence;
   if (segments.length > 0 && entries.length === 0) {
     // A first start that died has left this too.
-    if (found === undefined && (await listHours(logsDir)).length === 0) return false;
+    if (found === undefined && (await listAllHours(logsDir)).length === 0) return false;
     return tell('cannot read the commit journal; data files are taken as they are');
   }
   if (found !== undefined && found.store !== (state.store ?? found.store)) {
@@ -235,10 +235,10 @@ async function restoreFile(
 /** The lost entries may have named any hour. So all hours end with a whole line, and the aggregator looks at them again. */
 async function keepUnknownHours(options: RecoveryOptions, state: CommittedState): Promise<void> {
   const { files, logsDir, dataFiles, report } = options;
-  for (const hour of await listHours(logsDir)) {
+  for (const hour of await listAllHours(logsDir)) {
     const file = dataFiles.ofHour(hour);
     if (state.length(file) === undefined) await endLastLine({ files, file, report, state });
-    state.markChanged(hour);
+    state.markChanged(file);
   }
 }
 

@@ -78,5 +78,5 @@ export function hourOf(text: string): number {
 
 /** One line, the same in each of the hours. */
 export function batchOf(hours: readonly string[], line: string): Batch {
-  return hours.map((text) => ({ hour: hourOf(text), count: 1, lines: Buffer.from(`${line}\n`) }));
+  return hours.map((text) => ({ stream: 'access', hour: hourOf(text), count: 1, lines: Buffer.from(`${line}\n`) }));
 }

@@ -1,10 +1,9 @@
 import type { Deliver, OffsetNote } from '../model/deliver.ts';
-import type { Hour } from '../model/hour.ts';
+import type { StreamHour } from '../model/hour.ts';
 import type { KnownKey, UsedKey } from '../model/key-table.ts';
 
 /** The part of an hour's file that is committed: only these bytes may be read. */
-export interface CommittedHour {
-  readonly hour: Hour;
+export interface CommittedHour extends StreamHour {
   /** Absolute path of the NDJSON file. */
   readonly path: string;
   /** Committed length in bytes; always the end of a line. */
@@ -49,10 +48,10 @@ export interface Repo {
    * Moves the aggregator's cursor: the summary of `hour` has read its file up to `bytes`. Has no effect when the file is
    * longer by now. Stored with the next commit: after a crash before it, the hour is listed once more.
    */
-  advanceSummaryCursor(hour: Hour, bytes: number): void;
+  advanceSummaryCursor(hour: StreamHour, bytes: number): void;
 
   /** The committed part of one hour, undefined where there is none. */
-  committedHour(hour: Hour): Promise<CommittedHour | undefined>;
+  committedHour(hour: StreamHour): Promise<CommittedHour | undefined>;
 
   /** Rejects with the reason when storage cannot be written now. Creates no file. */
   checkWritable(): Promise<void>;

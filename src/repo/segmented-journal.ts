@@ -3,7 +3,8 @@ import { makeFolder } from '../disk/folders.ts';
 import type { Log } from '../log.ts';
 import { FileChangedError } from './append-files.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
-import { type EntryMeta, JournalWriter, listSegments, segmentPath } from './journal.ts';
+import { JournalWriter, listSegments, segmentPath } from './journal.ts';
+import type { EntryMeta } from './journal-meta.ts';
 import type { SequenceFile } from './sequence-file.ts';
 
 export interface SegmentedJournalOptions {

@@ -1,8 +1,7 @@
 import type { OffsetNote } from '../model/deliver.ts';
-import type { Hour } from '../model/hour.ts';
 import { BatchIdSet } from './batch-id-set.ts';
-import type { DataFile } from './data-files.ts';
-import type { EntryMeta, FileNote } from './journal.ts';
+import type { DataFile, HourDataFile } from './data-files.ts';
+import type { EntryMeta, FileNote } from './journal-meta.ts';
 
 /**
  * The sum of all journal entries. The running service and the start after a crash use the same `apply`, so they cannot
@@ -15,7 +14,7 @@ export class CommittedState {
   readonly #offsets = new Map<string, OffsetNote>();
   readonly #batchIds = new BatchIdSet();
   /** Hours whose file is longer than the aggregator's cursor. */
-  readonly #changed = new Set<Hour>();
+  readonly #changed = new Set<HourDataFile>();
   #store: string | undefined;
   /** Those above 0. */
   readonly #generations = new Map<DataFile, number>();
@@ -28,15 +27,15 @@ export class CommittedState {
   apply(meta: EntryMeta): void {
     this.#seq = meta.seq + 1;
     // Before the files: an hour that grew in this entry has grown after the aggregator read it.
-    for (const [hour] of meta.summarised ?? []) this.#changed.delete(hour);
+    for (const [file] of meta.summarised ?? []) this.#changed.delete(file);
     for (const [file, length] of meta.files ?? []) {
       const before = this.#lengths.get(file);
       this.#lengths.set(file, length);
-      if (file.kind === 'hour' && before !== undefined && before !== length) this.#changed.add(file.hour);
+      if (file.kind === 'hour' && before !== undefined && before !== length) this.#changed.add(file);
     }
     for (const note of meta.offsets ?? []) this.#offsets.set(`${note.topic}/${note.partition}`, note);
     for (const id of meta.batchIds ?? []) this.#batchIds.add(id);
-    for (const hour of meta.changed ?? []) this.#changed.add(hour);
+    for (const file of meta.changed ?? []) this.#changed.add(file);
     this.#store = meta.store ?? this.#store;
     for (const [file, generation] of meta.generations ?? []) this.#generations.set(file, generation);
   }
@@ -67,7 +66,7 @@ export class CommittedState {
   /** The file was deleted or shortened by hand: its length in the journal is wrong. The rest of it stays as it is. */
   forget(file: DataFile): void {
     this.#lengths.delete(file);
-    if (file.kind === 'hour') this.#changed.add(file.hour);
+    if (file.kind === 'hour') this.#changed.add(file);
   }
 
   /** The next entry gets at least this number. */
@@ -78,12 +77,12 @@ export class CommittedState {
   /** What a start found out about a file, when the journal does not know all of it. */
   setLength(file: DataFile, length: number): void {
     this.#lengths.set(file, length);
-    if (file.kind === 'hour') this.#changed.add(file.hour);
+    if (file.kind === 'hour') this.#changed.add(file);
   }
 
   /** The aggregator looks at the hour again. */
-  markChanged(hour: Hour): void {
-    this.#changed.add(hour);
+  markChanged(file: HourDataFile): void {
+    this.#changed.add(file);
   }
 
   /** The random name of the state folder; undefined until it has got one. */
@@ -104,13 +103,13 @@ export class CommittedState {
     this.#generations.set(file, this.generation(file) + 1);
   }
 
-  isChanged(hour: Hour): boolean {
-    return this.#changed.has(hour);
+  isChanged(file: HourDataFile): boolean {
+    return this.#changed.has(file);
   }
 
   /** The aggregator has read the hour to its committed end. */
-  advanceSummaryCursor(hour: Hour): void {
-    this.#changed.delete(hour);
+  advanceSummaryCursor(file: HourDataFile): void {
+    this.#changed.delete(file);
   }
 
   offsets(): readonly OffsetNote[] {
@@ -121,7 +120,7 @@ export class CommittedState {
     return this.#batchIds.has(id);
   }
 
-  changedHours(): readonly Hour[] {
+  changedHours(): readonly HourDataFile[] {
     return [...this.#changed];
   }
 }

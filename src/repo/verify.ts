@@ -5,9 +5,10 @@ import { diskFileSystem } from '../disk/file-system.ts';
 import type { DamagedRange } from '../disk/scan-log.ts';
 import { BYTES } from '../model/bytes.ts';
 import { type Hour, hourToPath } from '../model/hour.ts';
+import { isDefaultStream } from '../model/stream.ts';
 import { SummaryFormatError } from '../model/summary.ts';
 import { DataFiles } from './data-files.ts';
-import { listHours } from './hour-file.ts';
+import { listAllHours } from './hour-file.ts';
 import { readSegments, type Segment } from './journal-reader.ts';
 import { ANSWER_FILE_NAMES, asWhole, KEY_FILE_NAMES, scanAnswers, scanKeys } from './key-files.ts';
 import { liveEntries } from './recovery.ts';
@@ -51,12 +52,13 @@ export async function* verifyStorage(folders: StorageFolders): AsyncGenerator<Fi
     }
   }
   const summaries = createSummaryFiles({ analyticsDir, durability: 'os' });
-  for (const hour of await listHours(logsDir)) {
+  for (const hour of await listAllHours(logsDir)) {
     const file = dataFiles.ofHour(hour);
     const lines = await readLines(file.path);
     yield { place: file.path, ...describeLines(lines, state.length(file)) };
-    const summary = describeSummary(() => summaries.read(hour)?.source?.bytes, lines.bytes);
-    if (summary !== undefined) yield { place: summaryPlace(analyticsDir, hour), ...summary };
+    if (!isDefaultStream(hour.stream)) continue;
+    const summary = describeSummary(() => summaries.read(hour.hour)?.source?.bytes, lines.bytes);
+    if (summary !== undefined) yield { place: summaryPlace(analyticsDir, hour.hour), ...summary };
   }
   for (const file of await dataFiles.listDeadLetters()) {
     yield { place: file.path, ...describeLines(await readLines(file.path), state.length(file)) };

@@ -1,6 +1,6 @@
 import { isMarkedAsUntransferable } from 'node:worker_threads';
 import type { Batch } from '../model/chunk.ts';
-import type { Hour } from '../model/hour.ts';
+import type { StreamHour } from '../model/hour.ts';
 
 /*
  * Batches on their way from one thread to another. Large memory changes hands, small pieces are copied together:
@@ -8,8 +8,7 @@ import type { Hour } from '../model/hour.ts';
  *   buffers[0]   the small pieces of all batches, one after the other
  *   buffers[n]   memory that one batch has for itself, transferred as it is
  */
-export interface PackedChunk {
-  readonly hour: Hour;
+export interface PackedChunk extends StreamHour {
   readonly count: number;
   readonly buffer: number;
   readonly start: number;
@@ -34,12 +33,12 @@ export function packBatches(batches: readonly Batch[]): PackedBatches {
   }
   const arena = new Uint8Array(copied);
   let at = 0;
-  const pack = ({ hour, count, lines }: Batch[number]): PackedChunk => {
+  const pack = ({ stream, hour, count, lines }: Batch[number]): PackedChunk => {
     const buffer = own.get(lines.buffer);
-    if (buffer !== undefined) return { hour, count, buffer, start: lines.byteOffset, length: lines.length };
+    if (buffer !== undefined) return { stream, hour, count, buffer, start: lines.byteOffset, length: lines.length };
     arena.set(lines, at);
     at += lines.length;
-    return { hour, count, buffer: 0, start: at - lines.length, length: lines.length };
+    return { stream, hour, count, buffer: 0, start: at - lines.length, length: lines.length };
   };
   const packed = batches.map((batch) => batch.map(pack));
   return { batches: packed, buffers: [arena.buffer, ...own.keys()].filter((buffer) => buffer instanceof ArrayBuffer) };
@@ -59,10 +58,10 @@ function ownMemory(batch: Batch): ArrayBufferLike[] {
 /** The batches again, as views of the buffers that arrived. */
 export function unpackBatches({ batches, buffers }: PackedBatches): Batch[] {
   return batches.map((batch) =>
-    batch.map(({ hour, count, buffer, start, length }) => {
+    batch.map(({ stream, hour, count, buffer, start, length }) => {
       const memory = buffers[buffer];
       if (memory === undefined) throw new Error(`a packed batch names buffer=${buffer} of ${buffers.length}`);
-      return { hour, count, lines: Buffer.from(memory, start, length) };
+      return { stream, hour, count, lines: Buffer.from(memory, start, length) };
     }),
   );
 }

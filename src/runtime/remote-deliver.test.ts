@@ -38,7 +38,7 @@ function connect(deliver: Deliver) {
   return { channel, deliver: remote, calls: () => calls, logged, reused };
 }
 
-const chunk = (hour: number, lines: Buffer): Batch[number] => ({ hour, count: 1, lines });
+const chunk = (hour: number, lines: Buffer): Batch[number] => ({ stream: 'access', hour, count: 1, lines });
 
 describe('a remote deliver', () => {
   it('carries lines that fill the pool of Buffer, which may not change hands', async () => {

@@ -63,7 +63,7 @@ export class SpoolLedger {
     const lines = Buffer.from(`{"n":${number},"p":"${String.fromCharCode(97 + (number % 26)).repeat(size)}"}\n`);
     const put: Put = {
       id: `p:${number}`,
-      batch: [{ hour: 489_000, count: 1, lines }],
+      batch: [{ stream: 'access', hour: 489_000, count: 1, lines }],
       fate: 'running',
       isDelivered: false,
       mayComeAgain: false,

@@ -63,7 +63,12 @@ export class StoreLedger {
     const hours = [...new Set(drawn.hours)].map((hour) => FIRST_HOUR + hour);
     // A batch over many hours may be stored after later ones, so its offset would go back.
     const plan = { ...drawn, hasOffset: drawn.hasOffset && hours.length <= MANY_HOURS };
-    const batch = hours.map((hour) => ({ hour, count: plan.records, lines: linesOf(id, hour, plan) }));
+    const batch = hours.map((hour) => ({
+      stream: 'access',
+      hour,
+      count: plan.records,
+      lines: linesOf(id, hour, plan),
+    }));
     const note: CommitNote = {
       batchIds: [`p:${id}`],
       ...(plan.key !== 'none' && {
@@ -90,9 +95,10 @@ export class StoreLedger {
   }
 
   summarise(repo: Repo): void {
-    for (const { hour, bytes } of repo.changedHours()) {
+    for (const committed of repo.changedHours()) {
+      const { hour, bytes } = committed;
       this.#cursors.set(hour, bytes);
-      repo.advanceSummaryCursor(hour, bytes);
+      repo.advanceSummaryCursor(committed, bytes);
     }
   }
 

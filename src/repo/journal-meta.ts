@@ -1,0 +1,117 @@
+import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
+import type { Hour } from '../model/hour.ts';
+import { ACCESS_STREAM, isDefaultStream } from '../model/stream.ts';
+import type { DataFile, DataFiles, HourDataFile } from './data-files.ts';
+
+/** What an entry of the commit journal says, and its form in the file, which journal.ts draws. */
+
+/** A file as of this entry: its new committed length, and how many of the last bytes are the entry's inline data. */
+export type FileNote = readonly [file: DataFile, length: number, inline: number];
+
+/** Its keys are those of the JSON. */
+export interface EntryMeta {
+  /** Counts entries. In a segment, the entries from the next segment's first `seq` on were given up and do not count. */
+  readonly seq: number;
+  readonly files?: readonly FileNote[];
+  readonly keys?: readonly IdempotencyNote[];
+  readonly offsets?: readonly OffsetNote[];
+  readonly batchIds?: readonly string[];
+  /** The aggregator's cursors that advanced: the length up to which the summary of an hour has read its file. */
+  readonly summarised?: readonly (readonly [file: HourDataFile, bytes: number])[];
+  /** In a snapshot: hours whose file is longer than the aggregator's cursor. */
+  readonly changed?: readonly HourDataFile[];
+  /** In a snapshot: the random name that the state folder got when it was made. It never changes. */
+  readonly store?: string;
+  /** Hours in which an offset may be given a second time: their generation by now. Those of generation 0 are left out. */
+  readonly generations?: readonly (readonly [file: DataFile, generation: number])[];
+}
+
+type StoredHour = Hour | string;
+
+type StoredMeta = Omit<EntryMeta, 'files' | 'generations' | 'summarised' | 'changed'> & {
+  readonly summarised?: readonly (readonly [hour: StoredHour, bytes: number])[];
+  readonly changed?: readonly StoredHour[];
+  readonly files?: readonly (readonly [name: string, length: number, inline: number])[];
+  readonly generations?: readonly (readonly [name: string, generation: number])[];
+};
+
+/** Every member that this version writes. */
+const MEMBERS: ReadonlySet<string> = new Set([
+  'seq',
+  'files',
+  'keys',
+  'offsets',
+  'batchIds',
+  'summarised',
+  'changed',
+  'store',
+  'generations',
+] satisfies (keyof EntryMeta)[]);
+const SKIPPED_MEMBERS = 'x-';
+
+/** A later version of logforge wrote the journal, so this one must not go on from it. */
+export class LaterJournalError extends Error {
+  override readonly name = 'LaterJournalError';
+  constructor(found: string, options?: ErrorOptions) {
+    super(
+      `a later version of logforge wrote it (${found}); nothing was changed; start that version, or restore the backup from before the upgrade`,
+      options,
+    );
+  }
+}
+
+/** The meta as it stands in the file. */
+export function encodeMeta(meta: EntryMeta): object {
+  const { files, generations, summarised, changed, ...rest } = meta;
+  const stored: StoredMeta = {
+    ...rest,
+    ...(files && { files: files.map(([{ name }, length, inline]) => [name, length, inline] as const) }),
+    ...(summarised && { summarised: summarised.map(([file, bytes]) => [encodeHour(file), bytes] as const) }),
+    ...(changed && { changed: changed.map(encodeHour) }),
+    ...(generations && { generations: generations.map(([{ name }, generation]) => [name, generation] as const) }),
+  };
+  return stored;
+}
+
+function encodeHour({ stream, hour, name }: HourDataFile): StoredHour {
+  return isDefaultStream(stream) ? hour : name;
+}
+
+function decodeHour(stored: StoredHour, dataFiles: DataFiles): HourDataFile {
+  if (typeof stored === 'number') return dataFiles.ofHour({ stream: ACCESS_STREAM.name, hour: stored });
+  const file = namedFile(stored, dataFiles);
+  if (file.kind !== 'hour') throw new LaterJournalError(`an entry takes ${JSON.stringify(stored)} for an hour`);
+  return file;
+}
+
+/** The checksum of the entry holds, so `meta` is what `encode` wrote, in this version or another. */
+export function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
+  const { files, generations, summarised, changed, ...rest } = meta as StoredMeta;
+  for (const name of Object.keys(rest)) {
+    if (MEMBERS.has(name) || name.startsWith(SKIPPED_MEMBERS)) continue;
+    throw new LaterJournalError(`an entry has the unknown member ${JSON.stringify(name)}`);
+  }
+  return {
+    ...rest,
+    ...(files && { files: files.map((note) => decodeFileNote(note, dataFiles)) }),
+    ...(summarised && { summarised: summarised.map(([hour, bytes]) => [decodeHour(hour, dataFiles), bytes] as const) }),
+    ...(changed && { changed: changed.map((hour) => decodeHour(hour, dataFiles)) }),
+    ...(generations && {
+      generations: generations.map(([name, generation]) => [namedFile(name, dataFiles), generation] as const),
+    }),
+  };
+}
+
+function decodeFileNote(note: readonly [name: string, length: number, inline: number], dataFiles: DataFiles): FileNote {
+  const [name, length, inline, ...more] = note;
+  if (more.length > 0) throw new LaterJournalError(`the file ${JSON.stringify(name)} has an unknown form`);
+  return [namedFile(name, dataFiles), length, inline];
+}
+
+function namedFile(name: string, dataFiles: DataFiles): DataFile {
+  try {
+    return dataFiles.named(name);
+  } catch (cause) {
+    throw new LaterJournalError(`an entry names the unknown file ${JSON.stringify(name)}`, { cause });
+  }
+}
