@@ -1,4 +1,5 @@
 import { Lines } from '../lines/chunker.ts';
+import type { StreamName } from '../model/stream.ts';
 import {
   type Decoded,
   type DecodeOptions,
@@ -14,6 +15,14 @@ const DEAD_LETTER_BYTES = 160;
 const LONG_TEXT = 1024 * 1024;
 /** `\u0001` */
 const MOST_BYTES_OF_UNIT = 6;
+
+export interface CollectorOptions extends DecodeOptions {
+  readonly stream: StreamName;
+  /** What the format calls a record in a message. */
+  readonly noun: 'record' | 'row';
+  /** Bytes of lines that will not be in the body, about. */
+  readonly expected: number;
+}
 
 /** The result of decoding one body: its lines, and the rejections with their reasons. */
 export class Collector {
@@ -31,9 +40,9 @@ export class Collector {
   #accepted = 0;
   #rejected = 0;
 
-  /** `noun`: what the format calls a record in a message. `expected`: bytes of lines that will not be in the body. */
-  constructor(body: Buffer, options: DecodeOptions, noun: 'record' | 'row', expected: number) {
-    this.lines = new Lines(body, expected, options);
+  constructor(body: Buffer, options: CollectorOptions) {
+    const { noun, expected } = options;
+    this.lines = new Lines(options.stream, body, expected, options);
     this.index = 0;
     this.#noun = noun;
     this.#skips = options.invalid === 'skip';

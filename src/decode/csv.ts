@@ -1,14 +1,19 @@
-import { ACCESS } from '../lines/layout.ts';
 import { BYTES } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import { type Columns, encodeRow, MAX_COLUMNS, readColumns } from './csv-columns.ts';
-import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
+import { type Decoded, type DecodeOptions, type Decoder, MalformedBodyError } from './decode.ts';
 import { Pace } from './pace.ts';
 import { ParsedRows } from './parsed-rows.ts';
+import type { RecordFormat } from './record-reader.ts';
 import { RowScan, UNFINISHED } from './row-scan.ts';
 import { startOfText } from './utf8.ts';
 
 const { NEWLINE, RETURN } = BYTES;
+
+/** See `decode`. */
+export function createCsvDecoder(format: RecordFormat): Decoder {
+  return (body, options) => decode(format, body, options);
+}
 
 /**
  * `text/csv` (RFC 4180; rows end in CRLF or LF). Rows are counted from 1, the header and empty lines included. A row with
@@ -18,10 +23,15 @@ const { NEWLINE, RETURN } = BYTES;
  * The scanner finds where rows end, and reads those without doubled quotes; csv-parse reads the others. Tests check that
  * both together give what csv-parse alone gives.
  */
-export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
-  const collector = new Collector(body, options, 'row', Math.ceil(body.length * 1.5));
+function* decode(
+  { stream, layout }: RecordFormat,
+  body: Buffer,
+  options: DecodeOptions,
+): Generator<undefined, Decoded, undefined> {
+  const about = { stream: stream.name, noun: 'row', expected: Math.ceil(body.length * 1.5) } as const;
+  const collector = new Collector(body, { ...options, ...about });
   const { lines } = collector;
-  const scan = new RowScan(body, ACCESS);
+  const scan = new RowScan(body, layout);
   const parsed = new ParsedRows();
   const pace = new Pace();
   let columns: Columns | undefined;
@@ -37,7 +47,7 @@ export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<unde
     }
     if (columns === undefined) {
       const values = scan.count > MAX_COLUMNS ? [] : yield* textsOf(body, start, at, scan, parsed);
-      const first = readColumns(ACCESS, values, scan.count, row, options);
+      const first = readColumns(layout, values, scan.count, row, options);
       columns = first.columns;
       if (first.isHeader) continue;
     }
@@ -64,7 +74,7 @@ export function* decodeCsv(body: Buffer, options: DecodeOptions): Generator<unde
         collector.reject();
       } else {
         const values = isRagged ? [] : yield* textsOf(body, start, at, scan, parsed);
-        const result = encodeRow(ACCESS, values, scan.count, columns, options);
+        const result = encodeRow(layout, values, scan.count, columns, options);
         if ('line' in result) work = Math.max(work, result.line.length);
         collector.add(result, () => body.toString('utf8', start, endOfText(body, at)));
       }

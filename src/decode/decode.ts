@@ -56,6 +56,9 @@ export class MalformedBodyError extends Error {
  */
 export type Decoder = (body: Buffer, options: DecodeOptions) => Generator<undefined, Decoded, undefined>;
 
+/** The decoders of one stream. */
+export type Decoders = Readonly<Record<BodyFormat, Decoder>>;
+
 /** The formats a request body may have; each has its row in decoders.ts. */
 export const BODY_FORMATS = ['json', 'ndjson', 'csv'] as const;
 export type BodyFormat = (typeof BODY_FORMATS)[number];

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
 import { BODY_FORMATS, type Decoded, type DecodeOptions, MAX_SKIPPED } from './decode.ts';
-import { decoders } from './decoders.ts';
+import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 const RECORD = { timestamp: '2025-11-22T15:23:00Z', path: '/home', userAgent: 'curl/8' };
 

@@ -1,11 +1,37 @@
-import { decodeCsv } from './csv.ts';
-import type { BodyFormat, Decoder } from './decode.ts';
-import { decodeJson } from './json.ts';
-import { decodeNdjson } from './ndjson.ts';
+import { createLayout } from '../lines/layout.ts';
+import { ACCESS_STREAM, type Stream } from '../model/stream.ts';
+import { createCsvDecoder } from './csv.ts';
+import type { BodyFormat, Decoder, Decoders } from './decode.ts';
+import { FastReader } from './fast-reader.ts';
+import { createJsonDecoder } from './json.ts';
+import { createNdjsonDecoder } from './ndjson.ts';
+import type { CreateRecordReader, RecordFormat, RecordReader } from './record-reader.ts';
 
-/** Every body format and its decoder. */
-export const decoders: Readonly<Record<BodyFormat, Decoder>> = {
-  json: decodeJson,
-  ndjson: decodeNdjson,
-  csv: decodeCsv,
+/** Makes the decoder of one format for the records of one stream. */
+type MakeDecoder = (format: RecordFormat) => Decoder;
+
+const MAKERS: Readonly<Record<BodyFormat, MakeDecoder>> = {
+  json: createJsonDecoder,
+  ndjson: createNdjsonDecoder,
+  csv: createCsvDecoder,
 };
+
+/** A decoder for every body format. Made once for each stream. */
+export function createDecoders(stream: Stream): Decoders {
+  const format: RecordFormat = { stream, layout: createLayout(stream), createReader: createRecordReader(stream) };
+  const { json, ndjson, csv } = MAKERS;
+  return { json: json(format), ndjson: ndjson(format), csv: csv(format) };
+}
+
+/** Leaves every record to the reference reader. */
+const NO_READER: RecordReader = {
+  acceptRun: (at) => at,
+  find: () => -1,
+  accept: () => false,
+  invalidEnd: () => -1,
+};
+
+function createRecordReader(stream: Stream): CreateRecordReader {
+  if (stream !== ACCESS_STREAM) return () => NO_READER;
+  return (body, collector, options) => new FastReader(body, collector, options);
+}

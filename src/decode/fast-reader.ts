@@ -1,6 +1,7 @@
 import { BYTES } from '../model/bytes.ts';
 import type { Collector } from './collector.ts';
 import type { DecodeOptions } from './decode.ts';
+import type { RecordReader } from './record-reader.ts';
 import { RecordScan } from './record-scan.ts';
 
 const { NEWLINE } = BYTES;
@@ -8,8 +9,8 @@ const { NEWLINE } = BYTES;
 /** Bytes after which a run returns, so that the decoder can yield: a fraction of a millisecond of work. */
 const RUN_BYTES = 256 * 1024;
 
-/** Scans the records of one JSON or NDJSON body and hands the valid ones to its collector. The reference reader gets the others. */
-export class FastReader {
+/** Scans the access records of one JSON or NDJSON body. */
+export class FastReader implements RecordReader {
   readonly #body: Buffer;
   readonly #scan: RecordScan;
   readonly #collector: Collector;
@@ -29,10 +30,7 @@ export class FastReader {
     this.#options = options;
   }
 
-  /**
-   * FAST PATH. Accepts the records from `at` on that are in stored form and followed by one `separator`, which becomes the
-   * newline. Returns where the first other record begins, or where RUN_BYTES end.
-   */
+  /** FAST PATH. Returns where the first other record begins, or where RUN_BYTES end. */
   acceptRun(at: number, separator: number): number {
     const body = this.#body;
     const scan = this.#scan;
@@ -60,7 +58,6 @@ export class FastReader {
     return start;
   }
 
-  /** The offset after the valid record that opens at `at`, or -1 where the scanner cannot judge it. */
   find(at: number): number {
     let end = at === this.#stoppedAt ? this.#stoppedEnd : this.#scan.storedEnd(at);
     this.#isStored = end !== -1;
@@ -70,7 +67,6 @@ export class FastReader {
     return end;
   }
 
-  /** Accepts the record found last; false, and nothing done, if its line is too long. `mayOverwrite`: the byte after it. */
   accept(mayOverwrite: boolean): boolean {
     const collector = this.#collector;
     if (this.#isStored && mayOverwrite) {
@@ -99,7 +95,6 @@ export class FastReader {
     return fits;
   }
 
-  /** The offset after a value at `at` that is certainly JSON and certainly not a valid record, or -1. */
   invalidEnd(at: number): number {
     return this.#scan.invalidEnd(at);
   }

@@ -2,10 +2,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
 import { parseCombinedLine } from './combined.ts';
 import { BODY_FORMATS, type BodyFormat, type DecodeOptions, MalformedBodyError } from './decode.ts';
-import { decoders } from './decoders.ts';
+import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 // A pair is NAME[.skip][.drop][.max<bytes>][.depth<levels>].in and the .out beside it: a new pair is a new test.
 const testdata = new URL('../../testdata/', import.meta.url);

@@ -1,6 +1,7 @@
 import type { Span } from '../lines/find-field.ts';
 import type { Layout } from '../lines/layout.ts';
 import { BYTES, isContinuation, isWhite } from '../model/bytes.ts';
+import { levelOfSeverity } from '../model/level.ts';
 import type { DecodeOptions } from './decode.ts';
 import { checkJson, type JsonFault } from './json-syntax.ts';
 import { endOfValue, skipWhite } from './json-tokens.ts';
@@ -25,6 +26,8 @@ interface Members {
   readonly fields: readonly (Span | undefined)[];
   /** The extra fields, each once: in the place where its name came first, with the value that came last. */
   readonly extras: Iterable<Member>;
+  /** Of the extra field SEVERITY. */
+  readonly severity: Span | undefined;
   /** The extra fields alone are longer than a line may be; `extras` is not complete. */
   readonly tooLong: boolean;
 }
@@ -51,8 +54,10 @@ export function* readJsonRecord(
   const value: unknown = JSON.parse(bytes.toString('utf8', start, end));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return NOT_AN_OBJECT;
   const values = layout.fields.map((name) => ownValue(value, name));
+  const hasExtras = Object.keys(value).length > countPresent(values);
+  if (lacksLevel(layout, values)) values[layout.levelAt] = levelOfSeverity(ownValue(value, SEVERITY));
   let extras: string | undefined = '';
-  if (options.extraFields === 'keep' && Object.keys(value).length > countPresent(values)) {
+  if (options.extraFields === 'keep' && hasExtras) {
     const members = yield* cutMembers(layout, bytes, start, end, options);
     extras = yield* writeExtras(bytes, members, options.maxRecordBytes);
   }
@@ -78,7 +83,22 @@ function* readOversized(layout: Layout, bytes: Buffer, start: number, end: numbe
   const extras = yield* writeExtras(bytes, members, options.maxRecordBytes);
   const values: unknown[] = [];
   for (const span of members.fields) values.push(yield* spanValue(bytes, span));
+  if (lacksLevel(layout, values)) values[layout.levelAt] = levelOfSeverity(numberIn(bytes, members.severity));
   return encode(layout, values, extras, options);
+}
+
+/** A record of OpenTelemetry has its level as a number in this field. */
+const SEVERITY = 'severityNumber';
+const MAX_SEVERITY_BYTES = 64;
+
+function lacksLevel({ levelAt }: Layout, values: readonly unknown[]): boolean {
+  return levelAt !== -1 && values[levelAt] === undefined;
+}
+
+function numberIn(bytes: Buffer, span: Span | undefined): number | undefined {
+  if (span === undefined || span.end - span.start > MAX_SEVERITY_BYTES) return undefined;
+  const value: unknown = JSON.parse(bytes.toString('utf8', span.start, span.end));
+  return typeof value === 'number' ? value : undefined;
 }
 
 /** `extras` undefined: too long. The fields are checked first, so a record's fault is reported the same whatever its size. */
@@ -140,6 +160,7 @@ function* cutMembers(
 ): Generator<undefined, Members, undefined> {
   const fields: (Span | undefined)[] = layout.fields.map(() => undefined);
   const extras = new Map<string, Member>();
+  let severity: Span | undefined;
   let least = 0;
   let nextYield = start + MEMBER_STEP;
   let at = yield* skipWhite(bytes, start, end);
@@ -153,6 +174,7 @@ function* cutMembers(
     const length = name.end - name.start;
     const text = length <= Math.max(layout.maxNameBytes, maxRecordBytes) ? nameText(bytes, name) : '';
     const field = layout.fields.indexOf(text);
+    if (text === SEVERITY) severity = value;
     if (field !== -1) fields[field] = value;
     else if (extraFields === 'keep' && least <= maxRecordBytes) {
       const known = extras.get(text);
@@ -166,7 +188,7 @@ function* cutMembers(
       nextYield = at + MEMBER_STEP;
     }
   } while (bytes[at] === COMMA);
-  return { fields, extras: extras.values(), tooLong: least > maxRecordBytes };
+  return { fields, extras: extras.values(), severity, tooLong: least > maxRecordBytes };
 }
 
 function nameText(bytes: Buffer, { start, end }: Span): string {

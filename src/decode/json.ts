@@ -1,27 +1,37 @@
-import { ACCESS } from '../lines/layout.ts';
+import type { Layout } from '../lines/layout.ts';
 import { BYTES, isWhite } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
-import { type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
-import { FastReader } from './fast-reader.ts';
+import { type Decoded, type DecodeOptions, type Decoder, MalformedBodyError } from './decode.ts';
 import { readJsonRecord } from './json-record.ts';
 import { checkJson, type JsonFault } from './json-syntax.ts';
 import { endOfValue, skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
+import type { RecordFormat, RecordReader } from './record-reader.ts';
 import { lineAndColumn, quoteCharacter, startOfText } from './utf8.ts';
 
-const { CLOSE_BRACKET, COMMA, OPEN_BRACKET } = BYTES;
+const { CLOSE_BRACKET, COMMA, OPEN_BRACE, OPEN_BRACKET } = BYTES;
+
+/** See `decode`. */
+export function createJsonDecoder(format: RecordFormat): Decoder {
+  return (body, options) => decode(format, body, options);
+}
 
 /**
- * `application/json`: one array of records. Each element is judged by itself; together they are JSON exactly if each of
+ * `application/json`: one array of records, or one record. Each element is judged by itself; together they are JSON exactly if each of
  * them is. Plain records are scanned, and are not copied if they are in stored form. Any other element is cut out by its
  * brackets and quotes and goes to the reference reader.
  */
-export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
+function* decode(
+  { stream, layout, createReader }: RecordFormat,
+  body: Buffer,
+  options: DecodeOptions,
+): Generator<undefined, Decoded, undefined> {
   const start = startOfText(body);
-  const collector = new Collector(body, options, 'record', body.length);
-  const fast = new FastReader(body, collector, options);
+  const collector = new Collector(body, { ...options, stream: stream.name, noun: 'record', expected: body.length });
+  const fast = createReader(body, collector, options);
   const pace = new Pace();
   let at = yield* skipWhite(body, start, body.length);
+  if (body[at] === OPEN_BRACE) return yield* decodeOne({ layout, body, start, at, collector, fast, options });
   if (body[at] !== OPEN_BRACKET) throw yield* explain(body, start);
   at = yield* skipWhite(body, at + 1, body.length);
   if (yield* isEnd(body, at)) return yield* collector.finish();
@@ -47,7 +57,7 @@ export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<und
         next = yield* skipWhite(body, next, body.length);
       } else {
         const to = yield* endOfValue(body, from, body.length);
-        const record = yield* readJsonRecord(ACCESS, body, from, to, options);
+        const record = yield* readJsonRecord(layout, body, from, to, options);
         if ('offset' in record) break;
         collector.add(record, () => body.toString('utf8', from, to).trim());
         next = to;
@@ -65,16 +75,39 @@ export function* decodeJson(body: Buffer, options: DecodeOptions): Generator<und
   throw yield* explain(body, start);
 }
 
+/** A body that is one record, which begins at `at`. */
+function* decodeOne(parts: {
+  readonly layout: Layout;
+  readonly body: Buffer;
+  readonly start: number;
+  readonly at: number;
+  readonly collector: Collector;
+  readonly fast: RecordReader;
+  readonly options: DecodeOptions;
+}): Generator<undefined, Decoded, undefined> {
+  const { layout, body, start, at, collector, fast, options } = parts;
+  const found = fast.find(at);
+  const isAlone = found !== -1 && (yield* skipWhite(body, found, body.length)) === body.length;
+  if (isAlone && fast.accept(false)) return yield* collector.finish();
+  const end = yield* endOfValue(body, at, body.length);
+  const record = yield* readJsonRecord(layout, body, at, end, options);
+  const isWhole = !('offset' in record) && (yield* skipWhite(body, end, body.length)) === body.length;
+  if (!isWhole) throw yield* explain(body, start);
+  collector.add(record, () => body.toString('utf8', at, end).trim());
+  return yield* collector.finish();
+}
+
 /** Whether the array is closed at `at` or after white space there, and nothing but white space follows. */
 function* isEnd(body: Buffer, at: number): Generator<undefined, boolean, undefined> {
   const close = isWhite(body[at]) ? yield* skipWhite(body, at, body.length) : at;
   return body[close] === CLOSE_BRACKET && (yield* skipWhite(body, close + 1, body.length)) === body.length;
 }
 
-/** Why the body is not a JSON array. */
+/** Why the body is neither a JSON array nor a record. */
 export function* explain(body: Buffer, start: number): Generator<undefined, MalformedBodyError, undefined> {
   const fault = yield* checkJson(body, start, body.length);
-  if (typeof fault === 'number') return new MalformedBodyError('the body is not a JSON array of records');
+  if (typeof fault === 'number')
+    return new MalformedBodyError('the body is neither a JSON array of records nor a record');
   const { line, column } = yield* lineAndColumn(body, start, fault.offset);
   return new MalformedBodyError(`not JSON: line ${line} column ${column}: ${describeFault(body, body.length, fault)}`);
 }

@@ -3,9 +3,12 @@ import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { NoRoomError, TooManyHoursError } from '../lines/batch-limits.ts';
 import { countBytes } from '../model/chunk.ts';
 import { BatchTooLargeError } from '../model/deliver.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
 import { BODY_FORMATS, type BodyFormat, type DecodeOptions } from './decode.ts';
-import { decoders } from './decoders.ts';
+import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 const MIB = 1024 * 1024;
 

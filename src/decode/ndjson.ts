@@ -1,14 +1,13 @@
-import { ACCESS } from '../lines/layout.ts';
 import { BYTES } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
-import type { Decoded, DecodeOptions } from './decode.ts';
-import { FastReader } from './fast-reader.ts';
+import type { Decoded, DecodeOptions, Decoder } from './decode.ts';
 import { describeFault } from './json.ts';
 import { readJsonRecord } from './json-record.ts';
 import { isJson, type JsonFault } from './json-syntax.ts';
 import { skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
 import type { RecordFault } from './record.ts';
+import type { RecordFormat, RecordReader } from './record-reader.ts';
 import { lineAndColumn, startOfText } from './utf8.ts';
 
 const { NEWLINE, RETURN } = BYTES;
@@ -18,14 +17,23 @@ const SHORT = 4096;
 /** The cost of an empty line, in scanned bytes. */
 const EMPTY_LINE_COST = 16;
 
+/** See `decode`. */
+export function createNdjsonDecoder(format: RecordFormat): Decoder {
+  return (body, options) => decode(format, body, options);
+}
+
 /**
  * `application/x-ndjson`: a record a line, blank lines are skipped. A line that is not JSON is an invalid record and
  * does not make the body malformed, since the next line can still be found. Plain records are scanned, and are not copied if they are in
  * stored form. Any other line goes to the reference reader.
  */
-export function* decodeNdjson(body: Buffer, options: DecodeOptions): Generator<undefined, Decoded, undefined> {
-  const collector = new Collector(body, options, 'record', body.length);
-  const fast = new FastReader(body, collector, options);
+function* decode(
+  { stream, layout, createReader }: RecordFormat,
+  body: Buffer,
+  options: DecodeOptions,
+): Generator<undefined, Decoded, undefined> {
+  const collector = new Collector(body, { ...options, stream: stream.name, noun: 'record', expected: body.length });
+  const fast = createReader(body, collector, options);
   const pace = new Pace();
   let blankLines = 0;
   let at = startOfText(body);
@@ -53,7 +61,7 @@ export function* decodeNdjson(body: Buffer, options: DecodeOptions): Generator<u
       collector.reject();
     } else {
       const line = collector.index + blankLines + 1;
-      const record = yield* readJsonRecord(ACCESS, body, start, lineEnd, options);
+      const record = yield* readJsonRecord(layout, body, start, lineEnd, options);
       const result = 'offset' in record ? yield* explainLine(body, start, lineEnd, line, record) : record;
       collector.add(result, () => body.toString('utf8', start, lineEnd).trim());
     }
@@ -68,7 +76,7 @@ function isLineEnd(body: Buffer, end: number, lineEnd: number): boolean {
 }
 
 /** Whether a line is certainly invalid: it is not JSON, or certainly not a valid record. */
-function isSurelyInvalid(body: Buffer, start: number, lineEnd: number, fast: FastReader): boolean {
+function isSurelyInvalid(body: Buffer, start: number, lineEnd: number, fast: RecordReader): boolean {
   return isLineEnd(body, fast.invalidEnd(start), lineEnd) || (lineEnd - start < SHORT && !isJson(body, start, lineEnd));
 }
 

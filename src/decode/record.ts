@@ -1,6 +1,7 @@
 import { formatLine, type Layout, TIMESTAMP } from '../lines/layout.ts';
 import { parseTimestamp } from '../lines/timestamp.ts';
 import type { Hour } from '../model/hour.ts';
+import { type Level, toLevel } from '../model/level.ts';
 
 export interface StoredRecord {
   readonly hour: Hour;
@@ -35,7 +36,8 @@ export function encodeRecord(
   const texts: string[] = [];
   let characters = extras.length;
   for (let i = 1; i < layout.fields.length; i++) {
-    const text = checkText(layout.fields[i] as string, values[i]);
+    const field = layout.fields[i] as string;
+    const text = i === layout.levelAt ? checkLevel(field, values[i]) : checkText(field, values[i]);
     if (typeof text !== 'string') return text;
     texts.push(text);
     characters += text.length;
@@ -58,6 +60,14 @@ function checkText(field: string, value: unknown): string | RecordFault {
   if (typeof value !== 'string') return notString(field);
   const text = value.trim();
   return text === '' ? { field, problem: `blank ${field}` } : text;
+}
+
+function checkLevel(field: string, value: unknown): Level | RecordFault {
+  if (value === undefined) return missing(field);
+  if (typeof value !== 'string' && typeof value !== 'number') return notString(field);
+  return (
+    toLevel(value) ?? { field, problem: `invalid ${field}: ${typeof value === 'string' ? quoteShort(value) : value}` }
+  );
 }
 
 /** The fault of a line that is longer than the limit. */

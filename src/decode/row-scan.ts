@@ -5,6 +5,7 @@ import type { Layout, Lead } from '../lines/layout.ts';
 import { findStop, findValueStop, isTrimmed } from '../lines/scan-text.ts';
 import type { LineWriter } from '../lines/writer.ts';
 import { BYTES, isContinuation } from '../model/bytes.ts';
+import { LEVELS } from '../model/level.ts';
 import { type Columns, MAX_COLUMNS } from './csv-columns.ts';
 
 const { BACKSLASH, COMMA, NEWLINE, QUOTE, RETURN } = BYTES;
@@ -18,6 +19,9 @@ const SPECIAL = 1;
 const BEFORE_VALUE = 0;
 const UNQUOTED = 1;
 const IN_QUOTES = 2;
+
+const STORED_LEVELS: ReadonlySet<string> = new Set(LEVELS);
+const MAX_LEVEL_LENGTH = 6;
 
 /** rowEnd returns it where the decoder should yield. */
 export const UNFINISHED = -2;
@@ -36,6 +40,7 @@ export class RowScan {
   hasDoubledQuotes = false;
   readonly #bytes: Buffer;
   readonly #leads: readonly Lead[];
+  readonly #levelAt: number;
   readonly #view: DataView;
   readonly #values = new Int32Array(MAX_COLUMNS * VALUE_INTS);
   #at = 0;
@@ -48,6 +53,7 @@ export class RowScan {
   constructor(bytes: Buffer, layout: Layout) {
     this.#bytes = bytes;
     this.#leads = layout.leads;
+    this.#levelAt = layout.levelAt;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.instants = new InstantScan(bytes, this.#view);
   }
@@ -123,7 +129,14 @@ export class RowScan {
     for (let field = 1; field < fields.length; field++) {
       if (!this.#isTrimmedText(fields[field] as number)) return false;
     }
-    return true;
+    return this.#levelAt === -1 || this.#isLevel(fields[this.#levelAt] as number);
+  }
+
+  /** Whether the value is a level as it is stored. */
+  #isLevel(column: number): boolean {
+    const start = this.#values[column * VALUE_INTS] as number;
+    const end = this.#values[column * VALUE_INTS + 1] as number;
+    return end - start <= MAX_LEVEL_LENGTH && STORED_LEVELS.has(this.#bytes.toString('latin1', start, end));
   }
 
   #isTrimmedText(column: number): boolean {

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { PermanentError } from '../model/deliver.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
 import { type BodyFormat, type DecodeOptions, MalformedBodyError } from './decode.ts';
-import { decoders } from './decoders.ts';
+import { createDecoders } from './decoders.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 // Bodies of 16 MB that would hold up a reader that only comes back when it is done. Each step is measured in CPU time of
 // this thread, so that other load on the machine does not count.

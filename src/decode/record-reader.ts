@@ -1,0 +1,31 @@
+import type { Layout } from '../lines/layout.ts';
+import type { Stream } from '../model/stream.ts';
+import type { Collector } from './collector.ts';
+import type { DecodeOptions } from './decode.ts';
+
+/**
+ * Reads plain records of one JSON or NDJSON body quickly, and hands the valid ones to its collector. What it cannot judge goes to the
+ * reference reader (json-record.ts).
+ */
+export interface RecordReader {
+  /**
+   * Accepts the records from `at` on that are in stored form and followed by one `separator`, which becomes the newline. Returns where the
+   * first other record begins, or where the run was long enough for the decoder to yield.
+   */
+  acceptRun(at: number, separator: number): number;
+  /** The offset after the valid record that opens at `at`, or -1 where it cannot be judged. */
+  find(at: number): number;
+  /** Accepts the record found last; false, and nothing done, if its line is too long. `mayOverwrite`: the byte after it. */
+  accept(mayOverwrite: boolean): boolean;
+  /** The offset after a value at `at` that is certainly JSON and certainly not a valid record, or -1. */
+  invalidEnd(at: number): number;
+}
+
+export type CreateRecordReader = (body: Buffer, collector: Collector, options: DecodeOptions) => RecordReader;
+
+/** What a decoder reads records by. */
+export interface RecordFormat {
+  readonly stream: Stream;
+  readonly layout: Layout;
+  readonly createReader: CreateRecordReader;
+}
