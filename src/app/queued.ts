@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
-import { decoders } from '../decode/decoders.ts';
+import { createDecoders } from '../decode/decoders.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import { isDefaultStream, type Stream, type StreamName } from '../model/stream.ts';
 import { fetchLimits } from '../queue/kafka/driver.ts';
 import { createKafkaQueue } from '../queue/kafka/kafka-queue.ts';
 import type { Queue } from '../queue/queue.ts';
 import { openSpool, type Spool } from '../queue/spool/spool.ts';
+import { sendByStream } from '../queue/stream-queues.ts';
 import type { Repo } from '../repo/repo.ts';
 import type { Lifecycle } from '../runtime/lifecycle.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
@@ -22,6 +24,7 @@ import { createKeyMemory } from '../service/key-memory.ts';
 import { withBatchId, withRetry } from '../service/retry.ts';
 import { startSpooling } from '../service/spooling.ts';
 import type { Pipeline } from './direct.ts';
+import { streamOf, streamsOf } from './streams.ts';
 
 export interface QueuedPipelineParts {
   readonly config: Config;
@@ -38,28 +41,45 @@ export interface QueuedPipelineParts {
  * Consumers of the same process store what the broker gives out.
  */
 export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<Pipeline> {
-  const { config, repo, metrics, log, lifecycle } = parts;
+  const { config, repo, metrics, lifecycle } = parts;
   const accounting = createAccounting({ records: metrics.records });
-  const brokers = config.kafka.brokers.join(',');
-  const queue = createKafkaQueue(kafkaOptions(config, metrics, log.child({ brokers })));
-  lifecycle.started('queue', () => queue.close());
-  startConsumers({ ...parts, accounting, queue });
-  const send = await createSend(parts, queue);
+  const queues = openQueues(parts);
+  const all = [...queues.values()];
+  lifecycle.started('queue', async () => void (await Promise.all(all.map((queue) => queue.close()))));
+  for (const [name, queue] of queues) startConsumers({ ...parts, accounting, queue, stream: streamOf(config, name) });
+  const send = await createSend(parts, sendByStream(queues));
 
   const { idempotencyWindow: windowMs, idempotencyMaxKeys: maxKeys } = config.ingestion;
   const now = () => repo.idempotency.now();
   const memory = createKeyMemory({ windowMs, maxKeys, now });
   const deliver = withIdempotency({
-    deliver: memory.wrap(withBatchId(send, randomUUID())),
+    deliver: memory.wrap(withBatchId(send, () => randomUUID())),
     find: (used) => memory.find(used) ?? repo.idempotency.find(used),
     now,
     durability: 'broker',
   });
-  return { deliver, checks: { kafka: () => queue.check() }, accountings: [accounting] };
+  return {
+    deliver,
+    checks: { kafka: async () => void (await Promise.all(all.map((queue) => queue.check()))) },
+    accountings: [accounting],
+  };
 }
 
-function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; readonly accounting: Accounting }): void {
-  const { config, repo, metrics, log, queue, accounting, onFatal } = parts;
+/** Each stream has a topic and a group of its own: those of the configuration for `access`, else with its name behind. */
+function openQueues({ config, metrics, log }: QueuedPipelineParts): ReadonlyMap<StreamName, Queue> {
+  const { topic, groupID, brokers } = config.kafka;
+  const options = kafkaOptions(config, metrics, log.child({ brokers: brokers.join(',') }));
+  const open = (stream: StreamName): Queue => {
+    const suffix = isDefaultStream(stream) ? '' : `-${stream}`;
+    return createKafkaQueue({ ...options, stream, topic: `${topic}${suffix}`, groupId: `${groupID}${suffix}` });
+  };
+  return new Map(Array.from(streamsOf(config).keys(), (stream) => [stream, open(stream)]));
+}
+
+function startConsumers(
+  parts: QueuedPipelineParts & { readonly queue: Queue; readonly accounting: Accounting; readonly stream: Stream },
+): void {
+  const { config, repo, metrics, log, queue, accounting, stream, onFatal } = parts;
   const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields } = config.ingestion;
   const handler = createConsumer({
     repo,
@@ -67,7 +87,8 @@ function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; re
     log,
     accounting,
     onFatal,
-    decoders,
+    stream: stream.name,
+    decoders: createDecoders(stream),
     decode: { maxRecordBytes, maxDepth, maxBatchBytes, maxHours: maxHoursPerBatch, extraFields },
     backoff: backoffOf(config),
     clock: systemClock,
@@ -77,7 +98,7 @@ function startConsumers(parts: QueuedPipelineParts & { readonly queue: Queue; re
 }
 
 /** How a batch goes to the broker: through the circuit breaker, and with the spool or with retries for when that fails. */
-async function createSend(parts: QueuedPipelineParts, queue: Queue): Promise<Deliver> {
+async function createSend(parts: QueuedPipelineParts, enqueue: Deliver): Promise<Deliver> {
   const { config, metrics, log } = parts;
   const { spool, circuit } = config.queue;
   const breaker = createBreaker({
@@ -87,10 +108,10 @@ async function createSend(parts: QueuedPipelineParts, queue: Queue): Promise<Del
     metrics,
     onChange: (state) => log.warn('circuit breaker', { state, brokers: config.kafka.brokers.join(',') }),
   });
-  const resend = breaker.wrap(queue.enqueue);
+  const resend = breaker.wrap(enqueue);
   if (!spool.enabled) return withRetry(resend, backoffOf(config));
   // A request must be answered in time, by the spool if not by the broker.
-  const send = breaker.wrap(withDeadline(queue.enqueue, config.server.requestTimeout / 2));
+  const send = breaker.wrap(withDeadline(enqueue, config.server.requestTimeout / 2));
   return spoolInFront({ ...parts, send, resend });
 }
 
@@ -138,7 +159,13 @@ const SESSION_TIMEOUT_MS = 6_000;
 const TOPIC_MAX_AGE_MS = 10_000;
 const WATCH_MS = 5_000;
 
-function kafkaOptions(config: Config, metrics: Metrics, log: Log): Parameters<typeof createKafkaQueue>[0] {
+type StreamOptions = 'stream' | 'topic' | 'groupId';
+
+function kafkaOptions(
+  config: Config,
+  metrics: Metrics,
+  log: Log,
+): Omit<Parameters<typeof createKafkaQueue>[0], StreamOptions> {
   const { kafka, server, consumer, storage } = config;
   const { maxBodyBytes } = server;
   return {
@@ -148,8 +175,6 @@ function kafkaOptions(config: Config, metrics: Metrics, log: Log): Parameters<ty
     stateDir: storage.stateDir,
     client: kafka.client,
     brokers: kafka.brokers,
-    topic: kafka.topic,
-    groupId: kafka.groupID,
     partitions: kafka.partitions,
     replication: kafka.replication,
     format: kafka.format,

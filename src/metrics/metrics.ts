@@ -212,13 +212,15 @@ function kafkaMetrics({ counter, gauge, histogram }: Make) {
       'Offsets that were skipped because the broker no longer has them, or never showed them (transaction markers)',
     ),
     consumerBlocked: gauge('logforge_kafka_partitions_held', 'Partitions that are blocked because storage fails'),
-    consumerLag: gauge<'partition'>('logforge_kafka_consumer_lag', 'Messages that the group has not stored yet', [
-      'partition',
-    ]),
-    consumerLagSeconds: gauge<'partition'>(
+    consumerLag: gauge<'topic' | 'partition'>(
+      'logforge_kafka_consumer_lag',
+      'Messages that the group has not stored yet',
+      ['topic', 'partition'],
+    ),
+    consumerLagSeconds: gauge<'topic' | 'partition'>(
       'logforge_kafka_consumer_lag_seconds',
       'Age of the oldest message that the group has not stored yet, as exact as the interval between two checks',
-      ['partition'],
+      ['topic', 'partition'],
     ),
     spoolBytes: gauge('logforge_spool_bytes', 'Bytes in the disk spool'),
     spoolBatches: gauge('logforge_spool_batches', 'Batches in the disk spool'),

@@ -15,7 +15,12 @@ export interface QueueHarness {
 
 export function batchOf(...hours: readonly (readonly [hour: number, ...lines: string[]])[]): Batch {
   return hours.map(([hour, ...lines]) => {
-    return { hour, count: lines.length, lines: Buffer.from(lines.map((line) => `${line}\n`).join('')) };
+    return {
+      stream: 'access',
+      hour,
+      count: lines.length,
+      lines: Buffer.from(lines.map((line) => `${line}\n`).join('')),
+    };
   });
 }
 

@@ -3,6 +3,7 @@ import type { Log } from '../../log.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import { createBatchIds } from '../../model/batch-id.ts';
 import { type Clock, systemClock } from '../../model/clock.ts';
+import type { StreamName } from '../../model/stream.ts';
 import type { Consumption, PartitionLag, Queue, QueueHandler } from '../queue.ts';
 import { leaveForDead } from './dead-members.ts';
 import type { Driver, DriverConsumption, DriverOptions, PartitionEnds, RecordSink } from './driver.ts';
@@ -30,6 +31,8 @@ export interface KafkaQueueOptions extends DriverOptions, QueueTuning {
 }
 
 export interface QueueTuning {
+  /** The stream whose batches go through the queue: no other is given to it. */
+  readonly stream: StreamName;
   readonly format: MessageFormat;
   /** Waiting batches share messages of up to this size, bytes. */
   readonly batchBytes: number;
@@ -103,7 +106,7 @@ export function createDrivenQueue(options: DrivenQueueOptions): Queue {
     topicMaxAgeMs: options.topicMaxAgeMs,
   });
   const nextId = createBatchIds(randomUUID());
-  const watch = createLagWatch({ ends: () => driver.ends(), metrics, clock, everyMs: options.watchMs });
+  const watch = createLagWatch({ topic, ends: () => driver.ends(), metrics, clock, everyMs: options.watchMs });
   const consumptions = new Set<DriverConsumption>();
   const closed = new AbortController();
   let leaving: Promise<void> | undefined;
@@ -149,13 +152,16 @@ export function createDrivenQueue(options: DrivenQueueOptions): Queue {
 }
 
 /** What a driver reads goes to the handler, partition by partition, collected by `flush`. */
-function toSink(handler: QueueHandler, { topic, flush, metrics, log, members }: DrivenQueueOptions): RecordSink {
+function toSink(
+  handler: QueueHandler,
+  { stream, topic, flush, metrics, log, members }: DrivenQueueOptions,
+): RecordSink {
   return {
     joined: (memberId) => members?.joined(memberId),
     assign: async (ends) => {
       const { partition } = ends;
       const assignment = await handler.assign({ ...ends, topic });
-      return createReceiver({ topic, partition, assignment, flush, now: () => performance.now() });
+      return createReceiver({ stream, topic, partition, assignment, flush, now: () => performance.now() });
     },
     failed: (what, err) => {
       metrics.kafkaConsumerErrors.inc();

@@ -3,6 +3,7 @@ import type { Clock } from '../../model/clock.ts';
 import type { PartitionEnds } from './driver.ts';
 
 export interface LagWatchOptions {
+  readonly topic: string;
   ends(): Promise<readonly PartitionEnds[]>;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -19,7 +20,7 @@ interface Mark {
 const MAX_MARKS = 720;
 
 /** Checks the group's lag at an interval, and sets its gauges. */
-export function createLagWatch({ ends, metrics, clock, everyMs }: LagWatchOptions) {
+export function createLagWatch({ topic, ends, metrics, clock, everyMs }: LagWatchOptions) {
   const marks = new Map<number, Mark[]>();
   let timer: NodeJS.Timeout | undefined;
   let checking: Promise<readonly PartitionEnds[]> | undefined;
@@ -42,9 +43,9 @@ export function createLagWatch({ ends, metrics, clock, everyMs }: LagWatchOption
     if (seen.at(-1)?.high !== high && high > committed) seen.push({ time: now, high });
     marks.set(partition, seen.slice(-MAX_MARKS));
     const [oldest] = seen;
-    metrics.consumerLag.set({ partition: String(partition) }, Number(high > committed ? high - committed : 0n));
+    metrics.consumerLag.set({ topic, partition: String(partition) }, Number(high > committed ? high - committed : 0n));
     const age = oldest === undefined ? 0 : Math.max(0, now - oldest.time) / 1000;
-    metrics.consumerLagSeconds.set({ partition: String(partition) }, age);
+    metrics.consumerLagSeconds.set({ topic, partition: String(partition) }, age);
   }
 
   function check(): Promise<readonly PartitionEnds[]> {

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import { MAX_HOUR, MS_PER_HOUR } from '../../model/hour.ts';
+import { isStreamName } from '../../model/stream.ts';
 import type { InRecord } from './driver.ts';
 import type { NumberedNote } from './message.ts';
 
@@ -70,10 +71,11 @@ export function parseDeadLetters(value: Buffer): DeadLetter[] | undefined {
 
 function toDeadLetter(value: unknown): DeadLetter | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { time, stage, reason, raw, source }: { [Field in keyof DeadLetter]?: unknown } = value;
+  const { time, stage, stream, reason, raw, source }: { [Field in keyof DeadLetter]?: unknown } = value;
   if (!isTime(time) || (stage !== 'ingest' && stage !== 'consume')) return undefined;
   if (typeof reason !== 'string' || typeof raw !== 'string' || typeof source !== 'string') return undefined;
-  return { time, stage, reason, raw, source };
+  if (stream === undefined) return { time, stage, reason, raw, source };
+  return isStreamName(stream) ? { time, stage, stream, reason, raw, source } : undefined;
 }
 
 function isCount(value: unknown): value is number {

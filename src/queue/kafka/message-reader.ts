@@ -3,6 +3,7 @@ import { BYTES } from '../../model/bytes.ts';
 import { type Chunk, mergeByHour } from '../../model/chunk.ts';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
 import { type Hour, parseHour } from '../../model/hour.ts';
+import type { StreamName } from '../../model/stream.ts';
 import type { QueuedBatch, QueueItem } from '../queue.ts';
 import { type BatchOrder, createBatchOrder } from './batch-order.ts';
 import type { InRecord } from './driver.ts';
@@ -17,12 +18,12 @@ const { NEWLINE } = BYTES;
  * with it. Nothing here throws for what a record holds. Whether lines are stored lines is checked where they are stored.
  */
 
-/** The items that some records hold, in their order. Values stay views of those of the records. */
-export function decodeRecords(records: readonly InRecord[]): QueueItem[] {
+/** The items that some records of a stream's topic hold, in their order. Values stay views of those of the records. */
+export function decodeRecords(stream: StreamName, records: readonly InRecord[]): QueueItem[] {
   const items: QueueItem[] = [];
   for (let at = 0; at < records.length; ) {
     const length = lengthOfSend(records, at);
-    for (const item of decodeSend(records.slice(at, at + length))) items.push(item);
+    for (const item of decodeSend(stream, records.slice(at, at + length))) items.push(item);
     at += length;
   }
   return items;
@@ -46,12 +47,14 @@ function lengthOfSend(records: readonly InRecord[], at: number): number {
 
 type Headers = InRecord['headers'];
 
+type LinesOfBatch = Omit<Chunk, 'stream'> & { readonly batch: number };
+
 /** What one record holds. */
 interface Content {
   readonly ids: readonly BatchId[];
   readonly notes: readonly NumberedNote[];
   /** Each with the index of its batch in `ids`. */
-  readonly chunks: readonly (Chunk & { readonly batch: number })[];
+  readonly chunks: readonly LinesOfBatch[];
   readonly deadLetters: readonly DeadLetter[];
 }
 
@@ -64,6 +67,7 @@ interface DecodedBatch {
 
 /** The batches of a send. */
 interface Batches {
+  readonly stream: StreamName;
   readonly byId: Map<BatchId, DecodedBatch>;
   readonly order: BatchOrder<DecodedBatch>;
 }
@@ -78,8 +82,8 @@ interface LinePlace {
 }
 
 /** The batches of a send as one item, and each of its records that has another form as an item of its own. */
-function decodeSend(send: readonly InRecord[]): QueueItem[] {
-  const batches: Batches = { byId: new Map(), order: createBatchOrder() };
+function decodeSend(stream: StreamName, send: readonly InRecord[]): QueueItem[] {
+  const batches: Batches = { stream, byId: new Map(), order: createBatchOrder() };
   const others: QueueItem[] = [];
   let line: LinePlace | undefined;
   let first: InRecord | undefined;
@@ -122,12 +126,13 @@ function batchOf({ byId }: Batches, id: BatchId): DecodedBatch {
 function takeLine(value: Buffer | null, place: LinePlace, batches: Batches): boolean {
   if (value === null || value.length === 0 || value.includes(NEWLINE)) return false;
   const { id, hour } = place;
+  const { stream } = batches;
   if (place.batch === undefined) {
     place.batch = batchOf(batches, id);
     addNotes([place.batch], place.notes);
     batches.order.note(place.batch, hour);
   }
-  place.batch.chunks.push({ hour, count: 1, lines: value }, { hour, count: 0, lines: LINE_END });
+  place.batch.chunks.push({ stream, hour, count: 1, lines: value }, { stream, hour, count: 0, lines: LINE_END });
   return true;
 }
 
@@ -140,7 +145,7 @@ function takeRecord({ value, headers }: InRecord, batches: Batches): boolean {
   for (const { batch, hour, count, lines } of content.chunks) {
     const member = members[batch];
     if (member === undefined) continue;
-    member.chunks.push({ hour, count, lines });
+    member.chunks.push({ stream: batches.stream, hour, count, lines });
     batches.order.note(member, hour);
   }
   for (const letter of content.deadLetters) members[0]?.deadLetters.push(letter);
@@ -189,7 +194,7 @@ function isBatchId(id: string): boolean {
 function readChunks(headers: Headers, value: Buffer, batches: number): Content['chunks'] | undefined {
   const hours = (headers.hour ?? '').split(' ').map(parseHour);
   const segments = (headers.segments ?? `0/0:${headers.records}:${value.length}`).split(' ');
-  const chunks: (Chunk & { readonly batch: number })[] = [];
+  const chunks: LinesOfBatch[] = [];
   let start = 0;
   for (const segment of segments) {
     const match = /^(\d{1,9})\/(\d{1,9}):(\d{1,9}):(\d{1,10})$/.exec(segment);

@@ -22,7 +22,7 @@ function plain(batches: readonly QueuedBatch[]) {
 }
 
 function roundTrip(batches: readonly QueuedBatch[], format: MessageFormat, targetBytes: number) {
-  const items = decodeRecords(received(encodeSend(batches, { format, targetBytes })));
+  const items = decodeRecords('access', received(encodeSend(batches, { format, targetBytes })));
   return items.flatMap((item) => (item.kind === 'batches' ? item.batches : []));
 }
 
@@ -61,6 +61,7 @@ describe('a send', () => {
     });
     const read = (more: Record<string, string>) => {
       const items = decodeRecords(
+        'access',
         received(record === undefined ? [] : [{ ...record, headers: { ...record.headers, ...more } }]),
       );
       return items;
@@ -186,7 +187,9 @@ describe('the order of joined batches', () => {
       { headers: { ...headers, hour: '2015-04-24T10:00:00Z', 'batch-id': 'p:0 p:1', parts: '2' }, value },
       { headers: { ...headers, hour: '2015-04-24T11:00:00Z', 'batch-id': 'p:1 p:0' }, value },
     ]);
-    expect(decodeRecords(forged)).toMatchObject([{ kind: 'batches', batches: [{ id: 'p:0' }, { id: 'p:1' }] }]);
+    expect(decodeRecords('access', forged)).toMatchObject([
+      { kind: 'batches', batches: [{ id: 'p:0' }, { id: 'p:1' }] },
+    ]);
   });
 });
 
@@ -197,7 +200,10 @@ describe('records that are not ours', () => {
   });
   const [record] = received(ours);
   const withHeaders = (headers: Record<string, string>) => {
-    return decodeRecords(record === undefined ? [] : [{ ...record, headers: { ...record.headers, ...headers } }]);
+    return decodeRecords(
+      'access',
+      record === undefined ? [] : [{ ...record, headers: { ...record.headers, ...headers } }],
+    );
   };
 
   it.each([
@@ -217,7 +223,7 @@ describe('records that are not ours', () => {
     const headers = { 'content-type': 'Application/JSON; charset=utf-8' };
     const other = { offset: 101n, timestamp: 9, headers, value: Buffer.from('{}') };
     const more = received(ours, 102n);
-    const items = decodeRecords([...received(ours), other, ...more]);
+    const items = decodeRecords('access', [...received(ours), other, ...more]);
     expect(items.map(({ kind, offset, next }) => [kind, offset, next])).toEqual([
       ['batches', 100n, 101n],
       ['foreign', 101n, 102n],
@@ -229,7 +235,10 @@ describe('records that are not ours', () => {
   it('are what is left of a send of which a part is missing', () => {
     const batch = batchOf([HOUR, '{"a":1}'], [HOUR + 1, '{"b":1}'], [HOUR + 2, '{"c":1}']);
     const [first, , third] = received(encodeSend([{ id: 'p:3', batch }], { format: 'ndjson', targetBytes: 1000 }));
-    const items = decodeRecords([first, third].flatMap((part) => part ?? []));
+    const items = decodeRecords(
+      'access',
+      [first, third].flatMap((part) => part ?? []),
+    );
     // Each says by itself what it holds.
     expect(items.map(({ kind, offset }) => [kind, offset])).toEqual([
       ['batches', 100n],
@@ -244,7 +253,7 @@ describe('records that are not ours', () => {
     ];
     const records = received(encodeSend(batches, { format: 'ndjson', targetBytes: 1000 }));
     const torn = records.map((each, index) => (index === 1 ? { ...each, value: null } : each));
-    const items = decodeRecords(torn);
+    const items = decodeRecords('access', torn);
     expect(items.map(({ kind, offset, next }) => [kind, offset, next])).toEqual([
       ['batches', 100n, 103n],
       ['foreign', 101n, 102n],
@@ -260,7 +269,7 @@ describe('records that are not ours', () => {
     const value = Buffer.from('{}');
     const liar = { offset: 99n, timestamp: 0, headers: { parts: '2' }, value };
     const batch = batchOf([HOUR, '{"a":1}'], [HOUR + 1, '{"a":2}']);
-    const items = decodeRecords([
+    const items = decodeRecords('access', [
       liar,
       ...received(encodeSend([{ id: 'p:1', batch }], { format: 'ndjson', targetBytes: 1000 })),
     ]);
@@ -273,7 +282,7 @@ describe('records that are not ours', () => {
   const letter = { time: 5, stage: 'ingest', reason: 'r', raw: 'x', source: 's' };
   const lettersOf = (value: string | Buffer) => {
     const headers = { 'content-type': 'application/vnd.logforge.dead-letters+ndjson', 'batch-id': 'p:1' };
-    return decodeRecords([{ offset: 7n, timestamp: 0, headers, value: Buffer.from(value) }]);
+    return decodeRecords('access', [{ offset: 7n, timestamp: 0, headers, value: Buffer.from(value) }]);
   };
 
   it.each<[string, string | Buffer]>([
@@ -323,14 +332,14 @@ describe('records that are not ours', () => {
   it('say why when they are encoded', () => {
     const headers = { 'content-encoding': 'gzip' };
     const problem = 'message has the content-encoding "gzip"; none is supported';
-    expect(decodeRecords([{ offset: 1n, timestamp: 0, headers, value: Buffer.from([1]) }])).toMatchObject([
+    expect(decodeRecords('access', [{ offset: 1n, timestamp: 0, headers, value: Buffer.from([1]) }])).toMatchObject([
       { problem },
     ]);
   });
 
   it('are an empty value and a value that could not be read', () => {
     const empty = { offset: 1n, timestamp: 0, headers: {}, value: null };
-    expect(decodeRecords([empty, { ...empty, offset: 2n, problem: 'why' }])).toEqual([
+    expect(decodeRecords('access', [empty, { ...empty, offset: 2n, problem: 'why' }])).toEqual([
       { kind: 'foreign', offset: 1n, next: 2n, timestamp: 0, contentType: '', value: null },
       { kind: 'foreign', offset: 2n, next: 3n, timestamp: 0, contentType: '', value: null, problem: 'why' },
     ]);

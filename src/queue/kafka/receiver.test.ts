@@ -10,6 +10,7 @@ function setUp({ bytes = 1_000_000, intervalMs = 500, failures = 0 } = {}) {
   let left = failures;
   let time = 0;
   const receiver = createReceiver({
+    stream: 'access',
     topic: 'logs',
     partition: 3,
     assignment: {

@@ -1,3 +1,4 @@
+import type { StreamName } from '../../model/stream.ts';
 import type { Assignment, QueueItem } from '../queue.ts';
 import type { Fetched, RecordReceiver } from './driver.ts';
 import { decodeRecords } from './message-reader.ts';
@@ -11,6 +12,8 @@ export interface FlushLimits {
 }
 
 export interface ReceiverOptions {
+  /** The stream whose records the topic holds. */
+  readonly stream: StreamName;
   readonly topic: string;
   readonly partition: number;
   readonly assignment: Assignment;
@@ -30,7 +33,7 @@ export interface ReceiverOptions {
  * Holds at most `flush.bytes` and one fetch.
  */
 export function createReceiver(options: ReceiverOptions): RecordReceiver {
-  const { topic, partition, assignment, flush: limits, now } = options;
+  const { stream, topic, partition, assignment, flush: limits, now } = options;
   let items: QueueItem[] = [];
   let bytes = 0;
   let since: number | undefined;
@@ -65,7 +68,7 @@ export function createReceiver(options: ReceiverOptions): RecordReceiver {
   return {
     offset: assignment.offset,
     async receive(fetched: Fetched, signal) {
-      for (const item of decodeRecords(fetched.records)) items.push(item);
+      for (const item of decodeRecords(stream, fetched.records)) items.push(item);
       for (const { value } of fetched.records) bytes += value?.length ?? 0;
       since ??= now();
       next = fetched.next;

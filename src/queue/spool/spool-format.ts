@@ -4,6 +4,7 @@ import { createSegmentNames } from '../../disk/segment-names.ts';
 import { type EncodedEntry, encodeEntry, type LogEntry, sealEntry, wholeEntries } from '../../disk/write-ahead-log.ts';
 import type { Chunk } from '../../model/chunk.ts';
 import type { DeadLetter, IdempotencyNote } from '../../model/deliver.ts';
+import { ACCESS_STREAM, isDefaultStream, type StreamName } from '../../model/stream.ts';
 import type { QueuedBatch } from '../queue.ts';
 
 /*
@@ -14,8 +15,9 @@ import type { QueuedBatch } from '../queue.ts';
  *
  *   segment = entry*                         no magic; entries as disk/write-ahead-log.ts draws them
  *     seed  = CRC-32 of the sequence, u64    so an entry is valid in its own place only
- *     meta  = {"id","time","chunks":[[hour,count,bytes],…],"idempotency"?,"deadLetters"?,"after"}
+ *     meta  = {"id","time","chunks":[[hour,count,bytes,stream?],…],"idempotency"?,"deadLetters"?,"after"}
  *       after = how many entries of the same write stand before it, six digits as text. Versions before left it out
+ *       stream = of a chunk of another stream than access
  *     data  = the chunks' lines, one after the other
  *
  * The sequence of an entry is that of its segment plus its place in it. Entries whose sequence belongs to the next
@@ -37,7 +39,7 @@ export interface SpoolEntry {
 interface Meta {
   readonly id: string;
   readonly time: number;
-  readonly chunks: readonly (readonly [hour: number, count: number, bytes: number])[];
+  readonly chunks: readonly (readonly [hour: number, count: number, bytes: number, stream?: StreamName])[];
   readonly idempotency?: IdempotencyNote;
   readonly deadLetters?: readonly DeadLetter[];
   readonly after?: string;
@@ -51,7 +53,9 @@ export function encodeBatch({ id, batch, idempotency, deadLetters }: QueuedBatch
   const meta: Meta = {
     id,
     time,
-    chunks: batch.map(({ hour, count, lines }) => [hour, count, lines.length] as const),
+    chunks: batch.map(({ stream, hour, count, lines }) =>
+      isDefaultStream(stream) ? ([hour, count, lines.length] as const) : ([hour, count, lines.length, stream] as const),
+    ),
     ...(idempotency !== undefined && { idempotency }),
     ...(deadLetters !== undefined && { deadLetters }),
     after: FIRST_OF_GROUP,
@@ -123,10 +127,10 @@ function decodeBatch({ meta, data }: LogEntry): Pick<SpoolEntry, 'time' | 'batch
   // The checksum holds, so this is what `encodeBatch` wrote.
   const { id, time, chunks, idempotency, deadLetters, after = FIRST_OF_GROUP } = meta as Meta;
   let at = 0;
-  const batch = chunks.map(([hour, count, bytes]): Chunk => {
+  const batch = chunks.map(([hour, count, bytes, stream = ACCESS_STREAM.name]): Chunk => {
     const lines = data.subarray(at, at + bytes);
     at += bytes;
-    return { hour, count, lines };
+    return { stream, hour, count, lines };
   });
   return {
     time,
