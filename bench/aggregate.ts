@@ -108,7 +108,7 @@ function countDistinct(): void {
   writeFileSync(path, lines.join(''));
   const summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'disk' });
   const summarise = createHourSummariser({ openHour: openHourFile, summaries });
-  const committed = { hour: 397_714, path, bytes: fileSize(path) };
+  const committed = { stream: 'access', hour: 397_714, path, bytes: fileSize(path) };
   console.log(`\nan hour with ${distinct} distinct paths`);
   timed('counted and written', () => summarise(committed));
   writeFileSync(path, lines[0] ?? '', { flag: 'a' });
@@ -141,7 +141,7 @@ async function runWithNothingNew(): Promise<void> {
     mkdirSync(dirname(path), { recursive: true });
     const text = `{"timestamp":"${day}T${hh}:05:03Z","path":"/","userAgent":"curl/8"}\n`;
     writeFileSync(path, text);
-    all.push({ hour, path, bytes: text.length });
+    all.push({ stream: 'access', hour, path, bytes: text.length });
   }
   const summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'os' });
   const summarise = createHourSummariser({ openHour: openHourFile, summaries });
@@ -151,8 +151,8 @@ async function runWithNothingNew(): Promise<void> {
   const aggregator = createAggregator({
     repo: {
       changedHours: () => [...changed.values()],
-      advanceSummaryCursor: (hour) => void changed.delete(hour),
-      committedHour: async (hour) => changed.get(hour),
+      advanceSummaryCursor: ({ hour }) => void changed.delete(hour),
+      committedHour: async ({ hour }) => changed.get(hour),
     },
     thread: {
       summarise: async (committed) => {

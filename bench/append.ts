@@ -37,7 +37,7 @@ const MS = 400;
 function makeBatch(files: number, kib: number): Batch {
   const lines = Buffer.alloc(kib * 1024, `${'x'.repeat(175)}\n`);
   lines[lines.length - 1] = 10;
-  return Array.from({ length: files }, (_, i) => ({ hour: 400_000 + i, count: 1, lines }));
+  return Array.from({ length: files }, (_, i) => ({ stream: 'access', hour: 400_000 + i, count: 1, lines }));
 }
 
 async function measure(inline: (typeof WAYS)['inline'], batch: Batch): Promise<number> {

@@ -28,7 +28,7 @@ const ingest: Ingest = async () => ({ kind: 'accepted', answer: '{"accepted":1}'
 const HEADERS = { 'Content-Type': 'application/json', 'Logforge-Durability': 'os', 'X-Request-Id': 'bench-1' };
 
 async function takeIn(body: Buffer, response: Parameters<RequestListener>[1]): Promise<void> {
-  const result = await ingest({ format: 'json', body, source: 'bench' });
+  const result = await ingest({ stream: 'access', format: 'json', body, source: 'bench' });
   const answer = result.kind === 'accepted' ? result.answer : '';
   response.writeHead(202, { ...HEADERS, 'Content-Length': answer.length });
   response.end(answer);
@@ -38,6 +38,7 @@ function viaHono(): Server {
   const app = new Hono();
   app.post('/logs', async (context) => {
     const result = await ingest({
+      stream: 'access',
       format: 'json',
       body: Buffer.from(await context.req.arrayBuffer()),
       source: 'bench',
@@ -74,6 +75,7 @@ function viaParser(): Server {
 async function listenWhole(): Promise<number> {
   const silent = () => undefined;
   const server = createHttpServer({
+    streams: ['access'],
     host: '127.0.0.1',
     port: 0,
     limits: {

@@ -4,14 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFileCounter } from '../src/analytics/summarise.ts';
 import type { BodyFormat } from '../src/decode/decode.ts';
-import { decoders } from '../src/decode/decoders.ts';
+import { createDecoders } from '../src/decode/decoders.ts';
 import { runToEnd } from '../src/decode/pace.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
+import { ACCESS_STREAM } from '../src/model/stream.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
 import { referenceDecoders } from '../test/support/reference-decoders.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 /*
  * Measures the parts, each beside the fastest possible. It measures CPU time, because the machine is shared: of one thread,
@@ -145,7 +148,7 @@ async function measureProcess(run: Case['run'], end: number): Promise<number> {
 function appendCase(name: string, hours: number): Case {
   const batch = Array.from({ length: hours }, (_, i) => {
     const records = present.slice((i * RECORDS) / hours, ((i + 1) * RECORDS) / hours);
-    return { hour: 400_000 + i, count: records.length, lines: toNdjson(records) };
+    return { stream: 'access', hour: 400_000 + i, count: records.length, lines: toNdjson(records) };
   });
   const bytes = batch.reduce((sum, { lines }) => sum + lines.length, 0);
   return { name, records: RECORDS, bytes, run: () => repo.append(batch) };

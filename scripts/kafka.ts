@@ -46,6 +46,7 @@ async function status(): Promise<string> {
 async function topic(): Promise<string> {
   const log = createLog({ level: 'warn', format: 'auto' });
   const queue = createKafkaQueue({
+    stream: 'access',
     client: 'kafkajs',
     clientId: 'logforge-admin',
     groupId: 'logforge-admin',

@@ -39,6 +39,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
           const body = Buffer.concat(batch.map(({ lines }) => lines));
           const idempotencyKey = note?.idempotency?.key;
           const result = await options.ingest({
+            stream: 'access',
             format: 'ndjson',
             body,
             source: '',

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { BodyFormat, Decoded } from '../src/decode/decode.ts';
-import { decoders } from '../src/decode/decoders.ts';
+import { createDecoders } from '../src/decode/decoders.ts';
 import { hourToIso } from '../src/model/hour.ts';
+import { ACCESS_STREAM } from '../src/model/stream.ts';
 import { DECODE_OPTIONS } from './support/decode-options.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 function decodeSample(format: BodyFormat): Decoded {
   const body = readFileSync(new URL(`../testdata/sample_logs.${format}`, import.meta.url));

@@ -25,7 +25,7 @@ describe.runIf(process.platform === 'linux')('the thread of the summaries', () =
     });
     const own = getPriority();
     const before = niceValues().filter((nice) => nice > own).length;
-    expect(await thread.summarise({ hour: 0, path: join(folder, 'none'), bytes: 1 })).toMatchObject({
+    expect(await thread.summarise({ stream: 'access', hour: 0, path: join(folder, 'none'), bytes: 1 })).toMatchObject({
       outcome: 'missing',
     });
     expect(niceValues().filter((nice) => nice > own)).toHaveLength(before + 1);

@@ -3,7 +3,6 @@ import type { Aggregate, HourTotals } from '../analytics/analytics.ts';
 import { type AnalyticsSource, openAnalytics } from '../analytics/analytics-thread.ts';
 import type { Config } from '../config/config.ts';
 import { maskSecrets, toListenAddress } from '../config/config.ts';
-import { decoders } from '../decode/decoders.ts';
 import type { HttpServer, HttpServerOptions, VersionInfo } from '../http/http.ts';
 import { createHttpServer } from '../http/server/server.ts';
 import type { Live } from '../live/live.ts';
@@ -17,6 +16,7 @@ import type { Deliver } from '../model/deliver.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createIngest } from '../service/ingest.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
+import { createDecodersOf, streamsOf } from './streams.ts';
 
 /** What an HTTP worker needs of the thread that owns the data. */
 export interface Core {
@@ -65,6 +65,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     limits: toLimits(config.server),
     auth: config.auth,
     version,
+    streams: [...streamsOf(config).keys()],
     ingest: createWorkerIngest(options, accounting),
     checkReadiness: core.checkReadiness,
     analytics: openAnalytics(core.analytics),
@@ -90,7 +91,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
 function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accounting: Accounting): Ingest {
   const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields, invalidRecords } = config.ingestion;
   return createIngest({
-    decoders,
+    decodersOf: createDecodersOf(config),
     decode: {
       maxRecordBytes,
       maxDepth,

@@ -37,7 +37,8 @@ function open(): Promise<Repo> {
 
 async function store(...records: readonly (readonly [Hour, string])[]): Promise<void> {
   const repo = await open();
-  for (const [hour, path] of records) await repo.append([{ hour, count: 1, lines: Buffer.from(line(hour, path)) }]);
+  for (const [hour, path] of records)
+    await repo.append([{ stream: 'access', hour, count: 1, lines: Buffer.from(line(hour, path)) }]);
   await repo.close();
 }
 

@@ -10,7 +10,7 @@ import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, parseHour } from '../model/hour.ts';
 import { mapLimits } from '../model/summary.ts';
 import { openRepo } from '../repo/file-repo.ts';
-import { listHours, openHourFile } from '../repo/hour-file.ts';
+import { listAllHours, openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles } from '../repo/summaries.ts';
 import { type Command, EXIT, type Options, UsageError } from './command.ts';
@@ -154,8 +154,8 @@ async function openStorage(config: Config, metrics: ReturnType<typeof createMetr
 async function chooseHours(repo: Repo, logsDir: string, { range }: Choice): Promise<readonly CommittedHour[]> {
   if (range === undefined) return repo.changedHours();
   const chosen: CommittedHour[] = [];
-  for (const hour of await listHours(logsDir)) {
-    if (hour < range.from || hour >= range.to) continue;
+  for (const hour of await listAllHours(logsDir)) {
+    if (hour.hour < range.from || hour.hour >= range.to) continue;
     const committed = await repo.committedHour(hour);
     if (committed !== undefined) chosen.push(committed);
   }

@@ -1,5 +1,5 @@
-import { nearest } from '../config/nearest.ts';
 import { ConfigError } from '../config/problem.ts';
+import { nearest } from '../model/nearest.ts';
 import { aggregate } from './aggregate.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { createCompletion } from './completion.ts';

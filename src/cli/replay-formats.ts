@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { parseCombinedLine } from '../decode/combined.ts';
-import { decodeCsv } from '../decode/csv.ts';
 import { type Decoded, type DecodeOptions, type Decoder, MalformedBodyError } from '../decode/decode.ts';
+import { createDecoders } from '../decode/decoders.ts';
 import { createFramer, type Frame, type Framing, MAX_FRAME_BYTES } from '../decode/framing.ts';
-import { decodeNdjson } from '../decode/ndjson.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
 
 export const FILE_FORMATS = ['combined', 'ndjson', 'json', 'csv'] as const;
 export type FileFormat = (typeof FILE_FORMATS)[number];
@@ -92,6 +92,7 @@ const OPTIONS: DecodeOptions = {
   extraFields: 'keep',
   invalid: 'skip',
 };
+const decoders = createDecoders(ACCESS_STREAM);
 const NEWLINE = Buffer.from('\n');
 const NOTHING: Encoded = { body: Buffer.alloc(0), records: 0, unreadable: [] };
 
@@ -110,7 +111,7 @@ function encodeCombined(frames: readonly Frame[]): Encoded {
 function encodeJson(frames: readonly Frame[]): Encoded {
   const bodies = frames.map(({ bytes }) => (bytes.includes(NEWLINE) ? replaceNewlines(bytes) : bytes));
   const body = Buffer.concat(bodies.flatMap((bytes) => [bytes, NEWLINE]));
-  return readDecoded(decodeWhole(decodeNdjson, body), frames, 0);
+  return readDecoded(decodeWhole(decoders.ndjson, body), frames, 0);
 }
 
 function replaceNewlines(bytes: Buffer): Buffer {
@@ -124,7 +125,7 @@ function encodeRows(frames: readonly Frame[], header: Buffer | undefined): Encod
   const rows = frames.flatMap(({ bytes }) => [bytes, NEWLINE]);
   const headerRows = header === undefined ? 0 : 1;
   try {
-    const decoded = decodeWhole(decodeCsv, Buffer.concat(header === undefined ? rows : [header, NEWLINE, ...rows]));
+    const decoded = decodeWhole(decoders.csv, Buffer.concat(header === undefined ? rows : [header, NEWLINE, ...rows]));
     return readDecoded(decoded, frames, 1 + headerRows);
   } catch (error) {
     if (!(error instanceof MalformedBodyError)) throw error;

@@ -42,7 +42,8 @@ function open() {
 /** Stores records and leaves the folders as a kill does: the journal still has an entry for each. */
 async function store(count: number): Promise<void> {
   const repo = await open();
-  for (let n = 0; n < count; n++) await repo.append([{ hour: HOUR, count: 1, lines: Buffer.from(line(n)) }]);
+  for (let n = 0; n < count; n++)
+    await repo.append([{ stream: 'access', hour: HOUR, count: 1, lines: Buffer.from(line(n)) }]);
   await sequenceSettled(at('logs'));
   fs.cpSync(folder, `${folder}-killed`, { recursive: true });
   await repo.close();
@@ -141,7 +142,8 @@ describe('logforge verify', () => {
     await store(1);
     const metrics = createMetrics({ defaultMetrics: false });
     const spool = await openSpool({ dir: at('state'), maxBytes: 1_000_000, metrics, log: createTestLog() });
-    for (let n = 0; n < 3; n++) await spool.enqueue([{ hour: HOUR, count: 1, lines: Buffer.from(line(n)) }]);
+    for (let n = 0; n < 3; n++)
+      await spool.enqueue([{ stream: 'access', hour: HOUR, count: 1, lines: Buffer.from(line(n)) }]);
     await spool.close();
     expect((await run()).stdout).toMatch(/\nok +\S+\.spool +3 entries\n/);
     change(at('state', 'spool', '0000000000000000.spool'), 60, 30);
@@ -156,7 +158,9 @@ describe('logforge verify', () => {
       expect((await run('--restored')).status).toBe(EXIT.ok);
       const dataFiles = new DataFiles({ logsDir: at('logs'), dlqDir: at('dlq') });
       const [segment] = await readSegments(at('state'), dataFiles);
-      expect(segment?.entries[0]?.meta.generations).toEqual([[dataFiles.ofHour(HOUR), generation]]);
+      expect(segment?.entries[0]?.meta.generations).toEqual([
+        [dataFiles.ofHour({ stream: 'access', hour: HOUR }), generation],
+      ]);
     }
   });
 

@@ -3,6 +3,7 @@ import type { Refusal } from '../live/live.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
+import type { StreamName } from '../model/stream.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
 import type { HttpAuth } from './auth.ts';
 import type { DashboardData } from './dashboard/dashboard.ts';
@@ -48,6 +49,8 @@ export interface HttpServerOptions {
   readonly auth: HttpAuth;
   readonly version: VersionInfo;
 
+  /** The streams that there are: POST /logs/{stream} takes no other. */
+  readonly streams: readonly StreamName[];
   readonly ingest: Ingest;
   readonly checkReadiness: CheckReadiness;
   readonly analytics: Analytics;

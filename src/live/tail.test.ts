@@ -14,7 +14,9 @@ function line(path: string, userAgent = 'curl/8', extra: Readonly<Record<string,
 }
 
 function batchOf(...lines: readonly string[]): Batch {
-  return [{ hour: 1, count: lines.length, lines: Buffer.from(lines.map((text) => `${text}\n`).join('')) }];
+  return [
+    { stream: 'access', hour: 1, count: lines.length, lines: Buffer.from(lines.map((text) => `${text}\n`).join('')) },
+  ];
 }
 
 function create(options?: TailOptions, deliver: Deliver = async () => ({ durability: 'disk' })) {

@@ -5,16 +5,19 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { createTestLog } from '../../test/support/queues.ts';
 import type { Decoder } from '../decode/decode.ts';
-import { decoders } from '../decode/decoders.ts';
+import { createDecoders } from '../decode/decoders.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type CommitNote, type Deliver, type IdempotencyNote, UnavailableError } from '../model/deliver.ts';
 import { hourToIso } from '../model/hour.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
 import type { Assignment, PartitionState, QueuedBatch, QueueItem } from '../queue/queue.ts';
 import { batchOf, textOf } from '../queue/queue-contract.case.ts';
 import { openRepo } from '../repo/file-repo.ts';
 import { createAccounting } from './accounting.ts';
 import { createConsumer } from './consume.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 const HOUR = 397_186;
 const LINE = '{"timestamp":"2015-04-24T10:00:00Z","path":"/","userAgent":"curl/8"}';
@@ -43,6 +46,7 @@ function setUp(options: Options = {}) {
   const keys = new Map(options.keys?.map((note) => [note.key, note]));
   const pauses: number[] = [];
   const consumer = createConsumer({
+    stream: 'access',
     repo: {
       append: store,
       offsets: () =>
@@ -308,7 +312,9 @@ describe('a consumer', () => {
   it('stores no line that is not a stored line of its hour, whatever a message claims, and keeps its id', async () => {
     const { consumer, stored, texts, outcomes, log } = setUp({ known: ['p:9'] });
     const assignment = await consumer.assign(STATE);
-    const claimed = (count: number, text: string | Buffer, hour = HOUR) => [{ hour, count, lines: Buffer.from(text) }];
+    const claimed = (count: number, text: string | Buffer, hour = HOUR) => [
+      { stream: 'access', hour, count, lines: Buffer.from(text) },
+    ];
     await receive(assignment, [
       ours(0, { id: 'p:0', batch: claimed(999_999_999, `${line(0)}\n`) }),
       ours(1, { id: 'p:1', batch: claimed(1, `${line(1, HOUR + 5)}\n`) }),
@@ -443,6 +449,7 @@ describe('a consumer over the file repo', () => {
       log,
     });
     const consumer = createConsumer({
+      stream: 'access',
       repo,
       decoders,
       decode: { ...DECODE_OPTIONS, maxRecordBytes: 1_000 },

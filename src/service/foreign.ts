@@ -8,10 +8,13 @@ import {
 import type { Log } from '../log.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type DeadLetter, PermanentError } from '../model/deliver.ts';
+import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { QueueItem } from '../queue/queue.ts';
 import { rawText } from './dead-letter.ts';
 
 export interface ForeignOptions {
+  /** The stream whose records the topic holds. */
+  readonly stream: StreamName;
   readonly decoders: Readonly<Pick<Record<BodyFormat, Decoder>, 'json' | 'ndjson'>>;
   readonly decode: Omit<DecodeOptions, 'invalid'>;
   readonly log: Pick<Log, 'error'>;
@@ -33,12 +36,19 @@ const CLOSE_BRACKET = Buffer.from(']');
  * Reads messages that other producers put into the topic: one JSON record, an array of records, or NDJSON. What cannot be
  * read becomes a dead letter that names the topic, the partition and the offset. Never rejects.
  */
-export function createForeignReader({ decoders, decode, log }: ForeignOptions) {
+export function createForeignReader({ stream, decoders, decode, log }: ForeignOptions) {
+  const ofStream = isDefaultStream(stream) ? {} : { stream };
   return async function readForeign(
     item: Pick<QueueItem & { readonly kind: 'foreign' }, 'value' | 'contentType' | 'problem'>,
     about: { readonly source: string; readonly time: number },
   ): Promise<ForeignRecords> {
-    const dead = (reason: string, raw: string): DeadLetter => ({ ...about, stage: 'consume', reason, raw });
+    const dead = (reason: string, raw: string): DeadLetter => ({
+      ...about,
+      ...ofStream,
+      stage: 'consume',
+      reason,
+      raw,
+    });
     const { value, problem } = item;
     if (problem !== undefined) return refused(dead(problem, value === null ? '' : rawText(value)));
     if (value === null || value.length === 0) return refused(dead('message is empty', ''));

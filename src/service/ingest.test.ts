@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { type BodyFormat, type Decoder, MAX_LISTED_REJECTIONS, MalformedBodyError } from '../decode/decode.ts';
-import { decoders } from '../decode/decoders.ts';
+import { createDecoders } from '../decode/decoders.ts';
 import { NoRoomError } from '../lines/batch-limits.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type CommitNote, type Deliver, type Receipt, UnavailableError } from '../model/deliver.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
 import { createAccounting } from './accounting.ts';
 import { createIngest } from './ingest.ts';
 import type { IngestRequest } from './service.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 const GOOD = '{"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"curl/8"}';
 const BAD = '{"timestamp":"yesterday","path":"/","userAgent":"curl/8"}';
@@ -22,7 +25,7 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<
     return options.receipt ?? { durability: 'disk' };
   };
   const ingest = createIngest({
-    decoders: options.decoders ?? decoders,
+    decodersOf: () => options.decoders ?? decoders,
     decode: { ...DECODE_OPTIONS, maxRecordBytes: 1000 },
     deliver,
     delivered: 'stored',
@@ -31,7 +34,7 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<
     clock: () => 1234,
   });
   const post = (text: string, request: Partial<IngestRequest> = {}) =>
-    ingest({ format: 'json', body: Buffer.from(text), source: 'r-1', ...request });
+    ingest({ stream: 'access', format: 'json', body: Buffer.from(text), source: 'r-1', ...request });
   const outcomes = async () => {
     const { values } = await metrics.records.get();
     const counts: Record<string, number> = {
@@ -156,7 +159,12 @@ describe('ingest', () => {
         setImmediate(() => events.push('turn'));
         yield;
       }
-      return { batch: [{ hour: 0, count: 1, lines: Buffer.from('x\n') }], accepted: 1, rejections: [], rejected: 0 };
+      return {
+        batch: [{ stream: 'access', hour: 0, count: 1, lines: Buffer.from('x\n') }],
+        accepted: 1,
+        rejections: [],
+        rejected: 0,
+      };
     };
     const { post } = setUp({ decoders: { json: slow, ndjson: slow, csv: slow } });
     await post('[]');

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import {
-  type BodyFormat,
   type Decoded,
   type DecodeOptions,
-  type Decoder,
+  type Decoders,
   MAX_LISTED_REJECTIONS,
   type Rejection,
 } from '../decode/decode.ts';
@@ -11,12 +10,14 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { formatAnswer } from '../model/answer.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, Deliver } from '../model/deliver.ts';
+import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { Accounting } from './accounting.ts';
 import type { Ingest, IngestRequest, IngestResult, Rejected } from './service.ts';
 import { createSteps } from './steps.ts';
 
 export interface IngestOptions {
-  readonly decoders: Readonly<Record<BodyFormat, Decoder>>;
+  /** Of each stream that records may be sent to. */
+  readonly decodersOf: (stream: StreamName) => Decoders;
   /** The defaults; a request may ask for another `invalid`. */
   readonly decode: DecodeOptions;
   readonly deliver: Deliver;
@@ -29,13 +30,17 @@ export interface IngestOptions {
 
 /** Decodes a body, decides about invalid records, delivers the batch and accounts for its records. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { decoders, accounting, metrics, clock } = options;
+  const { decodersOf, accounting, metrics, clock } = options;
   const nextStep = createSteps();
 
   return async function ingest(request) {
     const invalid = request.invalid ?? options.decode.invalid;
-    const bodyHash = request.idempotencyKey === undefined ? '' : hashBody(request.body);
-    const decoding = decoders[request.format](request.body, { ...options.decode, invalid, memory: request.memory });
+    const bodyHash = request.idempotencyKey === undefined ? '' : hashBody(request);
+    const decoding = decodersOf(request.stream)[request.format](request.body, {
+      ...options.decode,
+      invalid,
+      memory: request.memory,
+    });
     const first = decoding.next();
     const decoded = first.done === true ? first.value : await finish(decoding, nextStep);
 
@@ -64,7 +69,7 @@ export function createIngest(options: IngestOptions): Ingest {
           ...(request.owner !== undefined && { owner: request.owner }),
         },
       }),
-      ...(rejected > 0 && { deadLetters: rejections.map((rejection) => deadLetter(rejection, request.source, time)) }),
+      ...(rejected > 0 && { deadLetters: rejections.map((rejection) => deadLetter(rejection, request, time)) }),
     };
     try {
       const receipt = await options.deliver(decoded.batch, note);
@@ -97,9 +102,16 @@ async function finish(
   }
 }
 
-/** The first 128 bits of a SHA-256, in hex: no two bodies have the same by accident, and it needs half the memory. */
-function hashBody(body: Buffer): string {
-  return createHash('sha256').update(body).digest('hex').slice(0, 32);
+/**
+ * The first 128 bits of a SHA-256, in hex: no two bodies have the same by accident, and it needs half the memory. The same body for
+ * another stream is another one.
+ */
+function hashBody({ stream, body }: IngestRequest): string {
+  return createHash('sha256')
+    .update(isDefaultStream(stream) ? '' : `${stream}\n`)
+    .update(body)
+    .digest('hex')
+    .slice(0, 32);
 }
 
 /** The rejections that a client is told of, and the number of all. */
@@ -117,6 +129,7 @@ function answerTo(decoded: Decoded): string {
   );
 }
 
-function deadLetter({ reason, raw }: Rejection, source: string, time: number): DeadLetter {
-  return { time, stage: 'ingest', reason, raw, source };
+function deadLetter({ reason, raw }: Rejection, { stream, source }: IngestRequest, time: number): DeadLetter {
+  const about = { time, stage: 'ingest', reason, raw, source } as const;
+  return isDefaultStream(stream) ? about : { ...about, stream };
 }

@@ -55,10 +55,13 @@ describe('delivery with retries', () => {
 describe('a batch with an id', () => {
   it('keeps what else is noted', async () => {
     const notes: (CommitNote | undefined)[] = [];
-    const named = withBatchId(async (_, note) => {
-      notes.push(note);
-      return { durability: 'broker' };
-    }, 'p');
+    const named = withBatchId(
+      async (_, note) => {
+        notes.push(note);
+        return { durability: 'broker' };
+      },
+      () => 'p',
+    );
     const idempotency = { key: 'k', bodyHash: '', answer: '', time: 0 };
     await named([]);
     await named([], { idempotency });

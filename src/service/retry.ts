@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { createBatchIds } from '../model/batch-id.ts';
+import { type BatchId, createBatchIds } from '../model/batch-id.ts';
 import { type Deliver, UnavailableError } from '../model/deliver.ts';
+import type { StreamName } from '../model/stream.ts';
 import { BreakerOpenError } from './breaker.ts';
 
 export interface Backoff {
@@ -34,10 +35,21 @@ async function sleepMs(ms: number, signal?: AbortSignal): Promise<void> {
   await wait(ms, undefined, signal === undefined ? {} : { signal });
 }
 
-/** Names each batch before it is first sent, so that it keeps its name when it is sent again. */
-export function withBatchId(deliver: Deliver, producer: string): Deliver {
-  const nextId = createBatchIds(producer);
-  return (batch, note) => deliver(batch, { ...note, batchIds: [nextId()] });
+/**
+ * Names each batch before it is first sent, so that it keeps its name when it is sent again. `newProducer` is called once for each
+ * stream: the batches of each are counted by themselves.
+ */
+export function withBatchId(deliver: Deliver, newProducer: () => string): Deliver {
+  const nextIds = new Map<StreamName | undefined, () => BatchId>();
+  return (batch, note) => {
+    const stream = batch[0]?.stream;
+    let nextId = nextIds.get(stream);
+    if (nextId === undefined) {
+      nextId = createBatchIds(newProducer());
+      nextIds.set(stream, nextId);
+    }
+    return deliver(batch, { ...note, batchIds: [nextId()] });
+  };
 }
 
 /**

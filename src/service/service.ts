@@ -1,9 +1,12 @@
 import type { BodyFormat, Rejection } from '../decode/decode.ts';
 import type { MemoryCount } from '../lines/batch-limits.ts';
 import type { Durability } from '../model/deliver.ts';
+import type { StreamName } from '../model/stream.ts';
 
 /** One request body to decode and deliver. */
 export interface IngestRequest {
+  /** A stream that there is. */
+  readonly stream: StreamName;
   readonly format: BodyFormat;
   /** Decompressed. Ingest owns it from the call on. */
   readonly body: Buffer;

@@ -57,7 +57,7 @@ async function setUp(options: { maxBytes?: number; cooldownMs?: number; clock?: 
     undeliverable: async ({ id }, reason) => void undeliverable.push(`${id} ${reason}`),
   });
   cleanUp.push(() => spooling.stop());
-  const deliver = withBatchId(spooling.deliver, 'p');
+  const deliver = withBatchId(spooling.deliver, () => 'p');
   const put = () => deliver(batchOf([1, '{"a":1}'])).then(({ durability }) => durability);
   return { spool, broker, taken, tried, notes, breaker, undeliverable, spooling, put, deliver, log };
 }

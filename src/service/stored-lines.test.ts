@@ -7,7 +7,7 @@ const HOUR = 397_186; // 2015-04-24T10
 const LINE = '{"timestamp":"2015-04-24T10:00:00Z","path":"/","userAgent":"x"}\n';
 
 function check(text: string | Buffer, claim: Partial<Chunk> = {}): boolean {
-  return areStoredLines({ hour: HOUR, count: 1, lines: Buffer.from(text), ...claim });
+  return areStoredLines({ stream: 'access', hour: HOUR, count: 1, lines: Buffer.from(text), ...claim });
 }
 
 test('takes stored lines of the hour that is claimed, in the first and the last hour there are', () => {

@@ -49,7 +49,7 @@ async function build(): Promise<void> {
   const dir = makeTemporaryFolder('build');
   const repo = await openStore(dir).opening;
   for (let id = 0; id < LINES; id++) {
-    const batch = [{ hour: HOURS[id % 2] ?? 0, count: 1, lines: Buffer.from(lineOf(id)) }];
+    const batch = [{ stream: 'access', hour: HOURS[id % 2] ?? 0, count: 1, lines: Buffer.from(lineOf(id)) }];
     const letter = {
       time: 1_763_800_000_000,
       stage: 'ingest',

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { decoders } from '../../src/decode/decoders.ts';
+import { createDecoders } from '../../src/decode/decoders.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import type { Batch } from '../../src/model/chunk.ts';
 import type { CommitNote } from '../../src/model/deliver.ts';
 import { hourToIso } from '../../src/model/hour.ts';
+import { ACCESS_STREAM } from '../../src/model/stream.ts';
 import { encodeSend } from '../../src/queue/kafka/message.ts';
 import { createReceiver } from '../../src/queue/kafka/receiver.ts';
 import { encodeDeadLetter } from '../../src/repo/dead-letter.ts';
@@ -13,6 +14,8 @@ import { createConsumer } from '../../src/service/consume.ts';
 import { DECODE_OPTIONS } from '../support/decode-options.ts';
 import { createTestLog } from '../support/queues.ts';
 import { anyStrangeRecords, batchOfLines, type StrangeRecord } from '../support/strange-records.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 /* Whatever stands in the topic: the partition goes on, the files stay clean, and honest batches around it are stored. */
 
@@ -23,6 +26,7 @@ async function openPartition() {
   const accounting = createAccounting({ records: createMetrics({ defaultMetrics: false }).records });
   const stored: { batch: Batch; note: CommitNote }[] = [];
   const consumer = createConsumer({
+    stream: 'access',
     repo: {
       append: async (batch, note = {}) => {
         stored.push({ batch, note });
@@ -44,7 +48,7 @@ async function openPartition() {
   const state = { topic: 'logs', partition: 0, committed: undefined, low: 0n, high: 0n };
   const assignment = await consumer.assign(state);
   const flush = { bytes: 1, intervalMs: 0 };
-  const receiver = createReceiver({ topic: 'logs', partition: 0, assignment, flush, now: () => 0 });
+  const receiver = createReceiver({ stream: 'access', topic: 'logs', partition: 0, assignment, flush, now: () => 0 });
   return { receiver, stored, accounting };
 }
 

@@ -78,6 +78,7 @@ function serve(port: MessagePort, data: ServerData): void {
     reuse: () => undefined,
   });
   const server = createHttpServer({
+    streams: ['access', 'events'],
     ...options,
     ...core,
     analytics: openAnalytics(core.analytics),

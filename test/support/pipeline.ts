@@ -68,7 +68,7 @@ export function namedBatch(name: string, padding = ''): Batch {
     const lines = [0, 1].map((half) => {
       return `{"timestamp":"${timestamp}","path":"${name}/${offset}/${half}/${padding}","userAgent":"${AGENT}"}\n`;
     });
-    return { hour: HOUR + offset, count: lines.length, lines: Buffer.from(lines.join('')) };
+    return { stream: 'access', hour: HOUR + offset, count: lines.length, lines: Buffer.from(lines.join('')) };
   });
 }
 

@@ -28,6 +28,7 @@ export function createTestLog(): Log & { readonly entries: string[] } {
 }
 
 const tuning = {
+  stream: 'access',
   format: 'ndjson',
   batchBytes: 900 * 1024,
   batchTimeoutMs: 2,

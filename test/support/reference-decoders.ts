@@ -16,8 +16,16 @@ import { ACCESS } from '../../src/lines/layout.ts';
 export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
   *json(body, options) {
     const start = startOfText(body);
-    const collector = new Collector(body, options, 'record', 0);
+    const collector = new Collector(body, { ...options, stream: 'access', noun: 'record', expected: 0 });
     let at = yield* skipWhite(body, start, body.length);
+    if (body[at] === 0x7b && isJson(body.toString('utf8', at))) {
+      const end = yield* endOfValue(body, at, body.length);
+      const record = yield* readJsonRecord(ACCESS, body, at, end, options);
+      if ('offset' in record) throw new Error('cannot agree with JSON.parse on a body of one record');
+      const from = at;
+      collector.add(record, () => body.toString('utf8', from, end).trim());
+      return yield* collector.finish();
+    }
     if (body[at] !== 0x5b) throw yield* explain(body, start);
     at = yield* skipWhite(body, at + 1, body.length);
     for (let index = 0; index > 0 || body[at] !== 0x5d; index++) {
@@ -37,7 +45,7 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
   },
 
   *ndjson(body, options) {
-    const collector = new Collector(body, options, 'record', 0);
+    const collector = new Collector(body, { ...options, stream: 'access', noun: 'record', expected: 0 });
     let line = 1;
     for (let at = startOfText(body); at < body.length; line++) {
       const start = at;
@@ -55,7 +63,7 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
   },
 
   *csv(body, options) {
-    const collector = new Collector(body, options, 'row', 0);
+    const collector = new Collector(body, { ...options, stream: 'access', noun: 'row', expected: 0 });
     const text = body.subarray(startOfText(body));
     let columns: Columns | undefined;
     let row = 0;

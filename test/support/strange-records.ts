@@ -20,7 +20,7 @@ export function storedLine(name: string, hour = HOUR): string {
 export function batchOfLines(id: string, hours: readonly number[] = [HOUR], lines = 2): QueuedBatch {
   const batch = hours.map((hour) => {
     const texts = Array.from({ length: lines }, (_, index) => `${storedLine(`${id}/${index}`, hour)}\n`);
-    return { hour, count: lines, lines: Buffer.from(texts.join('')) };
+    return { stream: 'access', hour, count: lines, lines: Buffer.from(texts.join('')) };
   });
   return { id, batch };
 }

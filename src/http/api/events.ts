@@ -19,8 +19,8 @@ const LIMITS = {
 /** Refusals sent in one second. The page asks for older ones when it is opened. */
 const MAX_SENT = 20;
 
-export function createEvents(options: { readonly live: Live; readonly streams: EventStreams }): Events {
-  const { live, streams } = options;
+export function createEvents(options: { readonly live: Live; readonly eventStreams: EventStreams }): Events {
+  const { live, eventStreams } = options;
   const readers = new Set<EventStream>();
   let unsubscribe: (() => void) | undefined;
 
@@ -39,8 +39,8 @@ export function createEvents(options: { readonly live: Live; readonly streams: E
 
   return {
     stats(response) {
-      if (streams.count('stats') >= LIMITS.stats.streams) return tooMany('event streams', LIMITS.stats.streams);
-      const reader = streams.open(response, {
+      if (eventStreams.count('stats') >= LIMITS.stats.streams) return tooMany('event streams', LIMITS.stats.streams);
+      const reader = eventStreams.open(response, {
         kind: 'stats',
         bufferBytes: LIMITS.stats.bufferBytes,
         onClose: () => leave(reader),
@@ -58,9 +58,9 @@ export function createEvents(options: { readonly live: Live; readonly streams: E
     tail(response, query) {
       const filter = readFilter(query);
       if (typeof filter === 'string') return { kind: 'bad-request', detail: filter };
-      if (streams.count('tail') >= LIMITS.tail.streams) return tooMany('tails', LIMITS.tail.streams);
+      if (eventStreams.count('tail') >= LIMITS.tail.streams) return tooMany('tails', LIMITS.tail.streams);
       let end: () => void = () => undefined;
-      const reader = streams.open(response, {
+      const reader = eventStreams.open(response, {
         kind: 'tail',
         bufferBytes: LIMITS.tail.bufferBytes,
         onClose: () => end(),

@@ -7,6 +7,7 @@ import { docsPage } from '../docs/docs-page.ts';
 import { openApiDocument } from '../docs/openapi.ts';
 import { hidePaths } from '../hide-paths.ts';
 import type { HttpServerOptions } from '../http.ts';
+import { unknownStream } from '../logs/logs-request.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';
 import { ADMIN_ROUTES, addAdminRoutes } from './admin.ts';
 import { answerAnalytics, BUSY } from './analytics.ts';
@@ -34,15 +35,25 @@ const POSTED: ReadonlySet<string> = new Set(['/logs', ...ADMIN_ROUTES]);
 interface RoutesOptions
   extends Pick<
     HttpServerOptions,
-    'checkReadiness' | 'analytics' | 'aggregate' | 'metrics' | 'metricsText' | 'version' | 'auth' | 'dashboard' | 'log'
+    | 'streams'
+    | 'checkReadiness'
+    | 'analytics'
+    | 'aggregate'
+    | 'metrics'
+    | 'metricsText'
+    | 'version'
+    | 'auth'
+    | 'dashboard'
+    | 'log'
   > {
   readonly authenticate: Authenticate | undefined;
-  readonly streams: EventStreams;
+  readonly eventStreams: EventStreams;
   readonly isDraining: () => boolean;
 }
 
 /** All routes but POST /logs, which has its own handler (logs/logs.ts). */
 export function createRoutes(options: RoutesOptions): Hono {
+  const { streams } = options;
   const app = new Hono();
   addServiceRoutes(app, options);
   addAnalyticsRoute(app, options);
@@ -54,6 +65,10 @@ export function createRoutes(options: RoutesOptions): Hono {
     const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
     app.all(path, (context) => problem(methodNotAllowed(context, allow)));
   }
+  app.all('/logs/:stream', (context) => {
+    const name = context.req.param('stream');
+    return problem(streams.includes(name) ? methodNotAllowed(context, 'POST') : unknownStream(name, streams));
+  });
   app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
   app.onError((error, context) => answerError(error, context, options));
   return app;

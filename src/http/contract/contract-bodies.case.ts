@@ -36,6 +36,8 @@ export function describeBodies(create: CreateServer): void {
       ['application/json;charset="utf-8"; v=1', 'json'],
       ['application/x-ndjson', 'ndjson'],
       ['APPLICATION/X-NDJSON ;a=b', 'ndjson'],
+      ['application/ndjson', 'ndjson'],
+      ['application/jsonl; charset=utf-8', 'ndjson'],
       ['text/csv', 'csv'],
       ['text/CSV; header=present', 'csv'],
     ])('of the type %s as %s', async (contentType, format) => {

@@ -91,6 +91,7 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
       void logged.push({ level, message, fields });
   const ingest = setup.ingest ?? (async () => ACCEPTED);
   const server = create({
+    streams: ['access', 'events'],
     host: '127.0.0.1',
     port: 0,
     hosts: setup.hosts ?? ['a', 'localhost', '127.0.0.1'],

@@ -82,7 +82,6 @@ export function describeReads(create: CreateServer): void {
 
     test.each([
       ['/nowhere', 404],
-      ['/logs/1', 404],
       ['/analytics/', 404],
       ['/logs', 405],
     ])('%s is answered with a problem, %i', async (target, status) => {

@@ -12,6 +12,7 @@ import { describeReads } from './contract-reads.case.ts';
 import { describeRefusals } from './contract-refusals.case.ts';
 import { describeResults } from './contract-results.case.ts';
 import { describeClose, describeDrain, describeSharing } from './contract-stop.case.ts';
+import { describeStreams } from './contract-streams.case.ts';
 import { describeRequestTimeout } from './contract-timeout.case.ts';
 import { describeUnread } from './contract-unread.case.ts';
 import { describeVerdicts } from './contract-verdicts.case.ts';
@@ -35,6 +36,7 @@ export function describeHttpContract(name: string, create: CreateServer): void {
 /** The part of the contract that several threads on one port must keep too. */
 export function describeOnAnyThreads(create: CreateServer, threads = 1): void {
   describeBodies(create);
+  describeStreams(create);
   describeResults(create);
   describeRefusals(create);
   describeOrder(create);

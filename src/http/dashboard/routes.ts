@@ -41,7 +41,7 @@ interface DashboardOptions {
   readonly version: VersionInfo;
   readonly authenticate: Authenticate | undefined;
   readonly isDraining: () => boolean;
-  readonly streams: EventStreams;
+  readonly eventStreams: EventStreams;
   readonly answerProblem: (problem: Problem) => Response;
 }
 
@@ -73,8 +73,8 @@ function answerAsset(context: Context, { type, etag, bytes, gzipped }: Asset): R
 }
 
 function addStreams(app: Hono, options: DashboardOptions): void {
-  const { dashboard, authenticate, isDraining, streams, answerProblem } = options;
-  const events = createEvents({ live: dashboard.live, streams });
+  const { dashboard, authenticate, isDraining, eventStreams, answerProblem } = options;
+  const events = createEvents({ live: dashboard.live, eventStreams });
   const answer = (context: Context, start: () => Problem | undefined): Response => {
     const problem = isDraining() ? DRAINING : refusalOf(context, authenticate);
     if (problem !== undefined) return answerProblem(problem);

@@ -8,6 +8,8 @@ export type Coding = 'identity' | 'gzip' | 'deflate' | 'br' | 'zstd';
 const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
   ['application/json', 'json'],
   ['application/x-ndjson', 'ndjson'],
+  ['application/ndjson', 'ndjson'],
+  ['application/jsonl', 'ndjson'],
   ['text/csv', 'csv'],
 ]);
 

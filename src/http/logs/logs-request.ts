@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { BodyFormat } from '../../decode/decode.ts';
+import { nearest } from '../../model/nearest.ts';
+import { ACCESS_STREAM, type StreamName } from '../../model/stream.ts';
 import { logsParameters } from '../docs/api-schemas.ts';
 import type { Problem } from '../problem.ts';
 import { ACCEPTED_CODINGS, ACCEPTED_TYPES, type Coding, readCoding, readFormat } from './content.ts';
@@ -7,6 +9,7 @@ import { bodyTooLarge } from './ingest-problem.ts';
 
 /** What the head of a POST /logs asks for. */
 export interface LogsRequest {
+  readonly stream: StreamName;
   readonly format: BodyFormat;
   readonly coding: Coding;
   /** As Content-Length has it; undefined for a chunked body. */
@@ -20,8 +23,10 @@ const VISIBLE_ASCII = /^[!-~]{1,255}$/;
 /** Reads the head of a request, or returns what is wrong with it. */
 export function readLogsRequest(
   { headers, url }: { readonly headers: IncomingHttpHeaders; readonly url: string },
-  limits: { readonly maxBodyBytes: number },
+  { limits, streams }: { readonly limits: { readonly maxBodyBytes: number }; readonly streams: readonly StreamName[] },
 ): LogsRequest | Problem {
+  const stream = readStream(url);
+  if (!streams.includes(stream)) return unknownStream(stream, streams);
   const format = readFormat(headers['content-type']);
   if (format === undefined) return unsupportedType(headers['content-type']);
   const coding = readCoding(headers['content-encoding']);
@@ -40,7 +45,24 @@ export function readLogsRequest(
 
   const declared = transfer === undefined ? Number(headers['content-length'] ?? 0) : undefined;
   if (declared !== undefined && declared > limits.maxBodyBytes) return bodyTooLarge(limits);
-  return { format, coding, declared, invalid, idempotencyKey };
+  return { stream, format, coding, declared, invalid, idempotencyKey };
+}
+
+/** `/logs` is the default stream, `/logs/events` the stream events. */
+function readStream(url: string): StreamName {
+  if (url.length === LOGS.length) return ACCESS_STREAM.name;
+  const end = url.indexOf('?');
+  const path = end < 0 ? url : url.slice(0, end);
+  return path.length === LOGS.length ? ACCESS_STREAM.name : path.slice(LOGS.length + 1);
+}
+
+const LOGS = '/logs';
+const MAX_SHOWN = 64;
+
+export function unknownStream(name: string, streams: readonly StreamName[]): Problem {
+  const meant = nearest(name, streams);
+  const hint = meant === undefined ? `there are ${streams.join(', ')}` : `did you mean ${meant}?`;
+  return { kind: 'not-found', detail: `there is no stream ${JSON.stringify(name.slice(0, MAX_SHOWN))}; ${hint}` };
 }
 
 function readInvalid(url: string): 'reject' | 'skip' | 'wrong' | undefined {

@@ -12,6 +12,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Refusal } from '../../live/live.ts';
+import type { StreamName } from '../../model/stream.ts';
 import type { IngestRequest, IngestResult, Rejected } from '../../service/service.ts';
 import type { HttpServerOptions } from '../http.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus } from '../problem.ts';
@@ -53,6 +54,8 @@ export interface LogsContext
   extends AdmitContext,
     Pick<HttpServerOptions, 'ingest' | 'noteRefusal' | 'metrics' | 'clock' | 'log'> {
   readonly limits: LimitsToName;
+  /** The streams that there are. */
+  readonly streams: readonly StreamName[];
   readonly inFlight: InFlight;
   readonly buffers: BodyBuffers;
   readonly unpack: Unpack;
@@ -66,7 +69,7 @@ export function createLogsHandler(context: LogsContext): HandleLogs {
   const { metrics, limits, inFlight } = context;
   return function handleLogs(exchange) {
     metrics.batchesReceived.inc();
-    const head = admit(context, exchange) ?? readLogsRequest(exchange, limits);
+    const head = admit(context, exchange) ?? readLogsRequest(exchange, context);
     if ('kind' in head) {
       refuse(context, exchange, head);
       return;
@@ -210,11 +213,12 @@ function describeRecords({ rejections, rejected }: Rejected): RefusedRecords {
 }
 
 function ingestRequest({ context, exchange, head, reservation: memory }: PendingBatch, body: Buffer): IngestRequest {
-  const { format, invalid, idempotencyKey } = head;
+  const { stream, format, invalid, idempotencyKey } = head;
   const source = exchange.id;
-  if (invalid === undefined && idempotencyKey === undefined) return { format, body, source, memory };
+  if (invalid === undefined && idempotencyKey === undefined) return { stream, format, body, source, memory };
   const owner = idempotencyKey === undefined ? undefined : context.authenticate?.ownerOf(exchange.headers);
   return {
+    stream,
     format,
     body,
     source,

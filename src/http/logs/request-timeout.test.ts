@@ -1,15 +1,18 @@
 import { expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../../test/support/decode-options.ts';
-import { decoders } from '../../decode/decoders.ts';
+import { createDecoders } from '../../decode/decoders.ts';
 import { createMetrics } from '../../metrics/metrics.ts';
 import type { CommitNote, Deliver, Receipt } from '../../model/deliver.ts';
 import { UnavailableError } from '../../model/deliver.ts';
 import { KeyTable } from '../../model/key-table.ts';
+import { ACCESS_STREAM } from '../../model/stream.ts';
 import { createAccounting } from '../../service/accounting.ts';
 import { withIdempotency } from '../../service/idempotency.ts';
 import { createIngest } from '../../service/ingest.ts';
 import { startFixture } from '../contract/contract-fixture.case.ts';
 import { createHttpServer } from '../server/server.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 /** A server with the real ingest in front of a storage that takes as long as the test likes. */
 async function start() {
@@ -25,7 +28,7 @@ async function start() {
     return receipt;
   };
   const ingest = createIngest({
-    decoders,
+    decodersOf: () => decoders,
     decode: DECODE_OPTIONS,
     deliver: withIdempotency({
       deliver: append,

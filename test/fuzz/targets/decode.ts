@@ -8,9 +8,10 @@ import {
   MAX_LISTED_REJECTIONS,
   MalformedBodyError,
 } from '../../../src/decode/decode.ts';
-import { decoders } from '../../../src/decode/decoders.ts';
+import { createDecoders } from '../../../src/decode/decoders.ts';
 import { runToEnd } from '../../../src/decode/pace.ts';
 import { PermanentError } from '../../../src/model/deliver.ts';
+import { ACCESS_STREAM } from '../../../src/model/stream.ts';
 import { areStoredLines } from '../../../src/service/stored-lines.ts';
 import { csvBody, decodeOptions, jsonBody, ndjsonBody } from '../../support/decode-arbitraries.ts';
 import type { Random } from '../../support/random.ts';
@@ -18,6 +19,8 @@ import { referenceDecoders } from '../../support/reference-decoders.ts';
 import { type FuzzTarget, promise } from '../fuzz.ts';
 import { join, split, withHead } from '../headed.ts';
 import { mutateBytes, withoutPieces } from '../mutate.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 /*
  * The decoders of all formats, against the reference readers: verdict, stored bytes, messages and places are the same. And each by itself:

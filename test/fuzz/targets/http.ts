@@ -1,9 +1,10 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decoders } from '../../../src/decode/decoders.ts';
+import { createDecoders } from '../../../src/decode/decoders.ts';
 import type { HttpServer } from '../../../src/http/http.ts';
 import { createHttpServer } from '../../../src/http/server/server.ts';
 import { createMetrics, writeExposition } from '../../../src/metrics/metrics.ts';
+import { ACCESS_STREAM } from '../../../src/model/stream.ts';
 import { createAccounting } from '../../../src/service/accounting.ts';
 import { createIngest } from '../../../src/service/ingest.ts';
 import { DECODE_OPTIONS } from '../../support/decode-options.ts';
@@ -11,6 +12,8 @@ import type { Random } from '../../support/random.ts';
 import { type FuzzTarget, promise } from '../fuzz.ts';
 import { mostAnswers } from './http-reference.ts';
 import { API_KEY, type HttpPlan, makePlan, SMALL_BODY_BYTES } from './http-requests.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 /*
  * The same bytes to both readers of requests: the fast path, and node:http alone. Both must give the same answers, store the same lines,
@@ -192,7 +195,7 @@ function startServer(
   const metrics = createMetrics({ defaultMetrics: false });
   const accounting = createAccounting(metrics);
   const ingest = createIngest({
-    decoders,
+    decodersOf: () => decoders,
     decode: DECODE_OPTIONS,
     delivered: 'stored',
     accounting,
@@ -209,6 +212,7 @@ function startServer(
   });
   const unused = () => Promise.reject(new Error('unused'));
   const server = createHttpServer({
+    streams: ['access'],
     host: '127.0.0.1',
     port: 0,
     hosts: ['a', 'localhost'],

@@ -1,6 +1,7 @@
-import { decoders } from '../../../src/decode/decoders.ts';
+import { createDecoders } from '../../../src/decode/decoders.ts';
 import type { BatchId } from '../../../src/model/batch-id.ts';
 import type { Chunk } from '../../../src/model/chunk.ts';
+import { ACCESS_STREAM } from '../../../src/model/stream.ts';
 import type { InRecord } from '../../../src/queue/kafka/driver.ts';
 import { encodeSend, LINE, LINES } from '../../../src/queue/kafka/message.ts';
 import { decodeRecords } from '../../../src/queue/kafka/message-reader.ts';
@@ -11,6 +12,8 @@ import { DECODE_OPTIONS } from '../../support/decode-options.ts';
 import type { Random } from '../../support/random.ts';
 import { FaultError, type FuzzTarget, promise } from '../fuzz.ts';
 import { mutateBytes } from '../mutate.ts';
+
+const decoders = createDecoders(ACCESS_STREAM);
 
 /*
  * What a consumer makes of the records of a topic, in both formats and of other producers. Nothing is thrown, no record of the topic is
@@ -101,7 +104,7 @@ export const kafkaTarget: FuzzTarget = {
   },
   async check(input) {
     const records = toRecords(parse(input));
-    const items = decodeRecords(records);
+    const items = decodeRecords('access', records);
     accountsForAll(records, items);
     for (const item of items) if (item.kind === 'foreign') await readForeignItem(item);
   },
@@ -120,7 +123,12 @@ function makeBatch(index: number, random: Random): QueuedBatch {
   const chunkOf = (hour: number): Chunk => {
     const count = random.int(1, 4);
     const line = (i: number) => `{"timestamp":"2015-04-24T${10 + hour}:00:00Z","path":"/${i}","userAgent":"a"}\n`;
-    return { hour: HOUR + hour, count, lines: Buffer.from(Array.from({ length: count }, (_, i) => line(i)).join('')) };
+    return {
+      stream: 'access',
+      hour: HOUR + hour,
+      count,
+      lines: Buffer.from(Array.from({ length: count }, (_, i) => line(i)).join('')),
+    };
   };
   const id: BatchId = `p:${index}`;
   const idempotency = { key: `k${index}`, bodyHash: 'h', answer: '{"accepted":1}', time: 5 };
@@ -216,6 +224,7 @@ function sizeOf(type: string, value: Buffer | null): number {
 }
 
 const readForeign = createForeignReader({
+  stream: 'access',
   decoders,
   decode: DECODE_OPTIONS,
   log: {

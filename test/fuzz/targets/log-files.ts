@@ -148,7 +148,7 @@ function makeSpool(random: Random): Buffer {
   const entries = Array.from({ length: random.int(1, 10) }, (_, sequence) => {
     const count = random.int(1, 3);
     const lines = Buffer.from(Array.from({ length: count }, () => lineOf(id++)).join(''));
-    const { buffers } = encodeBatch({ id: nextId(), batch: [{ hour: HOUR, count, lines }] }, TIME);
+    const { buffers } = encodeBatch({ id: nextId(), batch: [{ stream: 'access', hour: HOUR, count, lines }] }, TIME);
     return bytesOf(buffers, seedOf(sequence));
   });
   return Buffer.concat(entries);

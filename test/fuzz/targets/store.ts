@@ -114,7 +114,7 @@ async function checkStart(dir: string, damaged: string): Promise<void> {
   const repo = await opening.catch(mustBeDeclared);
   if (repo === undefined) return;
   try {
-    await repo.append([{ hour: HOURS[0] ?? 0, count: 1, lines: Buffer.from(lineOf(NEW_ID)) }], {
+    await repo.append([{ stream: 'access', hour: HOURS[0] ?? 0, count: 1, lines: Buffer.from(lineOf(NEW_ID)) }], {
       idempotency: { key: 'new', bodyHash: 'h', answer: '{"accepted":1}', time: Date.now() },
     });
     await repo.damage();

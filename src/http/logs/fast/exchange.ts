@@ -43,21 +43,25 @@ export class FastExchange implements LogsExchange {
   }
 }
 
-export function logAnswered(logAccess: LogAccess, { id, started }: FastExchange, status: number): void {
-  logAccess({ requestId: id, method: 'POST', path: '/logs', status, ms: msSince(started) });
+export function logAnswered(logAccess: LogAccess, { id, started, url }: FastExchange, status: number): void {
+  logAccess({ requestId: id, method: 'POST', path: pathOf(url), status, ms: msSince(started) });
 }
 
 /** Logs a request whose client left before the answer was made. */
-export function logUnanswered(logAccess: LogAccess | undefined, { id, started, text }: FastExchange): void {
+export function logUnanswered(logAccess: LogAccess | undefined, { id, started, url, text }: FastExchange): void {
   if (text !== undefined) return;
   logAccess?.({
     requestId: id,
     method: 'POST',
-    path: '/logs',
+    path: pathOf(url),
     status: CLIENT_GONE,
     ms: msSince(started),
     aborted: true,
   });
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? '';
 }
 
 function msSince(started: number): number {

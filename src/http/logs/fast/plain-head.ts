@@ -5,7 +5,7 @@ import { isHost } from '../../server/host.ts';
 
 /** A plain head. node:http would read it in the same way. */
 export interface PlainHead {
-  /** `/logs`, with a query if there is one. */
+  /** `/logs` or `/logs/events`, with a query if there is one. */
   readonly url: string;
   /** By name in lower case. */
   readonly headers: Readonly<Record<string, string>>;
@@ -21,7 +21,7 @@ const MAX_HEAD_BYTES = 8 * 1024;
 const PLAIN_START = 'POST /logs';
 
 /** RFC 9112: a request line, then field lines without folding; RFC 9110, 5.6.2: the characters of a name. */
-const HEAD = /^POST \/logs(?:\?[!-~]*)? HTTP\/1\.1(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*)+$/;
+const HEAD = /^POST \/logs(?:\/[a-z0-9-]{1,63})?(?:\?[!-~]*)? HTTP\/1\.1(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*)+$/;
 const LENGTH = /^\d{1,15}$/;
 /** Between `POST ` and ` HTTP/1.1`. */
 const URL_START = 5;
