@@ -11,6 +11,7 @@ import type { LiveSample } from '../live/live-sampler.ts';
 import { createRefusals } from '../live/refusals.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
@@ -91,7 +92,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
 function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accounting: Accounting): Ingest {
   const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields, invalidRecords } = config.ingestion;
   return createIngest({
-    decodersOf: createDecodersOf(config),
+    decodersOf: createDecodersOf(config, BUILTIN_SCHEMAS),
     decode: {
       maxRecordBytes,
       maxDepth,

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import { createDecoders } from '../decode/decoders.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
 import { isDefaultStream, type Stream, type StreamName } from '../model/stream.ts';
@@ -88,7 +89,7 @@ function startConsumers(
     accounting,
     onFatal,
     stream: stream.name,
-    decoders: createDecoders(stream),
+    decoders: createDecoders(stream, BUILTIN_SCHEMAS),
     decode: { maxRecordBytes, maxDepth, maxBatchBytes, maxHours: maxHoursPerBatch, extraFields },
     backoff: backoffOf(config),
     clock: systemClock,

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { Decoders } from '../decode/decode.ts';
 import { createDecoders } from '../decode/decoders.ts';
+import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, type Stream, type StreamName } from '../model/stream.ts';
 
 /** The streams that there are: the built-in ones and those of the configuration, by name. */
@@ -17,12 +18,12 @@ export function streamOf(config: Pick<Config, 'streams'>, name: StreamName): Str
 }
 
 /** The decoders of each stream, made when they are first asked for. Throws for a stream that there is not. */
-export function createDecodersOf(config: Pick<Config, 'streams'>): (stream: StreamName) => Decoders {
+export function createDecodersOf(config: Pick<Config, 'streams'>, schemas: Schemas): (stream: StreamName) => Decoders {
   const made = new Map<StreamName, Decoders>();
   return function decodersOf(name) {
     const known = made.get(name);
     if (known !== undefined) return known;
-    const decoders = createDecoders(streamOf(config, name));
+    const decoders = createDecoders(streamOf(config, name), schemas);
     made.set(name, decoders);
     return decoders;
   };

@@ -1,4 +1,6 @@
 import { createLayout } from '../lines/layout.ts';
+import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
+import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, type Stream } from '../model/stream.ts';
 import { createCsvDecoder } from './csv.ts';
 import type { BodyFormat, Decoder, Decoders } from './decode.ts';
@@ -16,9 +18,14 @@ const MAKERS: Readonly<Record<BodyFormat, MakeDecoder>> = {
   csv: createCsvDecoder,
 };
 
-/** A decoder for every body format. Made once for each stream. */
-export function createDecoders(stream: Stream): Decoders {
-  const format: RecordFormat = { stream, layout: createLayout(stream), createReader: createRecordReader(stream) };
+/** A decoder for every body format. Made once for each stream. `schemas`: what is registered, now and later. */
+export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMAS): Decoders {
+  const format: RecordFormat = {
+    stream,
+    layout: createLayout(stream),
+    createReader: createRecordReader(stream),
+    schemas,
+  };
   const { json, ndjson, csv } = MAKERS;
   return { json: json(format), ndjson: ndjson(format), csv: csv(format) };
 }

@@ -1,4 +1,5 @@
 import type { Layout } from '../lines/layout.ts';
+import type { Schemas } from '../model/schema.ts';
 import type { Stream } from '../model/stream.ts';
 import type { Collector } from './collector.ts';
 import type { DecodeOptions } from './decode.ts';
@@ -28,4 +29,6 @@ export interface RecordFormat {
   readonly stream: Stream;
   readonly layout: Layout;
   readonly createReader: CreateRecordReader;
+  /** Asked for each body, since a newer version may be registered at any time. */
+  readonly schemas: Schemas;
 }
