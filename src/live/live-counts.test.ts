@@ -11,10 +11,10 @@ describe('readLiveCounts', () => {
     metrics.requestDuration.labels('/logs', '2xx').observe(0.003);
     metrics.requestDuration.labels('/logs', '4xx').observe(0.003);
     metrics.requestDuration.labels('/health', '2xx').observe(9);
-    metrics.consumerLag.labels('0').set(5);
-    metrics.consumerLag.labels('1').set(7);
-    metrics.consumerLagSeconds.labels('0').set(1);
-    metrics.consumerLagSeconds.labels('1').set(4);
+    metrics.consumerLag.labels('logs', '0').set(5);
+    metrics.consumerLag.labels('logs', '1').set(7);
+    metrics.consumerLagSeconds.labels('logs', '0').set(1);
+    metrics.consumerLagSeconds.labels('logs', '1').set(4);
     metrics.breakerState.labels('closed').set(0);
     metrics.breakerState.labels('half-open').set(1);
     const { values, requests, syncs, breaker } = await readLiveCounts(metrics, 4);

@@ -174,7 +174,7 @@ test('the queue is shown in version 2 only', async () => {
   expect((await one.live.snapshot()).stats.queue).toBeNull();
   const two = createService({ pipeline: 'queued' });
   two.metrics.kafkaUp.set(1);
-  two.metrics.consumerLag.labels('3').set(9);
+  two.metrics.consumerLag.labels('logs', '3').set(9);
   two.metrics.spoolBytes.set(77);
   two.metrics.breakerState.labels('closed').set(1);
   expect((await two.live.snapshot()).stats.queue).toEqual({
