@@ -1,7 +1,7 @@
 // FAST PATH. Checks the fields of a stored line in its bytes, for schemas that ask only for types, lengths of texts, lists of texts and
 // required fields at the top level. It accepts what is certainly valid; ajv judges the rest, and gives the reasons.
 
-import { findStop } from '../../lines/scan-text.ts';
+import { findStop, toWords } from '../../lines/scan-text.ts';
 import { BYTES, isContinuation, isDigit } from '../../model/bytes.ts';
 import { type FieldRule, FieldType, readFieldRules } from './field-rules.ts';
 import type { JsonObject } from './json.ts';
@@ -32,8 +32,21 @@ const MOST_BYTES_OF_CHARACTER = 12;
 /** A rule as the scanner uses it. */
 interface Slot extends FieldRule {
   /** The name as the service writes it, from its opening quote to the colon. */
-  readonly lead: Buffer;
-  readonly allowed: readonly Buffer[] | undefined;
+  readonly lead: Text;
+  readonly allowed: readonly Text[] | undefined;
+}
+
+/** Bytes to compare with. */
+interface Text {
+  readonly bytes: Buffer;
+  readonly length: number;
+  /** As toWords gives them; none for fewer than four bytes. */
+  readonly words: Int32Array;
+}
+
+function toText(text: string): Text {
+  const bytes = Buffer.from(text);
+  return { bytes, length: bytes.length, words: bytes.length < 4 ? new Int32Array(0) : toWords(text) };
 }
 
 export interface FieldScan {
@@ -56,14 +69,15 @@ class Scan implements FieldScan {
   constructor(rules: readonly FieldRule[]) {
     this.#slots = rules.map((rule) => ({
       ...rule,
-      lead: Buffer.from(`${JSON.stringify(rule.name)}:`),
-      allowed: rule.values?.map((text) => Buffer.from(text)),
+      lead: toText(`${JSON.stringify(rule.name)}:`),
+      allowed: rule.values?.map(toText),
     }));
     this.#required = rules.filter(({ isRequired }) => isRequired).length;
   }
 
   accepts(bytes: Buffer, view: DataView, start: number, end: number): boolean {
     // Each name stands once in a stored line, so counting tells whether all are there.
+    const slots = this.#slots;
     let missing = this.#required;
     let next = 0;
     let at = start + 1;
@@ -72,21 +86,22 @@ class Scan implements FieldScan {
       let nameEnd: number;
       // Most lines have their fields in one order.
       let place = next;
-      if (place < this.#slots.length && isLead(bytes, at, (this.#slots[place] as Slot).lead)) {
-        nameEnd = at + (this.#slots[place] as Slot).lead.length - 1;
+      const expected = slots[place];
+      if (expected !== undefined && isAt(expected.lead, bytes, view, at, end)) {
+        nameEnd = at + expected.lead.length - 1;
       } else {
         const stop = findStop(bytes, view, at + 1, end);
         // A name with an escape may be that of a rule, written in another way.
         if (bytes[at] !== QUOTE || bytes[stop] !== QUOTE || bytes[stop + 1] !== COLON) return false;
         nameEnd = stop + 1;
-        place = this.#placeOf(bytes, at, nameEnd);
+        place = this.#placeOf(bytes, view, at, nameEnd);
       }
       const valueStart = nameEnd + 1;
       const valueEnd = this.#valueEnd(bytes, view, valueStart, end);
       if (valueEnd === -1) return false;
       if (place !== -1) {
-        const slot = this.#slots[place] as Slot;
-        if (!this.#isValid(slot, bytes, valueStart, valueEnd)) return false;
+        const slot = slots[place] as Slot;
+        if (!this.#isValid(slot, bytes, view, valueStart, valueEnd)) return false;
         if (slot.isRequired) missing--;
         next = place + 1;
       }
@@ -97,11 +112,11 @@ class Scan implements FieldScan {
   }
 
   /** The place of the rule for the name from its quote at `start` to its colon at `end`, or -1. */
-  #placeOf(bytes: Buffer, start: number, end: number): number {
+  #placeOf(bytes: Buffer, view: DataView, start: number, end: number): number {
     const slots = this.#slots;
     for (let i = 0; i < slots.length; i++) {
       const { lead } = slots[i] as Slot;
-      if (lead.length === end + 1 - start && isLead(bytes, start, lead)) return i;
+      if (lead.length === end + 1 - start && isAt(lead, bytes, view, start, end + 1)) return i;
     }
     return -1;
   }
@@ -123,12 +138,13 @@ class Scan implements FieldScan {
     return i < end && bytes[i] === QUOTE ? i + 1 : -1;
   }
 
-  #isValid({ types, minLength, maxLength, allowed }: Slot, bytes: Buffer, start: number, end: number): boolean {
+  #isValid(slot: Slot, bytes: Buffer, view: DataView, start: number, end: number): boolean {
+    const { types, minLength, maxLength, allowed } = slot;
     const first = bytes[start] as number;
     if (first !== QUOTE)
       return allowed === undefined && (types === FieldType.any || isOfType(types, bytes, start, end));
     if ((types & FieldType.string) === 0) return false;
-    if (allowed !== undefined && (this.#hasEscape || !isOneOf(allowed, bytes, start + 1, end - 1))) return false;
+    if (allowed !== undefined && (this.#hasEscape || !isOneOf(allowed, bytes, view, start + 1, end - 1))) return false;
     const length = end - start - 2;
     if (length <= maxLength && length >= minLength * MOST_BYTES_OF_CHARACTER) return true;
     if (this.#hasEscape) return length <= maxLength && length > 0 && minLength <= 1;
@@ -137,9 +153,16 @@ class Scan implements FieldScan {
   }
 }
 
-function isLead(bytes: Buffer, at: number, lead: Buffer): boolean {
-  for (let i = 0; i < lead.length; i++) if (bytes[at + i] !== lead[i]) return false;
-  return true;
+/** Whether the text stands at `at` and ends before `end` or there. */
+function isAt({ bytes: own, length, words }: Text, bytes: Buffer, view: DataView, at: number, end: number): boolean {
+  if (at + length > end) return false;
+  if (length < 4) {
+    for (let i = 0; i < length; i++) if (bytes[at + i] !== own[i]) return false;
+    return true;
+  }
+  const last = words.length - 1;
+  for (let i = 0; i < last; i++) if (view.getInt32(at + i * 4, true) !== words[i]) return false;
+  return view.getInt32(at + length - 4, true) === words[last];
 }
 
 /** The offset after the object or array at `at`, or -1. */
@@ -177,10 +200,10 @@ function isNumberOfType(types: number, bytes: Buffer, start: number, end: number
   return (types & FieldType.number) !== 0 && end - start < FINITE_BYTES;
 }
 
-function isOneOf(allowed: readonly Buffer[], bytes: Buffer, start: number, end: number): boolean {
+function isOneOf(allowed: readonly Text[], bytes: Buffer, view: DataView, start: number, end: number): boolean {
   for (let i = 0; i < allowed.length; i++) {
-    const text = allowed[i] as Buffer;
-    if (text.length === end - start && isLead(bytes, start, text)) return true;
+    const text = allowed[i] as Text;
+    if (text.length === end - start && isAt(text, bytes, view, start, end)) return true;
   }
   return false;
 }

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fullFormats } from 'ajv-formats/dist/formats.js';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Schemas } from '../../model/schema.ts';
 import { SchemaError } from './prepare-schema.ts';
@@ -175,6 +177,34 @@ describe('a schema', () => {
   refuses('nested too deep', nest(65), 'nested deeper than 64');
   refuses('too many subschemas', { anyOf: Array.from({ length: 2000 }, () => ({})) }, 'more than 2000 subschemas');
   refuses('too long', { description: 'x'.repeat(262_144) }, 'longer than 262144 bytes');
+});
+
+it('takes a text for a date-time exactly where ajv does', () => {
+  const check = checkOf({ properties: { a: { format: 'date-time' } } });
+  const part = (texts: readonly string[]) => fc.constantFrom(...texts);
+  const dateTime = fc
+    .tuple(
+      part(['2025', '2024', '0000', '99999']),
+      part(['-01-01', '-02-28', '-02-29', '-02-30', '-12-31', '-04-31', '-13-01', '-00-10', '-1-1']),
+      part(['T', 't', ' ', '']),
+      part(['00:00:00', '23:59:59', '23:59:60', '24:00:00', '12:60:00', '9:00:00', '12:00']),
+      part(['', '.5', '.123456789', '.1234567890', '.', ',5']),
+      part(['Z', 'z', '+01:00', '-23:59', '+24:00', '', 'ZZ']),
+    )
+    .map((parts) => parts.join(''));
+  const { 'date-time': format } = fullFormats;
+  const isDateTime = typeof format === 'object' && 'validate' in format ? format.validate : undefined;
+  if (typeof isDateTime !== 'function') throw new Error('ajv-formats has no function for date-time');
+  const known = isDateTime as (text: string) => boolean;
+  let valid = 0;
+  fc.assert(
+    fc.property(dateTime, (text) => {
+      if (known(text)) valid++;
+      expect([text, verdict(check, { a: text }) === 'valid']).toEqual([text, known(text)]);
+    }),
+    { seed: 20_251_122, numRuns: 3_000 },
+  );
+  expect(valid).toBeGreaterThan(100);
 });
 
 describe('the work for a record', () => {
