@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { csvBody, jsonBody, mutate, ndjsonBody } from '../../test/support/decode-arbitraries.ts';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { createRandom } from '../../test/support/random.ts';
+import { createRegistry } from '../../test/support/registry.ts';
 import { UnavailableError } from '../model/deliver.ts';
-import type { RegisteredSchema, Schemas } from '../model/schema.ts';
+import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../model/stream.ts';
 import { BODY_FORMATS, type BodyFormat, type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
 import { createDecoders } from './decoders.ts';
@@ -16,30 +17,6 @@ import { createRecordCheck } from './schema-check/schema-check.ts';
 const LOG_ENTRY = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../config/schemas/log-entry.json'), 'utf8'),
 ) as object;
-
-/** A registry of one subject, whose newest version can be changed. */
-function registryOf(stream: Stream, first?: object, type: RegisteredSchema['type'] = 'JSON') {
-  let id = 0;
-  let newest: ReturnType<Schemas['newest']>;
-  const register = (schema: object) => {
-    id++;
-    newest = {
-      subject: stream.name,
-      version: id,
-      schema: { id, type, schema: JSON.stringify(schema), references: [] },
-    };
-  };
-  if (first !== undefined) register(first);
-  const schemas: Schemas = {
-    byId: () => undefined,
-    newest: (subject) => (subject === stream.name ? newest : undefined),
-    version: () => undefined,
-  };
-  const remove = () => {
-    newest = undefined;
-  };
-  return { schemas, register, remove };
-}
 
 type Run = (format: BodyFormat, body: string | Buffer, options?: Partial<DecodeOptions>) => Decoded;
 
@@ -92,7 +69,7 @@ describe.each([
       ['scanner', limit(field)],
       ['ajv', byAjv(limit(field))],
     ])('are checked by the newest schema (%s)', (_by, schema) => {
-      const run = decoderOf(stream, registryOf(stream, schema).schemas);
+      const run = decoderOf(stream, createRegistry(stream.name, schema).schemas);
       const refused = run(format, body);
       expect(reasonsOf(refused)).toEqual(reasons);
       expect(refused).toMatchObject({ batch: [], accepted: 3, rejected: 2 });
@@ -103,13 +80,13 @@ describe.each([
     });
 
     it('are not checked without a schema, or by one of another type', () => {
-      for (const { schemas } of [registryOf(stream), registryOf(stream, limit(field), 'AVRO')]) {
+      for (const { schemas } of [createRegistry(stream.name), createRegistry(stream.name, limit(field), 'AVRO')]) {
         expect(decoderOf(stream, schemas)(format, body).accepted).toBe(5);
       }
     });
 
     it('are checked by the version that is the newest when their body comes', () => {
-      const { schemas, register, remove } = registryOf(stream);
+      const { schemas, register, remove } = createRegistry(stream.name);
       const run = decoderOf(stream, schemas);
       expect(run(format, body).rejected).toBe(0);
       register(limit(field));
@@ -121,7 +98,7 @@ describe.each([
     });
 
     it('wait while the newest version cannot be used', () => {
-      const { schemas, register } = registryOf(stream, { properties: { a: { $ref: '#/gone' } } });
+      const { schemas, register } = createRegistry(stream.name, { properties: { a: { $ref: '#/gone' } } });
       const run = decoderOf(stream, schemas);
       for (let time = 0; time < 2; time++) expect(() => run(format, body)).toThrow(UnavailableError);
       const message = `cannot check records of stream ${stream.name}: version 1 of subject ${stream.name} cannot be used: /properties/a/$ref: there is no schema at "#/gone"`;
@@ -131,7 +108,7 @@ describe.each([
     });
 
     it('are checked as they are stored: without the extra fields that are dropped', () => {
-      const run = decoderOf(stream, registryOf(stream, { required: ['id'] }).schemas);
+      const run = decoderOf(stream, createRegistry(stream.name, { required: ['id'] }).schemas);
       const identified = toBody[format]([{ ...record, id: 'a' }]);
       expect(run(format, identified).accepted).toBe(1);
       const reason = `${format === 'csv' ? 'row 2' : 'record 0'} /id: missing id`;
@@ -141,7 +118,7 @@ describe.each([
 });
 
 describe('events with the schema LogEntry', () => {
-  const run = decoderOf(EVENTS_STREAM, registryOf(EVENTS_STREAM, LOG_ENTRY).schemas);
+  const run = decoderOf(EVENTS_STREAM, createRegistry(EVENTS_STREAM.name, LOG_ENTRY).schemas);
 
   it.each(BODY_FORMATS)('are checked with their level normalised (%s)', (format) => {
     const given = ['warning', 'Err', 'INFO'].map((level) => ({ ...EVENT, level }));
@@ -179,9 +156,9 @@ describe.each(BODY_FORMATS)('the checked %s decoder', (format) => {
     BodyFormat,
     fc.Arbitrary<string>
   >;
-  const plain = decoderOf(ACCESS_STREAM, registryOf(ACCESS_STREAM).schemas);
+  const plain = decoderOf(ACCESS_STREAM, createRegistry(ACCESS_STREAM.name).schemas);
   const kinds = SCHEMAS.map((schema) => ({
-    run: decoderOf(ACCESS_STREAM, registryOf(ACCESS_STREAM, schema).schemas),
+    run: decoderOf(ACCESS_STREAM, createRegistry(ACCESS_STREAM.name, schema).schemas),
     check: createRecordCheck({ schema: JSON.stringify(schema), references: [] }, { version: () => undefined }),
   }));
 
