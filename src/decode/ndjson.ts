@@ -33,8 +33,8 @@ function* decode(
   options: DecodeOptions,
 ): Generator<undefined, Decoded, undefined> {
   const check = checkOfNow();
-  const about = { stream: stream.name, noun: 'record', expected: body.length, check } as const;
-  const collector = new Collector(body, { ...options, ...about });
+  const { name } = stream;
+  const collector = new Collector(body, { ...options, stream: name, noun: 'record', expected: body.length, check });
   const fast = createReader(body, collector, options);
   const pace = new Pace(check?.cost);
   let blankLines = 0;
