@@ -22,7 +22,7 @@ import {
 /*
  * The one place that knows ajv. A schema comes from an operator, the records from anybody, so both have limits. prepare-schema.ts limits
  * the schema. A record may cost so many steps as its length allows: a step is a subschema that is applied to a value, some bytes
- * that a pattern reads, or a member of a list of unique values. Without that, forty nested lines of `allOf` with two `$ref` each
+ * that a pattern reads, some values of a list that are compared, or a member of a list of unique values. Without that, forty nested lines of `allOf` with two `$ref` each
  * would check one value 2^40 times.
  */
 
@@ -112,16 +112,16 @@ const require = createRequire(import.meta.url);
 /** Loads the libraries with the first schema: they take 60 ms and some megabytes in each thread. */
 function compile({ root, draft, references }: PreparedSchema, steps: Steps): ValidateFunction {
   const { _ } = require('ajv') as typeof AjvLibrary;
-  const options = { ...OPTIONS, code: { regExp: createPatternEngine(steps) } };
+  const options = { ...OPTIONS, code: { regExp: createPatternEngine(steps), optimize: false } };
   const ajv = createAjv(draft, options);
   ajv.addKeyword({
     keyword: STEP,
-    schemaType: 'boolean',
+    schemaType: 'number',
     before: '$ref',
-    code({ gen }) {
+    code({ gen, schemaValue }) {
       const left = gen.scopeValue('obj', { ref: steps });
       const out = gen.scopeValue('obj', { ref: OUT_OF_STEPS });
-      gen.if(_`--${left}.left < 0`, () => gen.throw(_`${out}`));
+      gen.if(_`(${left}.left -= ${schemaValue}) < 0`, () => gen.throw(_`${out}`));
     },
   });
   // ajv compares each item with each other one.
