@@ -12,7 +12,20 @@ const LINES = 40;
 const NAMES = ['timestamp', 'a', 'ab', 'b', '__proto__', 'constructor', 'größe', 'x"y', 'a/b'];
 const TIMESTAMPS = ['2025-11-22T15:23:00Z', '0001-01-01T00:00:00Z', '9999-12-31T23:59:59.999999999Z'];
 const TYPES = ['string', 'number', 'integer', 'boolean', 'null', 'object', 'array'];
-const TEXTS = ['', 'x', 'INFO', 'é', '\u{1f600}', 'xyz', 'ab"c', 'a\\b', 'tab\t', '\u0000', '\u{1f600}é\u{1f600}'];
+const TEXTS = [
+  '',
+  'x',
+  'INFO',
+  'é',
+  '\u{1f600}',
+  'xyz',
+  'ab"c',
+  'a\\b',
+  'tab\t',
+  '\u0000',
+  '\\u0078',
+  '\u{1f600}é\u{1f600}',
+];
 
 const text = fc.oneof(
   fc.constantFrom(...TEXTS),
@@ -67,6 +80,7 @@ const ODD = [
   '1.0',
   '1e2',
   '1e400',
+  '9'.repeat(400),
   '-0',
   '12345678901234567890',
   '"\\u0078"',

@@ -103,6 +103,17 @@ describe('a schema', () => {
     );
   });
 
+  it('may have several patterns', () => {
+    const check = checkOf({
+      properties: { a: { pattern: '^a' }, b: { pattern: '^b' } },
+      patternProperties: { c$: false },
+    });
+    expect(verdict(check, { a: 'a', b: 'b' })).toBe('valid');
+    expect(verdict(check, { a: 'b', b: 'b' })).toContain('/a:');
+    expect(verdict(check, { a: 'a', b: 'a' })).toContain('/b:');
+    expect(verdict(check, { abc: 1 })).toBe('/abc: abc is not allowed');
+  });
+
   it('may refer to itself and to the schemas that were registered as its references', () => {
     const shared = { $id: 'https://example.org/shared', definitions: { id: { type: 'integer' } }, type: 'object' };
     const schemas: Pick<Schemas, 'version'> = {
@@ -229,6 +240,19 @@ describe('the work for a record', () => {
     expect(() => checkOf(doubling(40))).toThrow('the schema refers to itself without end');
     expect(verdict(checkOf(twice), record)).toBe('takes too long to check against its schema');
     expect(performance.now() - before).toBeLessThan(10_000);
+  });
+
+  it('is limited where all alternatives fail', () => {
+    const depth = 30;
+    const definitions = Object.fromEntries(
+      Array.from({ length: depth }, (_, i) => {
+        const next = { $ref: `#/definitions/d${i + 1}` };
+        return [`d${i}`, i === depth - 1 ? { maxLength: 0 } : { anyOf: [next, next] }];
+      }),
+    );
+    const check = checkOf({ definitions, properties: { a: { $ref: '#/definitions/d0' } } });
+    expect(verdict(check, {})).toBe('valid');
+    expect(verdict(check, { a: 'x' })).toBe('takes too long to check against its schema');
   });
 
   it('grows with the length of a text, and not faster, for patterns, formats and unique items', () => {
