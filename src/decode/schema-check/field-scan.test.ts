@@ -155,6 +155,21 @@ describe('the scanner of fields', () => {
     expect(Math.min(seen.accepted, seen.refused, seen.plain)).toBeGreaterThan((SCHEMAS * LINES) / 20);
   });
 
+  const judges = (what: string, field: object, value: string, isCertain: boolean) =>
+    it(`is ${isCertain ? '' : 'not '}certain of ${what}`, () => {
+      const line = Buffer.from(`{"a":${value}}`);
+      const view = new DataView(line.buffer, line.byteOffset, line.length);
+      const scan = createFieldScan({ properties: { a: field } });
+      expect(scan?.accepts(line, view, 0, line.length)).toBe(isCertain);
+    });
+  judges('a text in a list', { enum: ['y', 'INFO'] }, '"INFO"', true);
+  judges('a text that is written as another one', { enum: ['\\u0078'] }, '"\\u0078"', false);
+  judges('a decimal number', { type: 'number' }, '1.25', true);
+  judges('a number that is too large for ajv', { type: 'number' }, '9'.repeat(400), false);
+  judges('an integer with a fraction', { type: 'integer' }, '1.0', false);
+  judges('a text of long escapes', { minLength: 2 }, '"\\ud83d\\ude00"', false);
+  judges('a text with few escapes', { minLength: 1, maxLength: 9 }, '"a\\nb"', true);
+
   const leaves = (what: string, schema: object) =>
     it(`leaves to ajv: ${what}`, () => expect(createFieldScan(JSON.parse(JSON.stringify(schema)))).toBeUndefined());
   leaves('other fields forbidden', { additionalProperties: false });
