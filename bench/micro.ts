@@ -1,11 +1,12 @@
 import { isUtf8 } from 'node:buffer';
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFileCounter } from '../src/analytics/summarise.ts';
 import type { BodyFormat } from '../src/decode/decode.ts';
 import { createDecoders } from '../src/decode/decoders.ts';
 import { runToEnd } from '../src/decode/pace.ts';
+import { createRecordCheck } from '../src/decode/schema-check/schema-check.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { ACCESS_STREAM } from '../src/model/stream.ts';
@@ -13,8 +14,16 @@ import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
 import { referenceDecoders } from '../test/support/reference-decoders.ts';
+import { createRegistry } from '../test/support/registry.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
+
+/** Of LogEntry, the strict schema of events: the scanner checks it. */
+const LOG_ENTRY = JSON.parse(readFileSync(join(import.meta.dirname, '../config/schemas/log-entry.json'), 'utf8'));
+/** Of access records: one for the scanner, and the same for ajv. */
+const ACCESS_SCHEMA = { properties: { path: { type: 'string', maxLength: 2048 }, userAgent: { maxLength: 1024 } } };
+const scanned = createDecoders(ACCESS_STREAM, createRegistry('access', ACCESS_SCHEMA).schemas);
+const judged = createDecoders(ACCESS_STREAM, createRegistry('access', { allOf: [ACCESS_SCHEMA] }).schemas);
 
 /*
  * Measures the parts, each beside the fastest possible. It measures CPU time, because the machine is shared: of one thread,
@@ -69,6 +78,10 @@ const cases: readonly Case[] = [
   decodeCase('scan csv', 'csv', toCsv(present)),
   decodeCase('scan csv, all quoted', 'csv', Buffer.from(allQuoted(present))),
   decodeCase('csv, quotes in all values', 'csv', Buffer.from(allQuoted(present.map(withQuotes)))),
+  decodeCase('schema on access json', 'json', toJson(present), RECORDS, scanned),
+  decodeCase('schema on access json, by ajv', 'json', toJson(present), RECORDS, judged),
+  checkCase('schema LogEntry alone', LOG_ENTRY),
+  checkCase('schema LogEntry alone, by ajv', { allOf: [LOG_ENTRY] }),
   appendCase('append', 1),
   appendCase('append, 64 hours', 64),
   countCase('aggregate', 100_000),
@@ -164,14 +177,35 @@ function countCase(name: string, records: number): Case {
 }
 
 /** A decoder may write in its body, so each call gets a copy. The figure includes the cost of the copy; see `memcpy`. */
-function decodeCase(name: string, format: BodyFormat, body: Buffer, records = RECORDS): Case {
+function decodeCase(name: string, format: BodyFormat, body: Buffer, records = RECORDS, by = decoders): Case {
   const copy = Buffer.allocUnsafeSlow(body.length);
   const run = () => {
     body.copy(copy);
-    const { accepted } = runToEnd(decoders[format](copy, DECODE_OPTIONS));
+    const { accepted } = runToEnd(by[format](copy, DECODE_OPTIONS));
     if (accepted !== records) throw new Error(`cannot measure case=${name}: ${accepted} records accepted`);
   };
   return { name, records, bytes: body.length, run };
+}
+
+/** Checks stored lines of events by a schema, without reading them as records. */
+function checkCase(name: string, schema: object): Case {
+  const check = createRecordCheck({ schema: JSON.stringify(schema), references: [] }, { version: () => undefined });
+  const lines = Array.from({ length: RECORDS }, (_, i) => {
+    const message = `request ${i} served from cache in ${i % 90} ms for customer ${(i * 7919) % 100_000}, all good`;
+    const level = ['INFO', 'WARN', 'ERROR', 'DEBUG'][i % 4];
+    const event = { timestamp: `2025-11-22T15:23:${String(i % 60).padStart(2, '0')}Z`, level, message, service: 'api' };
+    return `${JSON.stringify(event)}\n`;
+  });
+  const body = Buffer.from(lines.join(''));
+  const view = new DataView(body.buffer, body.byteOffset, body.length);
+  const run = () => {
+    let start = 0;
+    for (const { length } of lines) {
+      if (!check.accepts(body, view, start, start + length)) throw new Error(`cannot measure case=${name}: refused`);
+      start += length;
+    }
+  };
+  return { name, records: RECORDS, bytes: body.length, run };
 }
 
 function referenceCase(name: string, format: BodyFormat, body: Buffer): Case {

@@ -1,4 +1,5 @@
 import { Lines } from '../lines/chunker.ts';
+import type { Hour } from '../model/hour.ts';
 import type { StreamName } from '../model/stream.ts';
 import {
   type Decoded,
@@ -9,6 +10,7 @@ import {
   type Rejection,
 } from './decode.ts';
 import type { RecordFault, StoredRecord } from './record.ts';
+import type { RecordCheck } from './schema-check/schema-check.ts';
 
 /** Of a dead letter's line, beside its reason and its record. */
 const DEAD_LETTER_BYTES = 160;
@@ -22,6 +24,8 @@ export interface CollectorOptions extends DecodeOptions {
   readonly noun: 'record' | 'row';
   /** Bytes of lines that will not be in the body, about. */
   readonly expected: number;
+  /** Judges every line; undefined where the stream has no schema. */
+  readonly check: RecordCheck | undefined;
 }
 
 /** The result of decoding one body: its lines, and the rejections with their reasons. */
@@ -34,6 +38,9 @@ export class Collector {
   keepsLines = true;
   /** Whether the next rejection will be listed, so that its reason is needed. */
   isListing = true;
+  /** A reader that adds lines to `lines` itself asks it first, and leaves a line that it does not accept to `add`. */
+  readonly check: RecordCheck | undefined;
+  readonly #maxRecordBytes: number;
   readonly #noun: 'record' | 'row';
   readonly #skips: boolean;
   readonly #rejections: Rejection[] = [];
@@ -44,6 +51,8 @@ export class Collector {
     const { noun, expected } = options;
     this.lines = new Lines(options.stream, body, expected, options);
     this.index = 0;
+    this.check = options.check;
+    this.#maxRecordBytes = options.maxRecordBytes;
     this.#noun = noun;
     this.#skips = options.invalid === 'skip';
   }
@@ -62,13 +71,45 @@ export class Collector {
 
   /** `raw` is called only if the record is rejected and listed. */
   add(result: StoredRecord | RecordFault, raw: () => string): void {
-    if ('problem' in result) {
-      this.#rejectFor(result, raw);
-    } else {
-      if (this.keepsLines) this.lines.addText(result.hour, result.line);
-      else this.lines.countOther(Buffer.byteLength(result.line));
-      this.accept(1);
+    if ('problem' in result) this.#rejectFor(result, raw);
+    else if (this.check === undefined) this.#addLine(result);
+    else this.#addChecked(result, this.check, raw);
+  }
+
+  /**
+   * Adds the line that was written to `lines.writer` from `start` on. False, and the line is gone, where it is too long or its schema does
+   * not certainly accept it: then `add` judges it.
+   */
+  addWritten(hour: Hour, start: number): boolean {
+    const { check, lines } = this;
+    const { writer } = lines;
+    const length = writer.used - start;
+    const fits =
+      length <= this.#maxRecordBytes &&
+      (check === undefined || check.accepts(writer.bytes, writer.view, start, writer.used));
+    if (fits && this.keepsLines) lines.addWritten(hour, start);
+    else {
+      writer.used = start;
+      if (fits) lines.countOther(length);
     }
+    if (fits) this.accept(1);
+    return fits;
+  }
+
+  #addLine({ hour, line }: StoredRecord): void {
+    if (this.keepsLines) this.lines.addText(hour, line);
+    else this.lines.countOther(Buffer.byteLength(line));
+    this.accept(1);
+  }
+
+  #addChecked(record: StoredRecord, check: RecordCheck, raw: () => string): void {
+    const { writer } = this.lines;
+    const start = writer.used;
+    writer.text(record.line);
+    if (this.addWritten(record.hour, start)) return;
+    const fault = check.faultOf(record.line);
+    if (fault === undefined) this.#addLine(record);
+    else this.#rejectFor(fault, raw);
   }
 
   /** Yields every few milliseconds of work. */

@@ -24,16 +24,17 @@ export function createCsvDecoder(format: RecordFormat): Decoder {
  * both together give what csv-parse alone gives.
  */
 function* decode(
-  { stream, layout }: RecordFormat,
+  { stream, layout, checkOfNow }: RecordFormat,
   body: Buffer,
   options: DecodeOptions,
 ): Generator<undefined, Decoded, undefined> {
-  const about = { stream: stream.name, noun: 'row', expected: Math.ceil(body.length * 1.5) } as const;
+  const check = checkOfNow();
+  const about = { stream: stream.name, noun: 'row', expected: Math.ceil(body.length * 1.5), check } as const;
   const collector = new Collector(body, { ...options, ...about });
   const { lines } = collector;
   const scan = new RowScan(body, layout);
   const parsed = new ParsedRows();
-  const pace = new Pace();
+  const pace = new Pace(check?.cost);
   let columns: Columns | undefined;
   let row = 0;
   for (let at = startOfText(body); at < body.length; ) {
@@ -58,14 +59,7 @@ function* decode(
     const length = writer.used - used;
     // A row of empty values can make a line of a thousand names, so the work is that of the longer one.
     let work = Math.max(at - start, length);
-    if (isWritten && length <= options.maxRecordBytes) {
-      if (collector.keepsLines) {
-        lines.addWritten(scan.instants.hour, used);
-      } else {
-        writer.used = used;
-        lines.countOther(length);
-      }
-      collector.accept(1);
+    if (isWritten && collector.addWritten(scan.instants.hour, used)) {
       if (pace.written(work)) yield;
     } else {
       writer.used = used;

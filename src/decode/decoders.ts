@@ -8,6 +8,7 @@ import { FastReader } from './fast-reader.ts';
 import { createJsonDecoder } from './json.ts';
 import { createNdjsonDecoder } from './ndjson.ts';
 import type { CreateRecordReader, RecordFormat, RecordReader } from './record-reader.ts';
+import { createCheckOf } from './schema-check/schema-check.ts';
 
 /** Makes the decoder of one format for the records of one stream. */
 type MakeDecoder = (format: RecordFormat) => Decoder;
@@ -25,6 +26,7 @@ export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMA
     layout: createLayout(stream),
     createReader: createRecordReader(stream),
     schemas,
+    checkOfNow: createCheckOf(stream.name, schemas),
   };
   const { json, ndjson, csv } = MAKERS;
   return { json: json(format), ndjson: ndjson(format), csv: csv(format) };

@@ -22,14 +22,16 @@ export function createJsonDecoder(format: RecordFormat): Decoder {
  * brackets and quotes and goes to the reference reader.
  */
 function* decode(
-  { stream, layout, createReader }: RecordFormat,
+  { stream, layout, createReader, checkOfNow }: RecordFormat,
   body: Buffer,
   options: DecodeOptions,
 ): Generator<undefined, Decoded, undefined> {
   const start = startOfText(body);
-  const collector = new Collector(body, { ...options, stream: stream.name, noun: 'record', expected: body.length });
+  const check = checkOfNow();
+  const { name } = stream;
+  const collector = new Collector(body, { ...options, stream: name, noun: 'record', expected: body.length, check });
   const fast = createReader(body, collector, options);
-  const pace = new Pace();
+  const pace = new Pace(check?.cost);
   let at = yield* skipWhite(body, start, body.length);
   if (body[at] === OPEN_BRACE) return yield* decodeOne({ layout, body, start, at, collector, fast, options });
   if (body[at] !== OPEN_BRACKET) throw yield* explain(body, start);

@@ -28,13 +28,15 @@ export function createNdjsonDecoder(format: RecordFormat): Decoder {
  * stored form. Any other line goes to the reference reader.
  */
 function* decode(
-  { stream, layout, createReader }: RecordFormat,
+  { stream, layout, createReader, checkOfNow }: RecordFormat,
   body: Buffer,
   options: DecodeOptions,
 ): Generator<undefined, Decoded, undefined> {
-  const collector = new Collector(body, { ...options, stream: stream.name, noun: 'record', expected: body.length });
+  const check = checkOfNow();
+  const { name } = stream;
+  const collector = new Collector(body, { ...options, stream: name, noun: 'record', expected: body.length, check });
   const fast = createReader(body, collector, options);
-  const pace = new Pace();
+  const pace = new Pace(check?.cost);
   let blankLines = 0;
   let at = startOfText(body);
   while (at < body.length) {

@@ -12,29 +12,35 @@ const STEP_COST = 512 * 1024;
 /** Tells a decoder when to yield, by the work done: decoders have no clock. */
 export class Pace {
   #cost = 0;
+  readonly #checkCost: number;
+
+  /** `checkCost`: what the check of a line costs for each byte, where the reference reader costs 1. */
+  constructor(checkCost = 0) {
+    this.#checkCost = checkCost;
+  }
 
   /** Counts one record of `bytes` that went to a slow reader; true when it is time to yield. */
   spent(bytes: number): boolean {
-    return this.#add(bytes + RECORD_COST);
+    return this.#add(bytes + RECORD_COST, bytes);
   }
 
   /** Counts `bytes` of records that were scanned and not copied; true when it is time to yield. */
   scanned(bytes: number): boolean {
-    return this.#add(bytes / SCAN_SPEED);
+    return this.#add(bytes / SCAN_SPEED, bytes);
   }
 
   /** Counts one record of `bytes` that was scanned and written; true when it is time to yield. */
   written(bytes: number): boolean {
-    return this.#add((bytes + RECORD_COST) / WRITE_SPEED);
+    return this.#add((bytes + RECORD_COST) / WRITE_SPEED, bytes);
   }
 
   /** Counts one row of `bytes` that csv-parse read; true when it is time to yield. */
   parsed(bytes: number): boolean {
-    return this.#add((bytes + RECORD_COST) / PARSE_SPEED);
+    return this.#add((bytes + RECORD_COST) / PARSE_SPEED, bytes);
   }
 
-  #add(cost: number): boolean {
-    this.#cost += cost;
+  #add(cost: number, bytes: number): boolean {
+    this.#cost += cost + bytes * this.#checkCost;
     if (this.#cost < STEP_COST) return false;
     this.#cost = 0;
     return true;

@@ -3,6 +3,7 @@ import type { Schemas } from '../model/schema.ts';
 import type { Stream } from '../model/stream.ts';
 import type { Collector } from './collector.ts';
 import type { DecodeOptions } from './decode.ts';
+import type { CheckOfNow } from './schema-check/schema-check.ts';
 
 /**
  * Reads plain records of one JSON or NDJSON body quickly, and hands the valid ones to its collector. What it cannot judge goes to the
@@ -11,12 +12,13 @@ import type { DecodeOptions } from './decode.ts';
 export interface RecordReader {
   /**
    * Accepts the records from `at` on that are in stored form and followed by one `separator`, which becomes the newline. Returns where the
-   * first other record begins, or where the run was long enough for the decoder to yield.
+   * first other record begins, or where the run was long enough for the decoder to yield. A record that the collector's check does not
+   * accept is another one.
    */
   acceptRun(at: number, separator: number): number;
   /** The offset after the valid record that opens at `at`, or -1 where it cannot be judged. */
   find(at: number): number;
-  /** Accepts the record found last; false, and nothing done, if its line is too long. `mayOverwrite`: the byte after it. */
+  /** Accepts the record found last; false, and nothing done, if its line is too long or the collector's check does not accept it. `mayOverwrite`: the byte after it. */
   accept(mayOverwrite: boolean): boolean;
   /** The offset after a value at `at` that is certainly JSON and certainly not a valid record, or -1. */
   invalidEnd(at: number): number;
@@ -31,4 +33,6 @@ export interface RecordFormat {
   readonly createReader: CreateRecordReader;
   /** Asked for each body, since a newer version may be registered at any time. */
   readonly schemas: Schemas;
+  /** Asked for each body as well: the check of its records. */
+  readonly checkOfNow: CheckOfNow;
 }

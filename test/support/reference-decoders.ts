@@ -16,7 +16,13 @@ import { ACCESS } from '../../src/lines/layout.ts';
 export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
   *json(body, options) {
     const start = startOfText(body);
-    const collector = new Collector(body, { ...options, stream: 'access', noun: 'record', expected: 0 });
+    const collector = new Collector(body, {
+      ...options,
+      stream: 'access',
+      noun: 'record',
+      expected: 0,
+      check: undefined,
+    });
     let at = yield* skipWhite(body, start, body.length);
     if (body[at] === 0x7b && isJson(body.toString('utf8', at))) {
       const end = yield* endOfValue(body, at, body.length);
@@ -45,7 +51,13 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
   },
 
   *ndjson(body, options) {
-    const collector = new Collector(body, { ...options, stream: 'access', noun: 'record', expected: 0 });
+    const collector = new Collector(body, {
+      ...options,
+      stream: 'access',
+      noun: 'record',
+      expected: 0,
+      check: undefined,
+    });
     let line = 1;
     for (let at = startOfText(body); at < body.length; line++) {
       const start = at;
@@ -63,7 +75,7 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
   },
 
   *csv(body, options) {
-    const collector = new Collector(body, { ...options, stream: 'access', noun: 'row', expected: 0 });
+    const collector = new Collector(body, { ...options, stream: 'access', noun: 'row', expected: 0, check: undefined });
     const text = body.subarray(startOfText(body));
     let columns: Columns | undefined;
     let row = 0;
