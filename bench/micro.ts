@@ -12,9 +12,10 @@ import { ACCESS_STREAM } from '../src/model/stream.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
-import { referenceDecoders } from '../test/support/reference-decoders.ts';
+import { createReferenceDecoders } from '../test/support/reference-decoders.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
+const referenceDecoders = createReferenceDecoders(ACCESS_STREAM);
 
 /*
  * Measures the parts, each beside the fastest possible. It measures CPU time, because the machine is shared: of one thread,
