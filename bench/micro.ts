@@ -8,14 +8,12 @@ import { createDecoders } from '../src/decode/decoders.ts';
 import { runToEnd } from '../src/decode/pace.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
-import { ACCESS_STREAM } from '../src/model/stream.ts';
+import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../src/model/stream.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
+import { type EventRecord, makeEvents, makeOrders, ORDERS_STREAM } from '../test/support/event-records.ts';
 import { createReferenceDecoders } from '../test/support/reference-decoders.ts';
-
-const decoders = createDecoders(ACCESS_STREAM);
-const referenceDecoders = createReferenceDecoders(ACCESS_STREAM);
 
 /*
  * Measures the parts, each beside the fastest possible. It measures CPU time, because the machine is shared: of one thread,
@@ -39,6 +37,9 @@ interface Case {
 const present = makeRecords(RECORDS);
 const spread = makeRecords(RECORDS, { hours: 8 });
 const shuffled = makeRecords(RECORDS, { hours: 84, order: 'shuffled' });
+
+const events = makeEvents(RECORDS);
+const orders = makeOrders(RECORDS);
 
 const folder = mkdtempSync(join(tmpdir(), 'logforge-bench-'));
 const log = createLog({ level: 'error', format: 'json' });
@@ -70,11 +71,25 @@ const cases: readonly Case[] = [
   decodeCase('scan csv', 'csv', toCsv(present)),
   decodeCase('scan csv, all quoted', 'csv', Buffer.from(allQuoted(present))),
   decodeCase('csv, quotes in all values', 'csv', Buffer.from(allQuoted(present.map(withQuotes)))),
+  eventsCase('events json', 'json', toJson(events)),
+  eventsCase('events json, batch of 1', 'json', toJson(events.slice(0, 1)), 1),
+  eventsCase('events json, two more fields', 'json', toJson(events.map(withExtras))),
+  eventsCase('events json, escapes in messages', 'json', toJson(events.map(withEscapes))),
+  eventsCase('events json, another order', 'json', toJson(events.map(reversed))),
+  eventsCase('events json, levels in lower case', 'json', toJson(events.map(withOtherLevel))),
+  eventsCase('events json, as Python writes it', 'json', asPythonWrites(events)),
+  eventsCase('events ndjson', 'ndjson', toNdjson(events)),
+  eventsCase('events csv', 'csv', asCsv(events)),
+  eventsCase('events csv, levels in lower case', 'csv', asCsv(events.map(withOtherLevel))),
+  decodeCase('orders json', 'json', toJson(orders), RECORDS, ORDERS_STREAM),
+  decodeCase('orders ndjson', 'ndjson', toNdjson(orders), RECORDS, ORDERS_STREAM),
   appendCase('append', 1),
   appendCase('append, 64 hours', 64),
   countCase('aggregate', 100_000),
   referenceCase('reference json', 'json', toJson(present)),
   referenceCase('reference csv (csv-parse)', 'csv', toCsv(present)),
+  referenceCase('reference events json', 'json', toJson(events), EVENTS_STREAM),
+  referenceCase('reference orders json', 'json', toJson(orders), ORDERS_STREAM),
   ceiling('JSON.parse of a string', toJson(present), (body) => {
     const text = body.toString();
     return () => JSON.parse(text);
@@ -165,23 +180,35 @@ function countCase(name: string, records: number): Case {
 }
 
 /** A decoder may write in its body, so each call gets a copy. The figure includes the cost of the copy; see `memcpy`. */
-function decodeCase(name: string, format: BodyFormat, body: Buffer, records = RECORDS): Case {
+function decodeCase(
+  name: string,
+  format: BodyFormat,
+  body: Buffer,
+  records = RECORDS,
+  stream: Stream = ACCESS_STREAM,
+): Case {
+  const decode = createDecoders(stream)[format];
   const copy = Buffer.allocUnsafeSlow(body.length);
   const run = () => {
     body.copy(copy);
-    const { accepted } = runToEnd(decoders[format](copy, DECODE_OPTIONS));
+    const { accepted } = runToEnd(decode(copy, DECODE_OPTIONS));
     if (accepted !== records) throw new Error(`cannot measure case=${name}: ${accepted} records accepted`);
   };
   return { name, records, bytes: body.length, run };
 }
 
-function referenceCase(name: string, format: BodyFormat, body: Buffer): Case {
+function eventsCase(name: string, format: BodyFormat, body: Buffer, records = RECORDS): Case {
+  return decodeCase(name, format, body, records, EVENTS_STREAM);
+}
+
+function referenceCase(name: string, format: BodyFormat, body: Buffer, stream: Stream = ACCESS_STREAM): Case {
+  const decode = createReferenceDecoders(stream)[format];
   const copy = Buffer.from(body);
   return {
     name,
     records: RECORDS,
     bytes: body.length,
-    run: () => void runToEnd(referenceDecoders[format](copy, DECODE_OPTIONS)),
+    run: () => void runToEnd(decode(copy, DECODE_OPTIONS)),
   };
 }
 
@@ -193,7 +220,7 @@ function withMilliseconds(record: AccessRecord, i: number): AccessRecord {
   return { ...record, timestamp: record.timestamp.replace('Z', `.${String(i % 1000).padStart(3, '0')}Z`) };
 }
 
-function withExtras(record: AccessRecord, i: number): AccessRecord {
+function withExtras<T extends object>(record: T, i: number): T {
   return Object.assign({}, record, { status: 200 + (i % 5), bytes: `${i * 7}` });
 }
 
@@ -201,8 +228,25 @@ function inAnotherOrder({ timestamp, path, userAgent }: AccessRecord): AccessRec
   return { userAgent, path, timestamp };
 }
 
+function reversed(record: EventRecord): object {
+  return Object.fromEntries(Object.entries(record).reverse());
+}
+
+function withEscapes(record: EventRecord): EventRecord {
+  return { ...record, message: `${record.message}: "no"\nat` };
+}
+
+function withOtherLevel(record: EventRecord, i: number): EventRecord {
+  return { ...record, level: i % 4 === 0 ? 'warning' : record.level.toLowerCase() };
+}
+
+function asCsv(records: readonly EventRecord[]): Buffer {
+  const rows = records.map((record) => `${Object.values(record).join(',')}\r\n`);
+  return Buffer.from(`timestamp,level,message,service,requestId\r\n${rows.join('')}`);
+}
+
 /** As json.dumps writes by default: a space after every comma and colon. */
-function asPythonWrites(records: readonly AccessRecord[]): Buffer {
+function asPythonWrites(records: readonly object[]): Buffer {
   const objects = records.map((record) => {
     const fields = Object.entries(record).map(([name, value]) => `"${name}": ${JSON.stringify(value)}`);
     return `{${fields.join(', ')}}`;
