@@ -8,7 +8,7 @@ import type { Lead } from '../lines/layout.ts';
 import { LEVEL_VIEWS, levelNamed, levelOfDigit, MAX_LEVEL_LENGTH } from '../lines/level-scan.ts';
 import { findStop } from '../lines/scan-text.ts';
 import type { LineWriter } from '../lines/writer.ts';
-import { BYTES, isWhite } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
 import { ExtraFields } from './extra-fields.ts';
 import { fieldNamed, type NameTable, type ScanPlan } from './scan-plan.ts';
 import type { ValueScan } from './value-scan.ts';
@@ -177,10 +177,9 @@ export class MemberScan {
       this.#level = bytes[end] === QUOTE ? levelNamed(this.#view, at + 1, end) : -1;
       return this.#level === -1 ? -1 : end + 1;
     }
+    // What follows the digit must be a comma or a brace, so a longer number is not taken for it.
     const digit = bytes[at] as number;
-    const next = bytes[at + 1];
-    const isAlone = next === COMMA || next === CLOSE_BRACE || isWhite(next);
-    if (digit < ZERO || digit > ZERO + 7 || !isAlone) return -1;
+    if (digit < ZERO || digit > ZERO + 7) return -1;
     this.#level = levelOfDigit(digit);
     return at + 1;
   }

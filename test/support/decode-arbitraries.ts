@@ -132,18 +132,23 @@ function jsonBodies(stream: Stream): Pick<Bodies, 'json' | 'ndjson'> {
     fc.constantFrom(...tokens, ...fields.flatMap(nearNames), '"\\u0061"', '"severityNumber"'),
     jsonString,
   );
-  const ownFields: fc.Arbitrary<Member[]> = fc
-    .tuple(
-      ...fields.map((field, at) => {
-        if (field === TIMESTAMP)
-          return mostly(
-            timestamp.map((text) => `"${text}"`),
-            jsonValue,
-          );
-        return at === levelAt ? mostly(level, jsonValue) : mostly(jsonString, jsonValue);
-      }),
-    )
-    .map((values) => values.map((value, at) => [tokens[at] ?? '', value]));
+  const quoted = (text: fc.Arbitrary<string>) => text.map((each) => JSON.stringify(each));
+  const calm = fields.map((_, at) => {
+    if (at === 0) return quoted(instant);
+    return quoted(at === levelAt ? fc.constantFrom(...LEVELS) : plainText);
+  });
+  const wild = fields.map((_, at) => {
+    if (at === 0) return mostly(quoted(timestamp), jsonValue);
+    return at === levelAt ? mostly(level, jsonValue) : mostly(jsonString, jsonValue);
+  });
+  // In a calm record one value at most is strange, so that its other fields do not hide what a reader makes of it.
+  const values = fc.oneof(
+    fc.tuple(...wild),
+    fc
+      .tuple(fc.tuple(...calm), fc.tuple(...wild), fc.nat({ max: fields.length }))
+      .map(([all, strange, place]) => all.map((value, at) => (at === place ? (strange[at] ?? value) : value))),
+  );
+  const ownFields: fc.Arbitrary<Member[]> = values.map((all) => all.map((value, at) => [tokens[at] ?? '', value]));
   const severity: fc.Arbitrary<Member[]> = fc
     .constantFrom('1', '13', '24', '25', '0', '-3', '9.0', '9.5', '"9"', 'null')
     .map((value) => [['"severityNumber"', value]]);
@@ -157,7 +162,10 @@ function jsonBodies(stream: Stream): Pick<Bodies, 'json' | 'ndjson'> {
     const all = [...own, ...more];
     const shuffled = fc.shuffledSubarray(all, { minLength: all.length });
     const withoutLevel = all.filter((_, at) => at !== levelAt);
-    return mostly(fc.constant(all), shuffled, fc.shuffledSubarray(all), fc.constant(withoutLevel));
+    const oneNamedTwice = fc
+      .tuple(fc.nat({ max: all.length - 1 }), fc.nat({ max: all.length - 1 }))
+      .map(([from, to]) => all.map<Member>(([key, value], at) => [at === to ? (all[from]?.[0] ?? key) : key, value]));
+    return mostly(fc.constant(all), shuffled, fc.shuffledSubarray(all), fc.constant(withoutLevel), oneNamedTwice);
   });
   /** The source text of an element: a record, or another value in its place. */
   const jsonRecord = mostly(
