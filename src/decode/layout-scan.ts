@@ -1,5 +1,5 @@
-// FAST PATH, for any layout: an event of 155 bytes with an extra field takes 215 ns in stored form (bench/micro.ts). record-scan.ts does the same for access
-// records alone, whose words it has written out. equality.test.ts holds both to the reference reader.
+// FAST PATH, for any layout: an event of 155 bytes with an extra field takes 215 ns in stored form (bench/micro.ts). record-scan.ts does
+// the same for access records alone, whose words it has written out. equality.test.ts holds both to the reference reader.
 
 import { InstantScan } from '../lines/instant-scan.ts';
 import type { Lead } from '../lines/layout.ts';
