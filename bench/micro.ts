@@ -9,21 +9,22 @@ import { runToEnd } from '../src/decode/pace.ts';
 import { createRecordCheck } from '../src/decode/schema-check/schema-check.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
-import { ACCESS_STREAM } from '../src/model/stream.ts';
+import { BUILTIN_SCHEMAS } from '../src/model/builtin-schemas.ts';
+import type { Schemas } from '../src/model/schema.ts';
+import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../src/model/stream.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
-import { referenceDecoders } from '../test/support/reference-decoders.ts';
+import { type EventRecord, makeEvents, makeOrders, ORDERS_STREAM } from '../test/support/event-records.ts';
+import { createReferenceDecoders } from '../test/support/reference-decoders.ts';
 import { createRegistry } from '../test/support/registry.ts';
-
-const decoders = createDecoders(ACCESS_STREAM);
 
 /** Of LogEntry, the strict schema of events: the scanner checks it. */
 const LOG_ENTRY = JSON.parse(readFileSync(join(import.meta.dirname, '../config/schemas/log-entry.json'), 'utf8'));
 /** Of access records: one for the scanner, and the same for ajv. */
 const ACCESS_SCHEMA = { properties: { path: { type: 'string', maxLength: 2048 }, userAgent: { maxLength: 1024 } } };
-const scanned = createDecoders(ACCESS_STREAM, createRegistry('access', ACCESS_SCHEMA).schemas);
-const judged = createDecoders(ACCESS_STREAM, createRegistry('access', { allOf: [ACCESS_SCHEMA] }).schemas);
+const scanned = createRegistry('access', ACCESS_SCHEMA).schemas;
+const judged = createRegistry('access', { allOf: [ACCESS_SCHEMA] }).schemas;
 
 /*
  * Measures the parts, each beside the fastest possible. It measures CPU time, because the machine is shared: of one thread,
@@ -47,6 +48,9 @@ interface Case {
 const present = makeRecords(RECORDS);
 const spread = makeRecords(RECORDS, { hours: 8 });
 const shuffled = makeRecords(RECORDS, { hours: 84, order: 'shuffled' });
+
+const events = makeEvents(RECORDS);
+const orders = makeOrders(RECORDS);
 
 const folder = mkdtempSync(join(tmpdir(), 'logforge-bench-'));
 const log = createLog({ level: 'error', format: 'json' });
@@ -78,8 +82,20 @@ const cases: readonly Case[] = [
   decodeCase('scan csv', 'csv', toCsv(present)),
   decodeCase('scan csv, all quoted', 'csv', Buffer.from(allQuoted(present))),
   decodeCase('csv, quotes in all values', 'csv', Buffer.from(allQuoted(present.map(withQuotes)))),
-  decodeCase('schema on access json', 'json', toJson(present), RECORDS, scanned),
-  decodeCase('schema on access json, by ajv', 'json', toJson(present), RECORDS, judged),
+  eventsCase('events json', 'json', toJson(events)),
+  eventsCase('events json, batch of 1', 'json', toJson(events.slice(0, 1)), 1),
+  eventsCase('events json, two more fields', 'json', toJson(events.map(withExtras))),
+  eventsCase('events json, escapes in messages', 'json', toJson(events.map(withEscapes))),
+  eventsCase('events json, another order', 'json', toJson(events.map(reversed))),
+  eventsCase('events json, levels in lower case', 'json', toJson(events.map(withOtherLevel))),
+  eventsCase('events json, as Python writes it', 'json', asPythonWrites(events)),
+  eventsCase('events ndjson', 'ndjson', toNdjson(events)),
+  eventsCase('events csv', 'csv', asCsv(events)),
+  eventsCase('events csv, levels in lower case', 'csv', asCsv(events.map(withOtherLevel))),
+  decodeCase('orders json', 'json', toJson(orders), RECORDS, ORDERS_STREAM),
+  decodeCase('orders ndjson', 'ndjson', toNdjson(orders), RECORDS, ORDERS_STREAM),
+  decodeCase('schema on access json', 'json', toJson(present), RECORDS, ACCESS_STREAM, scanned),
+  decodeCase('schema on access json, by ajv', 'json', toJson(present), RECORDS, ACCESS_STREAM, judged),
   checkCase('schema LogEntry alone', LOG_ENTRY),
   checkCase('schema LogEntry alone, by ajv', { allOf: [LOG_ENTRY] }),
   appendCase('append', 1),
@@ -87,6 +103,8 @@ const cases: readonly Case[] = [
   countCase('aggregate', 100_000),
   referenceCase('reference json', 'json', toJson(present)),
   referenceCase('reference csv (csv-parse)', 'csv', toCsv(present)),
+  referenceCase('reference events json', 'json', toJson(events), EVENTS_STREAM),
+  referenceCase('reference orders json', 'json', toJson(orders), ORDERS_STREAM),
   ceiling('JSON.parse of a string', toJson(present), (body) => {
     const text = body.toString();
     return () => JSON.parse(text);
@@ -177,14 +195,26 @@ function countCase(name: string, records: number): Case {
 }
 
 /** A decoder may write in its body, so each call gets a copy. The figure includes the cost of the copy; see `memcpy`. */
-function decodeCase(name: string, format: BodyFormat, body: Buffer, records = RECORDS, by = decoders): Case {
+function decodeCase(
+  name: string,
+  format: BodyFormat,
+  body: Buffer,
+  records = RECORDS,
+  stream: Stream = ACCESS_STREAM,
+  schemas: Schemas = BUILTIN_SCHEMAS,
+): Case {
+  const decode = createDecoders(stream, schemas)[format];
   const copy = Buffer.allocUnsafeSlow(body.length);
   const run = () => {
     body.copy(copy);
-    const { accepted } = runToEnd(by[format](copy, DECODE_OPTIONS));
+    const { accepted } = runToEnd(decode(copy, DECODE_OPTIONS));
     if (accepted !== records) throw new Error(`cannot measure case=${name}: ${accepted} records accepted`);
   };
   return { name, records, bytes: body.length, run };
+}
+
+function eventsCase(name: string, format: BodyFormat, body: Buffer, records = RECORDS): Case {
+  return decodeCase(name, format, body, records, EVENTS_STREAM);
 }
 
 /** Checks stored lines of events by a schema, without reading them as records. */
@@ -208,13 +238,14 @@ function checkCase(name: string, schema: object): Case {
   return { name, records: RECORDS, bytes: body.length, run };
 }
 
-function referenceCase(name: string, format: BodyFormat, body: Buffer): Case {
+function referenceCase(name: string, format: BodyFormat, body: Buffer, stream: Stream = ACCESS_STREAM): Case {
+  const decode = createReferenceDecoders(stream)[format];
   const copy = Buffer.from(body);
   return {
     name,
     records: RECORDS,
     bytes: body.length,
-    run: () => void runToEnd(referenceDecoders[format](copy, DECODE_OPTIONS)),
+    run: () => void runToEnd(decode(copy, DECODE_OPTIONS)),
   };
 }
 
@@ -226,7 +257,7 @@ function withMilliseconds(record: AccessRecord, i: number): AccessRecord {
   return { ...record, timestamp: record.timestamp.replace('Z', `.${String(i % 1000).padStart(3, '0')}Z`) };
 }
 
-function withExtras(record: AccessRecord, i: number): AccessRecord {
+function withExtras<T extends object>(record: T, i: number): T {
   return Object.assign({}, record, { status: 200 + (i % 5), bytes: `${i * 7}` });
 }
 
@@ -234,8 +265,25 @@ function inAnotherOrder({ timestamp, path, userAgent }: AccessRecord): AccessRec
   return { userAgent, path, timestamp };
 }
 
+function reversed(record: EventRecord): object {
+  return Object.fromEntries(Object.entries(record).reverse());
+}
+
+function withEscapes(record: EventRecord): EventRecord {
+  return { ...record, message: `${record.message}: "no"\nat` };
+}
+
+function withOtherLevel(record: EventRecord, i: number): EventRecord {
+  return { ...record, level: i % 4 === 0 ? 'warning' : record.level.toLowerCase() };
+}
+
+function asCsv(records: readonly EventRecord[]): Buffer {
+  const rows = records.map((record) => `${Object.values(record).join(',')}\r\n`);
+  return Buffer.from(`timestamp,level,message,service,requestId\r\n${rows.join('')}`);
+}
+
 /** As json.dumps writes by default: a space after every comma and colon. */
-function asPythonWrites(records: readonly AccessRecord[]): Buffer {
+function asPythonWrites(records: readonly object[]): Buffer {
   const objects = records.map((record) => {
     const fields = Object.entries(record).map(([name, value]) => `"${name}": ${JSON.stringify(value)}`);
     return `{${fields.join(', ')}}`;

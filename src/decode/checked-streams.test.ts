@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { csvBody, jsonBody, mutate, ndjsonBody } from '../../test/support/decode-arbitraries.ts';
+import { createBodies, mutate } from '../../test/support/decode-arbitraries.ts';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { createRandom } from '../../test/support/random.ts';
 import { createRegistry } from '../../test/support/registry.ts';
@@ -154,10 +154,7 @@ describe.each(BODY_FORMATS)('the checked %s decoder', (format) => {
     { properties: { path: { enum: ['x', '/'] } }, additionalProperties: { type: ['number', 'string'] } },
     byAjv({ properties: { userAgent: { pattern: '^[a-m]' } } }),
   ];
-  const bodies = { json: jsonBody, ndjson: ndjsonBody, csv: csvBody } satisfies Record<
-    BodyFormat,
-    fc.Arbitrary<string>
-  >;
+  const bodies = createBodies(ACCESS_STREAM);
   const plain = decoderOf(ACCESS_STREAM, createRegistry(ACCESS_STREAM.name).schemas);
   const kinds = SCHEMAS.map((schema) => ({
     run: decoderOf(ACCESS_STREAM, createRegistry(ACCESS_STREAM.name, schema).schemas),

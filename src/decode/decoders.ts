@@ -1,4 +1,4 @@
-import { createLayout } from '../lines/layout.ts';
+import { createLayout, type Layout } from '../lines/layout.ts';
 import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, type Stream } from '../model/stream.ts';
@@ -6,8 +6,11 @@ import { createCsvDecoder } from './csv.ts';
 import type { BodyFormat, Decoder, Decoders } from './decode.ts';
 import { FastReader } from './fast-reader.ts';
 import { createJsonDecoder } from './json.ts';
+import { LayoutScan } from './layout-scan.ts';
 import { createNdjsonDecoder } from './ndjson.ts';
-import type { CreateRecordReader, RecordFormat, RecordReader } from './record-reader.ts';
+import type { CreateRecordReader, RecordFormat } from './record-reader.ts';
+import { RecordScan } from './record-scan.ts';
+import { createScanPlan } from './scan-plan.ts';
 import { createCheckOf } from './schema-check/schema-check.ts';
 
 /** Makes the decoder of one format for the records of one stream. */
@@ -21,10 +24,11 @@ const MAKERS: Readonly<Record<BodyFormat, MakeDecoder>> = {
 
 /** A decoder for every body format. Made once for each stream. `schemas`: what is registered, now and later. */
 export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMAS): Decoders {
+  const layout = createLayout(stream);
   const format: RecordFormat = {
     stream,
-    layout: createLayout(stream),
-    createReader: createRecordReader(stream),
+    layout,
+    createReader: createRecordReader(stream, layout),
     schemas,
     checkOfNow: createCheckOf(stream.name, schemas),
   };
@@ -32,15 +36,10 @@ export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMA
   return { json: json(format), ndjson: ndjson(format), csv: csv(format) };
 }
 
-/** Leaves every record to the reference reader. */
-const NO_READER: RecordReader = {
-  acceptRun: (at) => at,
-  find: () => -1,
-  accept: () => false,
-  invalidEnd: () => -1,
-};
-
-function createRecordReader(stream: Stream): CreateRecordReader {
-  if (stream !== ACCESS_STREAM) return () => NO_READER;
-  return (body, collector, options) => new FastReader(body, collector, options);
+function createRecordReader(stream: Stream, layout: Layout): CreateRecordReader {
+  if (stream === ACCESS_STREAM) {
+    return (body, collector, options) => new FastReader(body, new RecordScan(body, options), collector, options);
+  }
+  const plan = createScanPlan(layout);
+  return (body, collector, options) => new FastReader(body, new LayoutScan(plan, body, options), collector, options);
 }

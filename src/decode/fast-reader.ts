@@ -1,8 +1,9 @@
+import type { InstantScan } from '../lines/instant-scan.ts';
+import type { LineWriter } from '../lines/writer.ts';
 import { BYTES } from '../model/bytes.ts';
 import type { Collector } from './collector.ts';
 import type { DecodeOptions } from './decode.ts';
 import type { RecordReader } from './record-reader.ts';
-import { RecordScan } from './record-scan.ts';
 
 const { NEWLINE } = BYTES;
 
@@ -11,10 +12,29 @@ const RUN_BYTES = 256 * 1024;
 /** The same where each line is checked by a schema. */
 const CHECKED_RUN_BYTES = 32 * 1024;
 
-/** Scans the access records of one JSON or NDJSON body. */
+/** Scans the records of one body from any offset. record-scan.ts is made for access records, layout-scan.ts for those of any layout. */
+export interface RecordScanner {
+  /** Its `hour` is that of the record found last. */
+  readonly instants: InstantScan;
+  /** The body's bytes as words. */
+  readonly view: DataView;
+  /** The offset after the record at `at` if it is in stored form but for the newline; else -1. */
+  storedEnd(at: number): number;
+  /** The offset after the record at `at`, or -1 where the scanner cannot judge it. */
+  recordEnd(at: number): number;
+  /** Writes the stored line of the record that recordEnd found last. */
+  write(writer: LineWriter, extraFields: 'keep' | 'drop'): void;
+  /**
+   * The offset after a value at `at` that is certainly JSON and certainly not a valid record: any value but an object, or an object that
+   * lacks a field. Else -1.
+   */
+  invalidEnd(at: number): number;
+}
+
+/** Reads the records of one JSON or NDJSON body by a scanner. */
 export class FastReader implements RecordReader {
   readonly #body: Buffer;
-  readonly #scan: RecordScan;
+  readonly #scan: RecordScanner;
   readonly #collector: Collector;
   readonly #options: DecodeOptions;
   /** Where a run stopped, and what storedEnd returned there, so that the record is not scanned twice. */
@@ -25,9 +45,9 @@ export class FastReader implements RecordReader {
   #end = -1;
   #isStored = false;
 
-  constructor(body: Buffer, collector: Collector, options: DecodeOptions) {
+  constructor(body: Buffer, scan: RecordScanner, collector: Collector, options: DecodeOptions) {
     this.#body = body;
-    this.#scan = new RecordScan(body, options);
+    this.#scan = scan;
     this.#collector = collector;
     this.#options = options;
   }
@@ -102,7 +122,7 @@ export class FastReader implements RecordReader {
   #write(): void {
     const { writer } = this.#collector.lines;
     if (!this.#isStored) {
-      this.#scan.objects.write(writer, this.#options.extraFields);
+      this.#scan.write(writer, this.#options.extraFields);
       return;
     }
     writer.reserve(this.#end - this.#start + 1);

@@ -2,26 +2,34 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
-import { ACCESS_STREAM } from '../model/stream.ts';
+import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../model/stream.ts';
 import { parseCombinedLine } from './combined.ts';
-import { BODY_FORMATS, type BodyFormat, type DecodeOptions, MalformedBodyError } from './decode.ts';
+import { BODY_FORMATS, type DecodeOptions, type Decoder, MalformedBodyError } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
-
-const decoders = createDecoders(ACCESS_STREAM);
 
 // A pair is NAME[.skip][.drop][.max<bytes>][.depth<levels>].in and the .out beside it: a new pair is a new test.
 const testdata = new URL('../../testdata/', import.meta.url);
 
-for (const format of BODY_FORMATS) {
-  describe(`decodes testdata/decode/${format}`, () => {
-    for (const name of namesIn(`decode/${format}/`)) {
-      test(name, () => {
-        const file = new URL(`decode/${format}/${name}`, testdata);
-        expect(describeDecoded(format, readFileSync(`${file.pathname}.in`), optionsOf(name))).toBe(expectedFor(file));
-      });
-    }
-  });
+const STREAMS: readonly (readonly [prefix: string, stream: Stream])[] = [
+  ['', ACCESS_STREAM],
+  ['events-', EVENTS_STREAM],
+];
+
+for (const [prefix, stream] of STREAMS) {
+  for (const format of BODY_FORMATS) {
+    const folder = `decode/${prefix}${format}`;
+    const decode = createDecoders(stream)[format];
+    describe(`decodes testdata/${folder}`, () => {
+      for (const name of namesIn(`${folder}/`)) {
+        test(name, () => {
+          const file = new URL(`${folder}/${name}`, testdata);
+          const body = readFileSync(`${file.pathname}.in`);
+          expect(describeDecoded(decode, body, optionsOf(name))).toBe(expectedFor(file));
+        });
+      }
+    });
+  }
 }
 
 describe('reads testdata/combined', () => {
@@ -58,9 +66,9 @@ function optionsOf(name: string): DecodeOptions {
   };
 }
 
-function describeDecoded(format: BodyFormat, body: Buffer, options: DecodeOptions): string {
+function describeDecoded(decode: Decoder, body: Buffer, options: DecodeOptions): string {
   try {
-    const { batch, accepted, rejections, rejected } = runToEnd(decoders[format](body, options));
+    const { batch, accepted, rejections, rejected } = runToEnd(decode(body, options));
     let text = `accepted ${accepted} rejected ${rejected}\n`;
     for (const chunk of batch) text += `hour ${hourToIso(chunk.hour)} ${chunk.count}\n${chunk.lines.toString()}`;
     for (const { index, field, reason, raw } of rejections)

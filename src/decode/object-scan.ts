@@ -7,13 +7,13 @@
 
 import type { InstantScan } from '../lines/instant-scan.ts';
 import { ACCESS, type Lead, leadOf } from '../lines/layout.ts';
-import { findStop, isTrimmed, toWords } from '../lines/scan-text.ts';
+import { findStop, toWords } from '../lines/scan-text.ts';
 import type { LineWriter } from '../lines/writer.ts';
-import { BYTES, isWhite } from '../model/bytes.ts';
+import { BYTES } from '../model/bytes.ts';
+import { ExtraFields } from './extra-fields.ts';
 import type { ValueScan } from './value-scan.ts';
 
-const { BACKSLASH, CLOSE_BRACE, COLON, COMMA, LOWER_B, LOWER_F, LOWER_N, LOWER_R, LOWER_T, OPEN_BRACE, QUOTE, SLASH } =
-  BYTES;
+const { CLOSE_BRACE, COLON, COMMA, OPEN_BRACE, QUOTE } = BYTES;
 
 const TIMESTAMP_LEAD = leadOf(ACCESS, 'timestamp');
 const PATH_LEAD = leadOf(ACCESS, 'path');
@@ -24,19 +24,14 @@ const PATH_NAME = toWords('path');
 const USER_AGENT_NAME = toWords('userAgent');
 const USER_AGENT_NAME_LENGTH = 9;
 
-const MAX_EXTRAS = 16;
-/** For each extra field: where its name with quotes and its value begin and end, and whether white space is in the value. */
-const EXTRA_INTS = 5;
-
 export class ObjectScan {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #instants: InstantScan;
   readonly #values: ValueScan;
-  readonly #extras = new Int32Array(MAX_EXTRAS * EXTRA_INTS);
+  readonly #extras: ExtraFields;
   /** Whether recordEnd last read a whole JSON object that lacks one of the three fields. */
   isIncomplete = false;
-  #extraCount = 0;
   #start = 0;
   #end = 0;
   #timestampStart = 0;
@@ -44,14 +39,13 @@ export class ObjectScan {
   #pathEnd = 0;
   #userAgentStart = 0;
   #userAgentEnd = 0;
-  /** Whether `\/` is in path or userAgent: JSON.stringify writes a slash as it is. */
-  #hasSlashEscape = false;
 
   constructor(bytes: Uint8Array, view: DataView, instants: InstantScan, values: ValueScan) {
     this.#bytes = bytes;
     this.#view = view;
     this.#instants = instants;
     this.#values = values;
+    this.#extras = new ExtraFields(bytes, view, values);
   }
 
   /** The offset after the record that opens at `at`, or -1. Then `instants.hour` is its hour and `write` writes its line. */
@@ -59,11 +53,11 @@ export class ObjectScan {
     const bytes = this.#bytes;
     const values = this.#values;
     if (bytes[at] !== OPEN_BRACE) return -1;
-    this.#extraCount = 0;
+    this.#extras.clear();
     this.#timestampStart = 0;
     this.#pathStart = 0;
     this.#userAgentStart = 0;
-    this.#hasSlashEscape = false;
+    values.sawSlashEscape = false;
     let i = values.skipWhite(at + 1);
     this.isIncomplete = bytes[i] === CLOSE_BRACE;
     for (;;) {
@@ -83,13 +77,13 @@ export class ObjectScan {
 
   /** `at`: the comma after the third field of a record in stored form. The offset after the record, or -1. */
   storedExtrasEnd(at: number): number {
-    this.#extraCount = 0;
+    this.#extras.clear();
     this.#values.sawWhite = false;
     let i = at;
     while (this.#bytes[i] === COMMA) {
       const nameEnd = this.#nameEnd(i + 1);
       if (nameEnd === -1 || this.#bytes[nameEnd] !== COLON || this.#isOneOfThree(i + 2, nameEnd - 1)) return -1;
-      i = this.#extraEnd(i + 1, nameEnd, nameEnd + 1);
+      i = this.#extras.add(i + 1, nameEnd, nameEnd + 1);
       if (i === -1 || i > this.#values.limit) return -1;
     }
     return this.#bytes[i] === CLOSE_BRACE && !this.#values.sawWhite ? i + 1 : -1;
@@ -106,7 +100,7 @@ export class ObjectScan {
     writeLead(writer, USER_AGENT_LEAD);
     this.#writeText(writer, this.#userAgentStart, this.#userAgentEnd);
     writer.byte(QUOTE);
-    if (extraFields === 'keep') this.#writeExtras(writer);
+    if (extraFields === 'keep') this.#extras.write(writer);
     writer.endLine();
   }
 
@@ -119,7 +113,7 @@ export class ObjectScan {
       if (this.#isName(at + 1, USER_AGENT_NAME)) return this.#readUserAgent(this.#valueStart(at + 11));
     }
     const nameEnd = this.#nameEnd(at);
-    return nameEnd === -1 ? -1 : this.#extraEnd(at, nameEnd, this.#valueStart(nameEnd));
+    return nameEnd === -1 ? -1 : this.#extras.add(at, nameEnd, this.#valueStart(nameEnd));
   }
 
   /** Where the value begins whose name ends at `nameEnd`; without a colon, the end of the bytes. */
@@ -152,135 +146,28 @@ export class ObjectScan {
   }
 
   #readTimestamp(at: number): number {
-    const bytes = this.#bytes;
-    if (this.#timestampStart !== 0 || bytes[at] !== QUOTE) return -1;
-    const z = this.#instants.canonicalEnd(at + 1);
-    if (z !== -1 && bytes[z + 1] === QUOTE) {
-      this.#instants.end = z;
-      this.#instants.text = undefined;
-      this.#timestampStart = at + 1;
-      return z + 2;
-    }
-    const end = findStop(bytes, this.#view, at + 1, this.#values.limit);
-    if (bytes[end] !== QUOTE || !this.#instants.read(at + 1, end)) return -1;
+    const end = this.#timestampStart === 0 ? this.#instants.quotedEnd(at, this.#values.limit) : -1;
     this.#timestampStart = at + 1;
-    return end + 1;
+    return end;
   }
 
   #readPath(at: number): number {
-    const end = this.#pathStart === 0 ? this.#textEnd(at) : -1;
+    const end = this.#pathStart === 0 ? this.#values.textEnd(at) : -1;
     this.#pathStart = at + 1;
     this.#pathEnd = end;
     return end === -1 ? -1 : end + 1;
   }
 
   #readUserAgent(at: number): number {
-    const end = this.#userAgentStart === 0 ? this.#textEnd(at) : -1;
+    const end = this.#userAgentStart === 0 ? this.#values.textEnd(at) : -1;
     this.#userAgentStart = at + 1;
     this.#userAgentEnd = end;
     return end === -1 ? -1 : end + 1;
   }
 
-  /**
-   * The closing quote of the text that opens at `at`; -1 when it is blank, needs to be trimmed, or has an escape that
-   * JSON.stringify would write in another way, but for `\/`.
-   */
-  #textEnd(at: number): number {
-    const bytes = this.#bytes;
-    if (bytes[at] !== QUOTE) return -1;
-    const start = at + 1;
-    let i = start;
-    let whiteEscapeEnd = start;
-    for (;;) {
-      i = findStop(bytes, this.#view, i, this.#values.limit);
-      if (bytes[i] === QUOTE) break;
-      if (bytes[i] !== BACKSLASH || i >= this.#values.limit) return -1;
-      const escaped = bytes[i + 1];
-      if (escaped === SLASH) this.#hasSlashEscape = true;
-      else if (escaped === LOWER_T || escaped === LOWER_N || escaped === LOWER_F || escaped === LOWER_R) {
-        if (i === start) return -1;
-        whiteEscapeEnd = i + 2;
-      } else if (escaped !== QUOTE && escaped !== BACKSLASH && escaped !== LOWER_B) return -1;
-      i += 2;
-    }
-    return i > start && i !== whiteEscapeEnd && isTrimmed(bytes, start, i) ? i : -1;
-  }
-
-  /** Notes an extra field and gives the offset after its value, or -1. `at` is its name's opening quote. */
-  #extraEnd(at: number, nameEnd: number, valueStart: number): number {
-    if (this.#extraCount === MAX_EXTRAS || this.#isKnownExtra(at, nameEnd)) return -1;
-    const values = this.#values;
-    const sawWhite = values.sawWhite;
-    values.sawWhite = false;
-    const valueEnd = values.valueEnd(valueStart);
-    if (valueEnd === -1) return -1;
-    const extra = this.#extraCount++ * EXTRA_INTS;
-    const extras = this.#extras;
-    extras[extra] = at;
-    extras[extra + 1] = nameEnd;
-    extras[extra + 2] = valueStart;
-    extras[extra + 3] = valueEnd;
-    extras[extra + 4] = values.sawWhite ? 1 : 0;
-    values.sawWhite ||= sawWhite;
-    return valueEnd;
-  }
-
-  #isKnownExtra(start: number, end: number): boolean {
-    const bytes = this.#bytes;
-    for (let extra = 0; extra < this.#extraCount * EXTRA_INTS; extra += EXTRA_INTS) {
-      const knownStart = this.#extras[extra] as number;
-      if ((this.#extras[extra + 1] as number) - knownStart !== end - start) continue;
-      let i = start;
-      while (i < end && bytes[i] === bytes[knownStart + i - start]) i++;
-      if (i === end) return true;
-    }
-    return false;
-  }
-
   #writeText(writer: LineWriter, start: number, end: number): void {
-    if (!this.#hasSlashEscape) {
-      writer.slice(this.#view, start, end);
-      return;
-    }
-    for (let i = start; i < end; i++) {
-      const byte = this.#bytes[i] as number;
-      if (byte !== BACKSLASH) {
-        writer.byte(byte);
-        continue;
-      }
-      i++;
-      if (this.#bytes[i] !== SLASH) writer.byte(BACKSLASH);
-      writer.byte(this.#bytes[i] as number);
-    }
-  }
-
-  #writeExtras(writer: LineWriter): void {
-    const extras = this.#extras;
-    for (let extra = 0; extra < this.#extraCount * EXTRA_INTS; extra += EXTRA_INTS) {
-      const valueStart = extras[extra + 2] as number;
-      const valueEnd = extras[extra + 3] as number;
-      writer.byte(COMMA);
-      writer.slice(this.#view, extras[extra] as number, extras[extra + 1] as number);
-      writer.byte(COLON);
-      if (extras[extra + 4] === 0) writer.slice(this.#view, valueStart, valueEnd);
-      else this.#writeTokens(writer, valueStart, valueEnd);
-    }
-  }
-
-  /** A valid value without the white space between its tokens. */
-  #writeTokens(writer: LineWriter, start: number, end: number): void {
-    const bytes = this.#bytes;
-    for (let i = start; i < end; ) {
-      const byte = bytes[i] as number;
-      if (byte === QUOTE) {
-        const stringEnd = this.#values.stringEnd(i);
-        writer.slice(this.#view, i, stringEnd);
-        i = stringEnd;
-      } else {
-        if (!isWhite(byte)) writer.byte(byte);
-        i++;
-      }
-    }
+    if (this.#values.sawSlashEscape) writer.withoutSlashEscapes(this.#bytes, start, end);
+    else writer.slice(this.#view, start, end);
   }
 }
 

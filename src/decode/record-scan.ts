@@ -6,8 +6,10 @@
 
 import { InstantScan } from '../lines/instant-scan.ts';
 import { findStop, isTrimmed } from '../lines/scan-text.ts';
+import type { LineWriter } from '../lines/writer.ts';
 import { BYTES } from '../model/bytes.ts';
 import type { DecodeOptions } from './decode.ts';
+import type { RecordScanner } from './fast-reader.ts';
 import { ObjectScan } from './object-scan.ts';
 import { ValueScan } from './value-scan.ts';
 
@@ -24,8 +26,8 @@ const MIN_LENGTH = HEAD_LENGTH + 20 + PATH_LENGTH + 1 + USER_AGENT_LENGTH + 1 + 
 /** Bytes of a record that are scanned. A longer record goes to the reference reader, which yields. */
 const MAX_LENGTH = 256 * 1024;
 
-/** Reads the records of one body from any offset. */
-export class RecordScan {
+/** Reads the access records of one body from any offset. */
+export class RecordScan implements RecordScanner {
   readonly instants: InstantScan;
   /** The body's bytes as words. */
   readonly view: DataView;
@@ -44,7 +46,7 @@ export class RecordScan {
   }
 
   /** For records that are not in stored form. Made for the first one, since most bodies have none. */
-  get objects(): ObjectScan {
+  get #objectScan(): ObjectScan {
     this.#objects ??= new ObjectScan(this.#bytes, this.view, this.instants, this.#valueScan);
     return this.#objects;
   }
@@ -54,27 +56,22 @@ export class RecordScan {
     return this.#values;
   }
 
-  /** The offset after the record at `at`, or -1 where the scanner cannot judge it. If it is found, `objects` can write it. */
   recordEnd(at: number): number {
     this.#valueScan.limit = at + MAX_LENGTH;
-    return this.objects.recordEnd(at);
+    return this.#objectScan.recordEnd(at);
   }
 
-  /**
-   * The offset after a value at `at` that is certainly JSON and certainly not a valid record: any value but an object, or an
-   * object that lacks one of the three fields. Else -1.
-   */
+  write(writer: LineWriter, extraFields: 'keep' | 'drop'): void {
+    this.#objectScan.write(writer, extraFields);
+  }
+
   invalidEnd(at: number): number {
     this.#valueScan.limit = at + MAX_LENGTH;
     const end = this.#valueScan.valueEnd(at);
     if (end === -1 || this.#bytes[at] !== OPEN_BRACE) return end;
-    return this.objects.recordEnd(at) === -1 && this.objects.isIncomplete ? end : -1;
+    return this.#objectScan.recordEnd(at) === -1 && this.#objectScan.isIncomplete ? end : -1;
   }
 
-  /**
-   * The offset after the record at `at` if it is in stored form but for the newline; else -1. If it is found, `instants.hour` is
-   * its hour.
-   */
   storedEnd(at: number): number {
     const bytes = this.#bytes;
     const view = this.view;
@@ -119,6 +116,6 @@ export class RecordScan {
     if (bytes[end + 1] === CLOSE_BRACE) return end + 2;
     if (bytes[end + 1] !== COMMA || !this.#keepsExtras) return -1;
     this.#valueScan.limit = limit;
-    return this.objects.storedExtrasEnd(end + 1);
+    return this.#objectScan.storedExtrasEnd(end + 1);
   }
 }

@@ -2,10 +2,10 @@
 
 import { InstantScan } from '../lines/instant-scan.ts';
 import type { Layout, Lead } from '../lines/layout.ts';
+import { LEVEL_VIEWS, levelNamed, MAX_LEVEL_LENGTH } from '../lines/level-scan.ts';
 import { findStop, findValueStop, isTrimmed } from '../lines/scan-text.ts';
 import type { LineWriter } from '../lines/writer.ts';
 import { BYTES, isContinuation } from '../model/bytes.ts';
-import { LEVELS } from '../model/level.ts';
 import { type Columns, MAX_COLUMNS } from './csv-columns.ts';
 
 const { BACKSLASH, COMMA, NEWLINE, QUOTE, RETURN } = BYTES;
@@ -19,9 +19,6 @@ const SPECIAL = 1;
 const BEFORE_VALUE = 0;
 const UNQUOTED = 1;
 const IN_QUOTES = 2;
-
-const STORED_LEVELS: ReadonlySet<string> = new Set(LEVELS);
-const MAX_LEVEL_LENGTH = 6;
 
 /** rowEnd returns it where the decoder should yield. */
 export const UNFINISHED = -2;
@@ -43,6 +40,8 @@ export class RowScan {
   readonly #levelAt: number;
   readonly #view: DataView;
   readonly #values = new Int32Array(MAX_COLUMNS * VALUE_INTS);
+  /** The place in LEVELS of the row's level. */
+  #level = 0;
   #at = 0;
   #place = BEFORE_VALUE;
   #valueStart = 0;
@@ -102,13 +101,14 @@ export class RowScan {
     const timestamp = (fields[0] as number) * VALUE_INTS;
     const timestampStart = this.#values[timestamp] as number;
     if (!instants.read(timestampStart, this.#values[timestamp + 1] as number)) return false;
-    writer.reserve(bytesOfRow * (this.#hasSpecial ? 6 : 1) + overhead);
+    writer.reserve(bytesOfRow * (this.#hasSpecial ? 6 : 1) + overhead + MAX_LEVEL_LENGTH);
     writer.lead(this.#leads[0] as Lead);
     instants.write(writer, timestampStart);
     const leads = this.#leads;
     for (let field = 1; field < fields.length; field++) {
       writer.lead(leads[field] as Lead);
-      this.#writeValue(writer, fields[field] as number);
+      if (field === this.#levelAt) this.#writeLevel(writer);
+      else this.#writeValue(writer, fields[field] as number);
     }
     writer.byte(QUOTE);
     for (const { at, view } of extras) {
@@ -129,14 +129,20 @@ export class RowScan {
     for (let field = 1; field < fields.length; field++) {
       if (!this.#isTrimmedText(fields[field] as number)) return false;
     }
-    return this.#levelAt === -1 || this.#isLevel(fields[this.#levelAt] as number);
+    return this.#levelAt === -1 || this.#readLevel(fields[this.#levelAt] as number);
   }
 
-  /** Whether the value is a level as it is stored. */
-  #isLevel(column: number): boolean {
-    const start = this.#values[column * VALUE_INTS] as number;
-    const end = this.#values[column * VALUE_INTS + 1] as number;
-    return end - start <= MAX_LEVEL_LENGTH && STORED_LEVELS.has(this.#bytes.toString('latin1', start, end));
+  /** Whether the value certainly names a level, which it keeps. */
+  #readLevel(column: number): boolean {
+    const value = column * VALUE_INTS;
+    if (this.#values[value + 2] !== PLAIN) return false;
+    this.#level = levelNamed(this.#view, this.#values[value] as number, this.#values[value + 1] as number);
+    return this.#level !== -1;
+  }
+
+  #writeLevel(writer: LineWriter): void {
+    const level = LEVEL_VIEWS[this.#level] as DataView;
+    writer.slice(level, 0, level.byteLength);
   }
 
   #isTrimmedText(column: number): boolean {

@@ -56,11 +56,13 @@ describe('events', () => {
       { ...bare, severityNumber: 13 },
       { ...bare, message: long, severityNumber: 21 },
       { ...EVENT, severityNumber: 21 },
+      { ...EVENT, level: 3, message: long.repeat(2) },
+      { ...EVENT, level: 3, message: `\u0001${long}` },
     ];
     const lines = linesOf(decode(EVENTS_STREAM, 'json', JSON.stringify(events)))
       .trim()
       .split('\n');
-    expect(lines.map((line) => JSON.parse(line).level)).toEqual(['ERROR', 'WARN', 'CRIT', 'INFO']);
+    expect(lines.map((line) => JSON.parse(line).level)).toEqual(['ERROR', 'WARN', 'CRIT', 'INFO', 'ERROR', 'ERROR']);
     expect(lines[1]).toBe(JSON.stringify({ ...EVENT, level: 'WARN', severityNumber: 13 }));
   });
 
@@ -99,6 +101,19 @@ describe('a stream of a team', () => {
     const decoded = decode(orders, 'json', body);
     expect(decoded.batch[0]?.stream).toBe('orders');
     expect(linesOf(decoded)).toBe(`{"timestamp":"2025-11-22T14:23:00Z","shop":"a","größe \\"x\\"":"L","total":1.50}\n`);
+  });
+
+  test('has its names read right, whatever names were read before', () => {
+    const fields = ['"', '\n', '\\', 'a\nb', 'a\\n'];
+    for (const before of fields) {
+      for (const field of fields) {
+        const stream: Stream = { name: 'odd', required: [field], countBy: [] };
+        // The escape in the value makes the reference reader judge.
+        const bodyOf = (name: string) => `{"timestamp":"2025-11-22T15:23:00Z",${JSON.stringify(name)}:"\\u0041"}\n`;
+        for (let times = 0; times < 3; times++) decode(stream, 'ndjson', bodyOf(before), { invalid: 'reject' });
+        expect(linesOf(decode(stream, 'ndjson', bodyOf(field)))).toBe(bodyOf(field).replace('\\u0041', 'A'));
+      }
+    }
   });
 
   test('may require nothing but the timestamp', () => {

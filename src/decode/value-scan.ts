@@ -1,4 +1,4 @@
-import { findStop } from '../lines/scan-text.ts';
+import { findStop, isTrimmed } from '../lines/scan-text.ts';
 import { BYTES, isDigit, isHexDigit, isSimpleEscape, isWhite } from '../model/bytes.ts';
 
 const {
@@ -8,6 +8,7 @@ const {
   COLON,
   COMMA,
   LOWER_A,
+  LOWER_B,
   LOWER_CASE_BIT,
   LOWER_E,
   LOWER_F,
@@ -23,6 +24,7 @@ const {
   PLUS,
   POINT,
   QUOTE,
+  SLASH,
   ZERO,
 } = BYTES;
 
@@ -35,6 +37,8 @@ export class ValueScan {
   limit = 0;
   /** Whether it found white space between tokens. The caller resets it. */
   sawWhite = false;
+  /** Whether `textEnd` found `\/`: JSON.stringify writes a slash as it is. The caller resets it. */
+  sawSlashEscape = false;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #maxDepth: number;
@@ -65,6 +69,31 @@ export class ValueScan {
       if (bytes[i] !== BACKSLASH || i >= this.limit || !this.#isEscape(i + 1)) return -1;
       i += bytes[i + 1] === LOWER_U ? 6 : 2;
     }
+  }
+
+  /**
+   * The closing quote of the text of a required field that opens at `at`; -1 when it is blank, needs to be trimmed, or has an escape that
+   * JSON.stringify would write in another way, but for `\/`.
+   */
+  textEnd(at: number): number {
+    const bytes = this.#bytes;
+    if (bytes[at] !== QUOTE) return -1;
+    const start = at + 1;
+    let i = start;
+    let whiteEscapeEnd = start;
+    for (;;) {
+      i = findStop(bytes, this.#view, i, this.limit);
+      if (bytes[i] === QUOTE) break;
+      if (bytes[i] !== BACKSLASH || i >= this.limit) return -1;
+      const escaped = bytes[i + 1];
+      if (escaped === SLASH) this.sawSlashEscape = true;
+      else if (escaped === LOWER_T || escaped === LOWER_N || escaped === LOWER_F || escaped === LOWER_R) {
+        if (i === start) return -1;
+        whiteEscapeEnd = i + 2;
+      } else if (escaped !== QUOTE && escaped !== BACKSLASH && escaped !== LOWER_B) return -1;
+      i += 2;
+    }
+    return i > start && i !== whiteEscapeEnd && isTrimmed(bytes, start, i) ? i : -1;
   }
 
   /** The first byte at or after `at` that is not JSON white space. */

@@ -1,9 +1,10 @@
 import { BYTES, isDigit } from '../model/bytes.ts';
 import type { Hour } from '../model/hour.ts';
+import { findStop } from './scan-text.ts';
 import { daysFromCivil, daysInMonth, MAX_TIMESTAMP_LENGTH, parseTimestamp } from './timestamp.ts';
 import type { LineWriter } from './writer.ts';
 
-const { COLON, MINUS, PLUS, POINT, UPPER_T, UPPER_Z, ZERO } = BYTES;
+const { COLON, MINUS, PLUS, POINT, QUOTE, UPPER_T, UPPER_Z, ZERO } = BYTES;
 
 /** Length of `2025-11-22T15:23:00`. */
 const SECONDS_LENGTH = 19;
@@ -59,6 +60,20 @@ export class InstantScan {
     this.hour = instant.hour;
     this.text = instant.text;
     return true;
+  }
+
+  /** The offset after the timestamp in quotes at `at`, or -1. Reads nothing at or beyond `limit`, and sets what `read` sets. */
+  quotedEnd(at: number, limit: number): number {
+    const bytes = this.#bytes;
+    if (bytes[at] !== QUOTE) return -1;
+    const z = this.canonicalEnd(at + 1);
+    if (z !== -1 && bytes[z + 1] === QUOTE) {
+      this.end = z;
+      this.text = undefined;
+      return z + 2;
+    }
+    const end = findStop(bytes, this.#view, at + 1, limit);
+    return bytes[end] === QUOTE && this.read(at + 1, end) ? end + 1 : -1;
   }
 
   /** Writes the stored text of the timestamp that was read last, which began at `start`. */

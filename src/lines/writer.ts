@@ -1,7 +1,7 @@
 import { BYTES } from '../model/bytes.ts';
 import type { Lead } from './layout.ts';
 
-const { BACKSLASH, CLOSE_BRACE, NEWLINE } = BYTES;
+const { BACKSLASH, CLOSE_BRACE, NEWLINE, SLASH } = BYTES;
 
 /** A buffer doubles up to this many bytes more: what is reserved and not used stays small beside what a batch may have. */
 const MAX_GROWTH = 4 * 1024 * 1024;
@@ -92,6 +92,20 @@ export class LineWriter {
       } else {
         this.used += bytes.write(JSON.stringify(String.fromCharCode(byte)).slice(1, -1), this.used, 'latin1');
       }
+    }
+  }
+
+  /** [start, end) of `from`, the inside of a JSON string, with `/` for each `\/` in it. */
+  withoutSlashEscapes(from: Uint8Array, start: number, end: number): void {
+    for (let i = start; i < end; i++) {
+      const byte = from[i] as number;
+      if (byte !== BACKSLASH) {
+        this.byte(byte);
+        continue;
+      }
+      i++;
+      if (from[i] !== SLASH) this.byte(BACKSLASH);
+      this.byte(from[i] as number);
     }
   }
 

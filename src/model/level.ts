@@ -21,7 +21,8 @@ export const LEVEL_SYNONYMS: Readonly<Record<string, Level>> = {
 /** Longer text is no level. */
 const MAX_LENGTH = 16;
 
-const BY_NAME: ReadonlyMap<string, Level> = new Map<string, Level>([
+/** All names: the levels, their synonyms and their digits in syslog. */
+export const LEVELS_BY_NAME: ReadonlyMap<string, Level> = new Map<string, Level>([
   ...LEVELS.map((level) => [level, level] as const),
   ...Object.entries(LEVEL_SYNONYMS),
   ...SYSLOG_LEVELS.map((level, number) => [String(number), level] as const),
@@ -30,7 +31,7 @@ const BY_NAME: ReadonlyMap<string, Level> = new Map<string, Level>([
 /** The level that a text names, in any case and with white space around it, or that a number from 0 to 7 has in syslog. */
 export function toLevel(value: string | number): Level | undefined {
   if (typeof value === 'number') return SYSLOG_LEVELS[value];
-  return value.length > MAX_LENGTH ? undefined : BY_NAME.get(value.trim().toUpperCase());
+  return value.length > MAX_LENGTH ? undefined : LEVELS_BY_NAME.get(value.trim().toUpperCase());
 }
 
 /** Of each four numbers in turn. https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber */

@@ -62,12 +62,12 @@ export function makeRecords(count: number, options: RecordOptions = {}): AccessR
 }
 
 /** The records as a body of `application/json`, as JSON.stringify writes it. */
-export function toJson(records: readonly AccessRecord[]): Buffer {
+export function toJson(records: readonly object[]): Buffer {
   return Buffer.from(JSON.stringify(records));
 }
 
 /** The records as a body of `application/x-ndjson`; these are also their stored lines. */
-export function toNdjson(records: readonly AccessRecord[]): Buffer {
+export function toNdjson(records: readonly object[]): Buffer {
   return Buffer.from(records.map((record) => `${JSON.stringify(record)}\n`).join(''));
 }
 

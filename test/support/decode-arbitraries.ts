@@ -1,5 +1,8 @@
 import fc from 'fast-check';
-import type { DecodeOptions } from '../../src/decode/decode.ts';
+import type { BodyFormat, DecodeOptions } from '../../src/decode/decode.ts';
+import { createLayout, TIMESTAMP } from '../../src/lines/layout.ts';
+import { LEVEL_SYNONYMS, LEVELS } from '../../src/model/level.ts';
+import { MAX_COUNT_BY, type Stream } from '../../src/model/stream.ts';
 
 // Valid and invalid bodies: mostly valid, and with every form that a reader may fail on.
 
@@ -99,61 +102,107 @@ const nested = fc
 const deep = fc.integer({ min: 1, max: 40 }).map((depth) => '['.repeat(depth) + ']'.repeat(depth));
 const jsonValue = fc.oneof(jsonString, jsonString, number, literal, nested, deep);
 
-const name = fc.oneof(
-  fc.constantFrom(...['"id"', '"a"', '"b"', '"__proto__"', '"constructor"', '"123"', '"7"', '""', '"Path"', '"pathx"']),
-  fc.constantFrom(...['"timestamp"', '"path"', '"userAgent"', '"p\\u0061th"', '"\\u0061"', '"userAgenT"', '"é"']),
-  jsonString,
+/** The texts of levels, in upper and lower case. */
+const levelText = fc.constantFrom(
+  ...[...LEVELS, ...Object.keys(LEVEL_SYNONYMS), '0', '3', '7'].flatMap((text) => [text, text.toLowerCase()]),
+  ...LEVELS,
+);
+const oddLevelText = fc.constantFrom(
+  ...['Warning', 'iNFO', ' info', 'INFO ', 'INF', 'INFOS', 'loud', '8', '03', '', '\u0131nfo', 'fata\u1e37', '\u0013'],
+);
+const level = mostly(
+  mostly(levelText, oddLevelText).map((text) => JSON.stringify(text)),
+  fc.constantFrom('0', '3', '7', '8', '-0', '3.0', '3e0', '30', '3.5', '-1', '"\\u0049NFO"', '"i\\nnfo"', '0x1'),
 );
 
 type Member = readonly [name: string, value: string];
 
-const threeFields: fc.Arbitrary<Member[]> = fc
-  .tuple(
-    mostly(
-      timestamp.map((text) => `"${text}"`),
-      jsonValue,
-    ),
-    mostly(jsonString, jsonValue),
-    mostly(jsonString, jsonValue),
-  )
-  .map(([time, path, userAgent]) => [
-    ['"timestamp"', time],
-    ['"path"', path],
-    ['"userAgent"', userAgent],
-  ]);
-const extras = fc.oneof(
-  { weight: 3, arbitrary: fc.constant<Member[]>([]) },
-  { weight: 4, arbitrary: fc.array(fc.tuple(name, jsonValue), { minLength: 1, maxLength: 3 }) },
-  { weight: 1, arbitrary: fc.array(fc.tuple(name, jsonValue), { minLength: 15, maxLength: 18 }) },
-);
-const members: fc.Arbitrary<Member[]> = fc.tuple(threeFields, extras).chain(([own, more]) => {
-  const all = [...own, ...more];
-  return mostly(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }), fc.shuffledSubarray(all));
-});
+/** Bodies of one stream, by format. */
+export type Bodies = Readonly<Record<BodyFormat, fc.Arbitrary<string>>>;
 
-/** The source text of an element: a record, or another value in its place. */
-const jsonRecord = mostly(
-  members.map((all) => `{${all.map(([key, value]) => `${key}:${value}`).join(',')}}`),
-  fc.tuple(members, white, white, white).map(([all, a, b, c]) => {
-    return `{${a}${all.map(([key, value]) => `${key}${b}:${c}${value}`).join(`${a},${c}`)}${b}}`;
-  }),
-  mostly(jsonValue, fc.constant('')),
-);
+export function createBodies(stream: Stream): Bodies {
+  return { ...jsonBodies(stream), csv: csvBodies(stream) };
+}
 
-export const jsonBody = mostly(
-  fc.array(jsonRecord, { minLength: 1, maxLength: 5 }).map((records) => `[${records.join(',')}]`),
-  fc
-    .tuple(fc.array(jsonRecord, { maxLength: 3 }), white, white, white)
-    .map(([records, a, b, c]) => `${a}[${b}${records.join(`${c},${b}`)}${a}]${c}`),
-);
+function jsonBodies(stream: Stream): Pick<Bodies, 'json' | 'ndjson'> {
+  const { fields, levelAt } = createLayout(stream);
+  const tokens = fields.map((field) => JSON.stringify(field));
+  const name = fc.oneof(
+    fc.constantFrom(...['"id"', '"a"', '"b"', '"__proto__"', '"constructor"', '"123"', '"7"', '""', '"Path"', '"é"']),
+    fc.constantFrom(...tokens, ...fields.flatMap(nearNames), '"\\u0061"', '"severityNumber"'),
+    jsonString,
+  );
+  const quoted = (text: fc.Arbitrary<string>) => text.map((each) => JSON.stringify(each));
+  const calm = fields.map((_, at) => {
+    if (at === 0) return quoted(instant);
+    return quoted(at === levelAt ? fc.constantFrom(...LEVELS) : plainText);
+  });
+  const wild = fields.map((_, at) => {
+    if (at === 0) return mostly(quoted(timestamp), jsonValue);
+    return at === levelAt ? mostly(level, jsonValue) : mostly(jsonString, jsonValue);
+  });
+  // In a calm record one value at most is strange, so that its other fields do not hide what a reader makes of it.
+  const values = fc.oneof(
+    fc.tuple(...wild),
+    fc
+      .tuple(fc.tuple(...calm), fc.tuple(...wild), fc.nat({ max: fields.length }))
+      .map(([all, strange, place]) => all.map((value, at) => (at === place ? (strange[at] ?? value) : value))),
+  );
+  const ownFields: fc.Arbitrary<Member[]> = values.map((all) => all.map((value, at) => [tokens[at] ?? '', value]));
+  const severity: fc.Arbitrary<Member[]> = fc
+    .constantFrom('1', '13', '24', '25', '0', '-3', '9.0', '9.5', '"9"', 'null')
+    .map((value) => [['"severityNumber"', value]]);
+  const extras = fc.oneof(
+    { weight: 3, arbitrary: fc.constant<Member[]>([]) },
+    { weight: 4, arbitrary: fc.array(fc.tuple(name, jsonValue), { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.array(fc.tuple(name, jsonValue), { minLength: 15, maxLength: 18 }) },
+    ...(levelAt === -1 ? [] : [{ weight: 1, arbitrary: severity }]),
+  );
+  const members: fc.Arbitrary<Member[]> = fc.tuple(ownFields, extras).chain(([own, more]) => {
+    const all = [...own, ...more];
+    const shuffled = fc.shuffledSubarray(all, { minLength: all.length });
+    const withoutLevel = all.filter((_, at) => at !== levelAt);
+    const oneNamedTwice = fc
+      .tuple(fc.nat({ max: all.length - 1 }), fc.nat({ max: all.length - 1 }))
+      .map(([from, to]) => all.map<Member>(([key, value], at) => [at === to ? (all[from]?.[0] ?? key) : key, value]));
+    return mostly(fc.constant(all), shuffled, fc.shuffledSubarray(all), fc.constant(withoutLevel), oneNamedTwice);
+  });
+  /** The source text of an element: a record, or another value in its place. */
+  const jsonRecord = mostly(
+    members.map((all) => `{${all.map(([key, value]) => `${key}:${value}`).join(',')}}`),
+    fc.tuple(members, white, white, white).map(([all, a, b, c]) => {
+      return `{${a}${all.map(([key, value]) => `${key}${b}:${c}${value}`).join(`${a},${c}`)}${b}}`;
+    }),
+    mostly(jsonValue, fc.constant('')),
+  );
+  const json = mostly(
+    fc.array(jsonRecord, { minLength: 1, maxLength: 5 }).map((records) => `[${records.join(',')}]`),
+    fc
+      .tuple(fc.array(jsonRecord, { maxLength: 3 }), white, white, white)
+      .map(([records, a, b, c]) => `${a}[${b}${records.join(`${c},${b}`)}${a}]${c}`),
+  );
+  const ndjson = fc
+    .tuple(
+      fc.array(mostly(jsonRecord, white), { minLength: 1, maxLength: 5 }),
+      mostly(fc.constant('\n'), fc.constantFrom('\r\n', '\n\n', '\r', ' \n')),
+      fc.constantFrom('\n', '', '\r\n'),
+    )
+    .map(([lines, lineEnd, last]) => `${lines.join(lineEnd)}${last}`);
+  return { json, ndjson };
+}
 
-export const ndjsonBody = fc
-  .tuple(
-    fc.array(mostly(jsonRecord, white), { minLength: 1, maxLength: 5 }),
-    mostly(fc.constant('\n'), fc.constantFrom('\r\n', '\n\n', '\r', ' \n')),
-    fc.constantFrom('\n', '', '\r\n'),
-  )
-  .map(([lines, lineEnd, last]) => `${lines.join(lineEnd)}${last}`);
+/** Tokens that are not the name of a field, or not as JSON.stringify writes it. */
+function nearNames(field: string): string[] {
+  const first = field.charCodeAt(0);
+  const escaped = Number.isNaN(first) ? '' : `\\u${first.toString(16).padStart(4, '0')}${toToken(field.slice(1))}`;
+  return [field.slice(0, -1), `${field}x`, field.toUpperCase(), ` ${field}`]
+    .map((near) => `"${toToken(near)}"`)
+    .concat(`"${escaped}"`);
+}
+
+function toToken(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}
 
 const csvText = mostly(
   textParts.map((parts) => parts.join('')),
@@ -161,40 +210,74 @@ const csvText = mostly(
     .array(fc.constantFrom(',', '"', '\n', '\r\n', '\\', '\u0000', 'x', ' ', '\r'), { maxLength: 4 })
     .map((parts) => parts.join('')),
 );
+const quoteCsv = (text: string): string => `"${text.replaceAll('"', '""')}"`;
 const csvValue = mostly(
-  csvText.map((text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)),
-  csvText.map((text) => `"${text.replaceAll('"', '""')}"`),
+  csvText.map((text) => (/[",\n]/.test(text) ? quoteCsv(text) : text)),
+  csvText.map(quoteCsv),
   csvText,
 );
-const csvRow = mostly(
-  fc.tuple(timestamp, csvValue, csvValue).map((values) => values.join(',')),
-  fc.array(csvValue, { maxLength: 5 }).map((values) => values.join(',')),
-);
-const csvRowOf = (columns: readonly string[]) =>
-  mostly(
-    fc
-      .tuple(...columns.map((column) => (column.includes('timestamp') ? timestamp : csvValue)))
-      .map((row) => row.join(',')),
-    csvRow,
+const csvLevel = mostly(mostly(levelText, oddLevelText), csvValue, levelText.map(quoteCsv));
+
+function csvBodies(stream: Stream): fc.Arbitrary<string> {
+  const { fields, levelAt } = createLayout(stream);
+  const cellOf = (column: string) => {
+    const at = fields.findIndex((field) => column.includes(field));
+    if (at === 0) return timestamp;
+    return at !== -1 && at === levelAt ? csvLevel : csvValue;
+  };
+  const csvRow = mostly(
+    fc.tuple(...fields.map(cellOf)).map((values) => values.join(',')),
+    fc.array(csvValue, { maxLength: fields.length + 2 }).map((values) => values.join(',')),
   );
-const csvHeader = mostly<readonly string[]>(
-  fc.constant(['timestamp', 'path', 'userAgent']),
-  fc.shuffledSubarray(['timestamp', 'path', 'userAgent', 'id', '"a ""b"""', '__proto__'], { minLength: 3 }),
-  fc.constantFrom(['timestamp', 'path', 'path'], ['timestamp', 'path', ''], [' timestamp ', '"path"', 'userAgent']),
+  const csvRowOf = (columns: readonly string[]) =>
+    mostly(
+      fc.tuple(...columns.map(cellOf)).map((row) => row.join(',')),
+      csvRow,
+    );
+  const header = fields.map((field) => (/[",\r\n]/.test(field) ? quoteCsv(field) : field));
+  const csvHeader = mostly<readonly string[]>(
+    fc.constant(header),
+    fc.shuffledSubarray([...header, 'id', '"a ""b"""', '__proto__'], { minLength: header.length }),
+    fc.constantFrom(
+      [...header.slice(0, 2), header[1] ?? TIMESTAMP],
+      [...header.slice(0, 2), ''],
+      [` ${TIMESTAMP} `, ...fields.slice(1).map(quoteCsv)],
+    ),
+  );
+  return fc
+    .tuple(
+      mostly(
+        csvHeader.chain((names) =>
+          fc.array(csvRowOf(names), { maxLength: 4 }).map((rows) => [names.join(','), ...rows]),
+        ),
+        fc.array(csvRow, { maxLength: 4 }),
+      ),
+      mostly(fc.constant('\n'), fc.constantFrom('\r\n', '\n\n', '\r')),
+      fc.constantFrom('\n', '', '\r\n'),
+    )
+    .map(([rows, lineEnd, last]) => `${rows.join(lineEnd)}${last}`);
+}
+
+/** Names of fields that a reader of bytes may take for others. */
+const oddField = fc.oneof(
+  fc.constantFrom(...['', 'a', 'ab', 'abc', 'abcd', 'abcde', 'shop', 'shops', 'shopsite', '__proto__', 'constructor']),
+  fc.constantFrom(
+    ...['"', 'größe "x"', '\\', 'a\\b', 'a/b', '\n', '\u0001', '\u2028', '\ud83d\ude00', '\ud800', '店', 'timestam'],
+  ),
+  fc.constantFrom(...['timestamps', 'severityNumber', '123', '0', 'to:String', '{}', ',', 'x'.repeat(300)]),
+  fc.string({ unit: 'binary', maxLength: 6 }),
+  anyText,
 );
 
-export const csvBody = fc
-  .tuple(
-    mostly(
-      csvHeader.chain((header) =>
-        fc.array(csvRowOf(header), { maxLength: 4 }).map((rows) => [header.join(','), ...rows]),
-      ),
-      fc.array(csvRow, { maxLength: 4 }),
-    ),
-    mostly(fc.constant('\n'), fc.constantFrom('\r\n', '\n\n', '\r')),
-    fc.constantFrom('\n', '', '\r\n'),
-  )
-  .map(([rows, lineEnd, last]) => `${rows.join(lineEnd)}${last}`);
+/** Streams of a team: up to seven fields with any names. */
+export const anyStream: fc.Arbitrary<Stream> = fc
+  .tuple(fc.uniqueArray(oddField, { maxLength: 7 }), fc.nat({ max: 3 }), fc.nat({ max: 6 }))
+  .map(([names, level, place]) => {
+    const required = names.filter((field) => field !== TIMESTAMP);
+    const levelField = level === 0 ? required[place] : undefined;
+    const countBy = required.slice(0, MAX_COUNT_BY);
+    return { name: 'team', required, countBy, ...(levelField !== undefined && { levelField }) };
+  });
 
 export const decodeOptions: fc.Arbitrary<DecodeOptions> = fc.record({
   maxRecordBytes: mostly(fc.constant(262_144), fc.integer({ min: 70, max: 140 })),

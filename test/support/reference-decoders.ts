@@ -7,18 +7,24 @@ import { readJsonRecord } from '../../src/decode/json-record.ts';
 import { endOfValue, skipWhite } from '../../src/decode/json-tokens.ts';
 import { explainLine } from '../../src/decode/ndjson.ts';
 import { startOfText } from '../../src/decode/utf8.ts';
-import { ACCESS } from '../../src/lines/layout.ts';
+import { createLayout } from '../../src/lines/layout.ts';
+import type { Stream } from '../../src/model/stream.ts';
 
 /**
  * Decoders without a fast path: JSON.parse and csv-parse read each record. The real decoders must give the same result. These
  * are slow, and use as much memory as they need.
  */
-export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
-  *json(body, options) {
+export function createReferenceDecoders(stream: Stream): Readonly<Record<BodyFormat, Decoder>> {
+  return { json: referenceJson(stream), ndjson: referenceNdjson(stream), csv: referenceCsv(stream) };
+}
+
+function referenceJson(stream: Stream): Decoder {
+  const layout = createLayout(stream);
+  return function* decode(body, options) {
     const start = startOfText(body);
     const collector = new Collector(body, {
       ...options,
-      stream: 'access',
+      stream: stream.name,
       noun: 'record',
       expected: 0,
       check: undefined,
@@ -26,7 +32,7 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
     let at = yield* skipWhite(body, start, body.length);
     if (body[at] === 0x7b && isJson(body.toString('utf8', at))) {
       const end = yield* endOfValue(body, at, body.length);
-      const record = yield* readJsonRecord(ACCESS, body, at, end, options);
+      const record = yield* readJsonRecord(layout, body, at, end, options);
       if ('offset' in record) throw new Error('cannot agree with JSON.parse on a body of one record');
       const from = at;
       collector.add(record, () => body.toString('utf8', from, end).trim());
@@ -39,7 +45,7 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
       at = yield* endOfValue(body, from, body.length);
       const text = body.toString('utf8', from, at);
       if (!isJson(text)) throw yield* explain(body, start);
-      const record = yield* readJsonRecord(ACCESS, body, from, at, options);
+      const record = yield* readJsonRecord(layout, body, from, at, options);
       if ('offset' in record) throw new Error(`cannot agree with JSON.parse on ${text}`);
       collector.add(record, () => text.trim());
       if (body[at] !== 0x2c) break;
@@ -48,12 +54,15 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
     const isOver = body[at] === 0x5d && (yield* skipWhite(body, at + 1, body.length)) === body.length;
     if (!isOver) throw yield* explain(body, start);
     return yield* collector.finish();
-  },
+  };
+}
 
-  *ndjson(body, options) {
+function referenceNdjson(stream: Stream): Decoder {
+  const layout = createLayout(stream);
+  return function* decode(body, options) {
     const collector = new Collector(body, {
       ...options,
-      stream: 'access',
+      stream: stream.name,
       noun: 'record',
       expected: 0,
       check: undefined,
@@ -66,16 +75,25 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
       at = end + 1;
       if ((yield* skipWhite(body, start, end)) === end) continue;
       const text = body.toString('utf8', start, end);
-      const record = yield* readJsonRecord(ACCESS, body, start, end, options);
+      const record = yield* readJsonRecord(layout, body, start, end, options);
       if ('offset' in record === isJson(text)) throw new Error(`cannot agree with JSON.parse on ${text}`);
       const result = 'offset' in record ? yield* explainLine(body, start, end, line, record) : record;
       collector.add(result, () => text.trim());
     }
     return yield* collector.finish();
-  },
+  };
+}
 
-  *csv(body, options) {
-    const collector = new Collector(body, { ...options, stream: 'access', noun: 'row', expected: 0, check: undefined });
+function referenceCsv(stream: Stream): Decoder {
+  const layout = createLayout(stream);
+  return function* decode(body, options) {
+    const collector = new Collector(body, {
+      ...options,
+      stream: stream.name,
+      noun: 'row',
+      expected: 0,
+      check: undefined,
+    });
     const text = body.subarray(startOfText(body));
     let columns: Columns | undefined;
     let row = 0;
@@ -87,17 +105,17 @@ export const referenceDecoders: Readonly<Record<BodyFormat, Decoder>> = {
       row++;
       if (values.length === 1 && values[0] === '') continue;
       if (columns === undefined) {
-        const first = readColumns(ACCESS, values, values.length, row, options);
+        const first = readColumns(layout, values, values.length, row, options);
         columns = first.columns;
         if (first.isHeader) continue;
       }
       collector.index = row;
-      collector.add(encodeRow(ACCESS, values, values.length, columns, options), () => raw);
+      collector.add(encodeRow(layout, values, values.length, columns, options), () => raw);
     }
     if (fault !== undefined) throw fault;
     return yield* collector.finish();
-  },
-};
+  };
+}
 
 function isJson(text: string): boolean {
   try {

@@ -11,16 +11,14 @@ import {
 import { createDecoders } from '../../../src/decode/decoders.ts';
 import { runToEnd } from '../../../src/decode/pace.ts';
 import { PermanentError } from '../../../src/model/deliver.ts';
-import { ACCESS_STREAM } from '../../../src/model/stream.ts';
+import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../../../src/model/stream.ts';
 import { areStoredLines } from '../../../src/service/stored-lines.ts';
-import { csvBody, decodeOptions, jsonBody, ndjsonBody } from '../../support/decode-arbitraries.ts';
+import { anyStream, createBodies, decodeOptions } from '../../support/decode-arbitraries.ts';
 import type { Random } from '../../support/random.ts';
-import { referenceDecoders } from '../../support/reference-decoders.ts';
+import { createReferenceDecoders } from '../../support/reference-decoders.ts';
 import { type FuzzTarget, promise } from '../fuzz.ts';
 import { join, split, withHead } from '../headed.ts';
 import { mutateBytes, withoutPieces } from '../mutate.ts';
-
-const decoders = createDecoders(ACCESS_STREAM);
 
 /*
  * The decoders of all formats, against the reference readers: verdict, stored bytes, messages and places are the same. And each by itself:
@@ -28,20 +26,31 @@ const decoders = createDecoders(ACCESS_STREAM);
  */
 
 interface Head {
+  readonly stream: Stream;
   readonly format: BodyFormat;
   readonly options: DecodeOptions;
 }
 
-const BODIES: Readonly<Record<BodyFormat, fc.Arbitrary<string>>> = { json: jsonBody, ndjson: ndjsonBody, csv: csvBody };
+/** Access records, events, and records of a stream of a team. */
+const inputs: Readonly<Record<BodyFormat, fc.Arbitrary<readonly [Stream, string]>>> = {
+  json: inputsOf('json'),
+  ndjson: inputsOf('ndjson'),
+  csv: inputsOf('csv'),
+};
+
+function inputsOf(format: BodyFormat): fc.Arbitrary<readonly [Stream, string]> {
+  const bodiesOf = (stream: Stream) => fc.tuple(fc.constant(stream), createBodies(stream)[format]);
+  return fc.oneof(bodiesOf(ACCESS_STREAM), bodiesOf(EVENTS_STREAM), anyStream.chain(bodiesOf));
+}
 
 export const decodeTarget: FuzzTarget = {
   name: 'decode',
   runsPerSecond: 500,
   make(random: Random) {
     const format = random.pick(BODY_FORMATS);
-    const [made] = fc.sample(fc.tuple(BODIES[format], decodeOptions), { numRuns: 1, seed: random.int(0, 2 ** 31 - 1) });
-    const [text = '', options] = made ?? [];
-    return join({ head: { format, options }, body: Buffer.from(text) });
+    const [made] = fc.sample(fc.tuple(inputs[format], decodeOptions), { numRuns: 1, seed: random.int(0, 2 ** 31 - 1) });
+    const [[stream, text] = [ACCESS_STREAM, ''], options] = made ?? [];
+    return join({ head: { stream, format, options }, body: Buffer.from(text) });
   },
   mutate: (input, random) => withHead((body) => mutateBytes(body, random))(input),
   *simpler(input) {
@@ -51,11 +60,14 @@ export const decodeTarget: FuzzTarget = {
   check(input) {
     const { head, body } = split<Head>(input);
     const { format, options } = head;
+    // The stream of access records is known by its identity.
+    const stream = head.stream.name === ACCESS_STREAM.name ? ACCESS_STREAM : head.stream;
+    const decode = createDecoders(stream)[format];
     const text = withoutNulAfterQuote(body);
-    const actual = outcome(decoders[format], text, options);
-    const expected = outcome(referenceDecoders[format], text, options);
+    const actual = outcome(decode, text, options);
+    const expected = outcome(createReferenceDecoders(stream)[format], text, options);
     promise(actual === expected, () => `the reader:    ${actual}\nthe reference: ${expected}`);
-    keepsItsPromises(format, text, options);
+    keepsItsPromises(decode, format, text, options);
   },
 };
 
@@ -80,10 +92,10 @@ export function withoutNulAfterQuote(body: Buffer): Buffer {
   return body;
 }
 
-function keepsItsPromises(format: BodyFormat, body: Buffer, options: DecodeOptions): void {
+function keepsItsPromises(decode: Decoder, format: BodyFormat, body: Buffer, options: DecodeOptions): void {
   let decoded: Decoded;
   try {
-    decoded = runToEnd(decoders[format](Buffer.from(body), options));
+    decoded = runToEnd(decode(Buffer.from(body), options));
   } catch {
     // Compared above.
     return;
