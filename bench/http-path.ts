@@ -87,7 +87,7 @@ async function listenWhole(): Promise<number> {
       keepAliveTimeoutMs: 60_000,
       maxConnections: 10_000,
     },
-    auth: { enabled: false, headerName: 'X-API-Key', keys: [] },
+    auth: { enabled: false, headerName: 'X-API-Key', keys: [], readKeys: [], adminKeys: [], metrics: false },
     version: { version: '', commit: '', buildDate: '', pipeline: 1, node: '' },
     ingest,
     checkReadiness: async () => ({}),
