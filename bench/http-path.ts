@@ -89,6 +89,7 @@ async function listenWhole(): Promise<number> {
     },
     auth: { enabled: false, headerName: 'X-API-Key', keys: [], readKeys: [], adminKeys: [], metrics: false },
     version: { version: '', commit: '', buildDate: '', pipeline: 1, node: '' },
+    listStreams: async () => [],
     ingest,
     checkReadiness: async () => ({}),
     aggregate: () => Promise.reject(new Error('unused')),

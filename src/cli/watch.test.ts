@@ -29,6 +29,7 @@ const STATS: LiveStats = {
   inFlightRecords: 7,
   inFlightBytes: 2_048,
   openFiles: 24,
+  streams: [],
   queue: null,
 };
 const QUEUE = {

@@ -69,6 +69,19 @@ describe('rates', () => {
   });
 });
 
+test('each stream has its own rates', async () => {
+  const { live, metrics, second } = createService();
+  metrics.streamRecords.labels('events', 'stored').inc(10);
+  await second();
+  metrics.streamRecords.labels('events', 'stored').inc(30);
+  metrics.streamBytes.labels('events').inc(900);
+  await second(2_000);
+  expect((await live.snapshot()).stats.streams).toEqual([
+    { name: 'access', rates: { stored: 0, bytes: 0 }, totals: { stored: 0, bytes: 0 } },
+    { name: 'events', rates: { stored: 15, bytes: 450 }, totals: { stored: 40, bytes: 900 } },
+  ]);
+});
+
 describe('times', () => {
   test('are those of the last ten seconds', async () => {
     const { live, metrics, second } = createService();
@@ -174,7 +187,7 @@ test('the queue is shown in version 2 only', async () => {
   expect((await one.live.snapshot()).stats.queue).toBeNull();
   const two = createService({ pipeline: 'queued' });
   two.metrics.kafkaUp.set(1);
-  two.metrics.consumerLag.labels('3').set(9);
+  two.metrics.consumerLag.labels('logs', '3').set(9);
   two.metrics.spoolBytes.set(77);
   two.metrics.breakerState.labels('closed').set(1);
   expect((await two.live.snapshot()).stats.queue).toEqual({

@@ -10,6 +10,7 @@ test('every route of the running app has a class of keys', () => {
   const auth = { enabled: true, headerName: 'X-API-Key', keys: ['k'], readKeys: [], adminKeys: [], metrics: true };
   const app = createRoutes({
     streams: ['access'],
+    listStreams: unused,
     checkReadiness: unused,
     analytics: { ask: unused, breakdown: unused },
     aggregate: unused,

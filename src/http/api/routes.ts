@@ -16,6 +16,7 @@ import { answerAnalytics, BUSY } from './analytics.ts';
 import type { EventStreams } from './event-stream.ts';
 import { answerReady } from './health.ts';
 import { createSendText, takesGzip } from './send-text.ts';
+import { addStreamsRoute } from './streams.ts';
 import { prefersCsv } from './summary-csv.ts';
 
 /** The known paths. They name the route of a request in metrics. */
@@ -26,6 +27,7 @@ export const ROUTES = [
   '/version',
   '/metrics',
   '/analytics',
+  '/streams',
   ...ADMIN_ROUTES,
   '/openapi.json',
   '/docs',
@@ -38,6 +40,7 @@ interface RoutesOptions
   extends Pick<
     HttpServerOptions,
     | 'streams'
+    | 'listStreams'
     | 'checkReadiness'
     | 'analytics'
     | 'aggregate'
@@ -60,6 +63,7 @@ export function createRoutes(options: RoutesOptions): Hono {
   addAccessCheck(app, options);
   addServiceRoutes(app, options);
   addAnalyticsRoute(app, options);
+  addStreamsRoute(app, options);
   addDocsRoutes(app, options);
   addAdminRoutes(app, { ...options, answerProblem: problem });
   addDashboardRoutes(app, { ...options, answerProblem: problem });

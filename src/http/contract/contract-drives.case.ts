@@ -7,6 +7,7 @@ import type { IngestResult } from '../../service/service.ts';
 import { WRONG_KEYS } from '../auth.ts';
 import type { OperationDoc } from '../docs/api-operation.ts';
 import { OPERATIONS } from '../docs/operations.ts';
+import type { StreamInfo } from '../http.ts';
 import { answering } from './analytics-fixture.case.ts';
 import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './contract-fixture.case.ts';
 import { HISTORY, open, readUntil, refusal, STATS } from './live-fixture.case.ts';
@@ -77,6 +78,16 @@ const AUTH = { enabled: true, keys: ['k'], metrics: true };
 const CLASSES = { ...AUTH, keys: ['sender'], readKeys: ['reader'], adminKeys: ['admin'] };
 const HOURS = 'from=2015-05-17T10&to=2015-05-17T12';
 const BROKEN = () => Promise.reject(new Error('EIO'));
+
+const EVENTS: StreamInfo = {
+  name: 'events',
+  fields: ['timestamp', 'level', 'message', 'service'],
+  levelField: 'level',
+  countBy: ['level', 'service'],
+  schemas: [{ subject: 'events-avro', type: 'AVRO', version: 1, id: 2 }],
+  records: { stored: 1, rejected: 2, deadLettered: 3, duplicate: 4 },
+  bytes: 5,
+};
 
 /** A Live that sends an event to every new reader. */
 const LIVE: Live = {
@@ -208,6 +219,15 @@ const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     }),
     getting('/analytics?hour=2015-05-17T10', { analytics: { ask: async () => ({ kind: 'busy' }) } }),
   ],
+  'get /streams 200': [
+    getting('/streams'),
+    getting('/streams', { listStreams: async () => [EVENTS] }),
+    {
+      setup: { auth: CLASSES },
+      ask: ({ ask }) => ask('GET /streams HTTP/1.1\r\nHost: a\r\nX-API-Key: reader\r\n\r\n'),
+    },
+  ],
+  'get /streams 503': [getting('/streams', { listStreams: BROKEN })],
   'get /health 200': [getting('/health')],
   'get /ready 200': [getting('/ready')],
   'get /ready 503': [
@@ -234,6 +254,7 @@ const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
   'get /events 503': [crowding('/events', 1_024), draining('/events')],
   'get /events/tail 200': [streaming('/events/tail', 'left-out')],
   'get /events/tail 400': [getting('/events/tail?q=1&q=2'), getting(`/events/tail?path=${'x'.repeat(257)}`)],
+  'get /events/tail 404': [getting('/events/tail?stream=event')],
   'get /events/tail 503': [crowding('/events/tail', 64), draining('/events/tail')],
   'get /api/overview 200': [
     getting('/api/overview', { dashboard: { live: LIVE, settings: { server: { threads: 1 } } } }),

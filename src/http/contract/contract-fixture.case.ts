@@ -24,6 +24,7 @@ export interface Setup {
   readonly limits?: Partial<HttpLimits>;
   readonly auth?: Partial<HttpAuth>;
   readonly hosts?: readonly string[];
+  readonly listStreams?: HttpServerOptions['listStreams'];
   readonly ingest?: Ingest;
   readonly analytics?: Partial<Analytics>;
   readonly aggregate?: Aggregate;
@@ -107,6 +108,7 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
     limits: { ...LIMITS, ...setup.limits },
     auth: { ...NO_AUTH, ...setup.auth },
     version: { version: '1.2.3', commit: 'abc', buildDate: '2026-01-02', pipeline: 1, node: 'v26.0.0' },
+    listStreams: setup.listStreams ?? (async () => []),
     ingest: (request) => {
       ingested.push(request);
       return ingest(request);

@@ -3,6 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context, Hono } from 'hono';
 import type { Analytics } from '../../analytics/analytics.ts';
 import { type Hour, hourToIso, parseHour } from '../../model/hour.ts';
+import type { StreamName } from '../../model/stream.ts';
 import { acceptsGzip } from '../accept-encoding.ts';
 import { BUSY, damaged } from '../api/analytics.ts';
 import type { EventStreams } from '../api/event-stream.ts';
@@ -36,6 +37,7 @@ const PAGE_HEADERS = {
 
 interface DashboardOptions {
   readonly dashboard: DashboardData;
+  readonly streams: readonly StreamName[];
   readonly analytics: Analytics;
   readonly version: VersionInfo;
   readonly isDraining: () => boolean;
@@ -71,8 +73,8 @@ function answerAsset(context: Context, { type, etag, bytes, gzipped }: Asset): R
 }
 
 function addStreams(app: Hono, options: DashboardOptions): void {
-  const { dashboard, isDraining, eventStreams, answerProblem } = options;
-  const events = createEvents({ live: dashboard.live, eventStreams });
+  const { dashboard, streams, isDraining, eventStreams, answerProblem } = options;
+  const events = createEvents({ live: dashboard.live, eventStreams, streams });
   const answer = (context: Context, start: () => Problem | undefined): Response => {
     if (isDraining()) return answerProblem(DRAINING);
     // HEAD cannot wait for the end of a stream: it has none.

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type AnswerDoc, json, type OperationDoc, problem } from './api-operation.ts';
-import { count, record } from './api-schemas.ts';
+import { count, storedLine } from './api-schemas.ts';
 import * as schemas from './dashboard-schemas.ts';
 
 function stream(events: AnswerDoc['events'] & {}): AnswerDoc {
@@ -47,8 +47,9 @@ export const dashboardOperations: readonly OperationDoc[] = [
       'because more arrived than the limit of a tail allows or the client reads.',
     parameters: schemas.tailParameters,
     answers: {
-      200: stream({ records: record, 'left-out': count }),
+      200: stream({ records: storedLine, 'left-out': count }),
       400: problem('A parameter is too long, or given twice.'),
+      404: problem('There is no such stream.'),
       503: problem('Too many tails are open, or the service is shutting down.', ['Retry-After']),
     },
   },

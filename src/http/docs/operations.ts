@@ -77,6 +77,16 @@ const reads: readonly OperationDoc[] = [
     },
   },
   {
+    path: '/streams',
+    method: 'get',
+    id: 'getStreams',
+    summary: 'The streams, their fields and schemas, and what was stored of each since the start',
+    answers: {
+      200: json('Every stream.', schemas.streamList),
+      503: problem('The counts cannot be read now.', ['Retry-After']),
+    },
+  },
+  {
     path: '/health',
     method: 'get',
     id: 'getHealth',

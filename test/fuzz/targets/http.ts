@@ -234,6 +234,7 @@ function startServer(
       metrics: false,
     },
     version: { version: '1', commit: 'c', buildDate: 'd', pipeline: 1, node: 'n' },
+    listStreams: async () => [],
     ingest,
     checkReadiness: async () => ({ storage: { ok: true, detail: 'writable' } }),
     analytics: { ask: async () => ({ kind: 'none' }), breakdown: unused },
