@@ -52,6 +52,10 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
         analytics: toSource(options.analytics),
         aggregate: options.aggregate,
         ...options.dashboard,
+        streamTotals: async () => {
+          await options.listStreams();
+          return new Map();
+        },
         metricsText: async () => writeExposition(options.metrics, await workers.metrics()),
       });
     },

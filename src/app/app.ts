@@ -7,7 +7,7 @@ import type { VersionInfo } from '../http/http.ts';
 import { createLive, type LiveWatch } from '../live/live-sampler.ts';
 import { createTails, type Tails } from '../live/tail.ts';
 import { type Log, takeDroppedLogLines } from '../log.ts';
-import { createMetrics, type Metrics, writeExposition } from '../metrics/metrics.ts';
+import { createMetrics, type Metrics, readStreamTotals, writeExposition } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import { MAX_KEY_BYTES, mapLimits } from '../model/summary.ts';
 import { openRepo } from '../repo/file-repo.ts';
@@ -27,6 +27,7 @@ import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
 import type { QueuedPipelineParts } from './queued.ts';
+import { streamsOf } from './streams.ts';
 
 /** The same ending as this file: .ts from source, .js when built. */
 const analyticsWorker = new URL(`./analytics-worker${extname(import.meta.url)}`, import.meta.url);
@@ -53,7 +54,7 @@ export async function startService(options: {
   const { build, log } = options;
   const descriptors = divideDescriptors(options.config, log);
   const config = withConnections(options.config, descriptors);
-  const metrics = createMetrics({ defaultMetrics: true });
+  const metrics = createMetrics({ defaultMetrics: true, streams: [...streamsOf(config).keys()] });
   metrics.buildInfo.labels(build.version, build.commit, build.node).set(1);
   const lifecycle = createLifecycle(log);
   try {
@@ -127,6 +128,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
       await readHealth();
       return writeExposition(metrics, await http.counts());
     }, METRICS_PAUSE_MS),
+    streamTotals: shareWork(async () => readStreamTotals(metrics, await http.counts()), METRICS_PAUSE_MS),
   });
   // Connections are cut a little before the time of this part is over, so that it comes to rest in time.
   lifecycle.started('http', (budgetMs) => http.close({ graceMs: budgetMs - Math.min(1_000, budgetMs / 4) }));

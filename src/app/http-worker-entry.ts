@@ -10,6 +10,7 @@ import { createChannel } from '../runtime/channel.ts';
 import { answerSnapshots } from '../runtime/snapshot.ts';
 import { createHttpWorker } from './http-worker.ts';
 import { type CoreCalls, createRemoteCore } from './remote-core.ts';
+import { streamsOf } from './streams.ts';
 
 /** What an HTTP worker is started with. */
 export interface HttpWorkerData {
@@ -38,7 +39,7 @@ function run(data: HttpWorkerData): void {
   if (parentPort === null) throw new Error('http-worker-entry must be started as a worker thread');
   const { config, version, port, shared } = data;
   const log = createLog({ level: config.logging.level, format: config.logging.format });
-  const metrics = createMetrics({ defaultMetrics: false });
+  const metrics = createMetrics({ defaultMetrics: false, streams: [...streamsOf(config).keys()] });
   const bodyBuffers = createBodyBuffers();
   const channel = createChannel<CoreCalls>(parentPort);
   answerSnapshots();

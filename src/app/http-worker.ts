@@ -10,14 +10,15 @@ import { readLiveCounts } from '../live/live-counts.ts';
 import type { LiveSample } from '../live/live-sampler.ts';
 import { createRefusals } from '../live/refusals.ts';
 import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics/metrics.ts';
+import type { Metrics, StreamTotals } from '../metrics/metrics.ts';
 import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import type { StreamName } from '../model/stream.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createIngest } from '../service/ingest.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
-import { createDecodersOf, streamsOf } from './streams.ts';
+import { createDecodersOf, createStreamList, streamsOf } from './streams.ts';
 
 /** What an HTTP worker needs of the thread that owns the data. */
 export interface Core {
@@ -28,6 +29,8 @@ export interface Core {
   readonly hourTotals: HourTotals;
   readonly live: Live;
   readonly metricsText: () => Promise<string>;
+  /** What all threads have counted of each stream. */
+  readonly streamTotals: () => Promise<ReadonlyMap<StreamName, StreamTotals>>;
 }
 
 export interface HttpWorker {
@@ -67,6 +70,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     auth: config.auth,
     version,
     streams: [...streamsOf(config).keys()],
+    listStreams: createStreamList({ config, schemas: BUILTIN_SCHEMAS, totals: core.streamTotals }),
     ingest: createWorkerIngest(options, accounting),
     checkReadiness: core.checkReadiness,
     analytics: openAnalytics(core.analytics),

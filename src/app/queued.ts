@@ -43,7 +43,7 @@ export interface QueuedPipelineParts {
  */
 export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<Pipeline> {
   const { config, repo, metrics, lifecycle } = parts;
-  const accounting = createAccounting({ records: metrics.records });
+  const accounting = createAccounting({ records: metrics.records, streamRecords: metrics.streamRecords });
   const queues = openQueues(parts);
   const all = [...queues.values()];
   lifecycle.started('queue', async () => void (await Promise.all(all.map((queue) => queue.close()))));
@@ -86,7 +86,7 @@ function startConsumers(
     repo,
     metrics,
     log,
-    accounting,
+    accounting: accounting.of(stream.name),
     onFatal,
     stream: stream.name,
     decoders: createDecoders(stream, BUILTIN_SCHEMAS),

@@ -3,7 +3,9 @@ import type { AnalyticsSource } from '../analytics/analytics-thread.ts';
 import type { Live } from '../live/live.ts';
 import type { LiveCalls } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
+import type { StreamTotals } from '../metrics/metrics.ts';
 import type { Hour } from '../model/hour.ts';
+import type { StreamName } from '../model/stream.ts';
 import type { Handlers, Remote } from '../runtime/channel.ts';
 import { createRemoteDeliver, type DeliverCalls, serveDeliver } from '../runtime/remote-deliver.ts';
 import type { CheckReadiness } from '../service/service.ts';
@@ -13,6 +15,7 @@ import type { Core } from './http-worker.ts';
 export interface CoreCalls extends DeliverCalls, LiveCalls {
   readiness(): ReturnType<CheckReadiness>;
   metricsText(): string;
+  streamTotals(): ReadonlyMap<StreamName, StreamTotals>;
   aggregate(): ReturnType<Aggregate>;
   hourTotals(range: { readonly from: Hour; readonly to: Hour }): ReturnType<HourTotals['totals']>;
   latestHour(): ReturnType<HourTotals['latest']>;
@@ -33,6 +36,7 @@ export function createRemoteCore(parts: {
     deliver: createRemoteDeliver(remote, log, reuse),
     checkReadiness: () => remote.readiness(),
     metricsText: () => remote.metricsText(),
+    streamTotals: () => remote.streamTotals(),
     aggregate: () => remote.aggregate(),
     live,
     hourTotals: {
@@ -48,11 +52,12 @@ export function createRemoteCore(parts: {
 
 /** The other end: answers the calls of a remote Core, but for those of its `live` (serveLive). */
 export function serveCore(core: Omit<Core, 'live'>): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
-  const { deliver, checkReadiness, metricsText, analytics, aggregate, hourTotals } = core;
+  const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals } = core;
   return {
     deliver: serveDeliver(deliver),
     readiness: checkReadiness,
     metricsText,
+    streamTotals,
     aggregate,
     hourTotals: ({ from, to }) => hourTotals.totals(from, to),
     latestHour: () => hourTotals.latest(),

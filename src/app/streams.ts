@@ -1,6 +1,8 @@
 import type { Config } from '../config/config.ts';
 import type { Decoders } from '../decode/decode.ts';
 import { createDecoders } from '../decode/decoders.ts';
+import type { StreamInfo } from '../http/http.ts';
+import type { StreamTotals } from '../metrics/metrics.ts';
 import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, type Stream, type StreamName } from '../model/stream.ts';
 
@@ -15,6 +17,35 @@ export function streamOf(config: Pick<Config, 'streams'>, name: StreamName): Str
   const stream = streamsOf(config).get(name);
   if (stream === undefined) throw new Error(`there is no stream ${JSON.stringify(name)}`);
   return stream;
+}
+
+/** What GET /streams lists. */
+export function createStreamList(options: {
+  readonly config: Pick<Config, 'streams'>;
+  readonly schemas: Schemas;
+  readonly totals: () => Promise<ReadonlyMap<StreamName, StreamTotals>>;
+}): () => Promise<readonly StreamInfo[]> {
+  const { config, schemas, totals } = options;
+  const streams = [...streamsOf(config).values()];
+  return async () => {
+    const counted = await totals();
+    return streams.map((stream) => describeStream(stream, schemas, counted.get(stream.name)));
+  };
+}
+
+function describeStream(stream: Stream, schemas: Schemas, totals: StreamTotals | undefined): StreamInfo {
+  const { name, required, levelField = null, countBy } = stream;
+  const subjects = [name, `${name}-protobuf`, `${name}-avro`].flatMap((subject) => schemas.newest(subject) ?? []);
+  const { stored = 0, rejected = 0, dead_lettered: deadLettered = 0, duplicate = 0 } = totals?.records ?? {};
+  return {
+    name,
+    fields: ['timestamp', ...required],
+    levelField,
+    countBy,
+    schemas: subjects.map(({ subject, version, schema: { id, type } }) => ({ subject, type, version, id })),
+    records: { stored, rejected, deadLettered, duplicate },
+    bytes: totals?.bytes ?? 0,
+  };
 }
 
 /** The decoders of each stream, made when they are first asked for. Throws for a stream that there is not. */

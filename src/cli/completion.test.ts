@@ -34,7 +34,7 @@ describe('bash', () => {
     expect(await complete('dlq', '')).toEqual(['list', 'show', 'replay', '--help']);
     expect(await complete('dlq', 'show', '--l')).toEqual(['--limit']);
     expect(await complete('dlq', 'list', '--l')).toEqual([]);
-    expect(await complete('dlq', 'list', '--day', '2025-11-22', '--st')).toEqual(['--stage']);
+    expect(await complete('dlq', 'list', '--day', '2025-11-22', '--st')).toEqual(['--stage', '--stream']);
   });
 
   test('offers the values of a flag', async () => {

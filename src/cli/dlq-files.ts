@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
 import { BYTES } from '../model/bytes.ts';
+import { ACCESS_STREAM, isStreamName, type StreamName } from '../model/stream.ts';
 
 const { NEWLINE } = BYTES;
 
@@ -12,6 +13,8 @@ export interface DeadLetterLine {
   readonly time: string;
   /** `ingest` or `consume`. */
   readonly stage: string;
+  /** The stream that the record was sent to. */
+  readonly stream: StreamName;
   readonly reason: string;
   readonly source: string;
   /** The record as it was received, as text; JSON text when it was a JSON object. */
@@ -31,6 +34,7 @@ export interface DeadLetterFilter {
   /** The day after the last. */
   readonly to?: string | undefined;
   readonly stage?: string | undefined;
+  readonly stream?: StreamName | undefined;
   /** The reason contains it. */
   readonly reason?: string | undefined;
 }
@@ -50,14 +54,18 @@ export async function listDays(directory: string, filter: DeadLetterFilter = {})
 export async function* readDay(
   directory: string,
   day: string,
-  { stage, reason = '' }: DeadLetterFilter = {},
+  { stage, stream, reason = '' }: DeadLetterFilter = {},
 ): AsyncGenerator<DeadLetterLine | undefined> {
   const file = `${day}.ndjson`;
   for await (const { line, number } of readLines(join(directory, file))) {
     if (line === '') continue;
     const letter = parseLine(line);
     if (letter === undefined) yield undefined;
-    else if ((stage ?? letter.stage) === letter.stage && letter.reason.includes(reason)) {
+    else if (
+      (stage ?? letter.stage) === letter.stage &&
+      (stream ?? letter.stream) === letter.stream &&
+      letter.reason.includes(reason)
+    ) {
       yield { ...letter, line, file, number };
     }
   }
@@ -88,10 +96,11 @@ function parseLine(line: string): Omit<DeadLetterLine, 'line' | 'file' | 'number
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { time, stage, reason, source, record, raw } = value as Record<string, unknown>;
+  const { time, stage, stream = ACCESS_STREAM.name, reason, source, record, raw } = value as Record<string, unknown>;
+  if (!isStreamName(stream)) return undefined;
   if (typeof time !== 'string' || typeof stage !== 'string' || typeof reason !== 'string') return undefined;
   const content = typeof raw === 'string' ? raw : sliceRecord(line, record);
-  return { time, stage, reason, source: typeof source === 'string' ? source : '', content };
+  return { time, stage, stream, reason, source: typeof source === 'string' ? source : '', content };
 }
 
 /** The record's own text, if the line has the order in which logforge writes it: so no number in it changes. */

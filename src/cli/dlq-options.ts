@@ -10,6 +10,7 @@ export const letterOptions = {
   from: { value: 'YYYY-MM-DD', help: 'Only that UTC day and those after it.' },
   to: { value: 'YYYY-MM-DD', help: 'Only the UTC days before that one.' },
   stage: { value: 'STAGE', choices: ['ingest', 'consume'], help: 'Only that stage: ingest or consume.' },
+  stream: { value: 'NAME', help: 'Only records of that stream.' },
   reason: { value: 'TEXT', help: 'Only those whose reason contains this text.' },
 } satisfies Options;
 

@@ -26,7 +26,7 @@ export const dlqReplay: Command = {
   help: {
     synopsis: ['dlq replay [OPTION]...', 'dlq replay --dry-run [OPTION]...'],
     description: [
-      'Sends each letter to POST /logs by itself. When the cause is removed (a limit is raised, a defect is fixed, the file is edited), the record is stored. A letter that is still invalid is listed by file and line with its reason; it does not become a second dead letter.',
+      'Sends each letter to its stream by itself. When the cause is removed (a limit is raised, a defect is fixed, the file is edited), the record is stored. A letter that is still invalid is listed by file and line with its reason; it does not become a second dead letter.',
       'Every letter is sent with an Idempotency-Key made of its file, its line and its content. So a replay may be run again, after an interruption or with other filters, and several may run at once: nothing is stored twice, as long as the service remembers the keys (ingestion.idempotencyWindow, 24h).',
       'The letters stay where they are. When the letters of a day are no longer needed, move the file YYYY-MM-DD.ndjson out of the folder, but not that of today: the service writes to it.',
     ],
@@ -104,20 +104,26 @@ async function sendAll(letters: Letters, send: Send, report: LetterReport): Prom
 }
 
 async function sendLetter(letter: DeadLetterLine, send: Send, report: LetterReport): Promise<void> {
+  const { stream } = letter;
   const { body, contentType } = toBody(letter.content);
   if (body.length === 0) return report.invalid(letter, 'the letter is empty');
   try {
-    const { accepted, duplicate, rejections } = await send(body, keyOf(letter), contentType);
+    const { accepted, duplicate, rejections } = await send(body, keyOf(letter), { contentType, stream });
     if (accepted === 0) report.invalid(letter, rejections[0]?.reason ?? 'no reason given');
     else report.stored(duplicate);
   } catch (error) {
-    if (!(error instanceof RefusedError) || !LETTERS_OWN_FAULT.has(error.status)) throw error;
+    if (!(error instanceof RefusedError) || !isLettersOwnFault(error)) throw error;
     report.invalid(letter, error.detail);
   }
 }
 
 /** Malformed, too large, or never to be stored. Any other status concerns every letter: a wrong key, a wrong URL. */
 const LETTERS_OWN_FAULT: ReadonlySet<number> = new Set([400, 413, 422]);
+
+/** A stream that the configuration no longer has concerns its letters alone. */
+function isLettersOwnFault({ status, detail }: RefusedError): boolean {
+  return LETTERS_OWN_FAULT.has(status) || (status === 404 && detail.startsWith('there is no stream'));
+}
 
 const BASE64_MARK = 'base64:';
 

@@ -35,11 +35,11 @@ describe('list', () => {
     expect(await dlq(['list'])).toEqual({
       code: 0,
       stdout: [
-        'DAY         STAGE    COUNT  REASON',
-        '2025-11-21  ingest       2  missing path',
-        '2025-11-21  ingest       1  invalid timestamp "…"',
-        '2025-11-22  consume      1  cannot decode message',
-        '2025-11-22  ingest       1  missing path',
+        'DAY         STAGE    STREAM  COUNT  REASON',
+        '2025-11-21  ingest   access      2  missing path',
+        '2025-11-21  ingest   access      1  invalid timestamp "…"',
+        '2025-11-22  consume  access      1  cannot decode message',
+        '2025-11-22  ingest   access      1  missing path',
         '',
       ].join('\n'),
       stderr: 'logforge dlq: 4 lines could not be read\n',
@@ -48,7 +48,29 @@ describe('list', () => {
 
   test('takes one day and one stage', async () => {
     const { stdout } = await dlq(['list', '--day', '2025-11-22', '--stage', 'ingest', '--json']);
-    expect(stdout).toBe('{"day":"2025-11-22","stage":"ingest","reason":"missing path","count":1}\n');
+    expect(stdout).toBe('{"day":"2025-11-22","stage":"ingest","stream":"access","reason":"missing path","count":1}\n');
+  });
+
+  test('counts by stream, takes one stream, and cannot read a letter whose stream is a path', async () => {
+    const several = join(directory, 'streams');
+    await mkdir(several);
+    const letter = (stream: string) =>
+      `{"time":"t","stage":"ingest"${stream},"reason":"missing level","raw":"r","source":""}\n`;
+    const lines = [letter(''), letter(',"stream":"events"'), letter(',"stream":"events"'), letter(',"stream":"../x"')];
+    await writeFile(join(several, '2025-01-01.ndjson'), lines.join(''));
+    const all = await dlq(['list', '--json'], several);
+    expect(
+      all.stdout
+        .trimEnd()
+        .split('\n')
+        .map((row) => [JSON.parse(row).stream, JSON.parse(row).count]),
+    ).toEqual([
+      ['access', 1],
+      ['events', 2],
+    ]);
+    expect(all.stderr).toBe('logforge dlq: 1 line could not be read\n');
+    const one = await dlq(['show', '--stream', 'events'], several);
+    expect(one.stdout).toBe('t ingest events: missing level\n  r\n'.repeat(2));
   });
 
   test('counts what is beyond a thousand reasons together', async () => {
@@ -62,7 +84,9 @@ describe('list', () => {
     const { stdout } = await dlq(['list', '--json'], many);
     const rows = stdout.trimEnd().split('\n');
     expect(rows).toHaveLength(1_001);
-    expect(rows[0]).toBe('{"day":"2025-01-01","stage":"ingest","reason":"(other reasons)","count":3}');
+    expect(rows[0]).toBe(
+      '{"day":"2025-01-01","stage":"ingest","stream":"access","reason":"(other reasons)","count":3}',
+    );
   });
 
   test('says so when there are none, also of a directory that is not there', async () => {

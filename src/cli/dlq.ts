@@ -1,3 +1,4 @@
+import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import { type Command, EXIT, type Options, UsageError } from './command.ts';
 import { CONFIG_ENVIRONMENT } from './config-options.ts';
 import { type DeadLetterFilter, type DeadLetterLine, listDays, readDay } from './dlq-files.ts';
@@ -13,11 +14,11 @@ const listOptions = { ...letterOptions, json: { help: 'Print one JSON object a l
 
 const list: Command = {
   name: 'list',
-  summary: 'count the dead letters by day, stage and reason',
+  summary: 'count the dead letters by day, stage, stream and reason',
   help: {
     synopsis: ['dlq list [OPTION]...'],
     description: [
-      'Counts the dead letters by day, stage and reason. The record number and quoted values are left out of a reason, so that equal reasons are counted together.',
+      'Counts the dead letters by day, stage, stream and reason. The record number and quoted values are left out of a reason, so that equal reasons are counted together.',
     ],
     examples: [
       { text: 'All days:', command: 'logforge dlq list' },
@@ -40,8 +41,10 @@ const list: Command = {
     } else if (rows.length === 0) {
       await print(io.stdout, 'no dead letters\n');
     } else {
-      const cells = rows.map(({ day, stage, reason, count }) => [day, printable(stage), count, printable(reason)]);
-      await print(io.stdout, table([['DAY', 'STAGE', 'COUNT', 'REASON'], ...cells]));
+      const cells = rows.map(({ day, stage, stream, reason, count }) => {
+        return [day, printable(stage), stream, count, printable(reason)];
+      });
+      await print(io.stdout, table([['DAY', 'STAGE', 'STREAM', 'COUNT', 'REASON'], ...cells]));
     }
     await warnOfUnreadable(unreadable, io);
     return EXIT.ok;
@@ -51,6 +54,7 @@ const list: Command = {
 interface Row {
   readonly day: string;
   readonly stage: string;
+  readonly stream: StreamName;
   readonly reason: string;
   readonly count: number;
 }
@@ -65,15 +69,18 @@ async function countLetters(directory: string, filter: DeadLetterFilter) {
         unreadable++;
         continue;
       }
-      const kind = `${letter.stage}\n${generalise(letter.reason)}`;
-      const key = counts.has(kind) || counts.size < MAX_REASONS ? kind : `${letter.stage}\n(other reasons)`;
+      const where = `${letter.stage}\n${letter.stream}`;
+      const kind = `${where}\n${generalise(letter.reason)}`;
+      const key = counts.has(kind) || counts.size < MAX_REASONS ? kind : `${where}\n(other reasons)`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
     const ofDay = [...counts].map(([key, count]): Row => {
-      const [stage = '', reason = ''] = key.split('\n');
-      return { day, stage, reason, count };
+      const [stage = '', stream = '', reason = ''] = key.split('\n');
+      return { day, stage, stream, reason, count };
     });
-    rows.push(...ofDay.sort((a, b) => a.stage.localeCompare(b.stage) || b.count - a.count));
+    rows.push(
+      ...ofDay.sort((a, b) => a.stage.localeCompare(b.stage) || a.stream.localeCompare(b.stream) || b.count - a.count),
+    );
   }
   return { rows, unreadable };
 }
@@ -160,8 +167,8 @@ async function takeLast<T>(items: AsyncIterable<T>, limit: number): Promise<T[]>
   return [...ring.slice(oldest), ...ring.slice(0, oldest)];
 }
 
-function formatLetter({ time, stage, source, reason, content }: DeadLetterLine): string {
-  const head = [time, stage, source].filter((word) => word !== '').join(' ');
+function formatLetter({ time, stage, stream, source, reason, content }: DeadLetterLine): string {
+  const head = [time, stage, isDefaultStream(stream) ? '' : stream, source].filter((word) => word !== '').join(' ');
   return `${printable(`${head}: ${reason}`)}\n  ${printable(content)}\n`;
 }
 

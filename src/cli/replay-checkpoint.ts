@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, readFile, stat } from 'node:fs/promises';
 import { isMissing } from '../disk/missing.ts';
 import { replaceFileSync } from '../disk/replace-file.ts';
+import { isDefaultStream, type StreamName } from '../model/stream.ts';
 
 /** How far the service has accepted a file: everything before `offset`, in whole batches. */
 export interface Position {
@@ -17,6 +18,7 @@ export const START: Position = { offset: 0, number: 0, key: '' };
 
 /**
  * A small JSON file: `{"version":1,"files":{"<absolute path>":{"head","headBytes","offset","number","key"}}}`.
+ * For another stream than access its name and `:` stand before the path, so that a file can go to several streams.
  * `head` is the SHA-256 of the file's first `headBytes` bytes, as they lie on disk: a file that was replaced or
  * rotated since is not the same file, and is read from its start.
  */
@@ -39,7 +41,8 @@ export const noCheckpoint: Checkpoint = {
 };
 
 /** Reads the checkpoint file, or starts a new one. Rejects when the file exists and is not a checkpoint. */
-export async function openCheckpoint(checkpointPath: string): Promise<Checkpoint> {
+export async function openCheckpoint(checkpointPath: string, stream: StreamName): Promise<Checkpoint> {
+  const nameOf = (path: string) => (isDefaultStream(stream) ? path : `${stream}:${path}`);
   const entries = await readEntries(checkpointPath);
   const heads = new Map<string, { head: string; headBytes: number }>();
 
@@ -47,7 +50,7 @@ export async function openCheckpoint(checkpointPath: string): Promise<Checkpoint
     async find(path) {
       const now = await hashHead(path, HEAD_BYTES);
       heads.set(path, now);
-      const entry = entries.get(path);
+      const entry = entries.get(nameOf(path));
       if (entry === undefined || entry.headBytes > now.headBytes) return START;
       if (!path.endsWith('.gz') && (await stat(path)).size < entry.offset) return START;
       const { head } = await hashHead(path, entry.headBytes);
@@ -56,7 +59,7 @@ export async function openCheckpoint(checkpointPath: string): Promise<Checkpoint
 
     async save(path, position) {
       const head = heads.get(path) ?? (await hashHead(path, HEAD_BYTES));
-      entries.set(path, { ...head, ...position });
+      entries.set(nameOf(path), { ...head, ...position });
       const text = JSON.stringify({ version: 1, files: Object.fromEntries(entries) }, undefined, 2);
       replaceFileSync(checkpointPath, [`${text}\n`], { durable: false });
     },

@@ -5,12 +5,14 @@ import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { createFramer, type Frame } from '../decode/framing.ts';
+import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { Checkpoint, Position } from './replay-checkpoint.ts';
 import { createEncode, type FileFormat, FRAMING, findHeader, guessFormat, type Unreadable } from './replay-formats.ts';
 import type { Send, Sent } from './replay-sender.ts';
 
 export interface FileOptions {
   readonly stdin: Readable;
+  readonly stream: StreamName;
   /** Recognised for each file when absent. */
   readonly format?: FileFormat | undefined;
   /** Records in a request, at most. */
@@ -40,20 +42,21 @@ const HEAD_BYTES = 64 * 1024;
  * the service refuses, after the requests that are running have ended.
  */
 export async function replayFile(name: string, options: FileOptions): Promise<void> {
-  const { checkpoint, report, batch: batchRecords } = options;
+  const { checkpoint, report, stream, batch: batchRecords } = options;
   const start = await checkpoint.find(resolve(name));
   const { head, pieces } = await openFile(name, options.stdin, start.offset);
-  const format = options.format ?? guessFormat(name, head);
+  const format = options.format ?? guessFormat(name, head, stream);
   const header = format === 'csv' ? findHeader(head) : undefined;
   const { framing, noun } = FRAMING[format];
   const framer = createFramer(framing, start);
-  const encode = createEncode(format, header?.row);
+  const encode = createEncode(format, { header: header?.row, stream });
   const window = createWindow(name, options);
   report.begin({ name, noun, bytes: await plainSize(name), position: start });
 
   let frames: Frame[] = [];
   let bytes = 0;
-  let key = start.key;
+  // A file that goes to two streams has other keys in each: one key stands for one batch.
+  let key = start.key === '' && !isDefaultStream(stream) ? stream : start.key;
 
   async function flush(): Promise<void> {
     const last = frames.at(-1);
@@ -97,7 +100,7 @@ function chainKey(previous: string, body: Buffer): string {
 }
 
 /** The batches that are being sent. They are settled in the order of the file, so a position means everything before it. */
-function createWindow(name: string, { concurrency, send, checkpoint, report }: FileOptions) {
+function createWindow(name: string, { concurrency, send, stream, checkpoint, report }: FileOptions) {
   let inFlight: { readonly sent: Promise<Sent>; readonly position: Position }[] = [];
 
   async function settleOldest(): Promise<void> {
@@ -120,7 +123,7 @@ function createWindow(name: string, { concurrency, send, checkpoint, report }: F
   return {
     async push(body: Buffer, key: string, position: Position): Promise<void> {
       if (inFlight.length >= concurrency) await settleOldest();
-      const sent = send(body, key);
+      const sent = send(body, key, { stream });
       // Awaited when its turn comes; until then its failure must not count as unhandled.
       sent.catch(() => {});
       inFlight.push({ sent, position });

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { parseCombinedLine } from '../decode/combined.ts';
-import { type Decoded, type DecodeOptions, type Decoder, MalformedBodyError } from '../decode/decode.ts';
+import { type Decoded, type DecodeOptions, type Decoder, type Decoders, MalformedBodyError } from '../decode/decode.ts';
 import { createDecoders } from '../decode/decoders.ts';
 import { createFramer, type Frame, type Framing, MAX_FRAME_BYTES } from '../decode/framing.ts';
-import { ACCESS_STREAM } from '../model/stream.ts';
+import { ACCESS_STREAM, EVENTS_STREAM, isDefaultStream, type Stream, type StreamName } from '../model/stream.ts';
 
 export const FILE_FORMATS = ['combined', 'ndjson', 'json', 'csv'] as const;
 export type FileFormat = (typeof FILE_FORMATS)[number];
@@ -32,8 +32,8 @@ export interface Unreadable {
 export type Encode = (frames: readonly Frame[]) => Encoded;
 
 /** `header`: the first row of a CSV file, if it names the columns. */
-export function createEncode(format: FileFormat, header?: Buffer): Encode {
-  const encode = chooseEncode(format, header);
+export function createEncode(format: FileFormat, { header, stream }: EncodeOptions): Encode {
+  const encode = chooseEncode(format, header, createDecoders(fieldsOf(stream)));
   return (frames) => {
     const sound = frames.filter((frame) => describeDamage(frame) === undefined);
     const encoded = sound.length === 0 ? NOTHING : encode(sound);
@@ -47,10 +47,21 @@ export function createEncode(format: FileFormat, header?: Buffer): Encode {
   };
 }
 
-function chooseEncode(format: FileFormat, header: Buffer | undefined): Encode {
+interface EncodeOptions {
+  readonly header?: Buffer | undefined;
+  readonly stream: StreamName;
+}
+
+function chooseEncode(format: FileFormat, header: Buffer | undefined, decoders: Decoders): Encode {
   if (format === 'combined') return encodeCombined;
-  if (format === 'csv') return (frames) => encodeRows(frames, header);
-  return encodeJson;
+  if (format === 'csv') return (frames) => encodeRows(frames, header, decoders.csv);
+  return (frames) => encodeJson(frames, decoders.ndjson);
+}
+
+/** The fields of a stream of the configuration are known to the service alone, which checks them: here the timestamp is. */
+function fieldsOf(name: StreamName): Stream {
+  const builtIn = [ACCESS_STREAM, EVENTS_STREAM].find((stream) => stream.name === name);
+  return builtIn ?? { name, required: [], countBy: [] };
 }
 
 function describeDamage({ bytes, tooLong }: Frame): string | undefined {
@@ -60,14 +71,14 @@ function describeDamage({ bytes, tooLong }: Frame): string | undefined {
 
 /**
  * By the first byte if that can only be JSON, else by the name, else by a first row that names `timestamp`. Anything else
- * is an access log in the combined format.
+ * is an access log in the combined format; for another stream than access it is NDJSON, whose lines are then not readable.
  */
-export function guessFormat(name: string, head: Buffer): FileFormat {
+export function guessFormat(name: string, head: Buffer, stream: StreamName): FileFormat {
   const text = head.toString('utf8').trimStart();
   if (text.startsWith('[')) return 'json';
   if (text.startsWith('{')) return 'ndjson';
   if (/\.csv(\.gz)?$/i.test(name) || isHeader(Buffer.from(text.split('\n', 1)[0] ?? ''))) return 'csv';
-  return 'combined';
+  return isDefaultStream(stream) ? 'combined' : 'ndjson';
 }
 
 /** The first row of a CSV file and its number, if it is a header. `head`: the file's first bytes. */
@@ -92,7 +103,6 @@ const OPTIONS: DecodeOptions = {
   extraFields: 'keep',
   invalid: 'skip',
 };
-const decoders = createDecoders(ACCESS_STREAM);
 const NEWLINE = Buffer.from('\n');
 const NOTHING: Encoded = { body: Buffer.alloc(0), records: 0, unreadable: [] };
 
@@ -108,10 +118,10 @@ function encodeCombined(frames: readonly Frame[]): Encoded {
 }
 
 /** One line of NDJSON for each frame. Newlines within a JSON element are white space; as returns they end no line. */
-function encodeJson(frames: readonly Frame[]): Encoded {
+function encodeJson(frames: readonly Frame[], decode: Decoder): Encoded {
   const bodies = frames.map(({ bytes }) => (bytes.includes(NEWLINE) ? replaceNewlines(bytes) : bytes));
   const body = Buffer.concat(bodies.flatMap((bytes) => [bytes, NEWLINE]));
-  return readDecoded(decodeWhole(decoders.ndjson, body), frames, 0);
+  return readDecoded(decodeWhole(decode, body), frames, 0);
 }
 
 function replaceNewlines(bytes: Buffer): Buffer {
@@ -121,11 +131,11 @@ function replaceNewlines(bytes: Buffer): Buffer {
 }
 
 /** A misplaced quote makes a whole body unreadable: then each row is decoded by itself. */
-function encodeRows(frames: readonly Frame[], header: Buffer | undefined): Encoded {
+function encodeRows(frames: readonly Frame[], header: Buffer | undefined, decode: Decoder): Encoded {
   const rows = frames.flatMap(({ bytes }) => [bytes, NEWLINE]);
   const headerRows = header === undefined ? 0 : 1;
   try {
-    const decoded = decodeWhole(decoders.csv, Buffer.concat(header === undefined ? rows : [header, NEWLINE, ...rows]));
+    const decoded = decodeWhole(decode, Buffer.concat(header === undefined ? rows : [header, NEWLINE, ...rows]));
     return readDecoded(decoded, frames, 1 + headerRows);
   } catch (error) {
     if (!(error instanceof MalformedBodyError)) throw error;
@@ -133,7 +143,7 @@ function encodeRows(frames: readonly Frame[], header: Buffer | undefined): Encod
     if (frames.length === 1 && only !== undefined) {
       return { ...NOTHING, unreadable: [{ number: only.number, reason: error.message }] };
     }
-    return joinEncoded(frames.map((frame) => encodeRows([frame], header)));
+    return joinEncoded(frames.map((frame) => encodeRows([frame], header, decode)));
   }
 }
 

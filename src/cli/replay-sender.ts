@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { ACCESS_STREAM, isDefaultStream, type StreamName } from '../model/stream.ts';
 
 /** The outcome of one batch that the service accepted. */
 export interface Sent {
@@ -12,11 +13,18 @@ export interface Sent {
   readonly rejected: number;
 }
 
-/** `body`: NDJSON unless another type is given. Rejects with RefusedError, or with the failure of the last attempt. */
-export type Send = (body: Buffer, idempotencyKey: string, contentType?: string) => Promise<Sent>;
+/**
+ * `body`: NDJSON of the stream access unless the options say otherwise. Rejects with RefusedError, or with the failure of the last attempt.
+ */
+export type Send = (body: Buffer, idempotencyKey: string, options?: SendOptions) => Promise<Sent>;
+
+export interface SendOptions {
+  readonly contentType?: string;
+  readonly stream?: StreamName;
+}
 
 export interface SenderOptions {
-  /** The service's address; `/logs` is appended to its path. */
+  /** The service's address; `/logs`, or `/logs/{stream}`, is appended to its path. */
   readonly url: URL;
   readonly apiKey?: string | undefined;
   readonly connections: number;
@@ -57,11 +65,10 @@ interface Answer {
 /** Sends batches to POST /logs, and sends them again after a failure that may pass: 408, 429, 5xx, a lost connection. */
 export function createSender(options: SenderOptions): { readonly send: Send; close(): void } {
   const { url, apiKey, connections, invalid = 'skip', retries, notify, wait, random = Math.random } = options;
-  const target = logsUrl(url, invalid);
-  const secure = target.protocol === 'https:';
+  const secure = url.protocol === 'https:';
   const agent = new (secure ? HttpsAgent : Agent)({ keepAlive: true, maxSockets: connections });
 
-  function post(body: Buffer, idempotencyKey: string, contentType: string): Promise<Answer> {
+  function post(target: URL, body: Buffer, idempotencyKey: string, contentType: string): Promise<Answer> {
     const headers = {
       'Content-Type': contentType,
       'Content-Length': body.length,
@@ -82,9 +89,11 @@ export function createSender(options: SenderOptions): { readonly send: Send; clo
     return promise;
   }
 
-  async function send(body: Buffer, idempotencyKey: string, contentType = 'application/x-ndjson'): Promise<Sent> {
+  async function send(body: Buffer, idempotencyKey: string, options: SendOptions = {}): Promise<Sent> {
+    const { contentType = 'application/x-ndjson', stream = ACCESS_STREAM.name } = options;
+    const target = logsUrl(url, stream, invalid);
     for (let attempt = 0; ; attempt++) {
-      const outcome = await post(body, idempotencyKey, contentType).catch((error: unknown) => asError(error));
+      const outcome = await post(target, body, idempotencyKey, contentType).catch((error: unknown) => asError(error));
       if (!(outcome instanceof Error) && !mayPass(outcome.status)) return readOutcome(outcome);
       const failure = describeFailure(outcome, target);
       if (attempt >= retries) throw new Error(`${failure}; gave up after ${attempt + 1} attempts`);
@@ -99,9 +108,10 @@ export function createSender(options: SenderOptions): { readonly send: Send; clo
   return { send, close: () => agent.destroy() };
 }
 
-function logsUrl(url: URL, invalid: 'skip' | 'reject'): URL {
+function logsUrl(url: URL, stream: StreamName, invalid: 'skip' | 'reject'): URL {
   const target = new URL(url);
-  target.pathname = `${target.pathname.replace(/\/(logs\/?)?$/, '')}/logs`;
+  const path = isDefaultStream(stream) ? '/logs' : `/logs/${encodeURIComponent(stream)}`;
+  target.pathname = `${target.pathname.replace(/\/(logs\/?)?$/, '')}${path}`;
   target.search = `?invalid=${invalid}`;
   return target;
 }

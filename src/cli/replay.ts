@@ -1,5 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ACCESS_STREAM, EVENTS_STREAM, isStreamName } from '../model/stream.ts';
 import { type Command, EXIT, type Io, type Options, UsageError } from './command.ts';
 import { parseFlags, toCount } from './parse-flags.ts';
 import { noCheckpoint, openCheckpoint } from './replay-checkpoint.ts';
@@ -13,6 +14,7 @@ const DEFAULT_URL = 'http://127.0.0.1:8082';
 
 const options = {
   url: { value: 'URL', help: `The service. Default ${DEFAULT_URL}.` },
+  stream: { value: 'NAME', help: 'The stream that the records belong to. Default access.' },
   format: {
     value: 'FORMAT',
     choices: FILE_FORMATS,
@@ -42,7 +44,7 @@ export const replay: Command = {
   help: {
     synopsis: ['replay [OPTION]... FILE...', 'replay [OPTION]... -'],
     description: [
-      'Reads log files, or standard input for -, and sends their records to POST /logs in batches. A file may be of any size; a file whose name ends in .gz is decompressed. Lines that cannot be read are counted, listed by number and left out.',
+      'Reads log files, or standard input for -, and sends their records to POST /logs, or to POST /logs/NAME with --stream, in batches. A file may be of any size; a file whose name ends in .gz is decompressed. Lines that cannot be read are counted, listed by number and left out.',
       'Every batch is sent with an Idempotency-Key made from the content of the file up to its end. So a replay may be run again with the same --batch, for example after an interruption: no batch is stored twice, as long as the service remembers the keys (ingestion.idempotencyWindow, 24h). With --checkpoint, batches that the service accepted are not sent again, and a file that has grown is read on from its old end.',
       'While the service is busy or unavailable (429, 5xx, no connection), a batch is sent again after longer and longer pauses, and never before the time that the service asks for.',
       'Prints one line on standard output at the end: what was sent, what could not be read, and how long it took.',
@@ -53,6 +55,7 @@ export const replay: Command = {
         text: 'Many files; an interrupted run can be continued:',
         command: 'logforge replay --checkpoint replay.json access.log.*.gz',
       },
+      { text: 'Events of an application:', command: 'logforge replay --stream events app.ndjson' },
       {
         text: 'From a pipe, slowly:',
         command: 'zstdcat access.log.zst | logforge replay --format combined --rate 5000 -',
@@ -69,7 +72,8 @@ export const replay: Command = {
   async run(args, io) {
     const { settings, files } = readArguments(args, io);
     for (const file of files) if (file !== '-') await access(file, constants.R_OK);
-    const checkpoint = settings.checkpoint === undefined ? noCheckpoint : await openCheckpoint(settings.checkpoint);
+    const checkpoint =
+      settings.checkpoint === undefined ? noCheckpoint : await openCheckpoint(settings.checkpoint, settings.stream);
     const report = createReport({ io, files: files.length, now: () => performance.now() });
     const sender = createSender({ ...settings, notify: report.notify, wait: (ms) => sleep(ms) });
     const shared = {
@@ -101,9 +105,16 @@ function readArguments(args: readonly string[], io: Io) {
     const text = values[flag];
     return text === undefined ? byDefault : toCount(flag, text, { min, max });
   };
+  const stream = values.stream ?? ACCESS_STREAM.name;
+  if (!isStreamName(stream))
+    throw new UsageError(`--stream must be the name of a stream, got ${JSON.stringify(stream)}`);
+  if (stream === EVENTS_STREAM.name && values.format === 'combined') {
+    throw new UsageError('--format combined has no events: its records belong to access');
+  }
   const concurrency = count('concurrency', 1, 64);
   const settings = {
     url: readUrl(values.url ?? DEFAULT_URL),
+    stream,
     // One of FILE_FORMATS: parseFlags accepts no other.
     format: values.format as FileFormat | undefined,
     batch: count('batch', 1000, 100_000),

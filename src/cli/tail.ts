@@ -6,6 +6,7 @@ import { readService, SERVICE_ENVIRONMENT, serviceOptions } from './service-opti
 
 const options = {
   ...serviceOptions,
+  stream: { value: 'NAME', help: 'Only records of this stream. Default: of every stream.' },
   path: { value: 'TEXT', help: 'Only records whose path contains TEXT.' },
   'user-agent': { value: 'TEXT', help: 'Only records whose user agent contains TEXT.' },
   match: {
@@ -28,6 +29,7 @@ export const tail: Command = {
     examples: [
       { text: 'Everything:', command: 'logforge tail' },
       { text: 'The product pages that crawlers request:', command: 'logforge tail --user-agent bot --path /product/' },
+      { text: 'The errors of an application:', command: 'logforge tail --stream events --match level=ERROR' },
       { text: 'By another field, just ten, for jq:', command: 'logforge tail --match status=500 -n 10 | jq .path' },
     ],
     exitCodes: { 1: 'The service could not be reached at the start, or refused the request.' },
@@ -37,7 +39,7 @@ export const tail: Command = {
   async run(args, io) {
     const { values } = parseFlags(args, options);
     const { url, apiKey } = readService(values, io, '/events/tail');
-    const filters = { path: values.path, userAgent: values['user-agent'], q: values.match };
+    const filters = { stream: values.stream, path: values.path, userAgent: values['user-agent'], q: values.match };
     for (const [name, value] of Object.entries(filters)) if (value !== undefined) url.searchParams.set(name, value);
     const wanted = values.count === undefined ? undefined : toCount('count', values.count, { min: 1, max: 1e9 });
     const notify = (message: string) => void io.stderr.write(`logforge tail: ${printable(message)}\n`);

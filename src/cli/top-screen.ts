@@ -1,4 +1,4 @@
-import type { LiveQueue, LiveStats, Quantiles } from '../live/live.ts';
+import type { LiveQueue, LiveStats, LiveStream, Quantiles } from '../live/live.ts';
 
 /** The figures of one second; undefined for a form that this version does not support. */
 export function readStats(data: string): LiveStats | undefined {
@@ -24,7 +24,7 @@ export function screen(
 ): string[] {
   const { rates, totals, latency, sync, queue } = stats;
   const row = (label: string, ...cells: readonly string[]) =>
-    `  ${label.padEnd(LABEL_WIDTH)}${cells.map((cell) => cell.padStart(16)).join('')}`;
+    `  ${label.slice(0, LABEL_WIDTH - 1).padEnd(LABEL_WIDTH)}${cells.map((cell) => cell.padStart(16)).join('')}`;
   const lines = [
     `logforge ${about.origin}   up ${duration(stats.uptimeSeconds)}   ${clock(stats.time)}`,
     '',
@@ -45,6 +45,7 @@ export function screen(
     '',
     row('in flight', `${count(stats.inFlightRecords)} rec`, bytes(stats.inFlightBytes)),
     row('open files', count(stats.openFiles)),
+    ...streamRows(stats.streams ?? [], row),
     ...(queue === null ? [] : ['', ...queueRows(queue, row)]),
     ...(about.refusals.length === 0 ? [] : ['', '  last refusals (UTC)', ...about.refusals.map((text) => `  ${text}`)]),
   ];
@@ -52,6 +53,17 @@ export function screen(
   const room = Math.max(about.rows - 1, 1);
   const fitting = lines.length <= room ? lines : lines.filter((line) => line !== '').slice(0, room);
   return fitting.map((line) => line.slice(0, Math.max(about.columns - 1, 1)));
+}
+
+/** With one stream the rows above say all. Absent: a service of the version before. */
+function streamRows(
+  streams: readonly LiveStream[],
+  row: (label: string, ...cells: readonly string[]) => string,
+): string[] {
+  const used = streams.filter(({ totals }) => totals.stored > 0);
+  if (used.length < 2) return [];
+  const rows = used.map(({ name, rates, totals }) => row(name, count(rates.stored), count(totals.stored)));
+  return ['', row('stored by', 'a second', 'since start'), ...rows];
 }
 
 function queueRows(queue: LiveQueue, row: (label: string, ...cells: readonly string[]) => string): string[] {

@@ -7,6 +7,7 @@ import type { Io } from './command.ts';
 import { parseEvents, readEvents, type SentEvent } from './event-source.ts';
 import { main } from './main.ts';
 import { createTestIo } from './test-io.case.ts';
+import { screen } from './top-screen.ts';
 
 const RATES = {
   batches: 12,
@@ -29,6 +30,7 @@ const STATS: LiveStats = {
   inFlightRecords: 7,
   inFlightBytes: 2_048,
   openFiles: 24,
+  streams: [],
   queue: null,
 };
 const QUEUE = {
@@ -66,6 +68,31 @@ async function run(
   const code = await main(args, io);
   return { code, stdout: stdout(), stderr: stderr() };
 }
+
+describe('the screen of top', () => {
+  const about = { origin: 'here', refusals: [], columns: 80, rows: 60 };
+  const stream = (name: string, stored: number) => ({
+    name,
+    rates: { stored: stored / 10, bytes: 1 },
+    totals: { stored, bytes: 2 },
+  });
+  const rowsOf = (...streams: LiveStats['streams']) => screen({ ...STATS, streams }, about).map((line) => line.trim());
+
+  test('has a row for each stream, once two of them have records', () => {
+    const rows = rowsOf(stream('access', 12_000), stream('events', 50), stream('silent', 0));
+    const at = rows.findIndex((row) => row.startsWith('stored by'));
+    expect(rows.slice(at + 1).map((row) => row.split(/ +/))).toEqual([
+      ['access', '1,200', '12,000'],
+      ['events', '5', '50'],
+    ]);
+    expect(rowsOf(stream('access', 12_000), stream('events', 0)).join()).not.toContain('stored by');
+  });
+
+  test('cuts the name of a stream that is too long, and keeps the columns', () => {
+    const rows = screen({ ...STATS, streams: [stream('a'.repeat(63), 1), stream('b', 1)] }, about);
+    expect(rows.find((row) => row.includes('aaa'))?.length).toBe(rows.find((row) => / b /.test(row))?.length);
+  });
+});
 
 describe('top', () => {
   test('prints a line a second, under a header, where there is no terminal', async () => {

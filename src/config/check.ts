@@ -48,13 +48,19 @@ function realPath(path: string): string {
 }
 
 /** What is wrong with the streams among themselves. The key of each is that at fault: `streams[2].name`. */
-export function streamProblems({ streams }: Values): readonly { readonly key: string; readonly message: string }[] {
+export function streamProblems({
+  version,
+  streams,
+  kafka,
+}: Values): readonly { readonly key: string; readonly message: string }[] {
   const problems: { key: string; message: string }[] = [];
   const names = new Set<string>([ACCESS_STREAM.name, EVENTS_STREAM.name]);
   for (const [index, { name, required, countBy }] of streams.entries()) {
     const complain = (key: string, message: string) => problems.push({ key: `streams[${index}].${key}`, message });
     if (names.has(name)) complain('name', `there is a stream ${name} already; access and events are built in`);
     names.add(name);
+    if (version === 2 && isTopicTooLong(kafka.topic, name))
+      complain('name', `makes a topic of more than ${MAX_TOPIC} characters with kafka.topic before it`);
     const fields = [TIMESTAMP, ...required];
     if (new Set(fields).size < fields.length)
       complain('required', 'names a field twice; timestamp is one of every record');
@@ -63,6 +69,13 @@ export function streamProblems({ streams }: Values): readonly { readonly key: st
     if (countBy.includes(TIMESTAMP)) complain('countBy', 'names timestamp, which nearly every record has another of');
   }
   return problems;
+}
+
+/** The longest name of a topic that Kafka takes. */
+const MAX_TOPIC = 249;
+
+function isTopicTooLong(topic: string, stream: string): boolean {
+  return `${topic}-${stream}`.length > MAX_TOPIC;
 }
 
 export const RULES: readonly Rule[] = [
@@ -80,6 +93,11 @@ export const RULES: readonly Rule[] = [
     keys: ['kafka.brokers'],
     broken: ({ version, kafka }) => version === 2 && kafka.brokers.length === 0,
     message: 'version 2 needs at least one broker',
+  },
+  {
+    keys: ['kafka.topic'],
+    broken: ({ version, kafka }) => version === 2 && isTopicTooLong(kafka.topic, EVENTS_STREAM.name),
+    message: `is too long: the topic of a stream has its name behind, and at most ${MAX_TOPIC} characters`,
   },
   {
     keys: ['kafka.ssl.certFile', 'kafka.ssl.keyFile'],

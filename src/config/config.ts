@@ -65,7 +65,9 @@ export function loadConfig({ file, text, env = {}, flags = {} }: ConfigInput = {
     if (keys.some((key) => suspects.has(key)) || !broken(config)) continue;
     problems.push({ key: keys[0], source: sourceOf(keys[0]), message });
   }
-  problems.push(...streamProblems(config).map((problem) => ({ ...problem, source: sourceOf(problem.key) })));
+  // A stream whose name cannot be used has the default, which says nothing new.
+  const ofStreams = streamProblems(config).filter(({ key }) => !suspects.has(key));
+  problems.push(...ofStreams.map((problem) => ({ ...problem, source: sourceOf(problem.key) })));
   if (config.auth.enabled && config.auth.keysFile !== '') {
     const fromFile = readKeysFile(config.auth.keysFile);
     problems.push(...fromFile.problems);

@@ -18,7 +18,7 @@ import {
 import { formatRateLimit, parseRateLimit } from './units.ts';
 
 /*
- * Every key is declared here, once: its type, default, limits and description. The types, the names in the environment, the
+ * A long file: it is one list. Every key is declared here, once: its type, default, limits and description. The types, the names in the environment, the
  * messages and the reference in docs/configuration.md are made from this.
  */
 
@@ -81,7 +81,7 @@ const server = section('The HTTP server.', {
   ),
 });
 
-const auth = section('Authentication: who may send logs.', {
+const auth = section('Authentication: who may send, read and administer (docs/api.md).', {
   enabled: toggle(false, 'Whether a request needs a key.'),
   headerName: matching(
     'X-API-Key',
@@ -97,6 +97,21 @@ const auth = section('Authentication: who may send logs.', {
       empty: true,
     },
   ),
+  readKeys: list(
+    [],
+    /^[!-~]+$/,
+    'keys of visible ASCII characters',
+    'The keys of those who read: `GET /analytics`, `GET /streams`, the data of the page and the event streams. Empty: the keys of `keys` and `keysFile`. Otherwise a key that sends may not read, unless it stands here too.',
+    true,
+  ),
+  adminKeys: list(
+    [],
+    /^[!-~]+$/,
+    'keys of visible ASCII characters',
+    'The keys for `/admin/*` and for changes to the schema registry. Empty: the keys of `keys` and `keysFile`.',
+    true,
+  ),
+  metrics: toggle(false, 'Whether `GET /metrics` needs a key of `readKeys`.'),
 });
 
 const storage = section('Folders and durability. Relative paths start at the working directory.', {

@@ -3,6 +3,7 @@ import type { Refusal } from '../live/live.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
+import type { SchemaType } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
 import type { HttpAuth } from './auth.ts';
@@ -51,6 +52,8 @@ export interface HttpServerOptions {
 
   /** The streams that there are: POST /logs/{stream} takes no other. */
   readonly streams: readonly StreamName[];
+  /** The same streams, with what was counted of each. */
+  readonly listStreams: () => Promise<readonly StreamInfo[]>;
   readonly ingest: Ingest;
   readonly checkReadiness: CheckReadiness;
   readonly analytics: Analytics;
@@ -65,6 +68,33 @@ export interface HttpServerOptions {
   readonly metricsText: () => Promise<string>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+}
+
+/** One stream, as GET /streams shows it. */
+export interface StreamInfo {
+  readonly name: StreamName;
+  /** Names of the fields that every record has, in stored order. */
+  readonly fields: readonly string[];
+  /** The field whose text is a level. */
+  readonly levelField: string | null;
+  /** Fields by whose values the summaries count. */
+  readonly countBy: readonly string[];
+  /** The newest version of each subject that there is of the stream. */
+  readonly schemas: readonly {
+    readonly subject: string;
+    readonly type: SchemaType;
+    readonly version: number;
+    readonly id: number;
+  }[];
+  /** Since the start, by their outcome. */
+  readonly records: {
+    readonly stored: number;
+    readonly rejected: number;
+    readonly deadLettered: number;
+    readonly duplicate: number;
+  };
+  /** Stored since the start. */
+  readonly bytes: number;
 }
 
 /** What GET /version answers. */

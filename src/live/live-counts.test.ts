@@ -13,8 +13,8 @@ describe('readLiveCounts', () => {
     metrics.requestDuration.labels('/health', '2xx').observe(9);
     metrics.consumerLag.labels('logs', '0').set(5);
     metrics.consumerLag.labels('logs', '1').set(7);
-    metrics.consumerLagSeconds.labels('logs', '0').set(1);
-    metrics.consumerLagSeconds.labels('logs', '1').set(4);
+    metrics.consumerLagSeconds.labels('logs', '0').set(4);
+    metrics.consumerLagSeconds.labels('logs-events', '0').set(1);
     metrics.breakerState.labels('closed').set(0);
     metrics.breakerState.labels('half-open').set(1);
     const { values, requests, syncs, breaker } = await readLiveCounts(metrics, 4);
@@ -38,6 +38,19 @@ describe('readLiveCounts', () => {
       expect(sum.breaker).toBe('open');
     }
   });
+});
+
+test('adds up what each thread has stored of each stream', async () => {
+  const [one, two] = [
+    createMetrics({ defaultMetrics: false, streams: ['access', 'events'] }),
+    createMetrics({ defaultMetrics: false }),
+  ];
+  one.streamRecords.labels('events', 'stored').inc(3);
+  one.streamRecords.labels('events', 'rejected').inc(100);
+  one.streamBytes.labels('events').inc(300);
+  two.streamRecords.labels('events', 'stored').inc(4);
+  const sum = addLiveCounts([await readLiveCounts(one, 0), await readLiveCounts(two, 0)]);
+  expect(sum.streams).toEqual({ access: { stored: 0, bytes: 0 }, events: { stored: 7, bytes: 300 } });
 });
 
 describe('quantile', () => {

@@ -1,4 +1,5 @@
 import type { Metrics } from '../metrics/metrics.ts';
+import type { StreamName } from '../model/stream.ts';
 
 /** The counts of one thread that the live figures need. They can be cloned, and added to those of other threads. */
 export interface LiveCounts {
@@ -6,6 +7,13 @@ export interface LiveCounts {
   readonly requests: Buckets;
   readonly syncs: Buckets;
   readonly breaker: string;
+  readonly streams: Readonly<Record<StreamName, StreamCounts>>;
+}
+
+/** What one stream has stored. */
+export interface StreamCounts {
+  readonly stored: number;
+  readonly bytes: number;
 }
 
 /** A histogram: how many were at most `bounds[i]` seconds, and more than the bound before; the last bound is Infinity. */
@@ -65,7 +73,7 @@ export async function readLiveCounts(metrics: Metrics, inFlightRecords: number):
     openFiles: await total(metrics.openFiles),
     brokersUp: await total(metrics.kafkaUp),
     lagMessages: await total(metrics.consumerLag),
-    lagSeconds: Math.max(0, ...(await byLabel(metrics.consumerLagSeconds, 'partition')).values()),
+    lagSeconds: await largest(metrics.consumerLagSeconds),
     spoolBytes: await total(metrics.spoolBytes),
     spoolBatches: await total(metrics.spoolBatches),
     spoolAgeSeconds: await total(metrics.spoolAge),
@@ -75,13 +83,31 @@ export async function readLiveCounts(metrics: Metrics, inFlightRecords: number):
     values,
     requests: await buckets(metrics.requestDuration, ({ route }) => route === '/logs'),
     syncs: await buckets(metrics.syncDuration, () => true),
+    streams: await readStreams(metrics),
     breaker: [...states].find(([, value]) => value === 1)?.[0] ?? '',
   };
+}
+
+async function readStreams({ streamRecords, streamBytes }: Metrics): Promise<LiveCounts['streams']> {
+  const bytes = await byLabel(streamBytes, 'stream');
+  const { values } = await streamRecords.get();
+  const stored = values.filter(({ labels }) => labels.outcome === 'stored');
+  return Object.fromEntries(
+    stored.map(({ labels: { stream = '' }, value }) => [
+      String(stream),
+      { stored: value, bytes: bytes.get(String(stream)) ?? 0 },
+    ]),
+  );
 }
 
 async function total(metric: Readable): Promise<number> {
   const { values } = await metric.get();
   return values.reduce((sum, { value }) => sum + value, 0);
+}
+
+async function largest(metric: Readable): Promise<number> {
+  const { values } = await metric.get();
+  return Math.max(0, ...values.map(({ value }) => value));
 }
 
 async function byLabel(metric: Readable, label: string): Promise<Map<string, number>> {
@@ -111,8 +137,18 @@ export function addLiveCounts([first, ...others]: readonly [LiveCounts, ...LiveC
       requests: combine(sum.requests, one.requests, 1),
       syncs: combine(sum.syncs, one.syncs, 1),
       breaker: sum.breaker || one.breaker,
+      streams: addStreams(sum.streams, one.streams),
     };
   }, first);
+}
+
+function addStreams(sum: LiveCounts['streams'], one: LiveCounts['streams']): LiveCounts['streams'] {
+  const streams = { ...sum };
+  for (const [name, { stored, bytes }] of Object.entries(one)) {
+    const before = Object.hasOwn(streams, name) ? streams[name] : undefined;
+    streams[name] = { stored: stored + (before?.stored ?? 0), bytes: bytes + (before?.bytes ?? 0) };
+  }
+  return streams;
 }
 
 /** What came between two samples. Never below zero, though a thread that was replaced counts from zero. */

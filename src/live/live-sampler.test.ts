@@ -69,6 +69,19 @@ describe('rates', () => {
   });
 });
 
+test('each stream has its own rates', async () => {
+  const { live, metrics, second } = createService();
+  metrics.streamRecords.labels('events', 'stored').inc(10);
+  await second();
+  metrics.streamRecords.labels('events', 'stored').inc(30);
+  metrics.streamBytes.labels('events').inc(900);
+  await second(2_000);
+  expect((await live.snapshot()).stats.streams).toEqual([
+    { name: 'access', rates: { stored: 0, bytes: 0 }, totals: { stored: 0, bytes: 0 } },
+    { name: 'events', rates: { stored: 15, bytes: 450 }, totals: { stored: 40, bytes: 900 } },
+  ]);
+});
+
 describe('times', () => {
   test('are those of the last ten seconds', async () => {
     const { live, metrics, second } = createService();

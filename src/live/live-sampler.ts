@@ -1,5 +1,5 @@
 import type { Clock } from '../model/clock.ts';
-import type { Live, LiveEvent, LiveQueue, LiveRates, LiveStats, Quantiles, Refusal } from './live.ts';
+import type { Live, LiveEvent, LiveQueue, LiveRates, LiveStats, LiveStream, Quantiles, Refusal } from './live.ts';
 import { addLiveCounts, type Buckets, type LiveCounts, quantile, subtractBuckets } from './live-counts.ts';
 import { createLiveHistory } from './live-history.ts';
 import { MAX_REFUSALS } from './refusals.ts';
@@ -143,6 +143,7 @@ class RecentSamples {
       inFlightRecords: values.inFlightRecords,
       inFlightBytes: values.inFlightBytes,
       openFiles: values.openFiles,
+      streams: streamsOf(latest.counts, previous.counts, seconds),
       queue: this.#options.pipeline === 'queued' ? queueOf(latest.counts) : null,
     };
   }
@@ -160,6 +161,13 @@ function mapRates(read: (name: keyof LiveRates) => number): LiveRates {
     deadLettered: read('deadLettered'),
     duplicate: read('duplicate'),
   };
+}
+
+function streamsOf({ streams }: LiveCounts, before: LiveCounts, seconds: number): readonly LiveStream[] {
+  return Object.entries(streams).map(([name, totals]) => {
+    const rate = (of: 'stored' | 'bytes') => Math.max(0, totals[of] - (before.streams[name]?.[of] ?? 0)) / seconds;
+    return { name, rates: { stored: rate('stored'), bytes: rate('bytes') }, totals };
+  });
 }
 
 function quantiles(now: Buckets, before: Buckets): Quantiles | null {

@@ -1,3 +1,5 @@
+import type { StreamName } from '../model/stream.ts';
+
 /** The figures of the service. Rates are for one second, over the last second; totals are since the start. */
 export interface LiveStats {
   /** Unix time in milliseconds. */
@@ -13,8 +15,24 @@ export interface LiveStats {
   readonly inFlightRecords: number;
   readonly inFlightBytes: number;
   readonly openFiles: number;
+  /** What each stream stores in this process. */
+  readonly streams: readonly LiveStream[];
   /** Version 2 only. */
   readonly queue: LiveQueue | null;
+}
+
+export interface LiveStream {
+  readonly name: StreamName;
+  readonly rates: StreamRates;
+  /** The totals of what `rates` has by the second. */
+  readonly totals: StreamRates;
+}
+
+export interface StreamRates {
+  /** Records. */
+  readonly stored: number;
+  /** Of stored lines. */
+  readonly bytes: number;
 }
 
 export interface LiveRates {
@@ -91,6 +109,8 @@ export type LiveEvent =
 
 /** Which accepted records a tail shows: those that pass every test that is given. */
 export interface TailFilter {
+  /** Of this stream; absent: of every one. */
+  readonly stream?: StreamName;
   /** The path contains it. */
   readonly path?: string;
   /** The user agent contains it. */

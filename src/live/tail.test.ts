@@ -19,6 +19,13 @@ function batchOf(...lines: readonly string[]): Batch {
   ];
 }
 
+function eventsOf(...messages: readonly string[]): Batch {
+  const lines = messages.map(
+    (message) => `{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","message":"${message}"}\n`,
+  );
+  return [{ stream: 'events', hour: 1, count: lines.length, lines: Buffer.from(lines.join('')) }];
+}
+
 function create(options?: TailOptions, deliver: Deliver = async () => ({ durability: 'disk' })) {
   const tails = createTails(options);
   const tapped = tails.tap(deliver);
@@ -35,6 +42,37 @@ function create(options?: TailOptions, deliver: Deliver = async () => ({ durabil
   };
   return { tails, tapped, watch, send };
 }
+
+describe('a tail of one stream', () => {
+  test('sees the records of that stream, and a tail without one those of all', async () => {
+    const { tapped, watch } = create();
+    const [events, access, all] = [watch({ stream: 'events' }), watch({ stream: 'access' }), watch()];
+    await tapped([...batchOf(line('/a')), ...eventsOf('hello')]);
+    vi.advanceTimersByTime(FLUSH_MS);
+    expect(events.lines().map((text) => JSON.parse(text).message)).toEqual(['hello']);
+    expect(access.lines()).toEqual([line('/a')]);
+    expect(all.lines()).toHaveLength(2);
+  });
+
+  test('has the whole limit for it, and hears nothing of what others leave out', async () => {
+    const { tapped, watch } = create({ examinedBytes: 200 });
+    const events = watch({ stream: 'events' });
+    await tapped(batchOf(...Array.from({ length: 50 }, () => line('/flood'))));
+    await tapped(eventsOf('one'));
+    vi.advanceTimersByTime(FLUSH_MS);
+    expect([events.lines().length, events.leftOut()]).toEqual([1, 0]);
+  });
+
+  test('counts what is left out by stream', async () => {
+    const { tapped, watch } = create({ examinedBytes: 200 });
+    const [events, access] = [watch({ stream: 'events' }), watch({ stream: 'access' })];
+    await tapped(eventsOf('one'));
+    await tapped([...batchOf(...Array.from({ length: 50 }, () => line('/flood'))), ...eventsOf('two', 'three')]);
+    vi.advanceTimersByTime(FLUSH_MS);
+    expect([events.lines().length, events.leftOut()]).toEqual([1, 2]);
+    expect(access.lines().length + access.leftOut()).toBe(50);
+  });
+});
 
 describe('a tail', () => {
   test('sees what is accepted from then on, until it ends', async () => {

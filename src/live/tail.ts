@@ -1,7 +1,8 @@
 import { createFieldFinder, type Span, textOfValue } from '../lines/find-field.ts';
 import { BYTES, countLines } from '../model/bytes.ts';
-import { type Batch, countRecords } from '../model/chunk.ts';
+import type { Batch, Chunk } from '../model/chunk.ts';
 import type { Deliver } from '../model/deliver.ts';
+import type { StreamName } from '../model/stream.ts';
 import type { Live, TailFilter, TailPiece } from './live.ts';
 
 const { NEWLINE, OPEN_BRACE, OPEN_BRACKET } = BYTES;
@@ -28,6 +29,8 @@ const MIN_SHARE_BYTES = 4 * 1024;
 
 interface Tail {
   readonly key: string;
+  /** undefined: every stream. */
+  readonly stream: StreamName | undefined;
   readonly matches: Matches;
   readonly listener: (piece: TailPiece) => void;
 }
@@ -50,9 +53,11 @@ export function createTails(options: TailOptions = {}): Tails {
     accepted.take();
   };
 
+  /** Not to spend the limit of a flush on a stream that nobody watches. */
+  const isWatched = ({ stream }: Chunk) => [...tails].some((tail) => shows(tail, stream));
   const deliverCopied = async (deliver: Deliver, ...[batch, note]: Parameters<Deliver>) => {
     // The lines are copied first: the delivery may give their memory to another thread.
-    const copy = accepted.copy(batch);
+    const copy = accepted.copy(batch.filter(isWatched));
     const receipt = await deliver(batch, note);
     if (receipt.replay === undefined && tails.size > 0) accepted.add(copy);
     return receipt;
@@ -60,7 +65,8 @@ export function createTails(options: TailOptions = {}): Tails {
 
   return {
     tail(filter, listener) {
-      const tail: Tail = { key: JSON.stringify(filter), matches: createMatches(filter), listener };
+      const { stream, ...tests } = filter;
+      const tail: Tail = { key: JSON.stringify(filter), stream, matches: createMatches(tests), listener };
       tails.add(tail);
       timer ??= setInterval(() => flush(accepted.take(), tails, sentBytes), flushMs).unref();
       return () => remove(tail);
@@ -74,9 +80,14 @@ export function createTails(options: TailOptions = {}): Tails {
 
 /** Lines of one batch, copied as far as the limit allowed. */
 interface CopiedLines {
+  readonly pieces: readonly Piece[];
+  /** Records that were not copied, by stream. */
+  readonly leftOut: ReadonlyMap<StreamName, number>;
+}
+
+interface Piece {
+  readonly stream: StreamName;
   readonly lines: Buffer;
-  /** Records that were not copied. */
-  readonly leftOut: number;
 }
 
 /** The accepted lines since the last flush, at most `maxBytes` of them. */
@@ -84,48 +95,56 @@ class AcceptedLines {
   readonly #maxBytes: number;
   /** Bytes copied since the last flush, also of batches that are not accepted yet. */
   #copied = 0;
-  #pieces: Buffer[] = [];
-  #leftOut = 0;
+  #pieces: Piece[] = [];
+  #leftOut = new Map<StreamName, number>();
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
   copy(batch: Batch): CopiedLines {
-    const pieces: Buffer[] = [];
-    let records = 0;
-    for (const { lines, count } of batch) {
+    const pieces: Piece[] = [];
+    const leftOut = new Map<StreamName, number>();
+    for (const { stream, lines, count } of batch) {
       const room = this.#maxBytes - this.#copied;
       const fits = lines.length <= room;
       const end = fits ? lines.length : lines.subarray(0, Math.max(room, 0)).lastIndexOf(NEWLINE) + 1;
-      if (end === 0) break;
       const piece = Buffer.from(lines.subarray(0, end));
-      pieces.push(piece);
+      if (end > 0) pieces.push({ stream, lines: piece });
       this.#copied += end;
-      records += fits ? count : countLines(piece);
+      if (!fits) addTo(leftOut, stream, count - countLines(piece));
     }
-    return { lines: Buffer.concat(pieces), leftOut: countRecords(batch) - records };
+    return { pieces, leftOut };
   }
 
   /** Adds the lines of a batch that was accepted. */
-  add({ lines, leftOut }: CopiedLines): void {
-    this.#pieces.push(lines);
-    this.#leftOut += leftOut;
+  add({ pieces, leftOut }: CopiedLines): void {
+    this.#pieces.push(...pieces);
+    for (const [stream, records] of leftOut) addTo(this.#leftOut, stream, records);
   }
 
   /** Gives what was added since the last call, as lines without their newlines. */
   take(): Flush {
-    const flush = { lines: this.#pieces.flatMap(splitLines), leftOut: this.#leftOut };
+    const lines = this.#pieces.flatMap(({ stream, lines }) => splitLines(lines).map((line) => ({ stream, line })));
+    const flush = { lines, leftOut: this.#leftOut };
     this.#pieces = [];
-    this.#leftOut = 0;
+    this.#leftOut = new Map();
     this.#copied = 0;
     return flush;
   }
 }
 
 interface Flush {
-  readonly lines: readonly Buffer[];
-  readonly leftOut: number;
+  readonly lines: readonly { readonly stream: StreamName; readonly line: Buffer }[];
+  readonly leftOut: ReadonlyMap<StreamName, number>;
+}
+
+function addTo(counts: Map<StreamName, number>, stream: StreamName, records: number): void {
+  counts.set(stream, (counts.get(stream) ?? 0) + records);
+}
+
+function shows(tail: Pick<Tail, 'stream'>, stream: StreamName): boolean {
+  return (tail.stream ?? stream) === stream;
 }
 
 function splitLines(piece: Buffer): Buffer[] {
@@ -140,22 +159,23 @@ function splitLines(piece: Buffer): Buffer[] {
 
 /** Gives each tail the lines that it wants. */
 function flush(flushed: Flush, tails: ReadonlySet<Tail>, sentBytes: number): void {
-  if (flushed.lines.length === 0 && flushed.leftOut === 0) return;
+  if (flushed.lines.length === 0 && flushed.leftOut.size === 0) return;
   const shareBytes = Math.max(MIN_SHARE_BYTES, sentBytes / tails.size);
   const pieces = new Map<string, TailPiece>();
-  for (const { key, matches, listener } of tails) {
-    const piece = pieces.get(key) ?? choose(flushed, matches, shareBytes);
-    pieces.set(key, piece);
-    if (piece.lines.length > 0 || piece.leftOut > 0) listener(piece);
+  for (const tail of tails) {
+    const piece = pieces.get(tail.key) ?? choose(flushed, tail, shareBytes);
+    pieces.set(tail.key, piece);
+    if (piece.lines.length > 0 || piece.leftOut > 0) tail.listener(piece);
   }
 }
 
-function choose({ lines, leftOut: neverSeen }: Flush, matches: Matches, shareBytes: number): TailPiece {
+function choose({ lines, leftOut: neverSeen }: Flush, tail: Tail, shareBytes: number): TailPiece {
   const chosen: string[] = [];
-  let leftOut = neverSeen;
+  let leftOut = 0;
+  for (const [stream, records] of neverSeen) if (shows(tail, stream)) leftOut += records;
   let bytes = 0;
-  for (const line of lines) {
-    if (!matches(line)) continue;
+  for (const { stream, line } of lines) {
+    if (!shows(tail, stream) || !tail.matches(line)) continue;
     bytes += line.length;
     // The first one is shown however long it is.
     if (bytes <= shareBytes || chosen.length === 0) chosen.push(line.toString());
@@ -167,8 +187,8 @@ function choose({ lines, leftOut: neverSeen }: Flush, matches: Matches, shareByt
 /** Whether a tail shows a stored line. */
 type Matches = (line: Buffer) => boolean;
 
-/** Each member of the filter but `q` is the name of a field that must contain a text. */
-function createMatches({ q, ...contained }: TailFilter): Matches {
+/** Each member of these but `q` is the name of a field that must contain a text. */
+function createMatches({ q, ...contained }: Omit<TailFilter, 'stream'>): Matches {
   const tests = Object.entries(contained).map(([field, text]) => createContains(field, text));
   if (q !== undefined) tests.push(createQuery(q));
   return (line) => tests.every((test) => test(line));

@@ -11,6 +11,7 @@ import {
   Registry,
 } from 'prom-client';
 import { DAMAGE_KINDS } from '../model/damage-kinds.ts';
+import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
 
 /** The outcomes of a record. */
 export const OUTCOMES = ['stored', 'rejected', 'dead_lettered', 'duplicate'] as const;
@@ -34,7 +35,11 @@ const BATCH_RECORDS = [1, 10, 100, 1_000, 10_000, 100_000];
  * Every metric, declared once, on one registry. All are counted per batch, never per record, and no label carries what
  * a client sent. The first group has the names that existing dashboards use; the others begin with `logforge_`.
  */
-export function createMetrics(options: { readonly defaultMetrics: boolean }) {
+export function createMetrics(options: {
+  readonly defaultMetrics: boolean;
+  /** The streams that there are, the values of the label `stream`. Absent: the built-in ones. */
+  readonly streams?: readonly string[];
+}) {
   const registry = new Registry();
   if (options.defaultMetrics) collectDefaultMetrics({ register: registry });
   const make = metricsOn(registry);
@@ -43,6 +48,7 @@ export function createMetrics(options: { readonly defaultMetrics: boolean }) {
     ...dashboardMetrics(make),
     ...requestMetrics(make),
     ...storageMetrics(make),
+    ...streamMetrics(make, options.streams ?? [ACCESS_STREAM.name, EVENTS_STREAM.name]),
     ...kafkaMetrics(make),
     ...aggregationMetrics(make),
     ...serviceMetrics(make),
@@ -174,6 +180,19 @@ function storageMetrics({ counter, gauge, histogram }: Make) {
   };
 }
 
+/** By stream. The configuration names the streams, so they are few. */
+function streamMetrics({ counter }: Make, streams: readonly string[]) {
+  return {
+    streamRecords: counter('logforge_stream_records_total', 'Records by their stream and outcome', {
+      stream: streams,
+      outcome: OUTCOMES,
+    }),
+    streamBytes: counter('logforge_stream_stored_bytes_total', 'Bytes committed to the hour files of a stream', {
+      stream: streams,
+    }),
+  };
+}
+
 function kafkaMetrics({ counter, gauge, histogram }: Make) {
   return {
     kafkaUp: gauge('kafka_up', 'Whether the broker answered when it was last asked'),
@@ -287,6 +306,40 @@ export async function writeExposition(metrics: Metrics, others: readonly MetricC
   if (others.length === 0) return metrics.registry.metrics();
   const counts = [await readCounts(metrics), ...others].map((one) => [...one]);
   return AggregatorRegistry.aggregate(counts).metrics();
+}
+
+/** What is counted of one stream. */
+export interface StreamTotals {
+  readonly records: Readonly<Record<Outcome, number>>;
+  /** Bytes stored. */
+  readonly bytes: number;
+}
+
+/** What this thread and others have counted of each stream. */
+export async function readStreamTotals(
+  { streamRecords, streamBytes }: Metrics,
+  others: readonly MetricCounts[],
+): Promise<ReadonlyMap<string, StreamTotals>> {
+  const own: MetricCounts = [await streamRecords.get(), await streamBytes.get()];
+  const all = [...own, ...others.flat()];
+  const valuesOf = (name: string) => all.filter((metric) => metric.name === name).flatMap(({ values }) => values);
+  const totals = new Map<string, { records: Record<Outcome, number>; bytes: number }>();
+  const totalOf = (stream: string) => {
+    const known = totals.get(stream);
+    if (known !== undefined) return known;
+    const made = { records: { stored: 0, rejected: 0, dead_lettered: 0, duplicate: 0 }, bytes: 0 };
+    totals.set(stream, made);
+    return made;
+  };
+  for (const { labels, value } of valuesOf('logforge_stream_records_total')) {
+    const { stream, outcome } = labels;
+    // Counted above, with no other outcomes.
+    totalOf(String(stream)).records[outcome as Outcome] += value;
+  }
+  for (const { labels, value } of valuesOf('logforge_stream_stored_bytes_total')) {
+    totalOf(String(labels.stream)).bytes += value;
+  }
+  return totals;
 }
 
 /** The sum of two threads' counters and histograms. Gauges are left out: they hold only for a moment. */

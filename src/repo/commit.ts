@@ -4,7 +4,7 @@ import { AppendFiles, FileChangedError } from './append-files.ts';
 import type { CommitterOptions } from './committer-options.ts';
 import type { DataFile, HourDataFile } from './data-files.ts';
 import type { EntryMeta } from './journal-meta.ts';
-import { type Append, collectAppends, entryOf, inlineData, keysOf, type Pending } from './pending.ts';
+import { type Append, collectAppends, countStreamBytes, entryOf, inlineData, keysOf, type Pending } from './pending.ts';
 import { restoreFromJournal } from './recovery.ts';
 import { SegmentedJournal } from './segmented-journal.ts';
 import type { CommittedState } from './state.ts';
@@ -94,6 +94,7 @@ export class Committer {
     for (const { note } of group) for (const key of keysOf(note)) this.#options.keys.remember(key);
     await this.#data.trim();
     metrics.storedBytes.inc(bytes);
+    countStreamBytes(appends, metrics);
     metrics.commitBatches.observe(group.length);
     metrics.commitDuration.observe((performance.now() - started) / 1000);
   }

@@ -1,5 +1,7 @@
+import type { Metrics } from '../metrics/metrics.ts';
 import { addPiece, type Batch, type Pieces } from '../model/chunk.ts';
 import type { CommitNote, IdempotencyNote } from '../model/deliver.ts';
+import type { StreamName } from '../model/stream.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
 import type { EntryMeta, FileNote } from './journal-meta.ts';
@@ -22,6 +24,18 @@ export function collectAppends(group: readonly Pending[], dataFiles: DataFiles):
       addPiece(appends, dataFiles.ofDeadLetters(letter.time), encodeDeadLetter(letter), 1);
   }
   return appends;
+}
+
+/** Counts the bytes of a commit by stream, one step a stream. */
+export function countStreamBytes(
+  appends: ReadonlyMap<DataFile, Append>,
+  { streamBytes }: Pick<Metrics, 'streamBytes'>,
+): void {
+  const sums = new Map<StreamName, number>();
+  for (const [file, { bytes }] of appends) {
+    if (file.kind === 'hour') sums.set(file.stream, (sums.get(file.stream) ?? 0) + bytes);
+  }
+  for (const [stream, bytes] of sums) streamBytes.labels(stream).inc(bytes);
 }
 
 /** The idempotency keys that a note brings. */

@@ -1,37 +1,40 @@
 import type { Metrics, Outcome } from '../metrics/metrics.ts';
+import type { StreamName } from '../model/stream.ts';
 
 /**
  * The accounting of one stage: received = stored + rejected + dead-lettered + duplicate + in flight. Version 1 has one
  * stage. Version 2 has two: ingest hands records over to the broker, and the consumer receives them from there.
  */
-export interface Accounting {
+export interface Accounting extends Account {
+  /** The account of one stream: what it settles also counts as that stream's. */
+  of(stream: StreamName): Account;
+  /** Records that are neither settled nor in flight: 0 unless the program has a defect. */
+  unaccounted(): number;
+  inFlightRecords(): number;
+}
+
+export interface Account {
   /** Records were received; their outcome is not known yet. */
   receive(records: number): void;
   /** Their outcome is known. `handed_over`: the next stage accounts for them. */
   settle(outcome: Outcome | 'handed_over', records: number): void;
   /** Runs the work on some records, which count as in flight meanwhile. */
   inFlight<T>(records: number, work: () => Promise<T>): Promise<T>;
-  /** Records that are neither settled nor in flight: 0 unless the program has a defect. */
-  unaccounted(): number;
-  inFlightRecords(): number;
 }
 
 export function createAccounting(
-  metrics: Pick<Metrics, 'records'> & {
+  metrics: Pick<Metrics, 'records' | 'streamRecords'> & {
     /** Absent after the first stage, which has counted these records as received already. */
     readonly received?: Metrics['received'];
   },
 ): Accounting {
-  const byOutcome = {
-    stored: metrics.records.labels('stored'),
-    rejected: metrics.records.labels('rejected'),
-    dead_lettered: metrics.records.labels('dead_lettered'),
-    duplicate: metrics.records.labels('duplicate'),
-  };
+  const byOutcome = mapOutcomes((outcome) => metrics.records.labels(outcome));
+  const streams = new Map<StreamName, Account>();
   let received = 0;
   let settled = 0;
   let inFlight = 0;
-  return {
+
+  const account: Account = {
     receive(records) {
       received += records;
       metrics.received?.inc(records);
@@ -49,7 +52,36 @@ export function createAccounting(
         inFlight -= records;
       }
     },
+  };
+
+  const openStream = (stream: StreamName): Account => {
+    const ofStream = mapOutcomes((outcome) => metrics.streamRecords.labels(stream, outcome));
+    return {
+      ...account,
+      settle(outcome, records) {
+        account.settle(outcome, records);
+        if (outcome !== 'handed_over' && records > 0) ofStream[outcome].inc(records);
+      },
+    };
+  };
+
+  return {
+    ...account,
+    of(stream) {
+      const known = streams.get(stream) ?? openStream(stream);
+      streams.set(stream, known);
+      return known;
+    },
     unaccounted: () => received - settled - inFlight,
     inFlightRecords: () => inFlight,
+  };
+}
+
+function mapOutcomes<T>(map: (outcome: Outcome) => T): Readonly<Record<Outcome, T>> {
+  return {
+    stored: map('stored'),
+    rejected: map('rejected'),
+    dead_lettered: map('dead_lettered'),
+    duplicate: map('duplicate'),
   };
 }

@@ -3,7 +3,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Assignment, Delivery, PartitionState, QueueHandler } from '../queue/queue.ts';
 import type { Repo } from '../repo/repo.ts';
-import type { Accounting } from './accounting.ts';
+import type { Account } from './accounting.ts';
 import { createPositions } from './consume-positions.ts';
 import { createDeliveryReader, type DeliveryContent } from './consume-read.ts';
 import { storeUntilDone } from './consume-store.ts';
@@ -27,7 +27,7 @@ export interface ConsumerOptions extends ForeignOptions {
   /** Pauses between attempts to store, while storage fails. */
   readonly backoff: Backoff;
   /** An accounting of the consumer's own. */
-  readonly accounting: Accounting;
+  readonly accounting: Account;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;

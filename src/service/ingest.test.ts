@@ -44,7 +44,11 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<
     for (const { labels, value } of values) if (value > 0) counts[String(labels.outcome)] = value;
     return counts;
   };
-  return { post, delivered, outcomes };
+  const ofStreams = async () => {
+    const { values } = await metrics.streamRecords.get();
+    return values.filter(({ value }) => value > 0).map(({ labels, value }) => [labels.stream, labels.outcome, value]);
+  };
+  return { post, delivered, outcomes, ofStreams };
 }
 
 describe('ingest', () => {
@@ -54,6 +58,19 @@ describe('ingest', () => {
     expect(result).toEqual({ kind: 'accepted', answer: '{"accepted":2}', durability: 'disk', replayed: false });
     expect(delivered).toEqual([{ text: `${GOOD}\n${GOOD}\n`, note: {} }]);
     expect(await outcomes()).toEqual({ stored: 2, unaccounted: 0, inFlightRecords: 0 });
+  });
+
+  it('counts the outcomes of each stream', async () => {
+    const { post, ofStreams } = setUp();
+    await post(`[${GOOD},${BAD}]`, { stream: 'events', invalid: 'skip' });
+    await post(`[${GOOD}]`);
+    await post(`[${BAD}]`);
+    expect(await ofStreams()).toEqual([
+      ['access', 'stored', 1],
+      ['access', 'rejected', 1],
+      ['events', 'stored', 1],
+      ['events', 'dead_lettered', 1],
+    ]);
   });
 
   it('asks for the memory that the lines take beside the body', async () => {

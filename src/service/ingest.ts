@@ -11,7 +11,7 @@ import { formatAnswer } from '../model/answer.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, Deliver } from '../model/deliver.ts';
 import { isDefaultStream, type StreamName } from '../model/stream.ts';
-import type { Accounting } from './accounting.ts';
+import type { Account, Accounting } from './accounting.ts';
 import type { Ingest, IngestRequest, IngestResult, Rejected } from './service.ts';
 import { createSteps } from './steps.ts';
 
@@ -23,14 +23,14 @@ export interface IngestOptions {
   readonly deliver: Deliver;
   /** The outcome of a delivered record: `stored` where `deliver` stores, `handed_over` where it queues. */
   readonly delivered: 'stored' | 'handed_over';
-  readonly accounting: Accounting;
+  readonly accounting: Pick<Accounting, 'of'>;
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
 /** Decodes a body, decides about invalid records, delivers the batch and accounts for its records. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { decodersOf, accounting, metrics, clock } = options;
+  const { decodersOf, metrics, clock } = options;
   const nextStep = createSteps();
 
   return async function ingest(request) {
@@ -45,32 +45,26 @@ export function createIngest(options: IngestOptions): Ingest {
     const decoded = first.done === true ? first.value : await finish(decoding, nextStep);
 
     const records = decoded.accepted + decoded.rejected;
+    const accounting = options.accounting.of(request.stream);
     accounting.receive(records);
     return accounting.inFlight(records, async () => {
       if (decoded.accepted === 0 || (decoded.rejected > 0 && invalid === 'reject')) {
         accounting.settle('rejected', records);
         return { kind: 'invalid', ...listRejections(decoded) };
       }
-      return deliverDecoded(request, decoded, bodyHash);
+      return deliverDecoded(request, decoded, bodyHash, accounting);
     });
   };
 
-  async function deliverDecoded(request: IngestRequest, decoded: Decoded, bodyHash: string): Promise<IngestResult> {
-    const { accepted, rejected, rejections } = decoded;
+  async function deliverDecoded(
+    request: IngestRequest,
+    decoded: Decoded,
+    bodyHash: string,
+    accounting: Account,
+  ): Promise<IngestResult> {
+    const { accepted, rejected } = decoded;
     const answer = answerTo(decoded);
-    const time = clock();
-    const note: CommitNote = {
-      ...(request.idempotencyKey !== undefined && {
-        idempotency: {
-          key: request.idempotencyKey,
-          bodyHash,
-          answer,
-          time,
-          ...(request.owner !== undefined && { owner: request.owner }),
-        },
-      }),
-      ...(rejected > 0 && { deadLetters: rejections.map((rejection) => deadLetter(rejection, request, time)) }),
-    };
+    const note = noteOf(request, decoded, { bodyHash, answer, time: clock() });
     try {
       const receipt = await options.deliver(decoded.batch, note);
       const replayed = receipt.replay !== undefined;
@@ -88,6 +82,19 @@ export function createIngest(options: IngestOptions): Ingest {
       throw error;
     }
   }
+}
+
+/** What is committed with the batch: its Idempotency-Key, and the dead letters. */
+function noteOf(
+  request: IngestRequest,
+  { rejections, rejected }: Decoded,
+  about: { readonly bodyHash: string; readonly answer: string; readonly time: number },
+): CommitNote {
+  const { idempotencyKey: key, owner } = request;
+  return {
+    ...(key !== undefined && { idempotency: { key, ...about, ...(owner !== undefined && { owner }) } }),
+    ...(rejected > 0 && { deadLetters: rejections.map((rejection) => deadLetter(rejection, request, about.time)) }),
+  };
 }
 
 /** Runs the decoder of a large body, with other work between its steps. */

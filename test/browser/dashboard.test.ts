@@ -279,6 +279,38 @@ describe('the dashboard', () => {
     await page.reload();
     await page.locator('#status[data-state=live]').waitFor();
   });
+
+  test('says so when a key may not read, and fits every screen while it asks', async () => {
+    const env = {
+      LOGFORGE_AUTH_ENABLED: 'true',
+      LOGFORGE_AUTH_KEYS: 'sender',
+      LOGFORGE_AUTH_READ_KEYS: 'reader',
+      LOGFORGE_AUTH_METRICS: 'true',
+    };
+    const service = await start({ env });
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
+    await page.goto(service.url);
+    const field = page.getByLabel('API key');
+    await field.fill('sender');
+    await page.keyboard.press('Enter');
+    await soon(() => page.locator('#key-error').innerText()).toBe(
+      'This API key may not read; use one of auth.readKeys.',
+    );
+    expect(await page.locator('#content').isVisible()).toBe(false);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await contrastProblems(page)).toEqual([]);
+      for (const width of [320, 1_440]) {
+        await page.setViewportSize({ width, height: 800 });
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+      }
+    }
+    await field.fill('reader');
+    await page.keyboard.press('Enter');
+    await page.locator('#status[data-state=live]').waitFor();
+    expect((await page.request.get(`${service.url}/metrics`)).status()).toBe(401);
+  });
 });
 
 describe('for everyone', () => {

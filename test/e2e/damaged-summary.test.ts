@@ -52,7 +52,7 @@ it.each([
   ]) {
     await writeFile(path, bad);
     for (const target of TARGETS) {
-      const answer = await fetch(`${service.url}/analytics${target}`);
+      const answer = await fetch(`${service.url}/analytics${target}`, { headers });
       const { type, detail } = (await answer.json()) as { type: string; detail: string };
       expect([answer.status, type, answer.headers.get('retry-after')]).toEqual([
         503,
@@ -64,7 +64,8 @@ it.each([
     const run = (await (await aggregate()).json()) as object;
     expect(run).toMatchObject({ written: 1, records: 3 });
     expect(await readFile(path, 'utf8')).toBe(good);
-    for (const target of TARGETS) expect((await fetch(`${service.url}/analytics${target}`)).status).toBe(200);
+    for (const target of TARGETS)
+      expect((await fetch(`${service.url}/analytics${target}`, { headers })).status).toBe(200);
   }
   await eventually(async () => {
     const metrics = await (await fetch(`${service.url}/metrics`)).text();

@@ -74,6 +74,7 @@ async function startBefore(deliver: Core['deliver']) {
     hourTotals: { totals: async () => [], latest: async () => undefined },
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
     metricsText: async () => '',
+    streamTotals: async () => new Map(),
   };
   const workers = createHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, log });
   const listening = await workers.start(core);

@@ -85,9 +85,10 @@ describe.each([1, 2])('the same answers on %i threads, whichever has the connect
     ['no such coding', 415, (each) => each.post(`[${record(5)}]`, { ...KEY, 'Content-Encoding': 'rot13' })],
     ['another method', 405, (each) => each.get('/logs')],
     ['no such path', 404, (each) => each.get('/nothing')],
-    ['an hour without a summary', 404, (each) => each.get('/analytics?hour=2001-01-01T00')],
-    ['a range the wrong way round', 400, (each) => each.get('/analytics?from=2015-05-18T00&to=2015-05-17T00')],
-    ['no key for the summaries', 401, (each) => each.post('', {}, '/admin/aggregate')],
+    ['an hour without a summary', 404, (each) => each.get('/analytics?hour=2001-01-01T00', KEY)],
+    ['a range the wrong way round', 400, (each) => each.get('/analytics?from=2015-05-18T00&to=2015-05-17T00', KEY)],
+    ['no key for a summary', 401, (each) => each.get('/analytics?hour=2015-05-17T10')],
+    ['no key for a run of the aggregator', 401, (each) => each.post('', {}, '/admin/aggregate')],
   ])('%s: %i', async (_name, status, ask) => {
     for (const answer of await everywhere(ask)) {
       expect([answer.status, answer.headers['content-type']]).toEqual([status, 'application/problem+json']);
@@ -104,10 +105,10 @@ describe.each([1, 2])('the same answers on %i threads, whichever has the connect
     ];
     expect(JSON.parse(first.body)).toMatchObject({ written: 1, failed: 0, records: total, skippedLines: 0 });
     expect(JSON.parse(second.body)).toMatchObject({ written: 0, bytes: 0, records: 0 });
-    for (const answer of await everywhere((each) => each.get('/analytics?hour=2015-05-17T10'))) {
+    for (const answer of await everywhere((each) => each.get('/analytics?hour=2015-05-17T10', KEY))) {
       expect(JSON.parse(answer.body)).toMatchObject({ totalRequests: total, requestsPerPath: { '/': total } });
     }
-    const range = await everywhere((each) => each.get('/analytics?from=2015-05-17T00&to=2015-05-18T00&top=1'));
+    const range = await everywhere((each) => each.get('/analytics?from=2015-05-17T00&to=2015-05-18T00&top=1', KEY));
     for (const { body } of range) expect(JSON.parse(body)).toMatchObject({ hours: 1, totalRequests: total });
   });
 

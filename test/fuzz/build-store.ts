@@ -95,7 +95,7 @@ async function build(): Promise<void> {
   const log = join(dir, 'access.log');
   writeFileSync(log, LOG_CONTENT);
   const checkpoint = join(dir, 'checkpoint.json');
-  const positions = await openCheckpoint(checkpoint);
+  const positions = await openCheckpoint(checkpoint, 'access');
   await positions.find(log);
   await positions.save(log, { offset: 160, number: 10, key: 'the-key' });
   writeFileSync(checkpoint, readFileSync(checkpoint, 'utf8').replaceAll(log, LOG_PLACE));

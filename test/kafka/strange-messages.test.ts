@@ -23,7 +23,8 @@ const never = new AbortController().signal;
 
 /** What reads a partition, over a store that keeps what it is given. */
 async function openPartition() {
-  const accounting = createAccounting({ records: createMetrics({ defaultMetrics: false }).records });
+  const { records, streamRecords } = createMetrics({ defaultMetrics: false });
+  const accounting = createAccounting({ records, streamRecords });
   const stored: { batch: Batch; note: CommitNote }[] = [];
   const consumer = createConsumer({
     stream: 'access',

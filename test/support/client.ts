@@ -12,7 +12,7 @@ export interface Outcome {
 /** A client with its own connections. Close it, or the test does not end. */
 export interface Client {
   post(body: string | Buffer, headers?: Readonly<Record<string, string>>, path?: string): Promise<Outcome>;
-  get(path: string): Promise<Outcome>;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Outcome>;
   close(): void;
 }
 
@@ -45,7 +45,7 @@ export function createClient(port: number, { connections = 16 } = {}): Client {
         { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body), ...headers },
         body,
       ),
-    get: (path) => exchange('GET', path, {}),
+    get: (path, headers = {}) => exchange('GET', path, headers),
     close: () => agent.destroy(),
   };
 }

@@ -83,6 +83,10 @@ function serve(port: MessagePort, data: ServerData): void {
     ...core,
     analytics: openAnalytics(core.analytics),
     reusePort: true,
+    listStreams: async () => {
+      await core.streamTotals();
+      return [];
+    },
     async ingest({ memory: _, ...request }) {
       const result = await remote.ingest(request);
       if ('thrown' in result) throw revive(result.thrown);

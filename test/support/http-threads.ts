@@ -66,6 +66,10 @@ function openServer(worker: Worker, options: HttpServerOptions) {
       ...options,
       analytics: toSource(options.analytics),
       deliver: () => Promise.reject(new Error('unused')),
+      streamTotals: async () => {
+        await options.listStreams();
+        return new Map();
+      },
       ...options.dashboard,
     }),
     ...live.handlers,

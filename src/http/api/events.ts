@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Live, LiveEvent, LiveStats, Refusal, TailFilter } from '../../live/live.ts';
+import type { StreamName } from '../../model/stream.ts';
 import { tailParameters } from '../docs/dashboard-schemas.ts';
+import { unknownStream } from '../logs/logs-request.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import { type EventStream, type EventStreams, eventText } from './event-stream.ts';
 import { type Query, readParameters } from './parameters.ts';
@@ -19,8 +21,14 @@ const LIMITS = {
 /** Refusals sent in one second. The page asks for older ones when it is opened. */
 const MAX_SENT = 20;
 
-export function createEvents(options: { readonly live: Live; readonly eventStreams: EventStreams }): Events {
-  const { live, eventStreams } = options;
+interface EventsOptions {
+  readonly live: Live;
+  readonly eventStreams: EventStreams;
+  /** The streams that there are. */
+  readonly streams: readonly StreamName[];
+}
+
+export function createEvents({ live, eventStreams, streams }: EventsOptions): Events {
   const readers = new Set<EventStream>();
   let unsubscribe: (() => void) | undefined;
 
@@ -56,8 +64,8 @@ export function createEvents(options: { readonly live: Live; readonly eventStrea
     },
 
     tail(response, query) {
-      const filter = readFilter(query);
-      if (typeof filter === 'string') return { kind: 'bad-request', detail: filter };
+      const filter = readFilter(query, streams);
+      if ('kind' in filter) return filter;
       if (eventStreams.count('tail') >= LIMITS.tail.streams) return tooMany('tails', LIMITS.tail.streams);
       let end: () => void = () => undefined;
       const reader = eventStreams.open(response, {
@@ -92,9 +100,11 @@ function tooMany(what: string, limit: number): Problem {
   return { kind: 'overloaded', detail: `too many ${what} are open (limit ${limit})`, headers: retryAfter(10) };
 }
 
-function readFilter(query: Query): TailFilter | string {
+function readFilter(query: Query, streams: readonly StreamName[]): TailFilter | Problem {
   const given = readParameters(tailParameters, query);
-  if (typeof given === 'string') return given;
+  if (typeof given === 'string') return { kind: 'bad-request', detail: given };
+  const { stream = '' } = given;
+  if (stream !== '' && !streams.includes(stream)) return unknownStream(stream, streams);
   // An empty text matches everything.
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
 }

@@ -1,6 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { UnavailableError } from '../../model/deliver.ts';
+import { accessOf } from '../access.ts';
 import type { Authenticate } from '../auth.ts';
 import { addDashboardRoutes, DASHBOARD_ROUTES } from '../dashboard/routes.ts';
 import { docsPage } from '../docs/docs-page.ts';
@@ -14,6 +16,7 @@ import { answerAnalytics, BUSY } from './analytics.ts';
 import type { EventStreams } from './event-stream.ts';
 import { answerReady } from './health.ts';
 import { createSendText, takesGzip } from './send-text.ts';
+import { addStreamsRoute } from './streams.ts';
 import { prefersCsv } from './summary-csv.ts';
 
 /** The known paths. They name the route of a request in metrics. */
@@ -24,6 +27,7 @@ export const ROUTES = [
   '/version',
   '/metrics',
   '/analytics',
+  '/streams',
   ...ADMIN_ROUTES,
   '/openapi.json',
   '/docs',
@@ -36,6 +40,7 @@ interface RoutesOptions
   extends Pick<
     HttpServerOptions,
     | 'streams'
+    | 'listStreams'
     | 'checkReadiness'
     | 'analytics'
     | 'aggregate'
@@ -55,8 +60,10 @@ interface RoutesOptions
 export function createRoutes(options: RoutesOptions): Hono {
   const { streams } = options;
   const app = new Hono();
+  addAccessCheck(app, options);
   addServiceRoutes(app, options);
   addAnalyticsRoute(app, options);
+  addStreamsRoute(app, options);
   addDocsRoutes(app, options);
   addAdminRoutes(app, { ...options, answerProblem: problem });
   addDashboardRoutes(app, { ...options, answerProblem: problem });
@@ -72,6 +79,23 @@ export function createRoutes(options: RoutesOptions): Hono {
   app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
   app.onError((error, context) => answerError(error, context, options));
   return app;
+}
+
+/** Before every route: whether it has a class, and whether the request may use it. */
+function addAccessCheck(app: Hono, { auth, authenticate }: RoutesOptions): void {
+  app.use(async (context, next) => {
+    const { incoming } = context.env as HttpBindings;
+    const { headers, socket } = incoming;
+    const { method, path } = context.req;
+    const access = accessOf({ method, path }, auth);
+    if (access === undefined) return context.notFound();
+    if (access === 'admin' && isCrossSite(headers)) return problem(crossSite(context));
+    if (access !== 'open') {
+      const key = authenticate?.check({ headers, remoteAddress: socket.remoteAddress }, access);
+      if (typeof key === 'object') return problem(key);
+    }
+    return next();
+  });
 }
 
 function addServiceRoutes(app: Hono, options: RoutesOptions): void {
@@ -156,6 +180,16 @@ const NOT_CACHED = { 'Cache-Control': 'no-store' };
 
 function isProblem(answer: object): answer is Problem {
   return 'kind' in answer && 'detail' in answer && typeof answer.kind === 'string';
+}
+
+/** Whether a browser sends this for a page of another site. */
+function isCrossSite({ host, origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  if (site === 'cross-site' || site === 'same-site') return true;
+  return origin !== undefined && URL.parse(origin)?.host !== host?.toLowerCase();
+}
+
+function crossSite({ req }: Context): Problem {
+  return { kind: 'forbidden', detail: `${req.method} ${req.path} is refused to web pages of other sites` };
 }
 
 function methodNotAllowed({ req }: Context, allow: string): Problem {

@@ -5,7 +5,9 @@ import type { Live } from '../../live/live.ts';
 import { IdempotencyConflict, UnavailableError } from '../../model/deliver.ts';
 import type { IngestResult } from '../../service/service.ts';
 import { WRONG_KEYS } from '../auth.ts';
+import type { OperationDoc } from '../docs/api-operation.ts';
 import { OPERATIONS } from '../docs/operations.ts';
+import type { StreamInfo } from '../http.ts';
 import { answering } from './analytics-fixture.case.ts';
 import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './contract-fixture.case.ts';
 import { HISTORY, open, readUntil, refusal, STATS } from './live-fixture.case.ts';
@@ -72,9 +74,20 @@ function getting(target: string, setup: Setup = {}): Drive {
   return { setup, ask: ({ get }) => get(target) };
 }
 
-const AUTH = { enabled: true, keys: ['k'] };
+const AUTH = { enabled: true, keys: ['k'], metrics: true };
+const CLASSES = { ...AUTH, keys: ['sender'], readKeys: ['reader'], adminKeys: ['admin'] };
 const HOURS = 'from=2015-05-17T10&to=2015-05-17T12';
 const BROKEN = () => Promise.reject(new Error('EIO'));
+
+const EVENTS: StreamInfo = {
+  name: 'events',
+  fields: ['timestamp', 'level', 'message', 'service'],
+  levelField: 'level',
+  countBy: ['level', 'service'],
+  schemas: [{ subject: 'events-avro', type: 'AVRO', version: 1, id: 2 }],
+  records: { stored: 1, rejected: 2, deadLettered: 3, duplicate: 4 },
+  bytes: 5,
+};
 
 /** A Live that sends an event to every new reader. */
 const LIVE: Live = {
@@ -138,8 +151,7 @@ function crowding(target: string, streams: number): Drive {
   };
 }
 
-/** How to get each documented answer, in every form. */
-export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
+const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
   'post /logs 202': [
     posting({}),
     ...bodyExamples().map(([contentType, body]) => posting({ contentType, body })),
@@ -156,14 +168,12 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     ingesting(() => Promise.reject(new MalformedBodyError('no log records provided'))),
     ingesting(async () => ({ kind: 'invalid', rejections: [REJECTION], rejected: 1 })),
   ],
-  'post /logs 401': [posting({}, { auth: { enabled: true, keys: ['k'] } })],
   'post /logs 408': [posting({ contentLength: BODY.length + 1 }, { limits: { bodyTimeoutMs: 50 } })],
   'post /logs 413': [posting({}, { limits: { maxBodyBytes: 10 } })],
   'post /logs 415': [posting({ contentType: 'text/plain' }), posting({ headers: ['Content-Encoding: compress'] })],
   'post /logs 417': [posting({ headers: ['Expect: tea'] })],
   'post /logs 422': [ingesting(() => Promise.reject(new IdempotencyConflict('k')))],
   'post /logs 429': [
-    guessing('POST /logs'),
     {
       setup: { limits: { rateLimit: { requestsPerSecond: 0.1, burst: 1 } } },
       ask: async ({ post }) => {
@@ -209,6 +219,15 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     }),
     getting('/analytics?hour=2015-05-17T10', { analytics: { ask: async () => ({ kind: 'busy' }) } }),
   ],
+  'get /streams 200': [
+    getting('/streams'),
+    getting('/streams', { listStreams: async () => [EVENTS] }),
+    {
+      setup: { auth: CLASSES },
+      ask: ({ ask }) => ask('GET /streams HTTP/1.1\r\nHost: a\r\nX-API-Key: reader\r\n\r\n'),
+    },
+  ],
+  'get /streams 503': [getting('/streams', { listStreams: BROKEN })],
   'get /health 200': [getting('/health')],
   'get /ready 200': [getting('/ready')],
   'get /ready 503': [
@@ -232,13 +251,10 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     streaming('/events', 'stats'),
     streaming('/events', 'refusal', { auth: AUTH }, 'X-API-Key: k\r\n'),
   ],
-  'get /events 401': [getting('/events', { auth: AUTH })],
-  'get /events 429': [guessing('GET /events')],
   'get /events 503': [crowding('/events', 1_024), draining('/events')],
   'get /events/tail 200': [streaming('/events/tail', 'left-out')],
   'get /events/tail 400': [getting('/events/tail?q=1&q=2'), getting(`/events/tail?path=${'x'.repeat(257)}`)],
-  'get /events/tail 401': [getting('/events/tail', { auth: AUTH })],
-  'get /events/tail 429': [guessing('GET /events/tail')],
+  'get /events/tail 404': [getting('/events/tail?stream=event')],
   'get /events/tail 503': [crowding('/events/tail', 64), draining('/events/tail')],
   'get /api/overview 200': [
     getting('/api/overview', { dashboard: { live: LIVE, settings: { server: { threads: 1 } } } }),
@@ -246,8 +262,6 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
       dashboard: { live: LIVE, hourTotals: { totals: BROKEN, latest: async () => 397_714 } },
     }),
   ],
-  'get /api/overview 401': [getting('/api/overview', { auth: AUTH })],
-  'get /api/overview 429': [guessing('GET /api/overview')],
   'get /api/overview 503': [getting('/api/overview')],
   'get /api/hours 200': [
     getting(`/api/hours?${HOURS}`),
@@ -256,8 +270,6 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     }),
   ],
   'get /api/hours 400': [getting('/api/hours'), getting('/api/hours?from=2015-05-17T10&to=2015-05-17T10')],
-  'get /api/hours 401': [getting(`/api/hours?${HOURS}`, { auth: AUTH })],
-  'get /api/hours 429': [guessing('GET /api/hours')],
   'get /api/hours 503': [
     getting(`/api/hours?${HOURS}`, { dashboard: { hourTotals: { totals: BROKEN, latest: BROKEN } } }),
   ],
@@ -265,15 +277,41 @@ export const DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     getting(`/api/breakdown?${HOURS}&search=A`, { analytics: { breakdown: async () => TABLES } }),
   ],
   'get /api/breakdown 400': [getting('/api/breakdown'), getting(`/api/breakdown?${HOURS}&search=${'x'.repeat(257)}`)],
-  'get /api/breakdown 401': [getting(`/api/breakdown?${HOURS}`, { auth: AUTH })],
-  'get /api/breakdown 429': [guessing('GET /api/breakdown')],
   'get /api/breakdown 503': [getting(`/api/breakdown?${HOURS}`, { analytics: { breakdown: BROKEN } })],
   'post /admin/aggregate 200': [aggregating(['X-API-Key: k']), aggregating(['Authorization: Bearer k'])],
-  'post /admin/aggregate 401': [aggregating([]), aggregating(['X-API-Key: other'])],
   'post /admin/aggregate 403': [aggregating([], { auth: { enabled: false, keys: ['k'] } })],
-  'post /admin/aggregate 429': [guessing('POST /admin/aggregate')],
   'post /admin/aggregate 503': [aggregating(['X-API-Key: k'], { aggregate: () => Promise.reject(new Error('EIO')) })],
 };
+
+/** How a route that needs a key answers a request without one, with a wrong one, with one of another class, and after many guesses. */
+function keyDrives({ method, path, answers }: OperationDoc): Readonly<Record<string, readonly Drive[]>> {
+  if (answers[401] === undefined) return {};
+  const line = `${method.toUpperCase()} ${path}`;
+  const sending = (key: string): Drive => ({
+    setup: { auth: CLASSES },
+    ask: ({ ask }) => ask(`${line} HTTP/1.1\r\nHost: a\r\n${key}Content-Length: 0\r\n\r\n`),
+  });
+  const other = path === '/logs' ? 'reader' : 'sender';
+  return {
+    [`${method} ${path} 401`]: [sending(''), sending('X-API-Key: wrong\r\n')],
+    [`${method} ${path} 403`]: [sending(`X-API-Key: ${other}\r\n`), sending(`Authorization: Bearer ${other}\r\n`)],
+    [`${method} ${path} 429`]: [guessing(line)],
+  };
+}
+
+/** How to get each documented answer, in every form. */
+export const DRIVES: Readonly<Record<string, readonly Drive[]>> = joinDrives([
+  OWN_DRIVES,
+  ...OPERATIONS.map(keyDrives),
+]);
+
+function joinDrives(tables: readonly Readonly<Record<string, readonly Drive[]>>[]) {
+  const all: Record<string, readonly Drive[]> = {};
+  for (const [name, drives] of tables.flatMap(Object.entries<readonly Drive[]>)) {
+    all[name] = [...(all[name] ?? []), ...drives];
+  }
+  return all;
+}
 
 function bodyExamples(): (readonly [string, string])[] {
   return OPERATIONS.flatMap(({ requestBody }) =>

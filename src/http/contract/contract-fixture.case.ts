@@ -24,6 +24,7 @@ export interface Setup {
   readonly limits?: Partial<HttpLimits>;
   readonly auth?: Partial<HttpAuth>;
   readonly hosts?: readonly string[];
+  readonly listStreams?: HttpServerOptions['listStreams'];
   readonly ingest?: Ingest;
   readonly analytics?: Partial<Analytics>;
   readonly aggregate?: Aggregate;
@@ -70,6 +71,15 @@ export const ACCEPTED = {
   replayed: false,
 } satisfies IngestResult as IngestResult & { readonly kind: 'accepted' };
 
+const NO_AUTH: HttpAuth = {
+  enabled: false,
+  headerName: 'X-API-Key',
+  keys: [],
+  readKeys: [],
+  adminKeys: [],
+  metrics: false,
+};
+
 const LIMITS: HttpLimits = {
   maxBodyBytes: 16 * 1024 * 1024,
   maxInFlightBytes: 64 * 1024 * 1024,
@@ -96,8 +106,9 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
     port: 0,
     hosts: setup.hosts ?? ['a', 'localhost', '127.0.0.1'],
     limits: { ...LIMITS, ...setup.limits },
-    auth: { enabled: false, headerName: 'X-API-Key', keys: [], ...setup.auth },
+    auth: { ...NO_AUTH, ...setup.auth },
     version: { version: '1.2.3', commit: 'abc', buildDate: '2026-01-02', pipeline: 1, node: 'v26.0.0' },
+    listStreams: setup.listStreams ?? (async () => []),
     ingest: (request) => {
       ingested.push(request);
       return ingest(request);

@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { describeAccess } from './contract-access.case.ts';
 import { describeBodies } from './contract-bodies.case.ts';
 import { describeConnectionLimit, describeConnections } from './contract-connections.case.ts';
 import { describeDashboard } from './contract-dashboard.case.ts';
@@ -37,6 +38,7 @@ export function describeHttpContract(name: string, create: CreateServer): void {
 export function describeOnAnyThreads(create: CreateServer, threads = 1): void {
   describeBodies(create);
   describeStreams(create);
+  describeAccess(create);
   describeResults(create);
   describeRefusals(create);
   describeOrder(create);

@@ -23,6 +23,7 @@ export const STATS: LiveStats = {
   inFlightRecords: 0,
   inFlightBytes: 0,
   openFiles: 0,
+  streams: [{ name: 'events', rates: { stored: 1, bytes: 80 }, totals: { stored: 2, bytes: 160 } }],
   queue: null,
 };
 export const HISTORY: LiveHistory = {

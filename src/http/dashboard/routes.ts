@@ -3,12 +3,12 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context, Hono } from 'hono';
 import type { Analytics } from '../../analytics/analytics.ts';
 import { type Hour, hourToIso, parseHour } from '../../model/hour.ts';
+import type { StreamName } from '../../model/stream.ts';
 import { acceptsGzip } from '../accept-encoding.ts';
 import { BUSY, damaged } from '../api/analytics.ts';
 import type { EventStreams } from '../api/event-stream.ts';
 import { createEvents } from '../api/events.ts';
 import { rangeFault, readParameters } from '../api/parameters.ts';
-import type { Authenticate } from '../auth.ts';
 import { breakdownParameters, rangeParameters } from '../docs/dashboard-schemas.ts';
 import type { VersionInfo } from '../http.ts';
 import { type Problem, retryAfter } from '../problem.ts';
@@ -37,15 +37,15 @@ const PAGE_HEADERS = {
 
 interface DashboardOptions {
   readonly dashboard: DashboardData;
+  readonly streams: readonly StreamName[];
   readonly analytics: Analytics;
   readonly version: VersionInfo;
-  readonly authenticate: Authenticate | undefined;
   readonly isDraining: () => boolean;
   readonly eventStreams: EventStreams;
   readonly answerProblem: (problem: Problem) => Response;
 }
 
-/** The dashboard. Its page and files are open to all. Its data and the event streams need a key where auth is on. */
+/** The dashboard: its page and files, its data, and the event streams. */
 export function addDashboardRoutes(app: Hono, options: DashboardOptions): void {
   addPage(app);
   addStreams(app, options);
@@ -73,11 +73,10 @@ function answerAsset(context: Context, { type, etag, bytes, gzipped }: Asset): R
 }
 
 function addStreams(app: Hono, options: DashboardOptions): void {
-  const { dashboard, authenticate, isDraining, eventStreams, answerProblem } = options;
-  const events = createEvents({ live: dashboard.live, eventStreams });
+  const { dashboard, streams, isDraining, eventStreams, answerProblem } = options;
+  const events = createEvents({ live: dashboard.live, eventStreams, streams });
   const answer = (context: Context, start: () => Problem | undefined): Response => {
-    const problem = isDraining() ? DRAINING : refusalOf(context, authenticate);
-    if (problem !== undefined) return answerProblem(problem);
+    if (isDraining()) return answerProblem(DRAINING);
     // HEAD cannot wait for the end of a stream: it has none.
     if (nodeOf(context).incoming.method === 'HEAD') return new Response(null, { headers: EVENTS_HEAD });
     const failed = start();
@@ -90,19 +89,17 @@ function addStreams(app: Hono, options: DashboardOptions): void {
 }
 
 function addData(app: Hono, options: DashboardOptions): void {
-  const { dashboard, analytics, version, authenticate, answerProblem } = options;
+  const { dashboard, analytics, version, answerProblem } = options;
   const { live, hourTotals, settings } = dashboard;
 
   app.get('/api/overview', async (context) => {
-    const problem = refusalOf(context, authenticate);
-    if (problem !== undefined) return answerProblem(problem);
     const [snapshot, latest] = await Promise.all([live.snapshot(), hourTotals.latest()]);
     const latestHour = latest === undefined ? null : hourToIso(latest);
     return context.json({ version, settings, latestHour, ...snapshot }, 200, NOT_CACHED);
   });
 
   app.get('/api/hours', async (context) => {
-    const range = refusalOf(context, authenticate) ?? readRange(context, rangeParameters);
+    const range = readRange(context, rangeParameters);
     if ('kind' in range) return answerProblem(range);
     const { from, to } = range;
     const totals = await hourTotals.totals(from, to);
@@ -110,7 +107,7 @@ function addData(app: Hono, options: DashboardOptions): void {
   });
 
   app.get('/api/breakdown', async (context) => {
-    const range = refusalOf(context, authenticate) ?? readRange(context, breakdownParameters);
+    const range = readRange(context, breakdownParameters);
     if ('kind' in range) return answerProblem(range);
     const { from, to, search = '' } = range;
     const answer = await analytics.breakdown({ from, to, rows: BREAKDOWN_ROWS, search });
@@ -119,12 +116,6 @@ function addData(app: Hono, options: DashboardOptions): void {
     const { kind: _, ...tables } = answer;
     return context.json({ from: hourToIso(from), to: hourToIso(to), ...tables }, 200, NOT_CACHED);
   });
-}
-
-function refusalOf(context: Context, authenticate: Authenticate | undefined): Problem | undefined {
-  const { headers, socket } = nodeOf(context).incoming;
-  const key = authenticate?.check({ headers, remoteAddress: socket.remoteAddress });
-  return typeof key === 'object' ? key : undefined;
 }
 
 /** Rows of each table of the page. */

@@ -1,10 +1,7 @@
 import { z } from 'zod';
 import { type AnswerDoc, json, type OperationDoc, problem } from './api-operation.ts';
-import { count, record } from './api-schemas.ts';
+import { count, storedLine } from './api-schemas.ts';
 import * as schemas from './dashboard-schemas.ts';
-
-const unauthorized = problem('The API key is missing or not valid.', ['WWW-Authenticate']);
-const slowed = problem('Too many requests with a wrong API key from this address.', ['Retry-After']);
 
 function stream(events: AnswerDoc['events'] & {}): AnswerDoc {
   return {
@@ -35,11 +32,8 @@ export const dashboardOperations: readonly OperationDoc[] = [
     description:
       'Server-sent events: a `stats` at once and then each second, and a `refusal` for each refused batch, ' +
       'oldest first, at most 20 a second. A client that reads too slowly misses events. A client that stops reading is disconnected.',
-    secured: true,
     answers: {
       200: stream({ stats: schemas.liveStats, refusal: schemas.refusal }),
-      401: unauthorized,
-      429: slowed,
       503: problem('Too many streams are open, or the service is shutting down.', ['Retry-After']),
     },
   },
@@ -51,13 +45,11 @@ export const dashboardOperations: readonly OperationDoc[] = [
     description:
       'Server-sent events: `records`, whose data are stored lines, and `left-out`, the number of records that were not sent ' +
       'because more arrived than the limit of a tail allows or the client reads.',
-    secured: true,
     parameters: schemas.tailParameters,
     answers: {
-      200: stream({ records: record, 'left-out': count }),
+      200: stream({ records: storedLine, 'left-out': count }),
       400: problem('A parameter is too long, or given twice.'),
-      401: unauthorized,
-      429: slowed,
+      404: problem('There is no such stream.'),
       503: problem('Too many tails are open, or the service is shutting down.', ['Retry-After']),
     },
   },
@@ -67,11 +59,8 @@ export const dashboardOperations: readonly OperationDoc[] = [
     id: 'getOverview',
     summary: 'The start data of the dashboard',
     description: 'Version, effective configuration, present and recent figures, and recent refusals.',
-    secured: true,
     answers: {
       200: json('The present state.', schemas.overview),
-      401: unauthorized,
-      429: slowed,
       503: problem('The state cannot be read now.', ['Retry-After']),
     },
   },
@@ -80,13 +69,10 @@ export const dashboardOperations: readonly OperationDoc[] = [
     method: 'get',
     id: 'getHourTotals',
     summary: 'Records of each hour of a range',
-    secured: true,
     parameters: schemas.rangeParameters,
     answers: {
       200: json('The total of each hour.', schemas.hourTotals),
       400: problem('A parameter is missing or invalid.'),
-      401: unauthorized,
-      429: slowed,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },
   },
@@ -97,13 +83,10 @@ export const dashboardOperations: readonly OperationDoc[] = [
     summary: 'The largest paths and user agents of a range',
     description:
       'The hundred largest of each, the number of all, and bots and people counted separately by user agent.',
-    secured: true,
     parameters: schemas.breakdownParameters,
     answers: {
       200: json('The largest as lists, which keep their order.', schemas.breakdown),
       400: problem('A parameter is missing or invalid.'),
-      401: unauthorized,
-      429: slowed,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },
   },

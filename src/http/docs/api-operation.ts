@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { accessOf } from '../access.ts';
 import { PROBLEM_TYPE } from '../problem.ts';
 import * as schemas from './api-schemas.ts';
 
@@ -20,7 +21,6 @@ export interface OperationDoc {
   readonly id: string;
   readonly summary: string;
   readonly description?: string;
-  readonly secured?: boolean;
   readonly parameters?: z.ZodObject;
   /** Meaning of request headers, by their names. */
   readonly requestHeaders?: Readonly<Record<string, string>>;
@@ -39,6 +39,18 @@ export type HeaderName = keyof typeof HEADERS;
 /** An answer with problem details. */
 export function problem(description: string, headers: readonly HeaderName[] = []): AnswerDoc {
   return { description, headers, content: { [PROBLEM_TYPE]: schemas.problem } };
+}
+
+/** The operation with the answers to a request without a key of its class. */
+export function withAccess(operation: OperationDoc): OperationDoc {
+  const access = accessOf({ method: operation.method.toUpperCase(), path: operation.path }, { metrics: true });
+  if (access === undefined || access === 'open') return operation;
+  const refusals: Readonly<Record<number, AnswerDoc>> = {
+    401: problem('The API key is missing or not valid.', ['WWW-Authenticate']),
+    403: problem('The API key has another class.'),
+    429: problem('Too many requests with a wrong API key from this address.', ['Retry-After']),
+  };
+  return { ...operation, answers: { ...refusals, ...operation.answers } };
 }
 
 export function json(description: string, schema: z.ZodType, headers: readonly HeaderName[] = []): AnswerDoc {

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { MAX_LISTED_REJECTIONS } from '../../decode/decode.ts';
 import { parseHour } from '../../model/hour.ts';
+import { LEVELS } from '../../model/level.ts';
+import { SCHEMA_TYPES } from '../../model/schema.ts';
 import { PROBLEM_TYPES } from '../problem.ts';
 
 /**
@@ -40,6 +42,30 @@ export const record = component(
         .meta({ description: 'Not blank; stored trimmed.', examples: ['Mozilla/5.0'] }),
     })
     .describe('One record. Further fields are allowed and stored unchanged.'),
+);
+
+export const event = component(
+  'Event',
+  z
+    .looseObject({
+      timestamp: z.string().meta({ format: 'date-time', examples: ['2025-11-22T15:23:00Z'] }),
+      level: z.enum(LEVELS).describe('Synonyms such as warning and 0 to 7 are sent, and stored as one of these.'),
+      message: z.string().regex(/\S/),
+      service: z
+        .string()
+        .regex(/\S/)
+        .meta({ examples: ['auth'] }),
+    })
+    .describe('One record of the stream events. Further fields are allowed and stored unchanged.'),
+);
+
+export const storedLine = component(
+  'StoredLine',
+  z
+    .looseObject({ timestamp: z.string() })
+    .describe(
+      'A record of any stream as it is stored: Record, Event, or with the fields of a stream of the configuration.',
+    ),
 );
 
 export const batch = component('Batch', z.array(record).min(1).describe('The records of one request.'));
@@ -132,6 +158,34 @@ export const aggregationRun = component(
     seconds: z.number().min(0),
   }),
 );
+
+const streamInfo = component(
+  'Stream',
+  z.object({
+    name: z.string().meta({ examples: ['events'] }),
+    fields: z.array(z.string()).describe('Names of the text fields that every record has, in stored order.'),
+    levelField: z.string().nullable().describe('The field whose text is a level; null where there is none.'),
+    countBy: z.array(z.string()).describe('Fields by whose values the summaries count.'),
+    schemas: z
+      .array(
+        z.object({
+          subject: z.string().meta({ examples: ['events-protobuf'] }),
+          type: z.enum(SCHEMA_TYPES),
+          version: z.int().min(1),
+          id: z.int().min(1),
+        }),
+      )
+      .describe('The newest version of each subject that there is of the stream.'),
+    records: z
+      .object({ stored: count, rejected: count, deadLettered: count, duplicate: count })
+      .describe(
+        'Since the start of the process, by their outcome. In version 2 a record is stored where it is consumed.',
+      ),
+    bytes: count.describe('Of lines stored since the start of the process.'),
+  }),
+);
+
+export const streamList = component('Streams', z.object({ streams: z.array(streamInfo) }));
 
 const HOUR_RULE = 'must be an hour such as 2015-05-17T10';
 

@@ -36,6 +36,20 @@ const queue = component(
   }),
 );
 
+const streamRates = component(
+  'StreamRates',
+  z.object({ stored: measure.describe('Records stored.'), bytes: measure.describe('Bytes of stored lines.') }),
+);
+
+const liveStream = component(
+  'LiveStream',
+  z.object({
+    name: z.string().meta({ examples: ['events'] }),
+    rates: streamRates.describe('Per second, over the last second.'),
+    totals: streamRates.describe('Since the start.'),
+  }),
+);
+
 export const liveStats = component(
   'LiveStats',
   z.object({
@@ -52,8 +66,9 @@ export const liveStats = component(
     inFlightRecords: measure,
     inFlightBytes: measure,
     openFiles: measure,
+    streams: z.array(liveStream).describe('What each stream stores in this process.'),
     queue: queue.nullable().describe('Null in version 1.'),
-  }) satisfies z.ZodType<LiveStats>,
+  }) satisfies z.ZodType<Mutable<LiveStats>>,
 );
 
 const liveHistory = component(
@@ -153,6 +168,7 @@ export const breakdownParameters = rangeParameters.extend({
 export const tailParameters = z.object({
   path: text.optional().describe('Only records whose path contains it.'),
   userAgent: text.optional().describe('Only records whose user agent contains it.'),
+  stream: z.string().optional().describe('Only records of this stream.'),
   q: text
     .optional()
     .describe('field=value: only records whose field has this value; without =: whose line contains it.'),

@@ -63,11 +63,12 @@ function navEntry(path: string, method: string, { operationId, summary }: Operat
 }
 
 function operationSection(path: string, method: string, operation: OperationObject): string {
-  const { operationId, summary, description, security, parameters = [], requestBody, responses } = operation;
+  const { operationId, summary, description, parameters = [], requestBody, responses } = operation;
+  const keyClass = operation['x-key-class'];
   return `<section aria-labelledby="${escapeHtml(operationId)}">
 <h2 id="${escapeHtml(operationId)}">${heading(path, method)}</h2>
 <p><strong>${escapeHtml(summary)}.</strong> ${prose(description ?? '')}</p>
-${security === undefined ? '' : '<p>Needs an API key.</p>'}
+${keyClass === undefined ? '' : `<p>Needs an API key of the class ${keyClass}.</p>`}
 ${parameters.length === 0 ? '' : parameterTable(parameters)}
 ${Object.entries(requestBody?.content ?? {})
   .map(([type, { example }]) => exampleOf(path, type, example))

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { docsPage } from './docs-page.ts';
 import { openApiDocument } from './openapi.ts';
 
-const AUTH = { enabled: true, headerName: 'X-Token' };
+const AUTH = { enabled: true, headerName: 'X-Token', metrics: false };
 
 function valuesAt(name: string, within: unknown): unknown[] {
   if (typeof within !== 'object' || within === null) return [];

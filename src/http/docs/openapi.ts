@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { accessOf, type KeyedClass } from '../access.ts';
 import type { HttpAuth } from '../auth.ts';
 import { type AnswerDoc, HEADERS, type HeaderName, type OperationDoc } from './api-operation.ts';
 import { components } from './api-schemas.ts';
@@ -20,6 +21,8 @@ export interface OperationObject {
   readonly summary: string;
   readonly description?: string;
   readonly security?: readonly Json[];
+  /** An extension of logforge: the class that the API key must have. */
+  readonly 'x-key-class'?: KeyedClass;
   readonly parameters?: readonly ParameterObject[];
   readonly requestBody?: { readonly required: true; readonly content: Content };
   readonly responses: Readonly<Record<string, ResponseObject>>;
@@ -51,14 +54,14 @@ export interface MediaType {
 /** The API as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1). */
 export function openApiDocument(options: {
   readonly version: string;
-  readonly auth: Omit<HttpAuth, 'keys'>;
+  readonly auth: Pick<HttpAuth, 'enabled' | 'headerName' | 'metrics'>;
 }): OpenApiDocument {
   const { version, auth } = options;
   const paths: Record<string, Record<string, OperationObject>> = {};
   for (const operation of OPERATIONS) {
     paths[operation.path] = {
       ...paths[operation.path],
-      [operation.method]: describeOperation(operation, auth.enabled),
+      [operation.method]: describeOperation(operation, auth),
     };
   }
   return {
@@ -85,14 +88,15 @@ export function openApiDocument(options: {
   };
 }
 
-function describeOperation(operation: OperationDoc, authEnabled: boolean): OperationObject {
-  const { id, summary, description, parameters, requestHeaders, requestBody, answers, secured } = operation;
+function describeOperation(operation: OperationDoc, auth: Pick<HttpAuth, 'enabled' | 'metrics'>): OperationObject {
+  const { id, summary, description, parameters, requestHeaders, requestBody, answers } = operation;
+  const access = accessOf({ method: operation.method.toUpperCase(), path: operation.path }, auth) ?? 'open';
   const described = [...queryParameters(parameters), ...headerParameters(requestHeaders)];
   return {
     operationId: id,
     summary,
     ...(description === undefined ? {} : { description }),
-    ...(secured === true && authEnabled ? { security: [{ apiKey: [] }, { bearer: [] }] } : {}),
+    ...(access !== 'open' && auth.enabled ? { security: [{ apiKey: [] }, { bearer: [] }], 'x-key-class': access } : {}),
     ...(described.length === 0 ? {} : { parameters: described }),
     ...(requestBody === undefined ? {} : { requestBody: { required: true, content: describeBody(requestBody) } }),
     responses: mapValues(answers, describeAnswer),

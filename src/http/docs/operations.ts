@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { dashboardOperations } from './api-dashboard.ts';
-import { json, type OperationDoc, problem } from './api-operation.ts';
+import { json, type OperationDoc, problem, withAccess } from './api-operation.ts';
 import * as schemas from './api-schemas.ts';
 
 const text = z.string();
@@ -13,7 +13,6 @@ const postLogs: OperationDoc = {
   description:
     'Answers 202 when the whole batch is stored as Logforge-Durability says. Any other answer means that no record of it counts as accepted. ' +
     'A batch with an Idempotency-Key can be sent again and is stored once. Bodies may be compressed (Content-Encoding: gzip, deflate, br or zstd).',
-  secured: true,
   parameters: schemas.logsParameters,
   requestHeaders: {
     'Idempotency-Key':
@@ -40,7 +39,6 @@ const postLogs: OperationDoc = {
     400: problem(
       'The body, a record, a parameter or a header is invalid, or the records belong to too many hours; nothing was stored.',
     ),
-    401: problem('The API key is missing or not valid.', ['WWW-Authenticate']),
     408: problem('The body did not arrive in time.'),
     413: problem('The body is too large, as sent or as decoded, or the batch is as stored lines.'),
     415: problem('The Content-Type or Content-Encoding is not supported.'),
@@ -76,6 +74,16 @@ const reads: readonly OperationDoc[] = [
         'A summary is damaged and is counted again soon, too many ask at once, or summaries cannot be read now.',
         ['Retry-After'],
       ),
+    },
+  },
+  {
+    path: '/streams',
+    method: 'get',
+    id: 'getStreams',
+    summary: 'The streams, their fields and schemas, and what was stored of each since the start',
+    answers: {
+      200: json('Every stream.', schemas.streamList),
+      503: problem('The counts cannot be read now.', ['Retry-After']),
     },
   },
   {
@@ -132,15 +140,14 @@ const postAggregate: OperationDoc = {
   summary: 'Bring the summaries up to date now',
   description:
     'Answers when all records stored before the request are in the summaries. Runs do not overlap: a request during a run waits for the next run. Needs a service that requires API keys.',
-  secured: true,
   answers: {
     200: json('The result of the run. Some hours may have failed.', schemas.aggregationRun),
-    401: problem('The API key is missing or not valid.', ['WWW-Authenticate']),
-    403: problem('The service requires no API keys, so it allows this to nobody.'),
-    429: problem('Too many requests with a wrong API key from this address.', ['Retry-After']),
+    403: problem('The API key has another class, or the service requires no API keys, so it allows this to nobody.'),
     503: problem('The run failed.', ['Retry-After']),
   },
 };
 
 /** Every operation that is documented. Methods not listed are answered 405 on these paths. */
-export const OPERATIONS: readonly OperationDoc[] = [postLogs, ...reads, postAggregate, ...dashboardOperations];
+export const OPERATIONS: readonly OperationDoc[] = [postLogs, ...reads, postAggregate, ...dashboardOperations].map(
+  withAccess,
+);

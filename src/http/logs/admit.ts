@@ -17,7 +17,7 @@ export function admit(
   request: { readonly headers: IncomingHttpHeaders; readonly remoteAddress: string | undefined },
 ): Problem | undefined {
   if (isDraining()) return DRAINING;
-  const key = authenticate?.check(request);
+  const key = authenticate?.check(request, 'send');
   if (typeof key === 'object') return key;
   if (takeToken === undefined) return undefined;
   const client = key === undefined ? clientNetwork(request.remoteAddress ?? '') : String(key);

@@ -96,7 +96,7 @@ async function checkTexts(dir: string): Promise<void> {
   writeFileSync(log, LOG_CONTENT);
   writeFileSync(checkpoint, readFileSync(checkpoint, 'latin1').replaceAll(LOG_PLACE, log), 'latin1');
   try {
-    const { offset } = await (await openCheckpoint(checkpoint)).find(log);
+    const { offset } = await (await openCheckpoint(checkpoint, 'access')).find(log);
     promise(offset <= LOG_CONTENT.length, () => `reading goes on at ${offset} of ${LOG_CONTENT.length}`);
   } catch (error) {
     mustBeDeclared(error);

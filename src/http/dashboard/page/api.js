@@ -26,6 +26,11 @@ export class ApiError extends Error {
   }
 }
 
+/** The request needs a key, or one of another class. */
+export function isKeyProblem(error) {
+  return error instanceof ApiError && (error.status === 401 || error.status === 403);
+}
+
 async function request(path, { accept = 'application/json', signal } = {}) {
   const headers = { Accept: accept };
   if (key !== '') headers.Authorization = `Bearer ${key}`;
@@ -58,7 +63,7 @@ export function readEvents(path, handlers, onState) {
         attempt = 0;
         onState('live');
       });
-      if (reason.status === 401) return onState('refused', reason);
+      if (isKeyProblem(reason)) return onState('refused', reason);
       onState('lost', reason);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)]));
     }

@@ -1,6 +1,6 @@
 // Composes the dashboard: the first picture comes from the API, all later figures from the event stream.
 
-import { ApiError, getJson, readEvents, setKey } from './api.js';
+import { ApiError, getJson, isKeyProblem, readEvents, setKey } from './api.js';
 import { redrawCharts } from './charts.js';
 import { byId, setText } from './dom.js';
 import { exactDuration } from './format.js';
@@ -124,17 +124,18 @@ async function start() {
     parts.hours.open(overview.latestHour);
     listen(overview.settings.aggregation?.interval ?? 0);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) return askKey();
+    if (isKeyProblem(error)) return askKey(error);
     showState('lost', error instanceof ApiError ? error : new Error('the service does not answer'));
     setTimeout(start, 2000);
   }
 }
 
-function askKey() {
+function askKey({ status, message }) {
   byId('status').dataset.state = 'connecting';
   setText(byId('status-text'), 'Key needed');
   byId('trouble').hidden = true;
-  setText(byId('key-error'), byId('key-form').hidden ? '' : 'This key is not valid.');
+  const wrong = status === 403 ? `${message[0].toUpperCase()}${message.slice(1)}.` : 'This key is not valid.';
+  setText(byId('key-error'), byId('key-form').hidden ? '' : wrong);
   byId('key-form').hidden = false;
   byId('key').focus();
 }
