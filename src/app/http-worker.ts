@@ -11,9 +11,10 @@ import type { LiveSample } from '../live/live-sampler.ts';
 import { createRefusals } from '../live/refusals.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import type { Registry } from '../model/registry.ts';
+import type { Schemas } from '../model/schema.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createIngest } from '../service/ingest.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
@@ -28,6 +29,9 @@ export interface Core {
   readonly hourTotals: HourTotals;
   readonly live: Live;
   readonly metricsText: () => Promise<string>;
+  readonly registry: Registry;
+  /** What is registered, known in this thread. */
+  readonly schemas: Schemas;
 }
 
 export interface HttpWorker {
@@ -72,6 +76,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     analytics: openAnalytics(core.analytics),
     aggregate: core.aggregate,
     dashboard: { live: core.live, hourTotals: core.hourTotals, settings: hideFolders(maskSecrets(config)) },
+    registry: core.registry,
     noteRefusal: refusals.add,
     ...(config.logging.access && { logAccess: (entry) => log.info('request', { ...entry, fold: false }) }),
     metrics,
@@ -92,7 +97,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
 function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accounting: Accounting): Ingest {
   const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields, invalidRecords } = config.ingestion;
   return createIngest({
-    decodersOf: createDecodersOf(config, BUILTIN_SCHEMAS),
+    decodersOf: createDecodersOf(config, core.schemas),
     decode: {
       maxRecordBytes,
       maxDepth,

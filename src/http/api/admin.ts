@@ -18,7 +18,7 @@ const CROSS_SITE: Problem = {
 };
 
 /** Whether a browser sends this for a page of another site. */
-function isCrossSite({ host, origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+export function isCrossSite({ host, origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
   if (site === 'cross-site' || site === 'same-site') return true;
   return origin !== undefined && URL.parse(origin)?.host !== host?.toLowerCase();
 }

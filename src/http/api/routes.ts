@@ -9,6 +9,9 @@ import { hidePaths } from '../hide-paths.ts';
 import type { HttpServerOptions } from '../http.ts';
 import { unknownStream } from '../logs/logs-request.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';
+import { createMayWrite } from '../registry/may-write.ts';
+import { addRegistryRoutes } from '../registry/registry-routes.ts';
+import { addSchemaRoutes } from '../registry/schema-routes.ts';
 import { ADMIN_ROUTES, addAdminRoutes } from './admin.ts';
 import { answerAnalytics, BUSY } from './analytics.ts';
 import type { EventStreams } from './event-stream.ts';
@@ -44,6 +47,7 @@ interface RoutesOptions
     | 'version'
     | 'auth'
     | 'dashboard'
+    | 'registry'
     | 'log'
   > {
   readonly authenticate: Authenticate | undefined;
@@ -60,6 +64,9 @@ export function createRoutes(options: RoutesOptions): Hono {
   addDocsRoutes(app, options);
   addAdminRoutes(app, { ...options, answerProblem: problem });
   addDashboardRoutes(app, { ...options, answerProblem: problem });
+  const mayWrite = createMayWrite(options.authenticate, problem);
+  addRegistryRoutes(app, { base: '/registry', registry: options.registry, mayWrite });
+  addSchemaRoutes(app, { registry: options.registry, mayWrite, answerProblem: problem });
 
   for (const path of ROUTES) {
     const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
