@@ -45,8 +45,11 @@ export interface Registry {
   uses(options: { readonly id: number; readonly deleted: boolean }): Promise<StoredVersion[]>;
   /** Ids of the schemas that refer to a version. */
   referencedBy(of: { readonly subject: string; readonly version: VersionName }): Promise<number[]>;
-  /** The binary descriptors of a PROTOBUF schema and of what it imports, itself last: google.protobuf.FileDescriptorSet. */
-  descriptors(options: { readonly id: number }): Promise<Uint8Array>;
+  /**
+   * The binary descriptor of a PROTOBUF schema: google.protobuf.FileDescriptorProto. With `imports` that of each file that it imports too,
+   * itself last: google.protobuf.FileDescriptorSet.
+   */
+  descriptors(options: { readonly id: number; readonly imports: boolean }): Promise<Uint8Array>;
   register(call: RegisterCall): Promise<StoredVersion>;
   /** The version of a subject that is this schema. */
   lookUp(options: {

@@ -219,7 +219,13 @@ class LogStore implements SchemaStore {
   async #abandon(): Promise<void> {
     const current = this.#current;
     this.#current = undefined;
-    if (current !== undefined) await this.#options.files.close(current.fd);
+    if (current === undefined) return;
+    try {
+      await this.#options.files.close(current.fd);
+    } catch (err) {
+      // What was answered is synced.
+      this.#options.log.warn('cannot close the log of the schema registry', { path: current.path, err });
+    }
   }
 
   get #idsPath(): string {

@@ -110,11 +110,11 @@ class TableRegistry implements Registry {
     return this.#referencing(of.subject, [version]);
   }
 
-  async descriptors({ id }: { readonly id: number }): Promise<Uint8Array> {
+  async descriptors({ id, imports }: { readonly id: number; readonly imports: boolean }): Promise<Uint8Array> {
     const schema = await this.schema({ id });
     if (schema.type !== 'PROTOBUF')
       throw new RegistryFault('schema-not-found', `Schema ${id} is not a PROTOBUF schema`);
-    return descriptorsOf(this.#options.compileProtobuf, schema, this.#table);
+    return descriptorsOf(this.#options.compileProtobuf(schema, this.#table), { imports });
   }
 
   async lookUp({

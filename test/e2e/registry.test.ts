@@ -2,6 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createRandom } from '../support/random.ts';
 import { launch, makeDirs, removeDirs, type Service, type ServiceOptions, startService } from '../support/service.ts';
@@ -59,6 +61,9 @@ describe('the routes of the registry', () => {
     const worse = { schema: JSON.stringify({ type: 'record', name: 'R', fields: [{ name: 'b', type: 'int' }] }) };
     const check = await post('/compatibility/subjects/a%2Fb/versions/latest?verbose=true', worse);
     expect(check.body).toMatchObject({ is_compatible: false, messages: [expect.stringContaining('R.b')] });
+    const serialized = (await ask(`${at}/schemas/ids/1?format=serialized`)).body;
+    const file = fromBinary(FileDescriptorProtoSchema, Buffer.from(serialized.schema, 'base64'));
+    expect([file.package, file.messageType.map(({ name }) => name)]).toEqual(['log', ['LogEntry']]);
     expect((await ask(`${at}/config`, { method: 'PUT', body: { compatibility: 'FULL' } })).body).toEqual({
       compatibility: 'FULL',
     });
@@ -118,7 +123,8 @@ describe('the routes of the registry', () => {
     ]);
     const descriptor = await fetch(`${at}/descriptor?name=LogEntry`);
     expect(descriptor.headers.get('content-type')).toBe('application/octet-stream');
-    expect(Buffer.from(await descriptor.arrayBuffer()).includes('LogEntry')).toBe(true);
+    const set = fromBinary(FileDescriptorSetSchema, Buffer.from(await descriptor.arrayBuffer()));
+    expect(set.file.map((one) => one.package)).toEqual(['log']);
     // Extra keys that their senders add.
     const avro = { type: 'record', name: 'Own', format: 'avro', fields: [{ name: 'a', type: 'string' }] };
     expect((await post('register', { format: 'avro', name: 'Own', schema: JSON.stringify(avro) })).status).toBe(201);

@@ -181,14 +181,14 @@ async function listSchemas(request: RegistryRequest, registry: Registry) {
   return found.map(versionAnswer);
 }
 
-/** `format=serialized`: a PROTOBUF schema as its descriptors in base64. */
+/** `format=serialized`: a PROTOBUF schema as its descriptor in base64. */
 async function schemaById(request: RegistryRequest, registry: Registry) {
   const { id } = request;
   const subject = request.query('subject');
   const schema = await registry.schema({ id, ...(subject !== undefined && subject !== '' && { subject }) });
   if (request.query('format') !== 'serialized' || schema.type !== 'PROTOBUF') return schemaAnswer(schema);
-  const descriptors = Buffer.from(await registry.descriptors({ id }));
-  return schemaAnswer({ ...schema, schema: descriptors.toString('base64') });
+  const descriptor = Buffer.from(await registry.descriptors({ id, imports: false }));
+  return schemaAnswer({ ...schema, schema: descriptor.toString('base64') });
 }
 
 async function checkSchema(request: RegistryRequest, registry: Registry, version: 'all' | RegistryRequest['version']) {

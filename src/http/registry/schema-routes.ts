@@ -99,7 +99,7 @@ async function list(context: Context, registry: Registry): Promise<Response> {
 
 async function descriptor(context: Context, registry: Registry): Promise<Response> {
   const { id } = await find(registry, 'proto', toName(context.req.query('name')));
-  const bytes = Uint8Array.from(await registry.descriptors({ id }));
+  const bytes = Uint8Array.from(await registry.descriptors({ id, imports: true }));
   return context.body(bytes, 200, { 'Content-Type': 'application/octet-stream' });
 }
 

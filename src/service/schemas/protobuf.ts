@@ -1,6 +1,6 @@
 import type { DescField, DescFile, DescMessage } from '@bufbuild/protobuf';
 import { create, ScalarType, toBinary } from '@bufbuild/protobuf';
-import { FeatureSet_FieldPresence, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { FeatureSet_FieldPresence, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import type { RegisteredSchema, Schemas } from '../../model/schema.ts';
 import type { SchemaKind } from './schema-kind.ts';
 
@@ -24,9 +24,13 @@ export function createProtobufKind(compile: CompileProtobuf): SchemaKind {
 
 const TOKEN = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\/\/[^\n]*|\/\*[\s\S]*?\*\/|[\w.]+|[^\s\w]/g;
 
-/** Of a schema and what it imports, itself last. */
-export function descriptorsOf(compile: CompileProtobuf, schema: RegisteredSchema, schemas: Schemas): Uint8Array {
-  const [message] = compile(schema, schemas).messages;
+/** Of a schema alone, or of it and what it imports, itself last. */
+export function descriptorsOf(
+  { messages }: ReturnType<CompileProtobuf>,
+  { imports }: { readonly imports: boolean },
+): Uint8Array {
+  const [message] = messages;
+  if (message !== undefined && !imports) return toBinary(FileDescriptorProtoSchema, message.file.proto);
   const files = new Set<DescFile>();
   const visit = (file: DescFile): void => {
     if (files.has(file)) return;
