@@ -20,6 +20,7 @@ import { createInFlight } from '../src/http/logs/in-flight.ts';
 import { createHttpServer } from '../src/http/server/server.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import type { Ingest } from '../src/service/service.ts';
+import { createMemoryRegistry } from '../test/support/registry.ts';
 
 const WAYS = ['hono', 'stream', 'parser', 'node', 'fast'] as const;
 type Way = (typeof WAYS)[number];
@@ -99,6 +100,7 @@ async function listenWhole(): Promise<number> {
       hourTotals: { totals: async () => [], latest: async () => undefined },
       settings: {},
     },
+    registry: createMemoryRegistry().registry,
     noteRefusal: silent,
     metrics: createMetrics({ defaultMetrics: false }),
     metricsText: async () => '',

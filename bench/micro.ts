@@ -16,15 +16,15 @@ import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
 import { type EventRecord, makeEvents, makeOrders, ORDERS_STREAM } from '../test/support/event-records.ts';
+import { createOneSubject } from '../test/support/one-subject.ts';
 import { createReferenceDecoders } from '../test/support/reference-decoders.ts';
-import { createRegistry } from '../test/support/registry.ts';
 
 /** Of LogEntry, the strict schema of events: the scanner checks it. */
 const LOG_ENTRY = JSON.parse(readFileSync(join(import.meta.dirname, '../config/schemas/log-entry.json'), 'utf8'));
 /** Of access records: one for the scanner, and the same for ajv. */
 const ACCESS_SCHEMA = { properties: { path: { type: 'string', maxLength: 2048 }, userAgent: { maxLength: 1024 } } };
-const scanned = createRegistry('access', ACCESS_SCHEMA).schemas;
-const judged = createRegistry('access', { allOf: [ACCESS_SCHEMA] }).schemas;
+const scanned = createOneSubject('access', ACCESS_SCHEMA).schemas;
+const judged = createOneSubject('access', { allOf: [ACCESS_SCHEMA] }).schemas;
 
 /*
  * Measures the parts, each beside the fastest possible. It measures CPU time, because the machine is shared: of one thread,

@@ -7,7 +7,16 @@ const ROOT = join(import.meta.dirname, '..');
 export const LICENCES_PAGE = join(ROOT, 'SECURITY.md');
 
 /** The licences under which a package may come: none of them asks anything of programs that use it. */
-export const ALLOWED_LICENCES = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'Unlicense'];
+export const ALLOWED_LICENCES = [
+  '(Apache-2.0 AND BSD-3-Clause)',
+  '0BSD',
+  'Apache-2.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'ISC',
+  'MIT',
+  'Unlicense',
+];
 
 interface LockedPackage {
   readonly license?: string;

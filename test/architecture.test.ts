@@ -38,6 +38,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   zod: ['config', 'http'],
   yaml: ['config'],
   pino: ['log'],
+  avsc: ['service'],
 };
 
 /** A longer function has its reason in a comment in the line above it. */

@@ -8,6 +8,7 @@ import { describeOnAnyThreads } from '../src/http/contract/http-contract.case.ts
 import { writeExposition } from '../src/metrics/metrics.ts';
 import { startHttpThreads } from './support/http-threads.ts';
 import { createTestLog } from './support/queues.ts';
+import { createMemoryRegistry } from './support/registry.ts';
 
 const { config: defaults } = loadConfig({ env: { LOGFORGE_LOGGING_LEVEL: 'fatal' } });
 
@@ -32,7 +33,8 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
   const config = { ...defaults, server, auth: { ...defaults.auth, ...auth } };
   return {
     async listen() {
-      const workers = createHttpWorkers({ config, version: options.version, log: createTestLog() });
+      const schemaStore = createMemoryRegistry();
+      const workers = createHttpWorkers({ config, version: options.version, log: createTestLog(), schemaStore });
       threads = workers;
       return workers.start({
         deliver: async (batch, note) => {
@@ -51,6 +53,8 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
         checkReadiness: options.checkReadiness,
         analytics: toSource(options.analytics),
         aggregate: options.aggregate,
+        registry: options.registry,
+        schemas: schemaStore.table,
         ...options.dashboard,
         streamTotals: async () => {
           await options.listStreams();

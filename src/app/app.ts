@@ -27,6 +27,7 @@ import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
 import type { QueuedPipelineParts } from './queued.ts';
+import { startRegistry } from './registry.ts';
 import { streamsOf } from './streams.ts';
 
 /** The same ending as this file: .ts from source, .js when built. */
@@ -99,16 +100,18 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const { config, descriptors, metrics, log, lifecycle } = common;
   const started = performance.now();
   const repo = await openStorage(common);
+  const registry = await startRegistry({ ...common, registry: config.registry, dir: config.storage.stateDir });
   const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
-  const http = createHttpReaders({ config, version, metrics, log });
+  const http = createHttpReaders({ config, version, metrics, log, schemaStore: registry.store });
   const tails = createTails();
   const live = startLive(common, http, tails);
   const failure = Promise.withResolvers<Error>();
-  const pipeline = await startPipeline({ ...common, repo, onFatal: failure.resolve });
+  const pipeline = await startPipeline({ ...common, repo, schemas: registry.store.table, onFatal: failure.resolve });
   const checkReadiness = async () => ({
     ...(await checkAll({
       storage: () => repo.checkWritable(),
       descriptors: async () => checkDescriptors(descriptors.limit),
+      ...registry.checks,
       ...pipeline.checks,
     })),
     ...(await checkDamage(repo)),
@@ -122,6 +125,8 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     checkReadiness,
     analytics,
     aggregate: () => aggregator.run(),
+    registry: registry.registry,
+    schemas: registry.store.table,
     metricsText: shareWork(async () => {
       readGauges(metrics, repo, [...http.accountings(), ...pipeline.accountings]);
       metrics.logLinesDropped.inc(takeDroppedLogLines());

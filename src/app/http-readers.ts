@@ -4,6 +4,7 @@ import { readLiveCounts } from '../live/live-counts.ts';
 import type { LiveSample } from '../live/live-sampler.ts';
 import type { Log } from '../log.ts';
 import type { MetricCounts, Metrics } from '../metrics/metrics.ts';
+import type { SchemaStore } from '../repo/schema-store.ts';
 import type { Accounting } from '../service/accounting.ts';
 import { type Core, createHttpWorker, type HttpWorker } from './http-worker.ts';
 import { createHttpWorkers } from './http-workers.ts';
@@ -26,6 +27,7 @@ interface ReadersOptions {
   readonly version: VersionInfo;
   readonly metrics: Metrics;
   readonly log: Log;
+  readonly schemaStore: Pick<SchemaStore, 'table' | 'subscribe'>;
 }
 
 /** With one thread requests are read in the main thread; with more, in threads of their own, and the main thread stores. */

@@ -6,6 +6,7 @@ import type { LiveSample } from '../live/live-sampler.ts';
 import { createRemoteLive, type LiveListenerCalls } from '../live/remote-live.ts';
 import { createLog, takeDroppedLogLines } from '../log.ts';
 import { createMetrics, type MetricCounts, readCounts } from '../metrics/metrics.ts';
+import { type SchemaEvent, SchemaTable } from '../model/schema-table.ts';
 import { createChannel } from '../runtime/channel.ts';
 import { answerSnapshots } from '../runtime/snapshot.ts';
 import { createHttpWorker } from './http-worker.ts';
@@ -19,6 +20,8 @@ export interface HttpWorkerData {
   /** The port to share; 0 for the first thread where the configuration leaves it to the operating system. */
   readonly port: number;
   readonly shared: NonNullable<HttpServerOptions['shared']>;
+  /** What is registered at the start; changes follow as calls. */
+  readonly schemas: readonly SchemaEvent[];
 }
 
 /** The calls that an HTTP worker answers to the main thread. */
@@ -27,6 +30,8 @@ export interface HttpWorkerCalls extends LiveListenerCalls {
   /** Drains, for at most so many milliseconds. */
   close(graceMs: number): void;
   sample(): LiveSample;
+  /** A change of what is registered. */
+  changeSchemas(events: readonly SchemaEvent[]): void;
   metrics(): MetricCounts;
 }
 
@@ -43,8 +48,16 @@ function run(data: HttpWorkerData): void {
   const bodyBuffers = createBodyBuffers();
   const channel = createChannel<CoreCalls>(parentPort);
   answerSnapshots();
+  const schemas = new SchemaTable();
+  schemas.apply(data.schemas);
   const remoteLive = createRemoteLive(channel.remote);
-  const core = createRemoteCore({ remote: channel.remote, live: remoteLive.live, log, reuse: bodyBuffers.adopt });
+  const core = createRemoteCore({
+    remote: channel.remote,
+    schemas,
+    live: remoteLive.live,
+    log,
+    reuse: bodyBuffers.adopt,
+  });
   const worker = createHttpWorker({
     config,
     version,
@@ -64,6 +77,7 @@ function run(data: HttpWorkerData): void {
       log.close();
     },
     sample: () => worker.sample(),
+    changeSchemas: async (events) => schemas.apply(events),
     metrics: async () => {
       metrics.inFlightRecords.set(worker.accounting.inFlightRecords());
       metrics.unaccounted.set(worker.accounting.unaccounted());

@@ -11,9 +11,10 @@ import type { LiveSample } from '../live/live-sampler.ts';
 import { createRefusals } from '../live/refusals.ts';
 import type { Log } from '../log.ts';
 import type { Metrics, StreamTotals } from '../metrics/metrics.ts';
-import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import type { Registry } from '../model/registry.ts';
+import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createIngest } from '../service/ingest.ts';
@@ -31,6 +32,9 @@ export interface Core {
   readonly metricsText: () => Promise<string>;
   /** What all threads have counted of each stream. */
   readonly streamTotals: () => Promise<ReadonlyMap<StreamName, StreamTotals>>;
+  readonly registry: Registry;
+  /** What is registered, known in this thread. */
+  readonly schemas: Schemas;
 }
 
 export interface HttpWorker {
@@ -70,12 +74,13 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     auth: config.auth,
     version,
     streams: [...streamsOf(config).keys()],
-    listStreams: createStreamList({ config, schemas: BUILTIN_SCHEMAS, totals: core.streamTotals }),
+    listStreams: createStreamList({ config, schemas: core.schemas, totals: core.streamTotals }),
     ingest: createWorkerIngest(options, accounting),
     checkReadiness: core.checkReadiness,
     analytics: openAnalytics(core.analytics),
     aggregate: core.aggregate,
     dashboard: { live: core.live, hourTotals: core.hourTotals, settings: hideFolders(maskSecrets(config)) },
+    registry: core.registry,
     noteRefusal: refusals.add,
     ...(config.logging.access && { logAccess: (entry) => log.info('request', { ...entry, fold: false }) }),
     metrics,
@@ -96,7 +101,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
 function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accounting: Accounting): Ingest {
   const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields, invalidRecords } = config.ingestion;
   return createIngest({
-    decodersOf: createDecodersOf(config, BUILTIN_SCHEMAS),
+    decodersOf: createDecodersOf(config, core.schemas),
     decode: {
       maxRecordBytes,
       maxDepth,

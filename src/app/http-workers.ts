@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { extname } from 'node:path';
+import { setTimeout as setTimeoutAsync } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type Config, toListenAddress } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
@@ -9,6 +10,7 @@ import type { LiveSample } from '../live/live-sampler.ts';
 import { serveLive } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import { addCounters, type MetricCounts } from '../metrics/metrics.ts';
+import type { SchemaStore } from '../repo/schema-store.ts';
 import { createChannel, type Remote } from '../runtime/channel.ts';
 import type { Core } from './http-worker.ts';
 import type { HttpWorkerCalls, HttpWorkerData } from './http-worker-entry.ts';
@@ -33,6 +35,7 @@ export interface HttpWorkersOptions {
   readonly config: Config;
   readonly version: VersionInfo;
   readonly log: Log;
+  readonly schemaStore: Pick<SchemaStore, 'table' | 'subscribe'>;
 }
 
 /** A thread that ends sooner than this after its start is not replaced at once, but after this long: milliseconds. */
@@ -72,7 +75,7 @@ export function createHttpWorkers(options: HttpWorkersOptions): HttpWorkers {
 }
 
 /** The threads that run, each with its place among them, and what replaces those that end. */
-function createThreads({ config, version, log }: HttpWorkersOptions) {
+function createThreads({ config, version, log, schemaStore }: HttpWorkersOptions) {
   const threads = new Set<Thread>();
   const shared = createSharedLimits(config.server.threads);
   /** What the threads that ended had counted. */
@@ -82,7 +85,7 @@ function createThreads({ config, version, log }: HttpWorkersOptions) {
   /** Resolves once the thread listens. */
   async function startOne(core: Core, place: number, port: number): Promise<Listening> {
     const begun = performance.now();
-    const thread = startThread({ config, version, port, shared: { ...shared, thread: place } }, core);
+    const thread = startThread({ config, version, port, shared: { ...shared, thread: place } }, core, schemaStore);
     threads.add(thread);
     let taken = port;
     void thread.ended.then(() => {
@@ -138,12 +141,25 @@ async function checkPortIsFree({ host, port }: ReturnType<typeof toListenAddress
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
 
-function startThread(data: HttpWorkerData, core: Core): Thread {
+/** How long a change of schemas waits for a busy thread to know it: milliseconds. */
+const SCHEMAS_WAIT_MS = 5_000;
+
+function startThread(
+  options: Omit<HttpWorkerData, 'schemas'>,
+  core: Core,
+  schemaStore: HttpWorkersOptions['schemaStore'],
+): Thread {
+  const data: HttpWorkerData = { ...options, schemas: [...schemaStore.table.events()] };
   // The same ending as this file: .ts from source, .js when built.
   const entry = new URL(`./http-worker-entry${extname(import.meta.url)}`, import.meta.url);
   const worker = new Worker(entry, { workerData: data, name: 'http-worker' });
   const channel = createChannel<HttpWorkerCalls>(worker);
   const served = serveLive(core.live, channel.remote);
+  // In the turn in which the thread got its copy, so that no change is missed.
+  const unsubscribe = schemaStore.subscribe(async (events) => {
+    const known = channel.remote.changeSchemas(events).catch(() => undefined);
+    await Promise.race([known, setTimeoutAsync(SCHEMAS_WAIT_MS, undefined, { ref: false })]);
+  });
   channel.answer<CoreCalls>({ ...serveCore(core), ...served.handlers });
   const ended = new Promise<void>((resolve) => {
     // Without a listener an error of the thread would be ours; the exit that follows tells all that matters.
@@ -151,6 +167,7 @@ function startThread(data: HttpWorkerData, core: Core): Thread {
     worker.on('exit', (code) => {
       channel.end(`the HTTP worker ended with code=${code}`);
       served.close();
+      unsubscribe();
       resolve();
     });
   });

@@ -4,9 +4,9 @@ import type { Config } from '../config/config.ts';
 import { createDecoders } from '../decode/decoders.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import type { Schemas } from '../model/schema.ts';
 import { isDefaultStream, type Stream, type StreamName } from '../model/stream.ts';
 import { fetchLimits } from '../queue/kafka/driver.ts';
 import { createKafkaQueue } from '../queue/kafka/kafka-queue.ts';
@@ -30,6 +30,7 @@ import { streamOf, streamsOf } from './streams.ts';
 export interface QueuedPipelineParts {
   readonly config: Config;
   readonly repo: Repo;
+  readonly schemas: Schemas;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly lifecycle: Lifecycle;
@@ -80,7 +81,7 @@ function openQueues({ config, metrics, log }: QueuedPipelineParts): ReadonlyMap<
 function startConsumers(
   parts: QueuedPipelineParts & { readonly queue: Queue; readonly accounting: Accounting; readonly stream: Stream },
 ): void {
-  const { config, repo, metrics, log, queue, accounting, stream, onFatal } = parts;
+  const { config, repo, schemas, metrics, log, queue, accounting, stream, onFatal } = parts;
   const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields } = config.ingestion;
   const handler = createConsumer({
     repo,
@@ -89,7 +90,7 @@ function startConsumers(
     accounting: accounting.of(stream.name),
     onFatal,
     stream: stream.name,
-    decoders: createDecoders(stream, BUILTIN_SCHEMAS),
+    decoders: createDecoders(stream, schemas),
     decode: { maxRecordBytes, maxDepth, maxBatchBytes, maxHours: maxHoursPerBatch, extraFields },
     backoff: backoffOf(config),
     clock: systemClock,

@@ -5,11 +5,13 @@ import type { LiveCalls } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import type { StreamTotals } from '../metrics/metrics.ts';
 import type { Hour } from '../model/hour.ts';
+import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
 import type { Handlers, Remote } from '../runtime/channel.ts';
 import { createRemoteDeliver, type DeliverCalls, serveDeliver } from '../runtime/remote-deliver.ts';
 import type { CheckReadiness } from '../service/service.ts';
 import type { Core } from './http-worker.ts';
+import { createRemoteRegistry, type RegistryCall, type RegistryReply, serveRegistry } from './remote-registry.ts';
 
 /** The calls that the main thread answers to its HTTP workers. */
 export interface CoreCalls extends DeliverCalls, LiveCalls {
@@ -20,18 +22,20 @@ export interface CoreCalls extends DeliverCalls, LiveCalls {
   hourTotals(range: { readonly from: Hour; readonly to: Hour }): ReturnType<HourTotals['totals']>;
   latestHour(): ReturnType<HourTotals['latest']>;
   analyticsAnswer(question: AnalyticsQuestion): ReturnType<AnalyticsSource['ask']>;
+  registry(call: RegistryCall): RegistryReply;
   analyticsBreakdown(question: BreakdownQuestion): ReturnType<AnalyticsSource['breakdown']>;
 }
 
 /** A Core whose work is done by the thread at the other end of the channel; `live` comes from createRemoteLive. */
 export function createRemoteCore(parts: {
+  readonly schemas: Schemas;
   readonly remote: Remote<CoreCalls>;
   readonly live: Live;
   readonly log: Log;
   /** Given memory of batches that comes back. */
   readonly reuse: (memory: ArrayBuffer) => void;
 }): Core {
-  const { remote, live, log, reuse } = parts;
+  const { remote, schemas, live, log, reuse } = parts;
   return {
     deliver: createRemoteDeliver(remote, log, reuse),
     checkReadiness: () => remote.readiness(),
@@ -39,6 +43,8 @@ export function createRemoteCore(parts: {
     streamTotals: () => remote.streamTotals(),
     aggregate: () => remote.aggregate(),
     live,
+    schemas,
+    registry: createRemoteRegistry((call) => remote.registry(call)),
     hourTotals: {
       totals: (from, to) => remote.hourTotals({ from, to }),
       latest: () => remote.latestHour(),
@@ -51,11 +57,12 @@ export function createRemoteCore(parts: {
 }
 
 /** The other end: answers the calls of a remote Core, but for those of its `live` (serveLive). */
-export function serveCore(core: Omit<Core, 'live'>): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
-  const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals } = core;
+export function serveCore(core: Omit<Core, 'live' | 'schemas'>): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
+  const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, registry } = core;
   return {
     deliver: serveDeliver(deliver),
     readiness: checkReadiness,
+    registry: serveRegistry(registry),
     metricsText,
     streamTotals,
     aggregate,

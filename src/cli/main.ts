@@ -6,6 +6,7 @@ import { createCompletion } from './completion.ts';
 import { dlq } from './dlq.ts';
 import { renderHelp, renderOverview } from './help.ts';
 import { printable, printableLines } from './print.ts';
+import { registry } from './registry.ts';
 import { replay } from './replay.ts';
 import { serve } from './serve.ts';
 import { tail } from './tail.ts';
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   tail,
   dlq,
   verify,
+  registry,
   version,
   createCompletion(() => commands),
 ];

@@ -274,6 +274,25 @@ const consumer = section(
   },
 );
 
+const registry = section('The schema registry, served under `/registry` (docs/registry.md).', {
+  url: matching(
+    '',
+    /^(?:https?:\/\/[^@\s]+)?$/,
+    'an http or https address without user and password',
+    "Address of another schema registry, whose schemas are used instead of our own: fetched at the start and every 30 s, and kept on disk. Then `/registry` serves a copy that cannot be changed. Empty: the registry is this service's own.",
+  ),
+  username: text('', 'User name for `url`.', { empty: true }),
+  password: text('', 'Password for `url`. Set it in the environment rather than in the file.', {
+    empty: true,
+    secret: true,
+  }),
+  load: text(
+    '',
+    'Folder of schemas that are registered at a start: `<subject>.avsc`, `<subject>.proto`, `<subject>.json`. A file that cannot be registered is logged and stops nothing.',
+    { empty: true },
+  ),
+});
+
 const FIELD_NAMES = /^[^\p{Cc}]{1,128}$/u;
 
 const streams = objects('Streams beside `access` and `events`: kinds of records of your own (docs/streams.md).', {
@@ -309,5 +328,6 @@ export const configSchema = section('', {
   kafka,
   queue,
   consumer,
+  registry,
   streams,
 });

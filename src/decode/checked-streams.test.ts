@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createBodies, mutate } from '../../test/support/decode-arbitraries.ts';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
+import { createOneSubject } from '../../test/support/one-subject.ts';
 import { createRandom } from '../../test/support/random.ts';
-import { createRegistry } from '../../test/support/registry.ts';
 import { UnavailableError } from '../model/deliver.ts';
 import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../model/stream.ts';
@@ -69,7 +69,7 @@ describe.each([
       ['scanner', limit(field)],
       ['ajv', byAjv(limit(field))],
     ])('are checked by the newest schema (%s)', (_by, schema) => {
-      const run = decoderOf(stream, createRegistry(stream.name, schema).schemas);
+      const run = decoderOf(stream, createOneSubject(stream.name, schema).schemas);
       const refused = run(format, body);
       expect(reasonsOf(refused)).toEqual(reasons);
       expect(refused).toMatchObject({ batch: [], accepted: 3, rejected: 2 });
@@ -80,13 +80,13 @@ describe.each([
     });
 
     it('are not checked without a schema, or by one of another type', () => {
-      for (const { schemas } of [createRegistry(stream.name), createRegistry(stream.name, limit(field), 'AVRO')]) {
+      for (const { schemas } of [createOneSubject(stream.name), createOneSubject(stream.name, limit(field), 'AVRO')]) {
         expect(decoderOf(stream, schemas)(format, body).accepted).toBe(5);
       }
     });
 
     it('are checked by the version that is the newest when their body comes', () => {
-      const { schemas, register, remove } = createRegistry(stream.name);
+      const { schemas, register, remove } = createOneSubject(stream.name);
       const run = decoderOf(stream, schemas);
       expect(run(format, body).rejected).toBe(0);
       register(limit(field));
@@ -98,7 +98,7 @@ describe.each([
     });
 
     it('wait while the newest version cannot be used', () => {
-      const { schemas, register } = createRegistry(stream.name, { properties: { a: { $ref: '#/gone' } } });
+      const { schemas, register } = createOneSubject(stream.name, { properties: { a: { $ref: '#/gone' } } });
       const run = decoderOf(stream, schemas);
       for (let time = 0; time < 2; time++) expect(() => run(format, body)).toThrow(UnavailableError);
       const message = `cannot check records of stream ${stream.name}: version 1 of subject ${stream.name} cannot be used: /properties/a/$ref: there is no schema at "#/gone"`;
@@ -108,7 +108,7 @@ describe.each([
     });
 
     it('are checked as they are stored: without the extra fields that are dropped', () => {
-      const run = decoderOf(stream, createRegistry(stream.name, { required: ['id'] }).schemas);
+      const run = decoderOf(stream, createOneSubject(stream.name, { required: ['id'] }).schemas);
       const identified = toBody[format]([{ ...record, id: 'a' }]);
       expect(run(format, identified).accepted).toBe(1);
       const reason = `${format === 'csv' ? 'row 2' : 'record 0'} /id: missing id`;
@@ -118,7 +118,7 @@ describe.each([
 });
 
 describe('events with the schema LogEntry', () => {
-  const run = decoderOf(EVENTS_STREAM, createRegistry(EVENTS_STREAM.name, LOG_ENTRY).schemas);
+  const run = decoderOf(EVENTS_STREAM, createOneSubject(EVENTS_STREAM.name, LOG_ENTRY).schemas);
 
   it.each(BODY_FORMATS)('are checked with their level normalised (%s)', (format) => {
     const given = ['warning', 'Err', 'INFO'].map((level) => ({ ...EVENT, level }));
@@ -155,9 +155,9 @@ describe.each(BODY_FORMATS)('the checked %s decoder', (format) => {
     byAjv({ properties: { userAgent: { pattern: '^[a-m]' } } }),
   ];
   const bodies = createBodies(ACCESS_STREAM);
-  const plain = decoderOf(ACCESS_STREAM, createRegistry(ACCESS_STREAM.name).schemas);
+  const plain = decoderOf(ACCESS_STREAM, createOneSubject(ACCESS_STREAM.name).schemas);
   const kinds = SCHEMAS.map((schema) => ({
-    run: decoderOf(ACCESS_STREAM, createRegistry(ACCESS_STREAM.name, schema).schemas),
+    run: decoderOf(ACCESS_STREAM, createOneSubject(ACCESS_STREAM.name, schema).schemas),
     check: createRecordCheck({ schema: JSON.stringify(schema), references: [] }, { version: () => undefined }),
   }));
 

@@ -3,6 +3,7 @@ import type { Refusal } from '../live/live.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
+import type { Registry } from '../model/registry.ts';
 import type { SchemaType } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
@@ -59,6 +60,8 @@ export interface HttpServerOptions {
   readonly analytics: Analytics;
   readonly aggregate: Aggregate;
   readonly dashboard: DashboardData;
+  /** Served under /registry and /schema. */
+  readonly registry: Registry;
   /** Called for every batch, or part of one, that POST /logs refused. */
   readonly noteRefusal: (refusal: Refusal) => void;
   /** Called once for every request, at its end. Absent: no access log. */

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
+import { createOneSubject, type OneSubject } from '../../test/support/one-subject.ts';
 import { createTestLog } from '../../test/support/queues.ts';
-import { createRegistry, type OneSubject } from '../../test/support/registry.ts';
 import { createDecoders } from '../decode/decoders.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
@@ -86,7 +86,7 @@ async function setUp({ schemas }: OneSubject) {
 
 describe('a stream with a schema', () => {
   it('keeps what is stored when a new version refuses it', async () => {
-    const registry = createRegistry('events');
+    const registry = createOneSubject('events');
     const { repo, post, stored, accounting } = await setUp(registry);
     expect(await post(`${GOOD}\n${LONG}\n`)).toMatchObject({ kind: 'accepted', answer: '{"accepted":2}' });
     registry.register(limit(LONGEST));
@@ -103,7 +103,7 @@ describe('a stream with a schema', () => {
   });
 
   it('with skip puts refused records among the dead letters', async () => {
-    const { repo, post, stored, deadLetters } = await setUp(createRegistry('events', limit(LONGEST)));
+    const { repo, post, stored, deadLetters } = await setUp(createOneSubject('events', limit(LONGEST)));
     const result = await post(`${LONG}\n${GOOD}\n`, { invalid: 'skip' });
     expect(result).toMatchObject({ kind: 'accepted', refused: { rejected: 1 } });
     await repo.close();
@@ -114,7 +114,7 @@ describe('a stream with a schema', () => {
   });
 
   it('stores nothing while its schema cannot be used, and asks for a retry', async () => {
-    const registry = createRegistry('events', { properties: { message: { pattern: '(' } } });
+    const registry = createOneSubject('events', { properties: { message: { pattern: '(' } } });
     const { repo, post, stored } = await setUp(registry);
     await expect(post(GOOD)).rejects.toThrow(UnavailableError);
     await expect(post(GOOD)).rejects.toThrow('version 1 of subject events cannot be used: pattern "("');
@@ -125,7 +125,7 @@ describe('a stream with a schema', () => {
   });
 
   it('checks the messages of other producers, and not again those of the service', async () => {
-    const { repo, consumer, stored, deadLetters } = await setUp(createRegistry('events', limit(LONGEST)));
+    const { repo, consumer, stored, deadLetters } = await setUp(createOneSubject('events', limit(LONGEST)));
     const state = { topic: 'logs-events', partition: 0, committed: undefined, low: 0n, high: 100n };
     const assignment = await consumer.assign(state);
     const lines = Buffer.from(`${LONG}\n`);

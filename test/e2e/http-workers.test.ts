@@ -7,6 +7,7 @@ import { loadConfig } from '../../src/config/config.ts';
 import type { Receipt } from '../../src/model/deliver.ts';
 import { createClient, openSocket } from '../support/client.ts';
 import { createTestLog } from '../support/queues.ts';
+import { createMemoryRegistry } from '../support/registry.ts';
 import { makeDirs, removeDirs, serviceEnv } from '../support/service.ts';
 import { eventually, readRecords } from '../support/storage.ts';
 
@@ -66,6 +67,7 @@ async function startBefore(deliver: Core['deliver']) {
     env: { LOGFORGE_SERVER_THREADS: '2', LOGFORGE_SERVER_ADDR: '127.0.0.1:0', LOGFORGE_LOGGING_LEVEL: 'fatal' },
   });
   const log = createTestLog();
+  const schemaStore = createMemoryRegistry();
   const core: Core = {
     deliver,
     checkReadiness: async () => ({}),
@@ -75,8 +77,10 @@ async function startBefore(deliver: Core['deliver']) {
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
     metricsText: async () => '',
     streamTotals: async () => new Map(),
+    registry: schemaStore.registry,
+    schemas: schemaStore.table,
   };
-  const workers = createHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, log });
+  const workers = createHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, log, schemaStore });
   const listening = await workers.start(core);
   onTestFinished(() => workers.close({ graceMs: 0 }));
   return { log, ...workers, ...listening };

@@ -9,6 +9,7 @@ import { NoRoomError, TooManyHoursError } from '../../src/lines/batch-limits.ts'
 import { createRemoteLive } from '../../src/live/remote-live.ts';
 import { createMetrics, readCounts } from '../../src/metrics/metrics.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../src/model/deliver.ts';
+import { SchemaTable } from '../../src/model/schema-table.ts';
 import { createChannel } from '../../src/runtime/channel.ts';
 import type { IngestRequest, IngestResult } from '../../src/service/service.ts';
 import { createTestLog } from './queues.ts';
@@ -73,6 +74,7 @@ function serve(port: MessagePort, data: ServerData): void {
     tell(() => remote.log({ level, message, text: JSON.stringify(fields) }));
   const { live, ...core } = createRemoteCore({
     remote,
+    schemas: new SchemaTable(),
     live: remoteLive.live,
     log: createTestLog(),
     reuse: () => undefined,
@@ -100,6 +102,7 @@ function serve(port: MessagePort, data: ServerData): void {
   });
   channel.answer<TestWorkerCalls>({
     ...remoteLive.handlers,
+    changeSchemas: async () => undefined,
     listen: () => server.listen(),
     close: (graceMs) => server.close({ graceMs }),
     metrics: () => readCounts(metrics),

@@ -4,6 +4,7 @@ import { startQueuedPipeline } from '../../src/app/queued.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { diskFileSystem, type FileSystem } from '../../src/disk/file-system.ts';
 import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts';
+import { BUILTIN_SCHEMAS } from '../../src/model/builtin-schemas.ts';
 import type { Batch } from '../../src/model/chunk.ts';
 import type { CommitNote, Deliver } from '../../src/model/deliver.ts';
 import { hourToIso } from '../../src/model/hour.ts';
@@ -52,7 +53,8 @@ export async function openPipeline(options: {
   const lifecycle = createLifecycle(log);
   lifecycle.started('storage', () => repo.close());
   const fatal: Error[] = [];
-  const parts = { config, repo, metrics, log, lifecycle, onFatal: (error: Error) => void fatal.push(error) };
+  const schemas = BUILTIN_SCHEMAS;
+  const parts = { config, repo, schemas, metrics, log, lifecycle, onFatal: (error: Error) => void fatal.push(error) };
   const { deliver } = await startQueuedPipeline(parts);
   return { deliver, repo, metrics, log, fatal, stop: (budgetMs = 30_000) => lifecycle.stop(budgetMs) };
 }

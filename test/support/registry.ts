@@ -1,27 +1,25 @@
-import type { RegisteredSchema, Schemas } from '../../src/model/schema.ts';
+import { compileSchema } from '../../src/decode/protobuf/message-types.ts';
+import type { Registry } from '../../src/model/registry.ts';
+import { type SchemaEvent, SchemaTable } from '../../src/model/schema-table.ts';
+import type { SchemaListener } from '../../src/repo/schema-store.ts';
+import { createRegistry } from '../../src/service/registry.ts';
 
-/** A registry of one subject, whose newest version changes as a test wants. */
-export interface OneSubject {
-  readonly schemas: Schemas;
-  register(schema: object): void;
-  remove(): void;
-}
-
-export function createRegistry(subject: string, first?: object, type: RegisteredSchema['type'] = 'JSON'): OneSubject {
-  let id = 0;
-  let newest: ReturnType<Schemas['newest']>;
-  const register = (schema: object) => {
-    id++;
-    newest = { subject, version: id, schema: { id, type, schema: JSON.stringify(schema), references: [] } };
+/** A registry without a disk. */
+export function createMemoryRegistry(): {
+  readonly registry: Registry;
+  readonly table: SchemaTable;
+  readonly append: (events: readonly SchemaEvent[]) => Promise<void>;
+  readonly subscribe: (listener: SchemaListener) => () => void;
+} {
+  const table = new SchemaTable();
+  const listeners = new Set<SchemaListener>();
+  const append = async (events: readonly SchemaEvent[]): Promise<void> => {
+    table.apply(events);
+    await Promise.all(Array.from(listeners, (listener) => listener(events)));
   };
-  const remove = () => {
-    newest = undefined;
+  const subscribe = (listener: SchemaListener): (() => void) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
   };
-  if (first !== undefined) register(first);
-  const schemas: Schemas = {
-    byId: () => undefined,
-    newest: (asked) => (asked === subject ? newest : undefined),
-    version: () => undefined,
-  };
-  return { schemas, register, remove };
+  return { registry: createRegistry({ table, append, compileProtobuf: compileSchema }), table, append, subscribe };
 }

@@ -42,6 +42,8 @@ export interface Service {
 export interface ServiceOptions {
   /** Folders of an earlier run. Absent: new folders. */
   readonly dirs?: Dirs;
+  /** Default `serve`. */
+  readonly command?: 'serve' | 'registry';
   /** Arguments after `serve --addr 127.0.0.1:0`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -130,8 +132,8 @@ export interface Launched {
 
 /** Starts it and does not wait: for services that must fail to start, or are killed during the start. */
 export function launch(options: ServiceOptions & { readonly dirs: Dirs }): Launched {
-  const { dirs, args = [], env, wrapper = [], preload = [] } = options;
-  const [node, ...words] = logforge('serve', '--addr', '127.0.0.1:0', ...args);
+  const { dirs, command: name = 'serve', args = [], env, wrapper = [], preload = [] } = options;
+  const [node, ...words] = logforge(name, '--addr', '127.0.0.1:0', ...args);
   const imports = preload.flatMap((path) => ['--import', path]);
   const [command, ...rest] = [...wrapper, node, ...imports, ...words];
   if (command === undefined) throw new Error('cannot start: an empty command line');

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { createMemoryRegistry } from '../../../test/support/registry.ts';
 import { createMetrics } from '../../metrics/metrics.ts';
 import { accessOf } from '../access.ts';
 import { createEventStreams } from './event-stream.ts';
@@ -10,6 +11,7 @@ test('every route of the running app has a class of keys', () => {
   const auth = { enabled: true, headerName: 'X-API-Key', keys: ['k'], readKeys: [], adminKeys: [], metrics: true };
   const app = createRoutes({
     streams: ['access'],
+    registry: createMemoryRegistry().registry,
     listStreams: unused,
     checkReadiness: unused,
     analytics: { ask: unused, breakdown: unused },

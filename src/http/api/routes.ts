@@ -1,8 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { UnavailableError } from '../../model/deliver.ts';
-import { accessOf } from '../access.ts';
+import { addAccessCheck } from '../access-check.ts';
 import type { Authenticate } from '../auth.ts';
 import { addDashboardRoutes, DASHBOARD_ROUTES } from '../dashboard/routes.ts';
 import { docsPage } from '../docs/docs-page.ts';
@@ -11,6 +9,8 @@ import { hidePaths } from '../hide-paths.ts';
 import type { HttpServerOptions } from '../http.ts';
 import { unknownStream } from '../logs/logs-request.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';
+import { addRegistryRoutes } from '../registry/registry-routes.ts';
+import { addSchemaRoutes } from '../registry/schema-routes.ts';
 import { ADMIN_ROUTES, addAdminRoutes } from './admin.ts';
 import { answerAnalytics, BUSY } from './analytics.ts';
 import type { EventStreams } from './event-stream.ts';
@@ -49,6 +49,7 @@ interface RoutesOptions
     | 'version'
     | 'auth'
     | 'dashboard'
+    | 'registry'
     | 'log'
   > {
   readonly authenticate: Authenticate | undefined;
@@ -60,13 +61,15 @@ interface RoutesOptions
 export function createRoutes(options: RoutesOptions): Hono {
   const { streams } = options;
   const app = new Hono();
-  addAccessCheck(app, options);
+  addAccessCheck(app, { ...options, answerProblem: problem });
   addServiceRoutes(app, options);
   addAnalyticsRoute(app, options);
   addStreamsRoute(app, options);
   addDocsRoutes(app, options);
   addAdminRoutes(app, { ...options, answerProblem: problem });
   addDashboardRoutes(app, { ...options, answerProblem: problem });
+  addRegistryRoutes(app, { base: '/registry', registry: options.registry });
+  addSchemaRoutes(app, { registry: options.registry, answerProblem: problem });
 
   for (const path of ROUTES) {
     const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
@@ -79,23 +82,6 @@ export function createRoutes(options: RoutesOptions): Hono {
   app.notFound((context) => problem({ kind: 'not-found', detail: `no such route: ${context.req.path}` }));
   app.onError((error, context) => answerError(error, context, options));
   return app;
-}
-
-/** Before every route: whether it has a class, and whether the request may use it. */
-function addAccessCheck(app: Hono, { auth, authenticate }: RoutesOptions): void {
-  app.use(async (context, next) => {
-    const { incoming } = context.env as HttpBindings;
-    const { headers, socket } = incoming;
-    const { method, path } = context.req;
-    const access = accessOf({ method, path }, auth);
-    if (access === undefined) return context.notFound();
-    if (access === 'admin' && isCrossSite(headers)) return problem(crossSite(context));
-    if (access !== 'open') {
-      const key = authenticate?.check({ headers, remoteAddress: socket.remoteAddress }, access);
-      if (typeof key === 'object') return problem(key);
-    }
-    return next();
-  });
 }
 
 function addServiceRoutes(app: Hono, options: RoutesOptions): void {
@@ -180,16 +166,6 @@ const NOT_CACHED = { 'Cache-Control': 'no-store' };
 
 function isProblem(answer: object): answer is Problem {
   return 'kind' in answer && 'detail' in answer && typeof answer.kind === 'string';
-}
-
-/** Whether a browser sends this for a page of another site. */
-function isCrossSite({ host, origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
-  if (site === 'cross-site' || site === 'same-site') return true;
-  return origin !== undefined && URL.parse(origin)?.host !== host?.toLowerCase();
-}
-
-function crossSite({ req }: Context): Problem {
-  return { kind: 'forbidden', detail: `${req.method} ${req.path} is refused to web pages of other sites` };
 }
 
 function methodNotAllowed({ req }: Context, allow: string): Problem {

@@ -111,10 +111,10 @@ export function describeAccess(create: CreateServer): void {
     test('without auth no route needs a key, and what web pages of other sites post to admin routes is refused', async () => {
       const { ask, get } = await startFixture(create);
       expect((await get('/analytics')).status).toBe(400);
-      expect((await get('/registry/subjects')).status).toBe(404);
+      expect((await get('/registry/subjects')).status).toBe(200);
       const head = 'POST /registry/subjects/a/versions HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n';
       expect((await ask(`${head}Origin: http://evil.example\r\n\r\n`)).status).toBe(403);
-      expect((await ask(`${head}\r\n`)).status).toBe(404);
+      expect((await ask(`${head}\r\n`)).status).toBe(422);
     });
   });
 }

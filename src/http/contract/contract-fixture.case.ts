@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import { createMemoryRegistry } from '../../../test/support/registry.ts';
 import type { Aggregate, Analytics } from '../../analytics/analytics.ts';
 import { createMetrics, type MetricCounts, writeExposition } from '../../metrics/metrics.ts';
 import type { Ingest, IngestRequest, IngestResult } from '../../service/service.ts';
@@ -121,6 +122,7 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
     },
     aggregate: setup.aggregate ?? (() => Promise.reject(new Error('unused'))),
     dashboard: { ...IDLE, ...setup.dashboard },
+    registry: createMemoryRegistry().registry,
     noteRefusal: setup.noteRefusal ?? (() => undefined),
     metrics,
     metricsText: setup.metricsText ?? (async () => writeExposition(metrics, (await server.counts?.()) ?? [])),

@@ -107,6 +107,13 @@ function isLogs(url: string): boolean {
   return url === '/logs' || url.startsWith('/logs?') || url.startsWith('/logs/');
 }
 
+/** The routes of the schema registry have names in them; metrics have one label for all. */
+const REGISTRY_LABELS = ['/registry', '/schema'] as const;
+
+function registryLabel(path: string): string | undefined {
+  return REGISTRY_LABELS.find((label) => path.startsWith(`${label}/`));
+}
+
 function pathOf(url: string): string {
   return url.split('?', 1)[0] ?? '';
 }
@@ -118,7 +125,7 @@ function createHonoListener(options: {
 }): (exchange: Exchange) => void {
   const { app, metrics, isDraining } = options;
   const durations = new Map<string, ReturnType<typeof bindDurations>>();
-  for (const route of [...ROUTES, 'other']) durations.set(route, bindDurations(metrics, route));
+  for (const route of [...ROUTES, ...REGISTRY_LABELS, 'other']) durations.set(route, bindDurations(metrics, route));
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     // For HTTP/1.0, where Host is optional. The checks of load balancers often leave it out.
@@ -131,7 +138,7 @@ function createHonoListener(options: {
 
   return ({ request, response, connection, id, started }) => {
     const path = pathOf(request.url ?? '');
-    const observe = durations.get(path) ?? durations.get('other');
+    const observe = durations.get(path) ?? durations.get(registryLabel(path) ?? 'other');
     response.setHeader('X-Request-Id', id);
     if (isDraining()) {
       connection.closing = true;

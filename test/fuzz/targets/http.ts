@@ -9,6 +9,7 @@ import { createAccounting } from '../../../src/service/accounting.ts';
 import { createIngest } from '../../../src/service/ingest.ts';
 import { DECODE_OPTIONS } from '../../support/decode-options.ts';
 import type { Random } from '../../support/random.ts';
+import { createMemoryRegistry } from '../../support/registry.ts';
 import { type FuzzTarget, promise } from '../fuzz.ts';
 import { mostAnswers } from './http-reference.ts';
 import { API_KEY, type HttpPlan, makePlan, SMALL_BODY_BYTES } from './http-requests.ts';
@@ -244,6 +245,7 @@ function startServer(
       hourTotals: { totals: async () => [], latest: async () => undefined },
       settings: {},
     },
+    registry: createMemoryRegistry().registry,
     noteRefusal: () => undefined,
     metrics,
     metricsText: async () => writeExposition(metrics, []),
