@@ -2,10 +2,10 @@
 
 import { InstantScan } from '../lines/instant-scan.ts';
 import type { Layout, Lead } from '../lines/layout.ts';
+import { isStoredLevel } from '../lines/level-scan.ts';
 import { findStop, findValueStop, isTrimmed } from '../lines/scan-text.ts';
 import type { LineWriter } from '../lines/writer.ts';
 import { BYTES, isContinuation } from '../model/bytes.ts';
-import { LEVELS } from '../model/level.ts';
 import { type Columns, MAX_COLUMNS } from './csv-columns.ts';
 
 const { BACKSLASH, COMMA, NEWLINE, QUOTE, RETURN } = BYTES;
@@ -19,9 +19,6 @@ const SPECIAL = 1;
 const BEFORE_VALUE = 0;
 const UNQUOTED = 1;
 const IN_QUOTES = 2;
-
-const STORED_LEVELS: ReadonlySet<string> = new Set(LEVELS);
-const MAX_LEVEL_LENGTH = 6;
 
 /** rowEnd returns it where the decoder should yield. */
 export const UNFINISHED = -2;
@@ -135,8 +132,7 @@ export class RowScan {
   /** Whether the value is a level as it is stored. */
   #isLevel(column: number): boolean {
     const start = this.#values[column * VALUE_INTS] as number;
-    const end = this.#values[column * VALUE_INTS + 1] as number;
-    return end - start <= MAX_LEVEL_LENGTH && STORED_LEVELS.has(this.#bytes.toString('latin1', start, end));
+    return isStoredLevel(this.#view, start, this.#values[column * VALUE_INTS + 1] as number);
   }
 
   #isTrimmedText(column: number): boolean {

@@ -1,12 +1,15 @@
 import { BYTES } from '../model/bytes.ts';
 import type { Lead } from './layout.ts';
 
-const { BACKSLASH, CLOSE_BRACE, NEWLINE } = BYTES;
+const { BACKSLASH, CLOSE_BRACE, MINUS, NEWLINE, QUOTE, ZERO } = BYTES;
 
 /** A buffer doubles up to this many bytes more: what is reserved and not used stays small beside what a batch may have. */
 const MAX_GROWTH = 4 * 1024 * 1024;
 /** A longer text is measured, and not taken for its longest form. */
 const LONG_TEXT = 16 * 1024;
+
+/** Of a safe integer, with its sign. */
+export const MAX_INTEGER_BYTES = 17;
 
 const NOTHING = Buffer.alloc(0);
 const NO_VIEW = new DataView(NOTHING.buffer, 0, 0);
@@ -79,12 +82,12 @@ export class LineWriter {
     this.used += from.copy(this.bytes, this.used, start, end);
   }
 
-  /** [start, end) of `from`, which holds no quote, as JSON.stringify writes it: up to six times the bytes. */
+  /** [start, end) of `from` as JSON.stringify writes it: up to six times the bytes. */
   escaped(from: Uint8Array, start: number, end: number): void {
     const { bytes } = this;
     for (let i = start; i < end; i++) {
       const byte = from[i] as number;
-      if (byte >= 0x20 && byte !== BACKSLASH) {
+      if (byte >= 0x20 && byte !== BACKSLASH && byte !== QUOTE) {
         bytes[this.used++] = byte;
       } else if (byte >= 0x20) {
         bytes[this.used++] = BACKSLASH;
@@ -93,6 +96,28 @@ export class LineWriter {
         this.used += bytes.write(JSON.stringify(String.fromCharCode(byte)).slice(1, -1), this.used, 'latin1');
       }
     }
+  }
+
+  /** A safe integer as JSON.stringify writes it: up to MAX_INTEGER_BYTES. */
+  integer(value: number): void {
+    const { bytes } = this;
+    let rest = Math.abs(value);
+    if (value < 0) bytes[this.used++] = MINUS;
+    let digits = 1;
+    for (let power = 10; power <= rest; power *= 10) digits++;
+    const end = this.used + digits;
+    for (let at = end - 1; at >= this.used; at--) {
+      const tenth = Math.floor(rest / 10);
+      bytes[at] = ZERO + (rest - tenth * 10);
+      rest = tenth;
+    }
+    this.used = end;
+  }
+
+  /** A text of ASCII. */
+  ascii(text: string): void {
+    const { bytes } = this;
+    for (let i = 0; i < text.length; i++) bytes[this.used++] = text.charCodeAt(i);
   }
 
   /** A text, for which it makes room itself. */
