@@ -56,10 +56,18 @@ const noInstant = fc.constantFrom(
     '2025-11-31T15:23:00Z',
   ],
 );
-const timestamp = mostly(instant, otherInstant, otherInstant, noInstant);
+export const timestamp = mostly(instant, otherInstant, otherInstant, noInstant);
 const textParts = mostly(
   plainText.map((text) => [text]),
   fc.array(fc.oneof(plainText, anyText, trimmable, nearlyTrimmable), { maxLength: 4 }),
+);
+
+/** The text of a field, not escaped. */
+export const flatText = mostly(
+  textParts.map((parts) => parts.join('')),
+  fc
+    .array(fc.constantFrom('"', '\\', '\n', '\u0000', '\u007f', 'é', ' ', '😀'), { maxLength: 4 })
+    .map((parts) => parts.join('')),
 );
 
 /** The inside of a JSON string, as source text. */
