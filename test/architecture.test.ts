@@ -31,6 +31,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['queue'],
   '@platformatic/kafka': ['queue'],
   'csv-parse': ['decode'],
+  '@bufbuild/protobuf': ['decode'],
   'prom-client': ['metrics'],
   zod: ['config', 'http'],
   yaml: ['config'],

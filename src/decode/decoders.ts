@@ -7,6 +7,7 @@ import type { BodyFormat, Decoder, Decoders } from './decode.ts';
 import { FastReader } from './fast-reader.ts';
 import { createJsonDecoder } from './json.ts';
 import { createNdjsonDecoder } from './ndjson.ts';
+import { createDelimitedDecoder, createProtobufDecoder } from './protobuf/protobuf.ts';
 import type { CreateRecordReader, RecordFormat, RecordReader } from './record-reader.ts';
 
 /** Makes the decoder of one format for the records of one stream. */
@@ -16,6 +17,8 @@ const MAKERS: Readonly<Record<BodyFormat, MakeDecoder>> = {
   json: createJsonDecoder,
   ndjson: createNdjsonDecoder,
   csv: createCsvDecoder,
+  protobuf: createProtobufDecoder,
+  'protobuf-delimited': createDelimitedDecoder,
 };
 
 /** A decoder for every body format. Made once for each stream. `schemas`: what is registered, now and later. */
@@ -27,7 +30,13 @@ export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMA
     schemas,
   };
   const { json, ndjson, csv } = MAKERS;
-  return { json: json(format), ndjson: ndjson(format), csv: csv(format) };
+  return {
+    json: json(format),
+    ndjson: ndjson(format),
+    csv: csv(format),
+    protobuf: createProtobufDecoder(format),
+    'protobuf-delimited': createDelimitedDecoder(format),
+  };
 }
 
 /** Leaves every record to the reference reader. */

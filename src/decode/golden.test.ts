@@ -2,13 +2,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
-import { ACCESS_STREAM } from '../model/stream.ts';
+import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
 import { parseCombinedLine } from './combined.ts';
-import { BODY_FORMATS, type BodyFormat, type DecodeOptions, MalformedBodyError } from './decode.ts';
+import { BODY_FORMATS, type BodyFormat, type DecodeOptions, MalformedBodyError, TEXT_FORMATS } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
+/** Bodies that need a schema are events. */
+const eventDecoders = createDecoders(EVENTS_STREAM);
 
 // A pair is NAME[.skip][.drop][.max<bytes>][.depth<levels>].in and the .out beside it: a new pair is a new test.
 const testdata = new URL('../../testdata/', import.meta.url);
@@ -59,8 +61,9 @@ function optionsOf(name: string): DecodeOptions {
 }
 
 function describeDecoded(format: BodyFormat, body: Buffer, options: DecodeOptions): string {
+  const of = TEXT_FORMATS.some((text) => text === format) ? decoders : eventDecoders;
   try {
-    const { batch, accepted, rejections, rejected } = runToEnd(decoders[format](body, options));
+    const { batch, accepted, rejections, rejected } = runToEnd(of[format](body, options));
     let text = `accepted ${accepted} rejected ${rejected}\n`;
     for (const chunk of batch) text += `hour ${hourToIso(chunk.hour)} ${chunk.count}\n${chunk.lines.toString()}`;
     for (const { index, field, reason, raw } of rejections)
