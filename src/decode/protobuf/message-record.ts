@@ -4,7 +4,7 @@ import type { DecodeOptions } from '../decode.ts';
 import { type DecodedFields, encodeFields } from '../decoded-record.ts';
 import { exceeds, type RecordFault, type StoredRecord } from '../record.ts';
 import { checkMessage, LimitError } from './check-message.ts';
-import { fieldsOfMessage } from './message-json.ts';
+import { fieldsOfMessage, type JsonOptions } from './message-json.ts';
 import { PartError } from './part-error.ts';
 
 /** A message may be this many times as long as a stored line: unknown fields, and values that later ones replace, are not stored. */
@@ -45,11 +45,25 @@ export function* readMessage(
     const maxElements = Math.ceil(maxRecordBytes / MIN_ELEMENT_BYTES);
     yield* checkMessage(desc, bytes, { start, end }, { maxDepth: depth, maxElements });
     const limits = { readUnknownFields: false, recursionLimit: depth };
-    const message = fromBinary(desc, bytes.subarray(start, end), limits);
-    const fields = fieldsOfMessage(desc, message, { start, maxDepth });
+    const fields = decodeFields(desc, bytes.subarray(start, end), { ...limits, start, maxDepth });
     return { result: encodeFields(layout, fields, options), fields };
   } catch (error) {
     return { result: faultOf(error, desc, options), fields: undefined };
+  }
+}
+
+interface LibraryOptions extends JsonOptions {
+  readonly readUnknownFields: boolean;
+  readonly recursionLimit: number;
+}
+
+/** What else the library refuses is the message's fault: a google.protobuf.Value that has no JSON form. */
+function decodeFields(desc: DescMessage, message: Uint8Array, options: LibraryOptions): DecodedFields {
+  try {
+    return fieldsOfMessage(desc, fromBinary(desc, message, options), options);
+  } catch (error) {
+    if (error instanceof LimitError || error instanceof PartError) throw error;
+    throw new PartError(options.start, error instanceof Error ? error.message : String(error));
   }
 }
 
