@@ -3,18 +3,22 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFileCounter } from '../src/analytics/summarise.ts';
-import type { BodyFormat, TextFormat } from '../src/decode/decode.ts';
+import type { BodyFormat, Decoder, TextFormat } from '../src/decode/decode.ts';
 import { createDecoders } from '../src/decode/decoders.ts';
 import { runToEnd } from '../src/decode/pace.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
-import { ACCESS_STREAM } from '../src/model/stream.ts';
+import { BUILTIN_SCHEMAS } from '../src/model/builtin-schemas.ts';
+import { ACCESS_STREAM, EVENTS_STREAM } from '../src/model/stream.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
+import { delimited, logEntry } from '../test/support/protobuf-messages.ts';
 import { referenceDecoders } from '../test/support/reference-decoders.ts';
+import { createReferenceDelimited } from '../test/support/reference-protobuf.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
+const eventDecoders = createDecoders(EVENTS_STREAM);
 
 /*
  * Measures the parts, each beside the fastest possible. It measures CPU time, because the machine is shared: of one thread,
@@ -69,6 +73,8 @@ const cases: readonly Case[] = [
   decodeCase('scan csv', 'csv', toCsv(present)),
   decodeCase('scan csv, all quoted', 'csv', Buffer.from(allQuoted(present))),
   decodeCase('csv, quotes in all values', 'csv', Buffer.from(allQuoted(present.map(withQuotes)))),
+  logEntryCase('flat protobuf LogEntry', eventDecoders['protobuf-delimited']),
+  logEntryCase('reference protobuf (@bufbuild)', createReferenceDelimited(EVENTS_STREAM, BUILTIN_SCHEMAS)),
   appendCase('append', 1),
   appendCase('append, 64 hours', 64),
   countCase('aggregate', 100_000),
@@ -172,6 +178,21 @@ function decodeCase(name: string, format: BodyFormat, body: Buffer, records = RE
     if (accepted !== records) throw new Error(`cannot measure case=${name}: ${accepted} records accepted`);
   };
   return { name, records, bytes: body.length, run };
+}
+
+/** Delimited messages of a text of 60 bytes each. */
+function logEntryCase(name: string, decoder: Decoder): Case {
+  const message = 'user 4711 has signed in from a new device and was told so'.padEnd(60, '.');
+  const body = delimited(
+    present.map(({ timestamp }, i) =>
+      logEntry({ timestamp, level: i % 9 === 0 ? 'ERROR' : 'INFO', message, service: 'checkout' }),
+    ),
+  );
+  const run = () => {
+    const { accepted } = runToEnd(decoder(body, DECODE_OPTIONS));
+    if (accepted !== RECORDS) throw new Error(`cannot measure case=${name}: ${accepted} records accepted`);
+  };
+  return { name, records: RECORDS, bytes: body.length, run };
 }
 
 function referenceCase(name: string, format: TextFormat, body: Buffer): Case {

@@ -102,6 +102,7 @@ function loose(value: unknown): unknown {
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, loose(member)]));
   }
+  if (typeof value === 'string' && /^-?\d+\.\d+s$/.test(value)) return value.replace(/0+s$/, 's');
   const isNumeric = typeof value === 'number' || (typeof value === 'string' && /^-?\d+$/.test(value));
   return isNumeric ? Math.fround(Number(value)) : value;
 }

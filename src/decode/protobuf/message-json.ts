@@ -74,7 +74,8 @@ class MessageWriter {
 
   #libraryForm({ desc, message }: ReflectMessage): string {
     try {
-      return JSON.stringify(toJson(desc, message));
+      // A Duration without the zeros at the end of its fraction.
+      return JSON.stringify(toJson(desc, message)).replace(/(\.\d*?)0+s"$/, '$1s"');
     } catch (error) {
       throw new PartError(this.#start, error instanceof Error ? error.message : String(error));
     }

@@ -92,7 +92,7 @@ describe('values become JSON', () => {
       (w) => nested(w, 29, Buffer.from('0891cb95c3061080e59a77', 'hex')),
       '"at":"2025-07-02T17:00:01.250Z"',
     ],
-    ['a Duration', (w) => nested(w, 30, Buffer.from('08011080cab5ee01', 'hex')), '"took":"1.500s"'],
+    ['a Duration', (w) => nested(w, 30, Buffer.from('08011080cab5ee01', 'hex')), '"took":"1.5s"'],
     ['a wrapper', (w) => nested(w, 31, Buffer.from('0807', 'hex')), '"wrapped":7'],
     ['a wrapper of zero', (w) => nested(w, 31, Buffer.alloc(0)), '"wrapped":0'],
     [
