@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFileCounter } from '../src/analytics/summarise.ts';
-import type { BodyFormat } from '../src/decode/decode.ts';
+import type { BodyFormat, TextFormat } from '../src/decode/decode.ts';
 import { createDecoders } from '../src/decode/decoders.ts';
 import { runToEnd } from '../src/decode/pace.ts';
 import { createLog } from '../src/log.ts';
@@ -174,7 +174,7 @@ function decodeCase(name: string, format: BodyFormat, body: Buffer, records = RE
   return { name, records, bytes: body.length, run };
 }
 
-function referenceCase(name: string, format: BodyFormat, body: Buffer): Case {
+function referenceCase(name: string, format: TextFormat, body: Buffer): Case {
   const copy = Buffer.from(body);
   return {
     name,

@@ -59,6 +59,10 @@ export type Decoder = (body: Buffer, options: DecodeOptions) => Generator<undefi
 /** The decoders of one stream. */
 export type Decoders = Readonly<Record<BodyFormat, Decoder>>;
 
+/** The formats of text. */
+export const TEXT_FORMATS = ['json', 'ndjson', 'csv'] as const;
+export type TextFormat = (typeof TEXT_FORMATS)[number];
+
 /** The formats a request body may have; each has its row in decoders.ts. */
-export const BODY_FORMATS = ['json', 'ndjson', 'csv'] as const;
+export const BODY_FORMATS = [...TEXT_FORMATS, 'avro'] as const;
 export type BodyFormat = (typeof BODY_FORMATS)[number];

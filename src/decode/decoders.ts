@@ -2,6 +2,7 @@ import { createLayout } from '../lines/layout.ts';
 import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, type Stream } from '../model/stream.ts';
+import { createAvroDecoder } from './avro/avro.ts';
 import { createCsvDecoder } from './csv.ts';
 import type { BodyFormat, Decoder, Decoders } from './decode.ts';
 import { FastReader } from './fast-reader.ts';
@@ -16,6 +17,7 @@ const MAKERS: Readonly<Record<BodyFormat, MakeDecoder>> = {
   json: createJsonDecoder,
   ndjson: createNdjsonDecoder,
   csv: createCsvDecoder,
+  avro: createAvroDecoder,
 };
 
 /** A decoder for every body format. Made once for each stream. `schemas`: what is registered, now and later. */
@@ -26,8 +28,8 @@ export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMA
     createReader: createRecordReader(stream),
     schemas,
   };
-  const { json, ndjson, csv } = MAKERS;
-  return { json: json(format), ndjson: ndjson(format), csv: csv(format) };
+  const { json, ndjson, csv, avro } = MAKERS;
+  return { json: json(format), ndjson: ndjson(format), csv: csv(format), avro: avro(format) };
 }
 
 /** Leaves every record to the reference reader. */

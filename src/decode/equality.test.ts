@@ -6,7 +6,7 @@ import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { createRandom } from '../../test/support/random.ts';
 import { referenceDecoders } from '../../test/support/reference-decoders.ts';
 import { ACCESS_STREAM } from '../model/stream.ts';
-import { BODY_FORMATS, type BodyFormat, type DecodeOptions } from './decode.ts';
+import { type DecodeOptions, TEXT_FORMATS, type TextFormat } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
@@ -16,13 +16,13 @@ const decoders = createDecoders(ACCESS_STREAM);
 const CASES = Number(process.env.FUZZ_CASES ?? 210_000);
 const MUTANTS = 9;
 
-const RUNS = Math.ceil(CASES / BODY_FORMATS.length / (MUTANTS + 1));
+const RUNS = Math.ceil(CASES / TEXT_FORMATS.length / (MUTANTS + 1));
 const PARAMETERS = { numRuns: RUNS, seed: 20_251_122 };
 const TIMEOUT = 240_000;
 
-const bodies: Readonly<Record<BodyFormat, fc.Arbitrary<string>>> = { json: jsonBody, ndjson: ndjsonBody, csv: csvBody };
+const bodies: Readonly<Record<TextFormat, fc.Arbitrary<string>>> = { json: jsonBody, ndjson: ndjsonBody, csv: csvBody };
 
-describe.each(BODY_FORMATS)('the %s decoder and its reference', (format) => {
+describe.each(TEXT_FORMATS)('the %s decoder and its reference', (format) => {
   test('make the same of every body, sound or damaged', { timeout: TIMEOUT }, () => {
     let cases = 0;
     fc.assert(
@@ -40,7 +40,7 @@ describe.each(BODY_FORMATS)('the %s decoder and its reference', (format) => {
       }),
       PARAMETERS,
     );
-    expect(cases).toBeGreaterThanOrEqual(CASES / BODY_FORMATS.length);
+    expect(cases).toBeGreaterThanOrEqual(CASES / TEXT_FORMATS.length);
   });
 });
 

@@ -40,6 +40,10 @@ export function describeBodies(create: CreateServer): void {
       ['application/jsonl; charset=utf-8', 'ndjson'],
       ['text/csv', 'csv'],
       ['text/CSV; header=present', 'csv'],
+      ['avro/binary', 'avro'],
+      ['application/avro', 'avro'],
+      ['Application/X-Avro; charset=binary', 'avro'],
+      ['application/vnd.apache.avro+binary', 'avro'],
     ])('of the type %s as %s', async (contentType, format) => {
       const { post, ingested } = await startFixture(create);
       const answer = await post({ contentType });
@@ -152,7 +156,7 @@ export function describeBodies(create: CreateServer): void {
       const { post, ingested } = await startFixture(create);
       const answer = await post({ contentType });
       expect(answer.status).toBe(415);
-      expect(answer.headers.get('accept')).toBe('application/json, application/x-ndjson, text/csv');
+      expect(answer.headers.get('accept')).toBe('application/json, application/x-ndjson, text/csv, avro/binary');
       expect(problemOf(answer).detail).toContain(contentType ?? 'no Content-Type');
       expect(ingested).toEqual([]);
     });

@@ -1,6 +1,6 @@
 import type { BodyFormat } from '../../decode/decode.ts';
 
-export const ACCEPTED_TYPES = 'application/json, application/x-ndjson, text/csv';
+export const ACCEPTED_TYPES = 'application/json, application/x-ndjson, text/csv, avro/binary';
 export const ACCEPTED_CODINGS = 'gzip, deflate, br, zstd';
 
 export type Coding = 'identity' | 'gzip' | 'deflate' | 'br' | 'zstd';
@@ -11,6 +11,10 @@ const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
   ['application/ndjson', 'ndjson'],
   ['application/jsonl', 'ndjson'],
   ['text/csv', 'csv'],
+  ['avro/binary', 'avro'],
+  ['application/avro', 'avro'],
+  ['application/x-avro', 'avro'],
+  ['application/vnd.apache.avro+binary', 'avro'],
 ]);
 
 const CODINGS: ReadonlyMap<string, Coding> = new Map([

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import {
-  BODY_FORMATS,
-  type BodyFormat,
   type Decoded,
   type DecodeOptions,
   type Decoder,
   MAX_LISTED_REJECTIONS,
   MalformedBodyError,
+  TEXT_FORMATS,
+  type TextFormat,
 } from '../../../src/decode/decode.ts';
 import { createDecoders } from '../../../src/decode/decoders.ts';
 import { runToEnd } from '../../../src/decode/pace.ts';
@@ -28,17 +28,17 @@ const decoders = createDecoders(ACCESS_STREAM);
  */
 
 interface Head {
-  readonly format: BodyFormat;
+  readonly format: TextFormat;
   readonly options: DecodeOptions;
 }
 
-const BODIES: Readonly<Record<BodyFormat, fc.Arbitrary<string>>> = { json: jsonBody, ndjson: ndjsonBody, csv: csvBody };
+const BODIES: Readonly<Record<TextFormat, fc.Arbitrary<string>>> = { json: jsonBody, ndjson: ndjsonBody, csv: csvBody };
 
 export const decodeTarget: FuzzTarget = {
   name: 'decode',
   runsPerSecond: 500,
   make(random: Random) {
-    const format = random.pick(BODY_FORMATS);
+    const format = random.pick(TEXT_FORMATS);
     const [made] = fc.sample(fc.tuple(BODIES[format], decodeOptions), { numRuns: 1, seed: random.int(0, 2 ** 31 - 1) });
     const [text = '', options] = made ?? [];
     return join({ head: { format, options }, body: Buffer.from(text) });
@@ -80,7 +80,7 @@ export function withoutNulAfterQuote(body: Buffer): Buffer {
   return body;
 }
 
-function keepsItsPromises(format: BodyFormat, body: Buffer, options: DecodeOptions): void {
+function keepsItsPromises(format: TextFormat, body: Buffer, options: DecodeOptions): void {
   let decoded: Decoded;
   try {
     decoded = runToEnd(decoders[format](Buffer.from(body), options));
