@@ -1,5 +1,5 @@
-// FAST PATH. Reads records of flat text and number fields, and makes no object for any of them. A LogEntry takes 250 ns
-// (bench/micro.ts). datum-reader.ts judges every record that this cannot.
+// FAST PATH. Reads records of flat text and number fields, and makes no object for any of them. A LogEntry of 144 bytes takes 330 ns to
+// its line, where avsc and JSON.stringify take 1,150 (bench/micro.ts, two busy cores). datum-reader.ts judges every record that this cannot.
 
 import type { Layout } from '../../lines/layout.ts';
 import type { DecodeOptions } from '../decode.ts';
@@ -87,10 +87,8 @@ export class FlatReader {
   read(at: number, end: number): number {
     const fields = this.#fields;
     const bytes = this.#bytes;
-    const line = this.line;
     this.#end = end;
     this.#at = at;
-    line.clear();
     for (let i = 0; i < fields.length; i++) {
       let field = fields[i] as FlatSchema['fields'][number];
       if ('length' in field) {
@@ -129,7 +127,10 @@ export class FlatReader {
       this.line.integer(at, value);
       return true;
     }
-    if (code === NULL) return true;
+    if (code === NULL) {
+      this.line.absent(at);
+      return true;
+    }
     if (code === ENUM) {
       const symbol = symbols[this.#whole()];
       if (symbol !== undefined) this.line.token(at, symbol);
