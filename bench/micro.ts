@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import avro from 'avsc';
 import { createFileCounter } from '../src/analytics/summarise.ts';
 import type { BodyFormat, Decoder, TextFormat } from '../src/decode/decode.ts';
 import { createDecoders } from '../src/decode/decoders.ts';
@@ -12,6 +13,7 @@ import { BUILTIN_SCHEMAS } from '../src/model/builtin-schemas.ts';
 import { ACCESS_STREAM, EVENTS_STREAM } from '../src/model/stream.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
+import { container, datum, LOG_ENTRY } from '../test/support/avro-bodies.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
 import { delimited, logEntry } from '../test/support/protobuf-messages.ts';
 import { referenceDecoders } from '../test/support/reference-decoders.ts';
@@ -38,6 +40,14 @@ interface Case {
   readonly bytes: number;
   readonly run: () => unknown;
 }
+
+type Event = Readonly<Record<'timestamp' | 'level' | 'message' | 'service', string>>;
+
+/** A field of no bytes, for which the reference reader must read the records. */
+const NOT_FLAT = {
+  ...LOG_ENTRY,
+  fields: [...LOG_ENTRY.fields, { name: 'nothing', type: { type: 'record', name: 'Nothing', fields: [] } }],
+};
 
 const present = makeRecords(RECORDS);
 const spread = makeRecords(RECORDS, { hours: 8 });
@@ -75,6 +85,9 @@ const cases: readonly Case[] = [
   decodeCase('csv, quotes in all values', 'csv', Buffer.from(allQuoted(present.map(withQuotes)))),
   logEntryCase('flat protobuf LogEntry', eventDecoders['protobuf-delimited']),
   logEntryCase('reference protobuf (@bufbuild)', createReferenceDelimited(EVENTS_STREAM, BUILTIN_SCHEMAS)),
+  avroCase('avro events', present.map(toEvent), LOG_ENTRY),
+  avroCase('avro events, batch of 1', present.slice(0, 1).map(toEvent), LOG_ENTRY, 1),
+  avroCase('avro events, reference', present.map(toEvent), NOT_FLAT),
   appendCase('append', 1),
   appendCase('append, 64 hours', 64),
   countCase('aggregate', 100_000),
@@ -87,6 +100,16 @@ const cases: readonly Case[] = [
   ceiling('JSON.parse of each line', toNdjson(present), (body) => {
     const lines = body.toString().trimEnd().split('\n');
     return () => lines.map((line) => JSON.parse(line));
+  }),
+  ceiling('avsc, JSON.stringify', Buffer.concat(present.map(toEvent).map(datum)), (body) => {
+    const type = avro.Type.forSchema(LOG_ENTRY as avro.Schema);
+    return () => {
+      for (let at = 0; at < body.length; ) {
+        const { value, offset } = type.decode(body, at);
+        JSON.stringify(value);
+        at = offset;
+      }
+    };
   }),
   ceiling('write', toNdjson(present), (body) => () => writeSync(plainFile, body, 0, body.length, 0)),
   ceiling('isUtf8', toJson(present), (body) => () => isUtf8(body)),
@@ -195,6 +218,16 @@ function logEntryCase(name: string, decoder: Decoder): Case {
   return { name, records: RECORDS, bytes: body.length, run };
 }
 
+/** An Avro file of one block. */
+function avroCase(name: string, events: readonly Event[], schema: object, records = RECORDS): Case {
+  const body = container(schema, [events.map(datum)]);
+  const run = () => {
+    const { accepted } = runToEnd(eventDecoders.avro(body, DECODE_OPTIONS));
+    if (accepted !== records) throw new Error(`cannot measure case=${name}: ${accepted} records accepted`);
+  };
+  return { name, records, bytes: body.length, run };
+}
+
 function referenceCase(name: string, format: TextFormat, body: Buffer): Case {
   const copy = Buffer.from(body);
   return {
@@ -207,6 +240,11 @@ function referenceCase(name: string, format: TextFormat, body: Buffer): Case {
 
 function ceiling(name: string, body: Buffer, prepare: (body: Buffer) => () => unknown): Case {
   return { name: `ceiling: ${name}`, records: RECORDS, bytes: body.length, run: prepare(body) };
+}
+
+function toEvent({ timestamp, path, userAgent }: AccessRecord, i: number): Event {
+  const level = ['INFO', 'WARN', 'DEBUG', 'ERROR'][i % 4] ?? '';
+  return { timestamp, level, message: userAgent, service: path };
 }
 
 function withMilliseconds(record: AccessRecord, i: number): AccessRecord {

@@ -66,5 +66,5 @@ export const TEXT_FORMATS = ['json', 'ndjson', 'csv'] as const;
 export type TextFormat = (typeof TEXT_FORMATS)[number];
 
 /** The formats a request body may have; each has its row in decoders.ts. */
-export const BODY_FORMATS = [...TEXT_FORMATS, 'protobuf', 'protobuf-delimited'] as const;
+export const BODY_FORMATS = [...TEXT_FORMATS, 'avro', 'protobuf', 'protobuf-delimited'] as const;
 export type BodyFormat = (typeof BODY_FORMATS)[number];

@@ -2,6 +2,7 @@ import { createLayout } from '../lines/layout.ts';
 import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, type Stream } from '../model/stream.ts';
+import { createAvroDecoder } from './avro/avro.ts';
 import { createCsvDecoder } from './csv.ts';
 import type { BodyFormat, Decoder, Decoders } from './decode.ts';
 import { FastReader } from './fast-reader.ts';
@@ -19,6 +20,7 @@ const MAKERS: Readonly<Record<BodyFormat, MakeDecoder>> = {
   csv: createCsvDecoder,
   protobuf: createProtobufDecoder,
   'protobuf-delimited': createDelimitedDecoder,
+  avro: createAvroDecoder,
 };
 
 /** A decoder for every body format. Made once for each stream. `schemas`: what is registered, now and later. */
@@ -29,13 +31,14 @@ export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMA
     createReader: createRecordReader(stream),
     schemas,
   };
-  const { json, ndjson, csv } = MAKERS;
+  const { json, ndjson, csv, avro, protobuf } = MAKERS;
   return {
     json: json(format),
     ndjson: ndjson(format),
     csv: csv(format),
-    protobuf: createProtobufDecoder(format),
-    'protobuf-delimited': createDelimitedDecoder(format),
+    avro: avro(format),
+    protobuf: protobuf(format),
+    'protobuf-delimited': MAKERS['protobuf-delimited'](format),
   };
 }
 

@@ -4,12 +4,12 @@ import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
 import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
 import { parseCombinedLine } from './combined.ts';
-import { BODY_FORMATS, type BodyFormat, type DecodeOptions, MalformedBodyError, TEXT_FORMATS } from './decode.ts';
+import { BODY_FORMATS, type BodyFormat, type DecodeOptions, MalformedBodyError } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
-/** Bodies that need a schema are events. */
+/** Of messages, whose schema is that of events. */
 const eventDecoders = createDecoders(EVENTS_STREAM);
 
 // A pair is NAME[.skip][.drop][.max<bytes>][.depth<levels>].in and the .out beside it: a new pair is a new test.
@@ -61,7 +61,7 @@ function optionsOf(name: string): DecodeOptions {
 }
 
 function describeDecoded(format: BodyFormat, body: Buffer, options: DecodeOptions): string {
-  const of = TEXT_FORMATS.some((text) => text === format) ? decoders : eventDecoders;
+  const of = format.startsWith('protobuf') ? eventDecoders : decoders;
   try {
     const { batch, accepted, rejections, rejected } = runToEnd(of[format](body, options));
     let text = `accepted ${accepted} rejected ${rejected}\n`;

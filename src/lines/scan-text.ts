@@ -52,32 +52,6 @@ export function findValueStop(bytes: Uint8Array, view: DataView, at: number, lim
   return i;
 }
 
-/** Of textKind: the text holds a byte beyond ASCII; it holds one that JSON.stringify escapes. */
-export const NOT_ASCII = 1;
-export const ESCAPED = 2;
-
-/** What the bytes of a text are: 0 where each stands for itself in a JSON string, else NOT_ASCII, ESCAPED, or both. */
-export function textKind(bytes: Uint8Array, view: DataView, start: number, end: number): number {
-  let high = 0;
-  let stop = 0;
-  const lastWord = end - 4;
-  let i = start;
-  for (; i <= lastWord; i += 4) {
-    const word = view.getInt32(i, true);
-    const flipped = word ^ 0x02020202;
-    const backslash = word ^ 0x5c5c5c5c;
-    high |= word;
-    // Whether there is any is exact, which findStop explains.
-    stop |= ((flipped - 0x21212121) & ~flipped) | ((backslash - 0x01010101) & ~backslash);
-  }
-  for (; i < end; i++) {
-    const byte = bytes[i] as number;
-    high |= byte;
-    if (byte === QUOTE || byte === BACKSLASH || byte < 0x20) stop = -1;
-  }
-  return ((high & -0x7f7f7f80) === 0 ? 0 : NOT_ASCII) | ((stop & -0x7f7f7f80) === 0 ? 0 : ESCAPED);
-}
-
 /** Whether String.prototype.trim would leave [start, end), which is UTF-8 and not empty, as it is. */
 export function isTrimmed(bytes: Uint8Array, start: number, end: number): boolean {
   const first = bytes[start] as number;

@@ -11,6 +11,10 @@ const LONG_TEXT = 16 * 1024;
 /** Of a safe integer, with its sign. */
 export const MAX_INTEGER_BYTES = 17;
 
+/** Of `plain`: the text holds a byte beyond ASCII; it holds one that JSON.stringify escapes. */
+export const NOT_ASCII = 1;
+export const ESCAPED = 2;
+
 const NOTHING = Buffer.alloc(0);
 const NO_VIEW = new DataView(NOTHING.buffer, 0, 0);
 
@@ -77,6 +81,48 @@ export class LineWriter {
     to.setBigInt64(last + shift, from.getBigInt64(last, true), true);
   }
 
+  /** As slice, and tells of the text: 0 where each byte stands for itself in a JSON string, else NOT_ASCII, ESCAPED, or both. */
+  plain(from: DataView, start: number, end: number): number {
+    if (end - start < 4) return this.#plainBytes(from, start, end);
+    const to = this.view;
+    const shift = this.used - start;
+    const last = end - 4;
+    const lastPair = end - 8;
+    let word = from.getInt32(last, true);
+    to.setInt32(last + shift, word, true);
+    let high = word;
+    // Whether any byte of a word is one to escape; findStop explains it.
+    let stop = escapes(word);
+    let i = start;
+    for (; i < lastPair; i += 8) {
+      word = from.getInt32(i, true);
+      const next = from.getInt32(i + 4, true);
+      to.setInt32(i + shift, word, true);
+      to.setInt32(i + 4 + shift, next, true);
+      high |= word | next;
+      stop |= escapes(word) | escapes(next);
+    }
+    for (; i < last; i += 4) {
+      word = from.getInt32(i, true);
+      to.setInt32(i + shift, word, true);
+      high |= word;
+      stop |= escapes(word);
+    }
+    this.used = end + shift;
+    return ((high & HIGH_BITS) === 0 ? 0 : NOT_ASCII) | ((stop & HIGH_BITS) === 0 ? 0 : ESCAPED);
+  }
+
+  #plainBytes(from: DataView, start: number, end: number): number {
+    let kind = 0;
+    for (let i = start; i < end; i++) {
+      const byte = from.getUint8(i);
+      this.bytes[this.used++] = byte;
+      if (byte > 0x7f) kind |= NOT_ASCII;
+      else if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) kind |= ESCAPED;
+    }
+    return kind;
+  }
+
   /** [start, end) of `from`; for long texts. */
   copy(from: Buffer, start: number, end: number): void {
     this.used += from.copy(this.bytes, this.used, start, end);
@@ -126,4 +172,12 @@ export class LineWriter {
     this.reserve(text.length > LONG_TEXT ? Buffer.byteLength(text) : text.length * 3);
     this.used += this.bytes.write(text, this.used);
   }
+}
+
+const HIGH_BITS = -0x7f7f7f80;
+
+function escapes(word: number): number {
+  const flipped = word ^ 0x02020202;
+  const backslash = word ^ 0x5c5c5c5c;
+  return ((flipped - 0x21212121) & ~flipped) | ((backslash - 0x01010101) & ~backslash);
 }

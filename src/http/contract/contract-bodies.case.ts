@@ -48,6 +48,10 @@ export function describeBodies(create: CreateServer): void {
       ['application/vnd.google.protobuf; proto="a; delimited=true"', 'protobuf'],
       ['application/protobuf;x=1 ; Delimited="true"', 'protobuf-delimited'],
       ['application/x-protobuf-delimited', 'protobuf-delimited'],
+      ['avro/binary', 'avro'],
+      ['application/avro', 'avro'],
+      ['Application/X-Avro; charset=binary', 'avro'],
+      ['application/vnd.apache.avro+binary', 'avro'],
     ])('of the type %s as %s', async (contentType, format) => {
       const { post, ingested } = await startFixture(create);
       const answer = await post({ contentType });
@@ -177,7 +181,7 @@ export function describeBodies(create: CreateServer): void {
       const answer = await post({ contentType });
       expect(answer.status).toBe(415);
       expect(answer.headers.get('accept')).toBe(
-        'application/json, application/x-ndjson, text/csv, application/x-protobuf',
+        'application/json, application/x-ndjson, text/csv, avro/binary, application/x-protobuf',
       );
       expect(problemOf(answer).detail).toContain(contentType ?? 'no Content-Type');
       expect(ingested).toEqual([]);

@@ -41,6 +41,12 @@ const postLogs: OperationDoc = {
       schema: text.describe('RFC 4180. A header line names the columns; further columns become further fields.'),
       example: 'timestamp,path,userAgent\n2025-11-22T15:23:00Z,/home,Mozilla/5.0\n',
     },
+    'avro/binary': {
+      schema: text.describe(
+        'Bytes of Avro: one record by a registered schema, with or without the schema id before it, or an object container file.',
+      ),
+      example: 'Obj\u0001…',
+    },
   },
   answers: {
     202: json('Stored now, or stored before with the same Idempotency-Key.', schemas.accepted, ['Logforge-Durability']),

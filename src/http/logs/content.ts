@@ -1,6 +1,6 @@
 import type { BodyFormat } from '../../decode/decode.ts';
 
-export const ACCEPTED_TYPES = 'application/json, application/x-ndjson, text/csv, application/x-protobuf';
+export const ACCEPTED_TYPES = 'application/json, application/x-ndjson, text/csv, avro/binary, application/x-protobuf';
 export const ACCEPTED_CODINGS = 'gzip, deflate, br, zstd';
 
 export type Coding = 'identity' | 'gzip' | 'deflate' | 'br' | 'zstd';
@@ -15,6 +15,7 @@ export interface BodyType {
 const JSON_TYPE: BodyType = { format: 'json' };
 const NDJSON: BodyType = { format: 'ndjson' };
 const CSV: BodyType = { format: 'csv' };
+const AVRO: BodyType = { format: 'avro' };
 const PROTOBUF: BodyType = { format: 'protobuf' };
 const DELIMITED: BodyType = { format: 'protobuf-delimited' };
 
@@ -24,6 +25,10 @@ const TYPES: ReadonlyMap<string, BodyType> = new Map([
   ['application/ndjson', NDJSON],
   ['application/jsonl', NDJSON],
   ['text/csv', CSV],
+  ['avro/binary', AVRO],
+  ['application/avro', AVRO],
+  ['application/x-avro', AVRO],
+  ['application/vnd.apache.avro+binary', AVRO],
   ['application/x-protobuf', PROTOBUF],
   ['application/protobuf', PROTOBUF],
   ['application/vnd.google.protobuf', PROTOBUF],
