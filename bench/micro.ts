@@ -2,8 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import avro from 'avsc';
 import { createFileCounter } from '../src/analytics/summarise.ts';
-import type { BodyFormat } from '../src/decode/decode.ts';
+import type { BodyFormat, Decoder, TextFormat } from '../src/decode/decode.ts';
 import { createDecoders } from '../src/decode/decoders.ts';
 import { runToEnd } from '../src/decode/pace.ts';
 import { createRecordCheck } from '../src/decode/schema-check/schema-check.ts';
@@ -14,17 +15,23 @@ import type { Schemas } from '../src/model/schema.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../src/model/stream.ts';
 import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
+import { container, datum, LOG_ENTRY } from '../test/support/avro-bodies.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
 import { type EventRecord, makeEvents, makeOrders, ORDERS_STREAM } from '../test/support/event-records.ts';
 import { createOneSubject } from '../test/support/one-subject.ts';
+import { delimited, logEntry } from '../test/support/protobuf-messages.ts';
 import { createReferenceDecoders } from '../test/support/reference-decoders.ts';
+import { createReferenceDelimited } from '../test/support/reference-protobuf.ts';
 
 /** Of LogEntry, the strict schema of events: the scanner checks it. */
-const LOG_ENTRY = JSON.parse(readFileSync(join(import.meta.dirname, '../config/schemas/log-entry.json'), 'utf8'));
+const LOG_ENTRY_SCHEMA = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../config/schemas/log-entry.json'), 'utf8'),
+);
 /** Of access records: one for the scanner, and the same for ajv. */
 const ACCESS_SCHEMA = { properties: { path: { type: 'string', maxLength: 2048 }, userAgent: { maxLength: 1024 } } };
 const scanned = createOneSubject('access', ACCESS_SCHEMA).schemas;
 const judged = createOneSubject('access', { allOf: [ACCESS_SCHEMA] }).schemas;
+const eventDecoders = createDecoders(EVENTS_STREAM);
 
 /*
  * Measures the parts, each beside the fastest possible. It measures CPU time, because the machine is shared: of one thread,
@@ -44,6 +51,14 @@ interface Case {
   readonly bytes: number;
   readonly run: () => unknown;
 }
+
+type Event = Readonly<Record<'timestamp' | 'level' | 'message' | 'service', string>>;
+
+/** A field of no bytes, for which the reference reader must read the records. */
+const NOT_FLAT = {
+  ...LOG_ENTRY,
+  fields: [...LOG_ENTRY.fields, { name: 'nothing', type: { type: 'record', name: 'Nothing', fields: [] } }],
+};
 
 const present = makeRecords(RECORDS);
 const spread = makeRecords(RECORDS, { hours: 8 });
@@ -96,8 +111,13 @@ const cases: readonly Case[] = [
   decodeCase('orders ndjson', 'ndjson', toNdjson(orders), RECORDS, ORDERS_STREAM),
   decodeCase('schema on access json', 'json', toJson(present), RECORDS, ACCESS_STREAM, scanned),
   decodeCase('schema on access json, by ajv', 'json', toJson(present), RECORDS, ACCESS_STREAM, judged),
-  checkCase('schema LogEntry alone', LOG_ENTRY),
-  checkCase('schema LogEntry alone, by ajv', { allOf: [LOG_ENTRY] }),
+  checkCase('schema LogEntry alone', LOG_ENTRY_SCHEMA),
+  checkCase('schema LogEntry alone, by ajv', { allOf: [LOG_ENTRY_SCHEMA] }),
+  logEntryCase('flat protobuf LogEntry', eventDecoders['protobuf-delimited']),
+  logEntryCase('reference protobuf (@bufbuild)', createReferenceDelimited(EVENTS_STREAM, BUILTIN_SCHEMAS)),
+  avroCase('avro events', present.map(toEvent), LOG_ENTRY),
+  avroCase('avro events, batch of 1', present.slice(0, 1).map(toEvent), LOG_ENTRY, 1),
+  avroCase('avro events, reference', present.map(toEvent), NOT_FLAT),
   appendCase('append', 1),
   appendCase('append, 64 hours', 64),
   countCase('aggregate', 100_000),
@@ -112,6 +132,16 @@ const cases: readonly Case[] = [
   ceiling('JSON.parse of each line', toNdjson(present), (body) => {
     const lines = body.toString().trimEnd().split('\n');
     return () => lines.map((line) => JSON.parse(line));
+  }),
+  ceiling('avsc, JSON.stringify', Buffer.concat(present.map(toEvent).map(datum)), (body) => {
+    const type = avro.Type.forSchema(LOG_ENTRY as avro.Schema);
+    return () => {
+      for (let at = 0; at < body.length; ) {
+        const { value, offset } = type.decode(body, at);
+        JSON.stringify(value);
+        at = offset;
+      }
+    };
   }),
   ceiling('write', toNdjson(present), (body) => () => writeSync(plainFile, body, 0, body.length, 0)),
   ceiling('isUtf8', toJson(present), (body) => () => isUtf8(body)),
@@ -238,7 +268,32 @@ function checkCase(name: string, schema: object): Case {
   return { name, records: RECORDS, bytes: body.length, run };
 }
 
-function referenceCase(name: string, format: BodyFormat, body: Buffer, stream: Stream = ACCESS_STREAM): Case {
+/** Delimited messages of a text of 60 bytes each. */
+function logEntryCase(name: string, decoder: Decoder): Case {
+  const message = 'user 4711 has signed in from a new device and was told so'.padEnd(60, '.');
+  const body = delimited(
+    present.map(({ timestamp }, i) =>
+      logEntry({ timestamp, level: i % 9 === 0 ? 'ERROR' : 'INFO', message, service: 'checkout' }),
+    ),
+  );
+  const run = () => {
+    const { accepted } = runToEnd(decoder(body, DECODE_OPTIONS));
+    if (accepted !== RECORDS) throw new Error(`cannot measure case=${name}: ${accepted} records accepted`);
+  };
+  return { name, records: RECORDS, bytes: body.length, run };
+}
+
+/** An Avro file of one block. */
+function avroCase(name: string, events: readonly Event[], schema: object, records = RECORDS): Case {
+  const body = container(schema, [events.map(datum)]);
+  const run = () => {
+    const { accepted } = runToEnd(eventDecoders.avro(body, DECODE_OPTIONS));
+    if (accepted !== records) throw new Error(`cannot measure case=${name}: ${accepted} records accepted`);
+  };
+  return { name, records, bytes: body.length, run };
+}
+
+function referenceCase(name: string, format: TextFormat, body: Buffer, stream: Stream = ACCESS_STREAM): Case {
   const decode = createReferenceDecoders(stream)[format];
   const copy = Buffer.from(body);
   return {
@@ -251,6 +306,11 @@ function referenceCase(name: string, format: BodyFormat, body: Buffer, stream: S
 
 function ceiling(name: string, body: Buffer, prepare: (body: Buffer) => () => unknown): Case {
   return { name: `ceiling: ${name}`, records: RECORDS, bytes: body.length, run: prepare(body) };
+}
+
+function toEvent({ timestamp, path, userAgent }: AccessRecord, i: number): Event {
+  const level = ['INFO', 'WARN', 'DEBUG', 'ERROR'][i % 4] ?? '';
+  return { timestamp, level, message: userAgent, service: path };
 }
 
 function withMilliseconds(record: AccessRecord, i: number): AccessRecord {

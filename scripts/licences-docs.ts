@@ -21,16 +21,15 @@ export const ALLOWED_LICENCES = [
 interface LockedPackage {
   readonly license?: string;
   readonly dev?: boolean;
-  readonly devOptional?: boolean;
 }
 
-/** The names of the packages by licence, without those that only developers install. A package for one platform counts as its family. */
+/** The names of the packages by licence, without those that only developers install (`dev`; `devOptional` are optional packages of others as well). A package for one platform counts as its family. */
 export function licencesOf(lock: {
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }): Map<string, string[]> {
   const names = new Map<string, Set<string>>();
-  for (const [path, { license = 'unknown', dev, devOptional }] of Object.entries(lock.packages)) {
-    if (path === '' || dev || devOptional) continue;
+  for (const [path, { license = 'unknown', dev }] of Object.entries(lock.packages)) {
+    if (path === '' || dev) continue;
     const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length).replace(PLATFORM, '');
     names.set(license, (names.get(license) ?? new Set()).add(name));
   }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { BodyFormat, Decoded } from '../src/decode/decode.ts';
+import type { Decoded, TextFormat } from '../src/decode/decode.ts';
 import { createDecoders } from '../src/decode/decoders.ts';
 import { hourToIso } from '../src/model/hour.ts';
 import { ACCESS_STREAM } from '../src/model/stream.ts';
@@ -8,7 +8,7 @@ import { DECODE_OPTIONS } from './support/decode-options.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
 
-function decodeSample(format: BodyFormat): Decoded {
+function decodeSample(format: TextFormat): Decoded {
   const body = readFileSync(new URL(`../testdata/sample_logs.${format}`, import.meta.url));
   const steps = decoders[format](body, DECODE_OPTIONS);
   for (;;) {

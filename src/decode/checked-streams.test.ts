@@ -2,14 +2,24 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { LOG_ENTRY as AVRO_LOG_ENTRY, container, datum } from '../../test/support/avro-bodies.ts';
 import { createBodies, mutate } from '../../test/support/decode-arbitraries.ts';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { createOneSubject } from '../../test/support/one-subject.ts';
+import { delimited, logEntry } from '../../test/support/protobuf-messages.ts';
 import { createRandom } from '../../test/support/random.ts';
+import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import { UnavailableError } from '../model/deliver.ts';
 import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../model/stream.ts';
-import { BODY_FORMATS, type BodyFormat, type Decoded, type DecodeOptions, MalformedBodyError } from './decode.ts';
+import {
+  type BodyFormat,
+  type Decoded,
+  type DecodeOptions,
+  MalformedBodyError,
+  TEXT_FORMATS,
+  type TextFormat,
+} from './decode.ts';
 import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
 import { createRecordCheck } from './schema-check/schema-check.ts';
@@ -29,7 +39,7 @@ function decoderOf(stream: Stream, schemas: Schemas): Run {
 const linesOf = ({ batch }: Decoded): string => batch.map(({ lines }) => lines.toString()).join('');
 const reasonsOf = ({ rejections }: Decoded): string[] => rejections.map(({ reason }) => reason);
 
-const toBody: Readonly<Record<BodyFormat, (records: readonly object[]) => string>> = {
+const toBody: Readonly<Record<TextFormat, (records: readonly object[]) => string>> = {
   json: (records) => JSON.stringify(records),
   ndjson: (records) => records.map((record) => `${JSON.stringify(record)}\n`).join(''),
   csv: (records) => {
@@ -55,14 +65,14 @@ describe.each([
   ['a stream of a team', ORDERS, ORDER, 'shop'],
 ] as const)('records of %s', (_name, stream, record, field) => {
   const long = 'x'.repeat(41);
-  const reasonAt = (format: BodyFormat, index: number) =>
+  const reasonAt = (format: TextFormat, index: number) =>
     `${format === 'csv' ? `row ${index + 2}` : `record ${index}`} /${field}: ${field} too long: 41 characters, at most 40`;
   const valid = { ...record, [field]: 'x'.repeat(40) };
   const inOtherOrder = Object.fromEntries(Object.entries(valid).reverse());
   const records = [valid, { ...record, [field]: long }, inOtherOrder, { ...inOtherOrder, [field]: ` ${long} ` }, valid];
   const line = `${JSON.stringify(valid)}\n`;
 
-  describe.each(BODY_FORMATS)('as %s', (format) => {
+  describe.each(TEXT_FORMATS)('as %s', (format) => {
     const body = toBody[format](records);
     const reasons = [reasonAt(format, 1), reasonAt(format, 3)];
     it.each([
@@ -117,10 +127,59 @@ describe.each([
   });
 });
 
+describe('events in binary formats', () => {
+  const long = 'x'.repeat(41);
+  const fine = { ...EVENT, message: 'x'.repeat(40) };
+  const records = [
+    fine,
+    { ...EVENT, message: long },
+    { ...fine, level: 'info' },
+    { ...EVENT, message: ` ${long} ` },
+    fine,
+  ];
+  const bodies = {
+    avro: container(AVRO_LOG_ENTRY, [records.map(datum)]),
+    'protobuf-delimited': delimited(records.map(logEntry)),
+  };
+  const withBuiltin = ({ newest }: Schemas): Schemas => ({
+    ...BUILTIN_SCHEMAS,
+    newest: (subject) => newest(subject) ?? BUILTIN_SCHEMAS.newest(subject),
+  });
+
+  it.each([
+    ['avro', 'scanner', limit('message')],
+    ['avro', 'ajv', byAjv(limit('message'))],
+    ['protobuf-delimited', 'scanner', limit('message')],
+    ['protobuf-delimited', 'ajv', byAjv(limit('message'))],
+  ] as const)('are checked as they are stored (%s, %s)', (format, _by, schema) => {
+    const run = decoderOf(EVENTS_STREAM, withBuiltin(createOneSubject('events', schema).schemas));
+    const reason = (index: number) => `record ${index} /message: message too long: 41 characters, at most 40`;
+    const refused = run(format, bodies[format]);
+    expect(reasonsOf(refused)).toEqual([reason(1), reason(3)]);
+    expect(refused).toMatchObject({ batch: [], accepted: 3, rejected: 2 });
+    const skipped = run(format, bodies[format], { invalid: 'skip' });
+    expect(linesOf(skipped)).toBe(`${JSON.stringify(fine)}\n`.repeat(3));
+  });
+
+  it('are not checked without a schema', () => {
+    const run = decoderOf(EVENTS_STREAM, withBuiltin(createOneSubject('events').schemas));
+    for (const format of ['avro', 'protobuf-delimited'] as const) expect(run(format, bodies[format]).accepted).toBe(5);
+  });
+
+  it('are checked one by one as well', () => {
+    const run = decoderOf(EVENTS_STREAM, withBuiltin(createOneSubject('events', limit('message')).schemas));
+    const [ok, bad] = [fine, { ...EVENT, message: long }];
+    expect(run('avro', datum(ok)).accepted).toBe(1);
+    expect(run('avro', datum(bad)).rejected).toBe(1);
+    expect(run('protobuf', logEntry(ok)).accepted).toBe(1);
+    expect(run('protobuf', logEntry(bad)).rejected).toBe(1);
+  });
+});
+
 describe('events with the schema LogEntry', () => {
   const run = decoderOf(EVENTS_STREAM, createOneSubject(EVENTS_STREAM.name, LOG_ENTRY).schemas);
 
-  it.each(BODY_FORMATS)('are checked with their level normalised (%s)', (format) => {
+  it.each(TEXT_FORMATS)('are checked with their level normalised (%s)', (format) => {
     const given = ['warning', 'Err', 'INFO'].map((level) => ({ ...EVENT, level }));
     expect(run(format, toBody[format](given)).accepted).toBe(3);
   });
@@ -146,7 +205,7 @@ describe('events with the schema LogEntry', () => {
 // Every body, sound or damaged: the checked decoder stores the lines that the other one stores and ajv accepts, and refuses the others.
 const RUNS = Math.ceil(Number(process.env.FUZZ_CASES ?? 12_000) / 12);
 
-describe.each(BODY_FORMATS)('the checked %s decoder', (format) => {
+describe.each(TEXT_FORMATS)('the checked %s decoder', (format) => {
   const SCHEMAS = [
     limit('path'),
     { required: ['id'] },

@@ -33,6 +33,8 @@ export interface DecodeOptions extends BatchLimits {
   readonly extraFields: 'keep' | 'drop';
   /** 'reject': the first invalid record fails the batch. No more lines are made, and the records are still counted. */
   readonly invalid: 'reject' | 'skip';
+  /** Protobuf: full name of the message where its bytes have no schema id; the first of the schema when absent. */
+  readonly messageType?: string | undefined;
 }
 
 /** Rejections that are listed to a client; the others are only counted. */
@@ -59,6 +61,10 @@ export type Decoder = (body: Buffer, options: DecodeOptions) => Generator<undefi
 /** The decoders of one stream. */
 export type Decoders = Readonly<Record<BodyFormat, Decoder>>;
 
+/** The formats of text, which have the names of the fields in them. */
+export const TEXT_FORMATS = ['json', 'ndjson', 'csv'] as const;
+export type TextFormat = (typeof TEXT_FORMATS)[number];
+
 /** The formats a request body may have; each has its row in decoders.ts. */
-export const BODY_FORMATS = ['json', 'ndjson', 'csv'] as const;
+export const BODY_FORMATS = [...TEXT_FORMATS, 'avro', 'protobuf', 'protobuf-delimited'] as const;
 export type BodyFormat = (typeof BODY_FORMATS)[number];

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
 import { ACCESS_STREAM } from '../model/stream.ts';
-import { BODY_FORMATS, type Decoded, type DecodeOptions, MAX_SKIPPED } from './decode.ts';
+import { type Decoded, type DecodeOptions, MAX_SKIPPED, TEXT_FORMATS } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
 
@@ -169,7 +169,7 @@ describe('batches', () => {
   });
 });
 
-test.each(BODY_FORMATS)('a small %s body is decoded without a pause', (format) => {
+test.each(TEXT_FORMATS)('a small %s body is decoded without a pause', (format) => {
   const { timestamp, path, userAgent } = RECORD;
   const bodies = {
     json: JSON.stringify(Array.from({ length: 1_000 }, () => RECORD)),
@@ -182,7 +182,7 @@ test.each(BODY_FORMATS)('a small %s body is decoded without a pause', (format) =
   });
 });
 
-test.each(BODY_FORMATS)('text in %s that is not UTF-8 is refused at any place', (format) => {
+test.each(TEXT_FORMATS)('text in %s that is not UTF-8 is refused at any place', (format) => {
   for (const at of [0, 65_533, 65_534, 65_535, 65_536, 131_080, 199_999]) {
     const body = Buffer.from('é'.repeat(100_000));
     body[at] = 0xff;

@@ -2,12 +2,14 @@ import { createLayout, type Layout } from '../lines/layout.ts';
 import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
 import type { Schemas } from '../model/schema.ts';
 import { ACCESS_STREAM, type Stream } from '../model/stream.ts';
+import { createAvroDecoder } from './avro/avro.ts';
 import { createCsvDecoder } from './csv.ts';
 import type { BodyFormat, Decoder, Decoders } from './decode.ts';
 import { FastReader } from './fast-reader.ts';
 import { createJsonDecoder } from './json.ts';
 import { LayoutScan } from './layout-scan.ts';
 import { createNdjsonDecoder } from './ndjson.ts';
+import { createDelimitedDecoder, createProtobufDecoder } from './protobuf/protobuf.ts';
 import type { CreateRecordReader, RecordFormat } from './record-reader.ts';
 import { RecordScan } from './record-scan.ts';
 import { createScanPlan } from './scan-plan.ts';
@@ -20,6 +22,9 @@ const MAKERS: Readonly<Record<BodyFormat, MakeDecoder>> = {
   json: createJsonDecoder,
   ndjson: createNdjsonDecoder,
   csv: createCsvDecoder,
+  protobuf: createProtobufDecoder,
+  'protobuf-delimited': createDelimitedDecoder,
+  avro: createAvroDecoder,
 };
 
 /** A decoder for every body format. Made once for each stream. `schemas`: what is registered, now and later. */
@@ -32,8 +37,15 @@ export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMA
     schemas,
     checkOfNow: createCheckOf(stream.name, schemas),
   };
-  const { json, ndjson, csv } = MAKERS;
-  return { json: json(format), ndjson: ndjson(format), csv: csv(format) };
+  const { json, ndjson, csv, avro, protobuf } = MAKERS;
+  return {
+    json: json(format),
+    ndjson: ndjson(format),
+    csv: csv(format),
+    avro: avro(format),
+    protobuf: protobuf(format),
+    'protobuf-delimited': MAKERS['protobuf-delimited'](format),
+  };
 }
 
 function createRecordReader(stream: Stream, layout: Layout): CreateRecordReader {

@@ -6,7 +6,7 @@ import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { createRandom } from '../../test/support/random.ts';
 import { createReferenceDecoders } from '../../test/support/reference-decoders.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../model/stream.ts';
-import { BODY_FORMATS, type DecodeOptions, MAX_LISTED_REJECTIONS } from './decode.ts';
+import { type DecodeOptions, MAX_LISTED_REJECTIONS, TEXT_FORMATS } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 
 // The fast readers and the slow ones make the same of every body: verdict, stored bytes, messages, places. FUZZ_CASES: how many bodies
@@ -14,7 +14,7 @@ import { createDecoders } from './decoders.ts';
 const CASES = Number(process.env.FUZZ_CASES ?? 210_000);
 const MUTANTS = 9;
 
-const RUNS = Math.ceil(CASES / BODY_FORMATS.length / (MUTANTS + 1));
+const RUNS = Math.ceil(CASES / TEXT_FORMATS.length / (MUTANTS + 1));
 const PARAMETERS = { numRuns: RUNS, seed: 20_251_122 };
 const TIMEOUT = 240_000;
 
@@ -32,7 +32,7 @@ const kinds: readonly Kind[] = [
 ];
 
 describe.each(kinds)('of $name', ({ streams, share }) => {
-  test.each(BODY_FORMATS)(
+  test.each(TEXT_FORMATS)(
     'the %s decoder and its reference make the same of every body, sound or damaged',
     (format) => {
       let cases = 0;
@@ -54,7 +54,7 @@ describe.each(kinds)('of $name', ({ streams, share }) => {
         }),
         { ...PARAMETERS, numRuns: Math.ceil(RUNS * share) },
       );
-      expect(cases).toBeGreaterThanOrEqual((CASES / BODY_FORMATS.length) * share);
+      expect(cases).toBeGreaterThanOrEqual((CASES / TEXT_FORMATS.length) * share);
     },
     TIMEOUT,
   );

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
-import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../model/stream.ts';
+import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
 import { parseCombinedLine } from './combined.ts';
 import { BODY_FORMATS, type DecodeOptions, type Decoder, MalformedBodyError } from './decode.ts';
 import { createDecoders } from './decoders.ts';
@@ -11,25 +11,22 @@ import { runToEnd } from './pace.ts';
 // A pair is NAME[.skip][.drop][.max<bytes>][.depth<levels>].in and the .out beside it: a new pair is a new test.
 const testdata = new URL('../../testdata/', import.meta.url);
 
-const STREAMS: readonly (readonly [prefix: string, stream: Stream])[] = [
-  ['', ACCESS_STREAM],
-  ['events-', EVENTS_STREAM],
-];
+const EVENTS = 'events-';
 
-for (const [prefix, stream] of STREAMS) {
-  for (const format of BODY_FORMATS) {
-    const folder = `decode/${prefix}${format}`;
-    const decode = createDecoders(stream)[format];
-    describe(`decodes testdata/${folder}`, () => {
-      for (const name of namesIn(`${folder}/`)) {
-        test(name, () => {
-          const file = new URL(`${folder}/${name}`, testdata);
-          const body = readFileSync(`${file.pathname}.in`);
-          expect(describeDecoded(decode, body, optionsOf(name))).toBe(expectedFor(file));
-        });
-      }
-    });
-  }
+for (const folder of readdirSync(new URL('decode/', testdata))) {
+  const isOfEvents = folder.startsWith(EVENTS);
+  const format = BODY_FORMATS.find((each) => each === (isOfEvents ? folder.slice(EVENTS.length) : folder));
+  if (format === undefined) throw new Error(`no format has the folder testdata/decode/${folder}`);
+  const decode = createDecoders(isOfEvents ? EVENTS_STREAM : ACCESS_STREAM)[format];
+  describe(`decodes testdata/decode/${folder}`, () => {
+    for (const name of namesIn(`decode/${folder}/`)) {
+      test(name, () => {
+        const file = new URL(`decode/${folder}/${name}`, testdata);
+        const body = readFileSync(`${file.pathname}.in`);
+        expect(describeDecoded(decode, body, optionsOf(name))).toBe(expectedFor(file));
+      });
+    }
+  });
 }
 
 describe('reads testdata/combined', () => {

@@ -3,9 +3,10 @@ import type { Layout } from '../lines/layout.ts';
 import { BYTES, isContinuation, isWhite } from '../model/bytes.ts';
 import { levelOfSeverity } from '../model/level.ts';
 import type { DecodeOptions } from './decode.ts';
+import { encodeWithin, lacksLevel, SEVERITY } from './decoded-record.ts';
 import { checkJson, type JsonFault } from './json-syntax.ts';
 import { endOfValue, skipWhite } from './json-tokens.ts';
-import { encodeRecord, exceeds, NOT_AN_OBJECT, type RecordFault, type StoredRecord } from './record.ts';
+import { NOT_AN_OBJECT, type RecordFault, type StoredRecord } from './record.ts';
 
 const { BACKSLASH, COMMA, LOWER_U, OPEN_BRACE, QUOTE } = BYTES;
 
@@ -63,7 +64,7 @@ export function* readJsonRecord(
     const members = yield* cutMembers(layout, bytes, start, end, options);
     extras = yield* writeExtras(bytes, members, options.maxRecordBytes);
   }
-  return encode(layout, values, extras, options);
+  return encodeWithin(layout, values, extras, options.maxRecordBytes);
 }
 
 /** A value that is nested too deep: not an object at all, or an invalid record. */
@@ -90,33 +91,15 @@ function* readMembers(layout: Layout, bytes: Buffer, start: number, end: number,
     values.push(number ?? (yield* spanValue(bytes, span)));
   }
   if (lacksLevel(layout, values)) values[layout.levelAt] = levelOfSeverity(numberIn(bytes, members.severity));
-  return encode(layout, values, extras, options);
+  return encodeWithin(layout, values, extras, options.maxRecordBytes);
 }
 
-/** A record of OpenTelemetry has its level as a number in this field. */
-const SEVERITY = 'severityNumber';
 const MAX_SEVERITY_BYTES = 64;
-
-function lacksLevel({ levelAt }: Layout, values: readonly unknown[]): boolean {
-  return levelAt !== -1 && values[levelAt] === undefined;
-}
 
 function numberIn(bytes: Buffer, span: Span | undefined): number | undefined {
   if (span === undefined || span.end - span.start > MAX_SEVERITY_BYTES) return undefined;
   const value: unknown = JSON.parse(bytes.toString('utf8', span.start, span.end));
   return typeof value === 'number' ? value : undefined;
-}
-
-/** `extras` undefined: too long. The fields are checked first, so a record's fault is reported the same whatever its size. */
-function encode(
-  layout: Layout,
-  values: readonly unknown[],
-  extras: string | undefined,
-  { maxRecordBytes }: DecodeOptions,
-): StoredRecord | RecordFault {
-  if (extras !== undefined) return encodeRecord(layout, values, extras, maxRecordBytes);
-  const bare = encodeRecord(layout, values, '', maxRecordBytes);
-  return 'problem' in bare ? bare : exceeds(maxRecordBytes);
 }
 
 function ownValue(value: object, name: string): unknown {

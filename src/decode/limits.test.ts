@@ -4,7 +4,7 @@ import { NoRoomError, TooManyHoursError } from '../lines/batch-limits.ts';
 import { countBytes } from '../model/chunk.ts';
 import { BatchTooLargeError } from '../model/deliver.ts';
 import { ACCESS_STREAM } from '../model/stream.ts';
-import { BODY_FORMATS, type BodyFormat, type DecodeOptions } from './decode.ts';
+import { type DecodeOptions, TEXT_FORMATS, type TextFormat } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
 
@@ -12,12 +12,12 @@ const decoders = createDecoders(ACCESS_STREAM);
 
 const MIB = 1024 * 1024;
 
-function decode(format: BodyFormat, body: string, options: Partial<DecodeOptions> = {}) {
+function decode(format: TextFormat, body: string, options: Partial<DecodeOptions> = {}) {
   return runToEnd(decoders[format](Buffer.from(body), { ...DECODE_OPTIONS, ...options }));
 }
 
 /** Records with these timestamps. `isStored`: JSON in stored form, which is not copied. */
-function bodyOf(format: BodyFormat, timestamps: readonly string[], isStored = true): string {
+function bodyOf(format: TextFormat, timestamps: readonly string[], isStored = true): string {
   const records = timestamps.map((timestamp, i) =>
     isStored ? { timestamp, path: `/${i}`, userAgent: '-' } : { userAgent: '-', path: `/${i}`, timestamp },
   );
@@ -52,7 +52,7 @@ function createMemory(most = Number.POSITIVE_INFINITY) {
 
 describe.each(['reject', 'skip'] as const)('the stored bytes of a batch (invalid: %s)', (invalid) => {
   describe.each([true, false])('records in stored form: %s', (isStored) => {
-    test.each(BODY_FORMATS)('may be as many as the limit, and no more: %s', (format) => {
+    test.each(TEXT_FORMATS)('may be as many as the limit, and no more: %s', (format) => {
       const body = bodyOf(format, [...hours(3), ...hours(2)], isStored);
       const bytes = countBytes(decode(format, body, { invalid }).batch);
       expect(decode(format, body, { invalid, maxBatchBytes: bytes }).accepted).toBe(5);
@@ -77,7 +77,7 @@ describe.each(['reject', 'skip'] as const)('the stored bytes of a batch (invalid
   });
 });
 
-test.each(BODY_FORMATS)('a batch that an invalid record refuses is still judged by its size: %s', (format) => {
+test.each(TEXT_FORMATS)('a batch that an invalid record refuses is still judged by its size: %s', (format) => {
   const body = bodyOf(format, ['yesterday', ...hours(5)]);
   expect(decode(format, body).rejected).toBe(1);
   expect(() => decode(format, body, { maxBatchBytes: 300 })).toThrow(BatchTooLargeError);
@@ -105,7 +105,7 @@ describe('the dead letters of a batch', () => {
 
 describe('the hours of a batch', () => {
   describe.each([true, false])('records in stored form: %s', (isStored) => {
-    test.each(BODY_FORMATS)('may be as many as the limit, and no more: %s', (format) => {
+    test.each(TEXT_FORMATS)('may be as many as the limit, and no more: %s', (format) => {
       const allowed = bodyOf(format, [...hours(1_000), ...hours(1_000)], isStored);
       expect(decode(format, allowed).batch).toHaveLength(1_000);
       const run = () => decode(format, bodyOf(format, hours(1_001), isStored));
@@ -115,7 +115,7 @@ describe('the hours of a batch', () => {
       );
     });
 
-    test.each(BODY_FORMATS)('may be one: %s', (format) => {
+    test.each(TEXT_FORMATS)('may be one: %s', (format) => {
       const sameHour = ['2025-11-22T15:00:00Z', '2025-11-22T15:59:59Z'];
       expect(decode(format, bodyOf(format, sameHour, isStored), { maxHours: 1 }).accepted).toBe(2);
       expect(() => decode(format, bodyOf(format, hours(2), isStored), { maxHours: 1 })).toThrow(TooManyHoursError);
@@ -131,7 +131,7 @@ describe('the hours of a batch', () => {
 describe('the memory of lines', () => {
   test('is not counted where it is about that of the body', () => {
     const memory = createMemory();
-    for (const format of BODY_FORMATS) decode(format, bodyOf(format, Array(500).fill(hours(1)[0]), false), { memory });
+    for (const format of TEXT_FORMATS) decode(format, bodyOf(format, Array(500).fill(hours(1)[0]), false), { memory });
     expect(memory.calls).toBe(0);
   });
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { PermanentError } from '../model/deliver.ts';
 import { ACCESS_STREAM } from '../model/stream.ts';
-import { type BodyFormat, type DecodeOptions, MalformedBodyError } from './decode.ts';
+import { type DecodeOptions, MalformedBodyError, type TextFormat } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
@@ -159,7 +159,7 @@ function rowsUnder(columns: readonly string[], rows: number, value = ''): string
 }
 
 /** What is said to the client holds `expected`, and no step towards it takes long. */
-function stalls(format: BodyFormat, what: string, body: () => string, expected: string, invalid = REJECT): void {
+function stalls(format: TextFormat, what: string, body: () => string, expected: string, invalid = REJECT): void {
   test(`${format}, ${what}: no step takes long (${invalid})`, () => {
     const options: DecodeOptions = { ...DECODE_OPTIONS, maxHours: 1_000_000, invalid };
     let best: number[] = [];
@@ -176,7 +176,7 @@ function stalls(format: BodyFormat, what: string, body: () => string, expected: 
 }
 
 /** What is said to the client, and the CPU milliseconds of each step towards it. */
-function measure(format: BodyFormat, body: Buffer, options: DecodeOptions) {
+function measure(format: TextFormat, body: Buffer, options: DecodeOptions) {
   const decoding = decoders[format](body, options);
   const steps: number[] = [];
   for (;;) {
@@ -189,7 +189,7 @@ function measure(format: BodyFormat, body: Buffer, options: DecodeOptions) {
 }
 
 /** The verdict, or undefined where the decoder paused. */
-function step(steps: ReturnType<(typeof decoders)[BodyFormat]>): string | undefined {
+function step(steps: ReturnType<(typeof decoders)[TextFormat]>): string | undefined {
   try {
     const { done, value } = steps.next();
     if (done !== true) return undefined;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { EVENTS_STREAM, type Stream } from '../model/stream.ts';
-import type { BodyFormat, Decoded, DecodeOptions } from './decode.ts';
+import type { Decoded, DecodeOptions, TextFormat } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 import { runToEnd } from './pace.ts';
 
@@ -10,7 +10,7 @@ const LINE = `${JSON.stringify(EVENT)}\n`;
 
 const orders: Stream = { name: 'orders', required: ['shop', 'größe "x"'], countBy: ['shop', 'total'] };
 
-function decode(stream: Stream, format: BodyFormat, body: string, options: Partial<DecodeOptions> = {}): Decoded {
+function decode(stream: Stream, format: TextFormat, body: string, options: Partial<DecodeOptions> = {}): Decoded {
   return runToEnd(createDecoders(stream)[format](Buffer.from(body), { ...DECODE_OPTIONS, ...options }));
 }
 
@@ -25,7 +25,7 @@ describe('events', () => {
       [['service', 'timestamp', 'message', 'level'], ...events.map(csvRow)]
         .map((row) => `${row.join(',')}\r\n`)
         .join(''),
-  } satisfies Record<BodyFormat, (events: readonly object[]) => string>;
+  } satisfies Record<TextFormat, (events: readonly object[]) => string>;
   const csvRow = (event: object) => {
     const { service = '', timestamp = '', message = '', level = '' } = event as Partial<typeof EVENT>;
     return [service, timestamp, message, level];

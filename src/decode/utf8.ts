@@ -43,7 +43,7 @@ export function quoteCharacter(text: Buffer, offset: number): string {
 }
 
 /** Where the first ill-formed sequence begins, in text that has one. */
-function firstInvalidByte(bytes: Buffer): number {
+export function firstInvalidByte(bytes: Buffer): number {
   let good = skipValid(bytes, skipValid(bytes, 0, 65_536), 256);
   for (;;) {
     const length = [1, 2, 3, 4].find((n) => good + n <= bytes.length && isUtf8(bytes.subarray(good, good + n)));

@@ -1,6 +1,6 @@
 // FAST PATH. Reads levels from bytes as toLevel does from text, by words and without a string.
 
-import { LEVELS, LEVELS_BY_NAME, type Level } from '../model/level.ts';
+import { LEVELS, LEVELS_BY_NAME, type Level, toLevel } from '../model/level.ts';
 import { toWords } from './scan-text.ts';
 
 /** A name of a level, in lower case. */
@@ -59,6 +59,23 @@ export function levelNamed(view: DataView, start: number, end: number): number {
     if (words[0] === first && hasWords(view, start, end, words)) return index;
   }
   return -1;
+}
+
+/** Whether [start, end), any bytes, is a level as it is stored. */
+export function isStoredLevel(view: DataView, start: number, end: number): boolean {
+  if (end - start < SHORTEST) return false;
+  const first = view.getInt32(start, true);
+  for (let level = 0; level < FIRST_WORDS.length; level++) {
+    if (FIRST_WORDS[level] === first && LENGTHS[level] === end - start) {
+      return view.getInt32(end - SHORTEST, true) === LAST_WORDS[level];
+    }
+  }
+  return false;
+}
+
+/** The level that [start, end), any bytes, names; undefined where they name none. */
+export function readLevel(bytes: Buffer, start: number, end: number): Level | undefined {
+  return end - start > NAMES.length ? undefined : toLevel(bytes.toString('utf8', start, end));
 }
 
 /** The place in LEVELS of a level of syslog by its digit, `0` to `7`. */

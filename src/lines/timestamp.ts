@@ -37,6 +37,25 @@ export function parseTimestamp(text: string): Instant | undefined {
   return { text: formatInstant(utc, second, match[7]), hour: Math.floor(utc / 60) };
 }
 
+const NANO_DIGITS = 9;
+
+/** The stored text of an instant, in seconds since 1970 and nanoseconds from 0 on; undefined outside the years 0001–9999. */
+export function formatUnixTime(seconds: number, nanos: number): string | undefined {
+  const minute = Math.floor(seconds / 60);
+  if (!(minute >= FIRST_MINUTE && minute < END_MINUTE)) return undefined;
+  return formatInstant(minute, seconds - minute * 60, String(nanos).padStart(NANO_DIGITS, '0'));
+}
+
+/** `15:23:00.5`, of less than a day. */
+export function formatTimeOfDay(seconds: number, nanos: number): string {
+  return (formatUnixTime(seconds, nanos) ?? '').slice('1970-01-01T'.length, -'Z'.length);
+}
+
+/** `2025-11-22`, of days since 1970; undefined outside the years 0001–9999. */
+export function formatDate(days: number): string | undefined {
+  return formatUnixTime(days * MINUTES_PER_DAY * 60, 0)?.slice(0, '2025-11-22'.length);
+}
+
 /** Days of a month in the proleptic Gregorian calendar. */
 export function daysInMonth(year: number, month: number): number {
   if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;

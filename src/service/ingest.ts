@@ -36,11 +36,9 @@ export function createIngest(options: IngestOptions): Ingest {
   return async function ingest(request) {
     const invalid = request.invalid ?? options.decode.invalid;
     const bodyHash = request.idempotencyKey === undefined ? '' : hashBody(request);
-    const decoding = decodersOf(request.stream)[request.format](request.body, {
-      ...options.decode,
-      invalid,
-      memory: request.memory,
-    });
+    const { memory, messageType } = request;
+    const decodeOptions = { ...options.decode, invalid, memory, messageType };
+    const decoding = decodersOf(request.stream)[request.format](request.body, decodeOptions);
     const first = decoding.next();
     const decoded = first.done === true ? first.value : await finish(decoding, nextStep);
 

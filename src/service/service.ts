@@ -8,6 +8,8 @@ export interface IngestRequest {
   /** A stream that there is. */
   readonly stream: StreamName;
   readonly format: BodyFormat;
+  /** Protobuf: full name of the message where its bytes have no schema id. */
+  readonly messageType?: string;
   /** Decompressed. Ingest owns it from the call on. */
   readonly body: Buffer;
   /** What to do with invalid records; the configured default when absent. */

@@ -4,6 +4,7 @@ import { decodeTarget } from './targets/decode.ts';
 import { httpTarget } from './targets/http.ts';
 import { kafkaTarget } from './targets/kafka.ts';
 import { journalTarget, keysTarget, spoolTarget } from './targets/log-files.ts';
+import { protobufSchemaTarget, protobufTarget } from './targets/protobuf.ts';
 import { storeTarget } from './targets/store.ts';
 import { summaryTarget } from './targets/summary.ts';
 import { unpackTarget } from './targets/unpack.ts';
@@ -12,6 +13,8 @@ import { unpackTarget } from './targets/unpack.ts';
 export const TARGETS: readonly FuzzTarget[] = [
   httpTarget,
   decodeTarget,
+  protobufTarget,
+  protobufSchemaTarget,
   unpackTarget,
   kafkaTarget,
   configTarget,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { BodyFormat, DecodeOptions } from '../../src/decode/decode.ts';
+import type { DecodeOptions, TextFormat } from '../../src/decode/decode.ts';
 import { createLayout, TIMESTAMP } from '../../src/lines/layout.ts';
 import { LEVEL_SYNONYMS, LEVELS } from '../../src/model/level.ts';
 import { MAX_COUNT_BY, type Stream } from '../../src/model/stream.ts';
@@ -59,10 +59,18 @@ const noInstant = fc.constantFrom(
     '2025-11-31T15:23:00Z',
   ],
 );
-const timestamp = mostly(instant, otherInstant, otherInstant, noInstant);
+export const timestamp = mostly(instant, otherInstant, otherInstant, noInstant);
 const textParts = mostly(
   plainText.map((text) => [text]),
   fc.array(fc.oneof(plainText, anyText, trimmable, nearlyTrimmable), { maxLength: 4 }),
+);
+
+/** The text of a field, not escaped. */
+export const flatText = mostly(
+  textParts.map((parts) => parts.join('')),
+  fc
+    .array(fc.constantFrom('"', '\\', '\n', '\u0000', '\u007f', 'é', ' ', '😀'), { maxLength: 4 })
+    .map((parts) => parts.join('')),
 );
 
 /** The inside of a JSON string, as source text. */
@@ -118,7 +126,7 @@ const level = mostly(
 type Member = readonly [name: string, value: string];
 
 /** Bodies of one stream, by format. */
-export type Bodies = Readonly<Record<BodyFormat, fc.Arbitrary<string>>>;
+export type Bodies = Readonly<Record<TextFormat, fc.Arbitrary<string>>>;
 
 export function createBodies(stream: Stream): Bodies {
   return { ...jsonBodies(stream), csv: csvBodies(stream) };

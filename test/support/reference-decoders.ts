@@ -1,7 +1,7 @@
 import { CsvError, type Options, parse } from 'csv-parse/sync';
 import { Collector } from '../../src/decode/collector.ts';
 import { type Columns, encodeRow, readColumns } from '../../src/decode/csv-columns.ts';
-import { type BodyFormat, type Decoder, MalformedBodyError } from '../../src/decode/decode.ts';
+import { type Decoder, MalformedBodyError, type TextFormat } from '../../src/decode/decode.ts';
 import { explain } from '../../src/decode/json.ts';
 import { readJsonRecord } from '../../src/decode/json-record.ts';
 import { endOfValue, skipWhite } from '../../src/decode/json-tokens.ts';
@@ -14,7 +14,7 @@ import type { Stream } from '../../src/model/stream.ts';
  * Decoders without a fast path: JSON.parse and csv-parse read each record. The real decoders must give the same result. These
  * are slow, and use as much memory as they need.
  */
-export function createReferenceDecoders(stream: Stream): Readonly<Record<BodyFormat, Decoder>> {
+export function createReferenceDecoders(stream: Stream): Readonly<Record<TextFormat, Decoder>> {
   return { json: referenceJson(stream), ndjson: referenceNdjson(stream), csv: referenceCsv(stream) };
 }
 

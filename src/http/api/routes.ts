@@ -1,3 +1,4 @@
+import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { UnavailableError } from '../../model/deliver.ts';
 import { addAccessCheck } from '../access-check.ts';

@@ -114,7 +114,7 @@ export function describeAccess(create: CreateServer): void {
       expect((await get('/registry/subjects')).status).toBe(200);
       const head = 'POST /registry/subjects/a/versions HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n';
       expect((await ask(`${head}Origin: http://evil.example\r\n\r\n`)).status).toBe(403);
-      expect((await ask(`${head}\r\n`)).status).toBe(422);
+      expect((await ask(`${head}\r\n`)).status).toBe(415);
     });
   });
 }

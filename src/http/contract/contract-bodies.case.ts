@@ -40,11 +40,35 @@ export function describeBodies(create: CreateServer): void {
       ['application/jsonl; charset=utf-8', 'ndjson'],
       ['text/csv', 'csv'],
       ['text/CSV; header=present', 'csv'],
+      ['application/x-protobuf', 'protobuf'],
+      ['Application/Protobuf; x=1', 'protobuf'],
+      ['application/vnd.google.protobuf', 'protobuf'],
+      ['application/x-protobuf; delimited=false', 'protobuf'],
+      ['application/x-protobuf; delimited=true', 'protobuf-delimited'],
+      ['application/vnd.google.protobuf; proto="a; delimited=true"', 'protobuf'],
+      ['application/protobuf;x=1 ; Delimited="true"', 'protobuf-delimited'],
+      ['application/x-protobuf-delimited', 'protobuf-delimited'],
+      ['avro/binary', 'avro'],
+      ['application/avro', 'avro'],
+      ['Application/X-Avro; charset=binary', 'avro'],
+      ['application/vnd.apache.avro+binary', 'avro'],
     ])('of the type %s as %s', async (contentType, format) => {
       const { post, ingested } = await startFixture(create);
       const answer = await post({ contentType });
       expect(answer.status).toBe(202);
       expect(ingested).toMatchObject([{ format, body: Buffer.from(BODY) }]);
+    });
+
+    test('of Protocol Buffers, and hands on the type of the message', async () => {
+      const { post, ingested } = await startFixture(create);
+      await post({ contentType: 'application/x-protobuf; messageType=log.LogEntry; delimited=true' });
+      await post({ contentType: 'application/x-protobuf; MessageType="a.B_1"' });
+      await post({ contentType: 'application/x-protobuf' });
+      expect(ingested.map(({ format, messageType }) => [format, messageType])).toEqual([
+        ['protobuf-delimited', 'log.LogEntry'],
+        ['protobuf', 'a.B_1'],
+        ['protobuf', undefined],
+      ]);
     });
 
     test.each(Object.entries(PACKERS))('with the content encoding "%s"', async (coding, pack) => {
@@ -147,12 +171,18 @@ export function describeBodies(create: CreateServer): void {
       'multipart/form-data; boundary=application/json',
       'json',
       ';',
+      'application/x-protobuf; delimited=yes',
+      'application/x-protobuf-delimited; delimited=false',
+      'application/x-protobuf; messageType=a/b',
+      'application/x-protobuf; messageType=',
       null,
     ])('of the type %s', async (contentType) => {
       const { post, ingested } = await startFixture(create);
       const answer = await post({ contentType });
       expect(answer.status).toBe(415);
-      expect(answer.headers.get('accept')).toBe('application/json, application/x-ndjson, text/csv');
+      expect(answer.headers.get('accept')).toBe(
+        'application/json, application/x-ndjson, text/csv, avro/binary, application/x-protobuf',
+      );
       expect(problemOf(answer).detail).toContain(contentType ?? 'no Content-Type');
       expect(ingested).toEqual([]);
     });

@@ -29,9 +29,22 @@ const postLogs: OperationDoc = {
       schema: text.describe('One record a line.'),
       example: '{"timestamp":"2025-11-22T15:23:00Z","path":"/home","userAgent":"Mozilla/5.0"}\n',
     },
+    'application/x-protobuf': {
+      schema: text.describe(
+        'One message of Protocol Buffers; with "; delimited=true" messages one after the other, each after its length as a varint. ' +
+          "The schema is the newest of <stream>-protobuf, or the one that Confluent's wire format names.",
+      ),
+      example: '\n\u00142025-07-02T17:00:01Z…',
+    },
     'text/csv': {
       schema: text.describe('RFC 4180. A header line names the columns; further columns become further fields.'),
       example: 'timestamp,path,userAgent\n2025-11-22T15:23:00Z,/home,Mozilla/5.0\n',
+    },
+    'avro/binary': {
+      schema: text.describe(
+        'Bytes of Avro: one record by a registered schema, with or without the schema id before it, or an object container file.',
+      ),
+      example: 'Obj\u0001…',
     },
   },
   answers: {

@@ -4,13 +4,15 @@ import { nearest } from '../../model/nearest.ts';
 import { ACCESS_STREAM, type StreamName } from '../../model/stream.ts';
 import { logsParameters } from '../docs/api-schemas.ts';
 import type { Problem } from '../problem.ts';
-import { ACCEPTED_CODINGS, ACCEPTED_TYPES, type Coding, readCoding, readFormat } from './content.ts';
+import { ACCEPTED_CODINGS, ACCEPTED_TYPES, type Coding, readCoding, readType } from './content.ts';
 import { bodyTooLarge } from './ingest-problem.ts';
 
 /** What the head of a POST /logs asks for. */
 export interface LogsRequest {
   readonly stream: StreamName;
   readonly format: BodyFormat;
+  /** Protobuf: full name of the message, if the Content-Type names one. */
+  readonly messageType: string | undefined;
   readonly coding: Coding;
   /** As Content-Length has it; undefined for a chunked body. */
   readonly declared: number | undefined;
@@ -27,8 +29,8 @@ export function readLogsRequest(
 ): LogsRequest | Problem {
   const stream = readStream(url);
   if (!streams.includes(stream)) return unknownStream(stream, streams);
-  const format = readFormat(headers['content-type']);
-  if (format === undefined) return unsupportedType(headers['content-type']);
+  const type = readType(headers['content-type']);
+  if (type === undefined) return unsupportedType(headers['content-type']);
   const coding = readCoding(headers['content-encoding']);
   if (coding === undefined) return unsupportedCoding(headers['content-encoding']);
   const transfer = headers['transfer-encoding'];
@@ -45,7 +47,8 @@ export function readLogsRequest(
 
   const declared = transfer === undefined ? Number(headers['content-length'] ?? 0) : undefined;
   if (declared !== undefined && declared > limits.maxBodyBytes) return bodyTooLarge(limits);
-  return { stream, format, coding, declared, invalid, idempotencyKey };
+  const { format, messageType } = type;
+  return { stream, format, messageType, coding, declared, invalid, idempotencyKey };
 }
 
 /** `/logs` is the default stream, `/logs/events` the stream events. */

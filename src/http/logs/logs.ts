@@ -213,9 +213,10 @@ function describeRecords({ rejections, rejected }: Rejected): RefusedRecords {
 }
 
 function ingestRequest({ context, exchange, head, reservation: memory }: PendingBatch, body: Buffer): IngestRequest {
-  const { stream, format, invalid, idempotencyKey } = head;
+  const { stream, format, messageType, invalid, idempotencyKey } = head;
   const source = exchange.id;
-  if (invalid === undefined && idempotencyKey === undefined) return { stream, format, body, source, memory };
+  if (invalid === undefined && idempotencyKey === undefined && messageType === undefined)
+    return { stream, format, body, source, memory };
   const owner = idempotencyKey === undefined ? undefined : context.authenticate?.ownerOf(exchange.headers);
   return {
     stream,
@@ -223,6 +224,7 @@ function ingestRequest({ context, exchange, head, reservation: memory }: Pending
     body,
     source,
     memory,
+    ...(messageType === undefined ? undefined : { messageType }),
     ...(invalid === undefined ? undefined : { invalid }),
     ...(idempotencyKey === undefined ? undefined : { idempotencyKey }),
     ...(owner === undefined ? undefined : { owner }),

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import {
-  BODY_FORMATS,
-  type BodyFormat,
   type Decoded,
   type DecodeOptions,
   type Decoder,
   MAX_LISTED_REJECTIONS,
   MalformedBodyError,
+  TEXT_FORMATS,
+  type TextFormat,
 } from '../../../src/decode/decode.ts';
 import { createDecoders } from '../../../src/decode/decoders.ts';
 import { runToEnd } from '../../../src/decode/pace.ts';
@@ -27,18 +27,18 @@ import { mutateBytes, withoutPieces } from '../mutate.ts';
 
 interface Head {
   readonly stream: Stream;
-  readonly format: BodyFormat;
+  readonly format: TextFormat;
   readonly options: DecodeOptions;
 }
 
 /** Access records, events, and records of a stream of a team. */
-const inputs: Readonly<Record<BodyFormat, fc.Arbitrary<readonly [Stream, string]>>> = {
+const inputs: Readonly<Record<TextFormat, fc.Arbitrary<readonly [Stream, string]>>> = {
   json: inputsOf('json'),
   ndjson: inputsOf('ndjson'),
   csv: inputsOf('csv'),
 };
 
-function inputsOf(format: BodyFormat): fc.Arbitrary<readonly [Stream, string]> {
+function inputsOf(format: TextFormat): fc.Arbitrary<readonly [Stream, string]> {
   const bodiesOf = (stream: Stream) => fc.tuple(fc.constant(stream), createBodies(stream)[format]);
   return fc.oneof(bodiesOf(ACCESS_STREAM), bodiesOf(EVENTS_STREAM), anyStream.chain(bodiesOf));
 }
@@ -47,7 +47,7 @@ export const decodeTarget: FuzzTarget = {
   name: 'decode',
   runsPerSecond: 500,
   make(random: Random) {
-    const format = random.pick(BODY_FORMATS);
+    const format = random.pick(TEXT_FORMATS);
     const [made] = fc.sample(fc.tuple(inputs[format], decodeOptions), { numRuns: 1, seed: random.int(0, 2 ** 31 - 1) });
     const [[stream, text] = [ACCESS_STREAM, ''], options] = made ?? [];
     return join({ head: { stream, format, options }, body: Buffer.from(text) });
@@ -92,7 +92,7 @@ export function withoutNulAfterQuote(body: Buffer): Buffer {
   return body;
 }
 
-function keepsItsPromises(decode: Decoder, format: BodyFormat, body: Buffer, options: DecodeOptions): void {
+function keepsItsPromises(decode: Decoder, format: TextFormat, body: Buffer, options: DecodeOptions): void {
   let decoded: Decoded;
   try {
     decoded = runToEnd(decode(Buffer.from(body), options));
