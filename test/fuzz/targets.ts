@@ -1,4 +1,5 @@
 import type { FuzzTarget } from './fuzz.ts';
+import { avroTarget } from './targets/avro.ts';
 import { configTarget } from './targets/config.ts';
 import { decodeTarget } from './targets/decode.ts';
 import { httpTarget } from './targets/http.ts';
@@ -12,6 +13,7 @@ import { unpackTarget } from './targets/unpack.ts';
 export const TARGETS: readonly FuzzTarget[] = [
   httpTarget,
   decodeTarget,
+  avroTarget,
   unpackTarget,
   kafkaTarget,
   configTarget,

@@ -80,14 +80,8 @@ export function withoutNulAfterQuote(body: Buffer): Buffer {
   return body;
 }
 
-function keepsItsPromises(format: TextFormat, body: Buffer, options: DecodeOptions): void {
-  let decoded: Decoded;
-  try {
-    decoded = runToEnd(decoders[format](Buffer.from(body), options));
-  } catch {
-    // Compared above.
-    return;
-  }
+/** Every record is accounted for, every line is one, and no limit is passed. */
+export function holdsLimits(decoded: Decoded, options: DecodeOptions): void {
   const { batch, accepted, rejected, rejections } = decoded;
   const stored = batch.reduce((sum, { count }) => sum + count, 0);
   const isStored = rejected === 0 || options.invalid === 'skip';
@@ -104,6 +98,18 @@ function keepsItsPromises(format: TextFormat, body: Buffer, options: DecodeOptio
       if (line !== '') JSON.parse(line);
     }
   }
+}
+
+function keepsItsPromises(format: TextFormat, body: Buffer, options: DecodeOptions): void {
+  let decoded: Decoded;
+  try {
+    decoded = runToEnd(decoders[format](Buffer.from(body), options));
+  } catch {
+    // Compared above.
+    return;
+  }
+  holdsLimits(decoded, options);
+  const { rejections } = decoded;
   if (format !== 'ndjson') return;
   const lines = body
     .toString()
