@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { container, datum, long, text } from '../../test/support/avro-bodies.ts';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { PermanentError } from '../model/deliver.ts';
 import { ACCESS_STREAM } from '../model/stream.ts';
-import { type DecodeOptions, MalformedBodyError, type TextFormat } from './decode.ts';
+import { type BodyFormat, type DecodeOptions, MalformedBodyError } from './decode.ts';
 import { createDecoders } from './decoders.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
@@ -92,6 +93,37 @@ stalls('ndjson', 'empty objects', () => millions('{}\n'), 'record 0 missing time
 stalls('ndjson', 'one line', () => fill('['), 'record 0 not JSON: line 1 column 16777153');
 stalls('csv', 'plain rows', () => fill('2025-11-22T15:23:00Z,/,-\n'), 'accepted 671086');
 stalls('csv', 'quoted rows', () => fill('2025-11-22T15:23:00Z,"/""","-,"\n'), 'accepted 524286');
+stalls('avro', 'plain records', () => avroFile('int', Array(400_000).fill(long(1))), 'accepted 400000');
+stalls(
+  'avro',
+  'a block that unpacks to 8 MiB',
+  () => avroFile('int', Array(270_000).fill(long(1)), 'deflate'),
+  'accepted 270000',
+);
+stalls(
+  'avro',
+  'records for the reference',
+  () => avroFile({ type: 'array', items: 'int' }, Array(100_000).fill(long(0))),
+  'accepted 100000',
+);
+stalls(
+  'avro',
+  'items of a byte each',
+  () => avroFile({ type: 'array', items: ['null', 'int'] }, [avroItems(SIZE - 200)]),
+  'record 0 exceeds 262144 bytes',
+);
+stalls(
+  'avro',
+  'fields that are null in items',
+  () => {
+    const nulls = Array.from({ length: 1_000 }, (_, i) => ({ name: `n${i}`, type: ['null', 'int'] }));
+    const count = Math.floor(SIZE / 1_100);
+    const items = Buffer.concat([long(count), Buffer.alloc(count * 1_000), long(0)]);
+    return avroFile({ type: 'array', items: { type: 'record', name: 'N', fields: nulls } }, [items]);
+  },
+  'accepted 1',
+);
+stalls('avro', 'a long text', () => avroFile('string', [text(Buffer.alloc(SIZE - 200, 'x'))]), 'record 0 exceeds');
 stalls(
   'csv',
   'rows of two alternating hours',
@@ -148,6 +180,28 @@ function fillHours(): string {
   return lines.join('\n');
 }
 
+function toBuffer(body: string | Buffer): Buffer {
+  return typeof body === 'string' ? Buffer.from(body) : body;
+}
+
+const ACCESS_FIELDS = ['timestamp', 'path', 'userAgent'].map((name) => ({ name, type: 'string' }));
+const ACCESS_DATUM = datum({ timestamp: '2025-11-22T15:23:00Z', path: '/', userAgent: '-' });
+
+/** An Avro file of one block of records that end in a field of this type. */
+function avroFile(type: unknown, values: readonly Buffer[], codec = 'null'): Buffer {
+  const fields = [...ACCESS_FIELDS, { name: 'x', type }];
+  return container(
+    { type: 'record', name: 'R', fields },
+    [values.map((value) => Buffer.concat([ACCESS_DATUM, value]))],
+    codec,
+  );
+}
+
+/** Items that are empty but for a byte each. */
+function avroItems(count: number): Buffer {
+  return Buffer.concat([long(count), Buffer.alloc(count), long(0)]);
+}
+
 function names(count: number, length: number): string[] {
   return Array.from({ length: count }, (_, i) => String(i).padEnd(length, 'n'));
 }
@@ -159,14 +213,20 @@ function rowsUnder(columns: readonly string[], rows: number, value = ''): string
 }
 
 /** What is said to the client holds `expected`, and no step towards it takes long. */
-function stalls(format: TextFormat, what: string, body: () => string, expected: string, invalid = REJECT): void {
+function stalls(
+  format: BodyFormat,
+  what: string,
+  body: () => string | Buffer,
+  expected: string,
+  invalid = REJECT,
+): void {
   test(`${format}, ${what}: no step takes long (${invalid})`, () => {
     const options: DecodeOptions = { ...DECODE_OPTIONS, maxHours: 1_000_000, invalid };
     let best: number[] = [];
     // A step is slow by chance once (code not compiled yet, a collection, a machine that is shared), a stall every time: what
     // counts of each step is the fastest of its attempts. Steps are cut by the work done, so each attempt has the same.
     for (let attempt = 0; attempt < 6 && (attempt === 0 || Math.max(...best) >= MOST_MS); attempt++) {
-      const { verdict, steps } = measure(format, Buffer.from(body()), options);
+      const { verdict, steps } = measure(format, toBuffer(body()), options);
       expect(verdict).toContain(expected);
       if (attempt > 0) expect(steps).toHaveLength(best.length);
       best = steps.map((ms, i) => Math.min(ms, best[i] ?? ms));
@@ -176,7 +236,7 @@ function stalls(format: TextFormat, what: string, body: () => string, expected: 
 }
 
 /** What is said to the client, and the CPU milliseconds of each step towards it. */
-function measure(format: TextFormat, body: Buffer, options: DecodeOptions) {
+function measure(format: BodyFormat, body: Buffer, options: DecodeOptions) {
   const decoding = decoders[format](body, options);
   const steps: number[] = [];
   for (;;) {
@@ -189,7 +249,7 @@ function measure(format: TextFormat, body: Buffer, options: DecodeOptions) {
 }
 
 /** The verdict, or undefined where the decoder paused. */
-function step(steps: ReturnType<(typeof decoders)[TextFormat]>): string | undefined {
+function step(steps: ReturnType<(typeof decoders)[BodyFormat]>): string | undefined {
   try {
     const { done, value } = steps.next();
     if (done !== true) return undefined;

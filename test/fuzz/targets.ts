@@ -1,4 +1,5 @@
 import type { FuzzTarget } from './fuzz.ts';
+import { avroTarget } from './targets/avro.ts';
 import { configTarget } from './targets/config.ts';
 import { decodeTarget } from './targets/decode.ts';
 import { httpTarget } from './targets/http.ts';
@@ -15,6 +16,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   decodeTarget,
   protobufTarget,
   protobufSchemaTarget,
+  avroTarget,
   unpackTarget,
   kafkaTarget,
   configTarget,

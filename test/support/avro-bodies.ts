@@ -36,6 +36,12 @@ export function text(value: string | Buffer): Buffer {
   return Buffer.concat([long(bytes.length), bytes]);
 }
 
+export function double(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return bytes;
+}
+
 /** A datum of text fields. */
 export function datum(record: Readonly<Record<string, string>>): Buffer {
   return Buffer.concat(Object.values(record).map(text));

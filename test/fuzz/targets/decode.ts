@@ -92,14 +92,8 @@ export function withoutNulAfterQuote(body: Buffer): Buffer {
   return body;
 }
 
-function keepsItsPromises(decode: Decoder, format: TextFormat, body: Buffer, options: DecodeOptions): void {
-  let decoded: Decoded;
-  try {
-    decoded = runToEnd(decode(Buffer.from(body), options));
-  } catch {
-    // Compared above.
-    return;
-  }
+/** Every record is accounted for, every line is one, and no limit is passed. */
+export function holdsLimits(decoded: Decoded, options: DecodeOptions): void {
   const { batch, accepted, rejected, rejections } = decoded;
   const stored = batch.reduce((sum, { count }) => sum + count, 0);
   const isStored = rejected === 0 || options.invalid === 'skip';
@@ -116,6 +110,18 @@ function keepsItsPromises(decode: Decoder, format: TextFormat, body: Buffer, opt
       if (line !== '') JSON.parse(line);
     }
   }
+}
+
+function keepsItsPromises(decode: Decoder, format: TextFormat, body: Buffer, options: DecodeOptions): void {
+  let decoded: Decoded;
+  try {
+    decoded = runToEnd(decode(Buffer.from(body), options));
+  } catch {
+    // Compared above.
+    return;
+  }
+  holdsLimits(decoded, options);
+  const { rejections } = decoded;
   if (format !== 'ndjson') return;
   const lines = body
     .toString()
