@@ -155,8 +155,16 @@ describe.each(['kafkajs', 'platformatic'])('streams in version 2, by %s', (clien
   it('know a key in all streams: the same body again is a repeat, another stream is a misuse', async () => {
     const stream = createStream(version2.brokers, { ...ONE, LOGFORGE_KAFKA_CLIENT: client });
     let service = await start(stream);
+    // A record of every stream.
+    const body = JSON.stringify({
+      ...recordOf('audit', 'k').sent,
+      ...recordOf('access', 'k').sent,
+      ...recordOf('events', 'k').sent,
+    });
     const post = async (name: TestStream) => {
-      const { status, headers } = await postTo(service, name, ['keyed'], 'k');
+      const http = createClient(service.port);
+      const { status, headers } = await http.post(body, { 'Idempotency-Key': 'k' }, pathOf(name));
+      http.close();
       return [status, headers['idempotency-replayed']];
     };
     expect(await post('events')).toEqual([202, undefined]);
@@ -169,7 +177,9 @@ describe.each(['kafkajs', 'platformatic'])('streams in version 2, by %s', (clien
     expect(await post('events')).toEqual([202, 'true']);
     expect((await post('access'))[0]).toBe(422);
     await awaitAllStored(stream);
-    expect(await readFiles(service)).toEqual(expectedFiles({ ...noTexts(), events: ['keyed'] }));
+    const files = await readFiles(service);
+    expect(Object.keys(files)).toEqual([`events ${HOUR}`]);
+    expect(files[`events ${HOUR}`]?.match(/\n/g)).toHaveLength(1);
   });
 
   it('are received by one process and stored by another, and a kill -9 of each loses and doubles nothing', async () => {
@@ -190,6 +200,37 @@ describe.each(['kafkajs', 'platformatic'])('streams in version 2, by %s', (clien
     expect(await readFiles(store)).toEqual(expectedFiles(join(before, late, after)));
     expect(await readFiles(front)).toEqual({});
     expect((await readMetric(store, 'logforge_records_unaccounted')).get('')).toBe(0);
+  });
+});
+
+describe('a stream that is removed from the configuration', () => {
+  it('leaves what is in its topic there, which the start says, and goes on when it is back', async () => {
+    const stream = createStream(version2.brokers, ONE);
+    let service = await start(stream);
+    const { dirs } = service;
+    expect((await postTo(service, 'audit', ['stored'])).status).toBe(202);
+    await awaitAllStored(stream);
+    await service.stop();
+    service = await start(stream, { dirs, env: { LOGFORGE_KAFKA_CONSUMERS: '0' } });
+    expect((await postTo(service, 'audit', ['left'])).headers['logforge-durability']).toBe('broker');
+    await service.stop();
+
+    service = await version2.start(stream, { dirs });
+    expect((await postTo(service, 'audit', ['refused'])).status).toBe(404);
+    expect((await postTo(service, 'access', ['meanwhile'])).status).toBe(202);
+    await awaitStored(stream);
+    expect(service.logs()).toContain('belongs to no stream of the configuration');
+    expect(service.logs()).toContain(`"topic":"${topicOf(stream, 'audit').topic}"`);
+    expect(await readFiles(service)).toEqual(expectedFiles({ ...noTexts(), access: ['meanwhile'], audit: ['stored'] }));
+    expect((await fetch(`${service.url}/ready`)).status).toBe(200);
+    await service.stop();
+
+    service = await start(stream, { dirs });
+    await awaitAllStored(stream);
+    expect(await readFiles(service)).toEqual(
+      expectedFiles({ ...noTexts(), access: ['meanwhile'], audit: ['stored', 'left'] }),
+    );
+    expect(service.logs()).not.toContain('belongs to no stream');
   });
 });
 
