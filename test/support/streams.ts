@@ -10,6 +10,9 @@ import type { Dirs } from './service.ts';
 export const STREAMS = ['access', 'events', 'audit'] as const;
 export type TestStream = (typeof STREAMS)[number];
 
+/** For a load: half of the batches go to access. */
+export const LOAD_STREAMS: readonly TestStream[] = ['access', 'access', 'events', 'audit'];
+
 /** The configured stream `audit`. */
 export const AUDIT = 'streams:\n  - name: audit\n    required: [action, actor]\n    countBy: [action]\n';
 
