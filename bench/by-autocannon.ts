@@ -10,7 +10,7 @@ export async function runByAutocannon(
   hooks: LoadHooks = {},
 ): Promise<LoadResult> {
   const parsed = requests.map(parseRequest);
-  const url = `http://127.0.0.1:${port}/logs`;
+  const url = `http://127.0.0.1:${port}`;
   const statuses = new Map<number, number>();
   const run = async (ms: number): Promise<autocannon.Result> => {
     statuses.clear();
@@ -47,14 +47,15 @@ export async function runByAutocannon(
   };
 }
 
-function parseRequest(request: Buffer): { readonly headers: Record<string, string>; readonly body: Buffer } {
+function parseRequest(request: Buffer) {
   const end = request.indexOf(HEAD_END);
   const headers: Record<string, string> = {};
-  for (const line of request.toString('latin1', 0, end).split('\r\n').slice(1)) {
+  const [first = '', ...lines] = request.toString('latin1', 0, end).split('\r\n');
+  for (const line of lines) {
     const colon = line.indexOf(':');
     const name = line.slice(0, colon);
     // Autocannon sets these itself.
     if (name !== 'Host' && name !== 'Content-Length') headers[name] = line.slice(colon + 1).trim();
   }
-  return { headers, body: request.subarray(end + HEAD_END.length) };
+  return { path: first.split(' ')[1] ?? '/logs', headers, body: request.subarray(end + HEAD_END.length) };
 }

@@ -1,5 +1,5 @@
 import { CLIENTS, MESSAGE_FORMATS } from './version2.ts';
-import { ENCODINGS, FORMATS, type Workload } from './workload.ts';
+import { ENCODINGS, FORMATS, STREAMS, type Workload } from './workload.ts';
 
 const DURABILITIES = ['disk', 'os'] as const;
 
@@ -17,7 +17,15 @@ export interface Cell extends Workload {
   readonly kafkaFormat?: (typeof MESSAGE_FORMATS)[number];
 }
 
-const V2 = { version: 2, format: 'json', encoding: 'plain', hours: 1, durability: 'disk', threads: 1 } as const;
+const V2 = {
+  version: 2,
+  stream: 'access',
+  format: 'json',
+  encoding: 'plain',
+  hours: 1,
+  durability: 'disk',
+  threads: 1,
+} as const;
 
 /** The most useful rows: each batch size with and without syncs, then one change at a time. */
 function defaultCells(): Cell[] {
@@ -36,6 +44,8 @@ function defaultCells(): Cell[] {
     { ...plain, batch: 1000, format: 'ndjson' },
     { ...plain, batch: 1000, format: 'csv' },
     { ...plain, batch: 1000, threads: 2 },
+    { ...plain, batch: 1000, stream: 'events' },
+    { ...plain, batch: 1000, stream: 'events', format: 'ndjson' },
     { ...plain, batch: 100, rate: 100_000 },
     ...[1, 100, 1000].map((batch) => ({ ...plain, batch, by: 'autocannon' }) as const),
     ...queued,
@@ -51,18 +61,20 @@ function allCells(): Cell[] {
   ];
   const cells: Cell[] = [];
   for (const way of ways)
-    for (const threads of [1, 2])
-      for (const durability of DURABILITIES)
-        for (const hours of [1, 84])
-          for (const encoding of ENCODINGS)
-            for (const format of FORMATS)
-              for (const batch of [1, 10, 100, 1000])
-                cells.push({ ...way, batch, format, encoding, hours, durability, threads });
+    for (const stream of STREAMS)
+      for (const threads of [1, 2])
+        for (const durability of DURABILITIES)
+          for (const hours of [1, 84])
+            for (const encoding of ENCODINGS)
+              for (const format of FORMATS)
+                for (const batch of [1, 10, 100, 1000])
+                  cells.push({ ...way, stream, batch, format, encoding, hours, durability, threads });
   return cells;
 }
 
 /** The properties that select rows, their flags, and the value that counts when only other flags are given. */
 const PICKS = [
+  { name: 'stream', flag: 'stream', usual: 'access' },
   { name: 'batch', flag: 'batch', usual: undefined },
   { name: 'format', flag: 'format', usual: 'json' },
   { name: 'encoding', flag: 'encoding', usual: 'plain' },
@@ -96,9 +108,10 @@ export function chooseCells(flags: CellFlags): Cell[] {
 }
 
 export function describeCell(cell: Cell): string {
-  const { batch, format, encoding, hours, durability, threads, rate, version, client, kafkaFormat, by } = cell;
+  const { stream, batch, format, encoding, hours, durability, threads, rate, version, client, kafkaFormat, by } = cell;
   const parts = [format, String(batch), durability];
   if (version === 2) parts.unshift(`version 2 by ${client}, ${kafkaFormat} messages`);
+  if (stream !== 'access') parts.unshift(stream);
   if (encoding !== 'plain') parts.push(encoding);
   if (hours !== 1) parts.push(`${hours} hours`);
   if (threads !== 1) parts.push(`${threads} threads`);

@@ -170,9 +170,16 @@ function readLatency(histogram: RecordableHistogram): LoadResult['latencyMs'] {
 }
 
 /** The bytes of one whole request. */
-export function buildRequest(body: Buffer, contentType: string, contentEncoding?: string): Buffer {
+export function buildRequest(
+  body: Buffer,
+  {
+    path,
+    contentType,
+    contentEncoding,
+  }: { readonly path: string; readonly contentType: string; readonly contentEncoding?: string },
+): Buffer {
   const encoding = contentEncoding === undefined ? '' : `Content-Encoding: ${contentEncoding}\r\n`;
-  const head = `POST /logs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: ${contentType}\r\n${encoding}Content-Length: ${body.length}\r\n\r\n`;
+  const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: ${contentType}\r\n${encoding}Content-Length: ${body.length}\r\n\r\n`;
   return Buffer.concat([Buffer.from(head, 'latin1'), body]);
 }
 

@@ -17,7 +17,7 @@ import { openRepo } from '../src/repo/file-repo.ts';
 import { type AccessRecord, makeRecords, toCsv, toJson, toNdjson } from '../test/support/access-records.ts';
 import { container, datum, LOG_ENTRY } from '../test/support/avro-bodies.ts';
 import { DECODE_OPTIONS } from '../test/support/decode-options.ts';
-import { type EventRecord, makeEvents, makeOrders, ORDERS_STREAM } from '../test/support/event-records.ts';
+import { type EventRecord, eventsToCsv, makeEvents, makeOrders, ORDERS_STREAM } from '../test/support/event-records.ts';
 import { createOneSubject } from '../test/support/one-subject.ts';
 import { delimited, logEntry } from '../test/support/protobuf-messages.ts';
 import { createReferenceDecoders } from '../test/support/reference-decoders.ts';
@@ -105,8 +105,8 @@ const cases: readonly Case[] = [
   eventsCase('events json, levels in lower case', 'json', toJson(events.map(withOtherLevel))),
   eventsCase('events json, as Python writes it', 'json', asPythonWrites(events)),
   eventsCase('events ndjson', 'ndjson', toNdjson(events)),
-  eventsCase('events csv', 'csv', asCsv(events)),
-  eventsCase('events csv, levels in lower case', 'csv', asCsv(events.map(withOtherLevel))),
+  eventsCase('events csv', 'csv', eventsToCsv(events)),
+  eventsCase('events csv, levels in lower case', 'csv', eventsToCsv(events.map(withOtherLevel))),
   decodeCase('orders json', 'json', toJson(orders), RECORDS, ORDERS_STREAM),
   decodeCase('orders ndjson', 'ndjson', toNdjson(orders), RECORDS, ORDERS_STREAM),
   decodeCase('schema on access json', 'json', toJson(present), RECORDS, ACCESS_STREAM, scanned),
@@ -335,11 +335,6 @@ function withEscapes(record: EventRecord): EventRecord {
 
 function withOtherLevel(record: EventRecord, i: number): EventRecord {
   return { ...record, level: i % 4 === 0 ? 'warning' : record.level.toLowerCase() };
-}
-
-function asCsv(records: readonly EventRecord[]): Buffer {
-  const rows = records.map((record) => `${Object.values(record).join(',')}\r\n`);
-  return Buffer.from(`timestamp,level,message,service,requestId\r\n${rows.join('')}`);
 }
 
 /** As json.dumps writes by default: a space after every comma and colon. */

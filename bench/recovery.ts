@@ -256,7 +256,13 @@ function figure(value: number): string {
 }
 
 const lastHour = Math.floor(Date.now() / HOUR_MS) - 1;
-const requests = makeRequests({ batch: LOAD_BATCH, format: 'json', encoding: 'plain', hours: LOADED_HOURS });
+const requests = makeRequests({
+  stream: 'access',
+  batch: LOAD_BATCH,
+  format: 'json',
+  encoding: 'plain',
+  hours: LOADED_HOURS,
+});
 const histories: History[] = [];
 try {
   for (const gb of [Number(flags.gb), SMALL_GB]) {

@@ -10,17 +10,19 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { makeDirs, removeDirs, type ServiceOptions, startService } from '../test/support/service.ts';
-import { createStream, startVersion2, withAdmin } from '../test/support/version2.ts';
+import { createStream, startVersion2, topicOf, withAdmin } from '../test/support/version2.ts';
 import { type Cell, chooseCells, describeCell } from './cells.ts';
 import type { GeneratorInput, GeneratorOutput } from './generator.ts';
 import { type Run, renderTables, whole } from './table.ts';
 import { type BenchBroker, startBenchBroker, watchStoring } from './version2.ts';
+import { STREAMS } from './workload.ts';
 
 const USAGE = `Usage: node bench/suite.ts [OPTIONS]
 
   --full                 every combination, not only the most useful rows
   --batch 100,1000       only these batch sizes          --format json,csv      only these formats
   --encoding plain,gzip  only these encodings            --hours 1,84           only these spreads
+  --stream access,events only these streams
   --durability disk,os   only these                      --threads 1,2          only these
   --version 1,2          only these                      --client kafkajs        only these drivers of version 2
   --kafka-format record  only these kinds of messages
@@ -45,6 +47,7 @@ const { values: flags } = parseArgs({
     encoding: { type: 'string' },
     hours: { type: 'string' },
     durability: { type: 'string' },
+    stream: { type: 'string' },
     threads: { type: 'string' },
     version: { type: 'string' },
     client: { type: 'string' },
@@ -109,7 +112,9 @@ async function runQueued(cell: Cell, options: ServiceOptions): Promise<Run> {
     };
   } finally {
     await service.stop('SIGKILL');
-    await withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [stream.topic] }));
+    await withAdmin(brokers, (admin) =>
+      admin.deleteTopics({ topics: STREAMS.map((name) => topicOf(stream, name).topic) }),
+    );
   }
 }
 

@@ -2,7 +2,11 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { buildRequest, runLoad } from '../bench/load.ts';
-import { makeRequests } from '../bench/workload.ts';
+import { FORMATS, makeRequests } from '../bench/workload.ts';
+import { createDecoders } from '../src/decode/decoders.ts';
+import { runToEnd } from '../src/decode/pace.ts';
+import { ACCESS_STREAM, EVENTS_STREAM } from '../src/model/stream.ts';
+import { DECODE_OPTIONS } from './support/decode-options.ts';
 
 const closers: (() => Promise<void>)[] = [];
 
@@ -37,7 +41,9 @@ function accept(response: ServerResponse, body = '{"accepted":1}'): void {
   response.writeHead(202, { 'Content-Length': body.length }).end(body);
 }
 
-const requests = ['one', 'two', 'three'].map((body) => buildRequest(Buffer.from(body), 'text/plain'));
+const requests = ['one', 'two', 'three'].map((body) =>
+  buildRequest(Buffer.from(body), { path: '/logs', contentType: 'text/plain' }),
+);
 const load = { connections: 2, pipelining: 1, warmUpMs: 50, durationMs: 200 };
 
 describe('the load generator', () => {
@@ -94,15 +100,26 @@ describe('the load generator', () => {
 });
 
 describe('the workload', () => {
+  it.each(['access', 'events'] as const)('makes records of %s that the service takes, in every format', (stream) => {
+    const decoders = createDecoders(stream === 'access' ? ACCESS_STREAM : EVENTS_STREAM);
+    for (const format of FORMATS) {
+      const [request] = makeRequests({ stream, format, encoding: 'plain', batch: 1000, hours: 1 });
+      const body = request?.subarray(request.indexOf('\r\n\r\n') + 4) ?? Buffer.alloc(0);
+      const { accepted, batch } = runToEnd(decoders[format](body, DECODE_OPTIONS));
+      expect([accepted, ...new Set(batch.map((chunk) => chunk.stream))]).toEqual([1000, stream]);
+    }
+  });
+
   it.each([
-    ['json', 'plain', 100],
-    ['ndjson', 'gzip', 10],
-    ['csv', 'zstd', 1000],
-  ] as const)('makes whole requests of %s, %s, %i records', (format, encoding, batch) => {
-    const made = makeRequests({ format, encoding, batch, hours: 84 });
+    ['access', 'json', 'plain', 100],
+    ['access', 'ndjson', 'gzip', 10],
+    ['access', 'csv', 'zstd', 1000],
+    ['events', 'json', 'gzip', 100],
+  ] as const)('makes whole requests for %s of %s, %s, %i records', (stream, format, encoding, batch) => {
+    const made = makeRequests({ stream, format, encoding, batch, hours: 84 });
     expect(made.length).toBeGreaterThan(10);
     const head = made[0]?.toString('latin1').split('\r\n\r\n')[0] ?? '';
-    expect(head).toContain('POST /logs HTTP/1.1');
+    expect(head).toContain(`POST ${stream === 'access' ? '/logs' : '/logs/events'} HTTP/1.1`);
     expect(head.includes('Content-Encoding')).toBe(encoding !== 'plain');
     expect(Number(/Content-Length: (\d+)/.exec(head)?.[1])).toBe((made[0]?.length ?? 0) - head.length - 4);
   });

@@ -20,8 +20,10 @@ import { createBreaker } from '../service/breaker.ts';
 import { createConsumer } from '../service/consume.ts';
 import { batchAsDeadLetters } from '../service/dead-letter.ts';
 import { withDeadline } from '../service/deadline.ts';
+import { divideByStream } from '../service/divide.ts';
 import { withIdempotency } from '../service/idempotency.ts';
 import { createKeyMemory } from '../service/key-memory.ts';
+import { storeRemovedStreams } from '../service/removed-streams.ts';
 import { withBatchId, withRetry } from '../service/retry.ts';
 import { startSpooling } from '../service/spooling.ts';
 import type { Pipeline } from './direct.ts';
@@ -47,35 +49,48 @@ export async function startQueuedPipeline(parts: QueuedPipelineParts): Promise<P
   const accounting = createAccounting({ records: metrics.records, streamRecords: metrics.streamRecords });
   const queues = openQueues(parts);
   const all = [...queues.values()];
+  warnOfOtherTopics(parts);
   lifecycle.started('queue', async () => void (await Promise.all(all.map((queue) => queue.close()))));
   for (const [name, queue] of queues) startConsumers({ ...parts, accounting, queue, stream: streamOf(config, name) });
-  const send = await createSend(parts, sendByStream(queues));
+  const send = await createSend({ ...parts, accounting }, sendByStream(queues));
 
   const { idempotencyWindow: windowMs, idempotencyMaxKeys: maxKeys } = config.ingestion;
   const now = () => repo.idempotency.now();
   const memory = createKeyMemory({ windowMs, maxKeys, now });
-  const deliver = withIdempotency({
-    deliver: memory.wrap(withBatchId(send, () => randomUUID())),
-    find: (used) => memory.find(used) ?? repo.idempotency.find(used),
-    now,
-    durability: 'broker',
-  });
+  const once = (deliver: Deliver): Deliver =>
+    withIdempotency({
+      deliver,
+      find: (used) => memory.find(used) ?? repo.idempotency.find(used),
+      now,
+      durability: 'broker',
+    });
+  const deliver = memory.wrap(withBatchId(send, () => randomUUID()));
   return {
-    deliver,
+    deliver: once(divideByStream({ deliver, deliverOnce: once(deliver) })),
     checks: { kafka: async () => void (await Promise.all(all.map((queue) => queue.check()))) },
     accountings: [accounting],
   };
 }
 
-/** Each stream has a topic and a group of its own: those of the configuration for `access`, else with its name behind. */
+/** Each stream has a topic and a group of its own: those of the configuration for `access`, else with its name after them. */
+function namesOf({ kafka: { topic, groupID } }: Config, stream: StreamName) {
+  const suffix = isDefaultStream(stream) ? '' : `-${stream}`;
+  return { topic: `${topic}${suffix}`, groupId: `${groupID}${suffix}` };
+}
+
 function openQueues({ config, metrics, log }: QueuedPipelineParts): ReadonlyMap<StreamName, Queue> {
-  const { topic, groupID, brokers } = config.kafka;
-  const options = kafkaOptions(config, metrics, log.child({ brokers: brokers.join(',') }));
-  const open = (stream: StreamName): Queue => {
-    const suffix = isDefaultStream(stream) ? '' : `-${stream}`;
-    return createKafkaQueue({ ...options, stream, topic: `${topic}${suffix}`, groupId: `${groupID}${suffix}` });
-  };
+  const options = kafkaOptions(config, metrics, log.child({ brokers: config.kafka.brokers.join(',') }));
+  const open = (stream: StreamName): Queue => createKafkaQueue({ ...options, stream, ...namesOf(config, stream) });
   return new Map(Array.from(streamsOf(config).keys(), (stream) => [stream, open(stream)]));
+}
+
+/** A stream was removed from the configuration, or the topic got another name: what is left in the old one waits there. */
+function warnOfOtherTopics({ config, repo, log }: QueuedPipelineParts): void {
+  const ours = new Set(Array.from(streamsOf(config).keys(), (stream) => namesOf(config, stream).topic));
+  const others = new Set(repo.offsets().flatMap(({ topic }) => (ours.has(topic) ? [] : [topic])));
+  const message =
+    'a topic that was read before belongs to no stream of the configuration; what is left in it is not read';
+  for (const topic of others) log.warn(message, { topic });
 }
 
 function startConsumers(
@@ -100,7 +115,10 @@ function startConsumers(
 }
 
 /** How a batch goes to the broker: through the circuit breaker, and with the spool or with retries for when that fails. */
-async function createSend(parts: QueuedPipelineParts, enqueue: Deliver): Promise<Deliver> {
+async function createSend(
+  parts: QueuedPipelineParts & { readonly accounting: Accounting },
+  enqueue: Deliver,
+): Promise<Deliver> {
   const { config, metrics, log } = parts;
   const { spool, circuit } = config.queue;
   const breaker = createBreaker({
@@ -114,7 +132,9 @@ async function createSend(parts: QueuedPipelineParts, enqueue: Deliver): Promise
   if (!spool.enabled) return withRetry(resend, backoffOf(config));
   // A request must be answered in time, by the spool if not by the broker.
   const send = breaker.wrap(withDeadline(enqueue, config.server.requestTimeout / 2));
-  return spoolInFront({ ...parts, send, resend });
+  const streams = streamsOf(config);
+  const isConfigured = (stream: StreamName) => streams.has(stream);
+  return spoolInFront({ ...parts, send, resend: storeRemovedStreams({ ...parts, deliver: resend, isConfigured }) });
 }
 
 /** With the spool a request waits for no retry: what fails once goes to the spool, and its drain tries again. */

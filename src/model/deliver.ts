@@ -1,5 +1,5 @@
 import type { Batch } from './chunk.ts';
-import type { StreamName } from './stream.ts';
+import { ACCESS_STREAM, type StreamName } from './stream.ts';
 
 /** Where an accepted batch is safe: synced file, page cache, broker, or the disk spool in front of the broker. */
 export type Durability = 'disk' | 'os' | 'broker' | 'spool';
@@ -49,6 +49,14 @@ export interface CommitNote {
    * not compared, which the caller has done. Beside `idempotency`, never instead of it.
    */
   readonly keys?: readonly IdempotencyNote[];
+}
+
+/**
+ * The stream of a batch that has one: that of its records, else of its dead letters. A batch that has only a key goes with the default
+ * stream.
+ */
+export function streamOfBatch(batch: Batch, note?: CommitNote): StreamName {
+  return batch[0]?.stream ?? note?.deadLetters?.[0]?.stream ?? ACCESS_STREAM.name;
 }
 
 export interface Receipt {

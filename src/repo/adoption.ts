@@ -73,6 +73,33 @@ export class Adoption {
     return { notes, made };
   }
 
+  /**
+   * Cuts back what failed commits left, also in hours that get no more records. The journal must not be in doubt. What cannot be cut is
+   * tried again before the next commit.
+   */
+  async cutLeftovers(): Promise<void> {
+    const { data, state, uncut, log } = this.#options;
+    for (const file of [...uncut]) {
+      const committed = state.length(file);
+      const change = committed === undefined ? undefined : data.changeOf(file, committed);
+      if (change === undefined) uncut.delete(file);
+      if (change !== 'lengthened' || committed === undefined) continue;
+      await this.#cut(file, committed).catch((err: unknown) => {
+        log.warn('cannot cut a file back to its committed length; the next commit tries again', {
+          file: file.path,
+          err,
+        });
+      });
+    }
+  }
+
+  async #cut(file: DataFile, committed: number): Promise<void> {
+    const { files, data, uncut, durable } = this.#options;
+    await data.drop(file);
+    await cutFile(files, { path: file.path, length: committed, durable });
+    uncut.delete(file);
+  }
+
   /** The commit failed: what it made goes again, and no descriptor stays. */
   async undo({ notes, made }: Adopted): Promise<void> {
     const { data, state, uncut, files } = this.#options;
@@ -99,11 +126,9 @@ export class Adoption {
 
   /** False when the file is only longer by what a failed commit left: it is cut. */
   async #takeAsFound(file: DataFile, committed: number, change: FileChange): Promise<boolean> {
-    const { files, log, metrics, data, unsynced, uncut, durable } = this.#options;
+    const { log, metrics, data, unsynced, uncut } = this.#options;
     if (change === 'lengthened' && uncut.has(file)) {
-      await data.drop(file);
-      await cutFile(files, { path: file.path, length: committed, durable });
-      uncut.delete(file);
+      await this.#cut(file, committed);
       return false;
     }
     // A failed commit removed the file that it had made, and could not sync that.

@@ -158,17 +158,19 @@ export class Committer {
       if (!isKept)
         throw new Error(`cannot sync at the stop; answered records may be lost stateDir=${stateDir}`, { cause: error });
     }
-    log.warn('cannot begin a new journal segment at the stop; the next start reads the present one', {
-      stateDir,
-      err: cause,
-    });
+    const message = 'cannot begin a new journal segment at the stop; the next start reads the present one';
+    log.warn(message, { stateDir, err: cause });
   }
 
   async #prepareJournal(): Promise<void> {
-    const { opening, log, stateDir, durable } = this.#options;
-    if (opening.failure !== undefined) await opening.finish();
+    if (this.#options.opening.failure !== undefined) await this.#options.opening.finish();
     await this.#restoreIfNeeded();
-    if (!this.#journal.isRotationDue) return;
+    if (this.#journal.isRotationDue) await this.#renewJournal();
+    if (this.#uncut.size > 0) await this.#adoption.cutLeftovers();
+  }
+
+  async #renewJournal(): Promise<void> {
+    const { opening, log, stateDir, durable } = this.#options;
     const wasInPlace = this.#journal.isInPlace();
     await this.#rotate({ durable });
     if (wasInPlace) return;

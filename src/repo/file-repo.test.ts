@@ -172,6 +172,8 @@ describe('faults', () => {
         await expect(repo.checkWritable()).rejects.toThrow('ENOSPC');
         state.broken = false;
         await repo.checkWritable();
+        // Also in an hour that gets no more records.
+        for (const text of HOURS) expect(read(text)).toEqual([`a${padding}`]);
         await repo.append(batchOf('d', padding));
         for (const text of HOURS) expect(read(text)).toEqual([`a${padding}`, `d${padding}`]);
         await repo.close();

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type BatchId, createBatchIds } from '../model/batch-id.ts';
-import { type Deliver, UnavailableError } from '../model/deliver.ts';
+import { type Deliver, streamOfBatch, UnavailableError } from '../model/deliver.ts';
 import type { StreamName } from '../model/stream.ts';
 import { BreakerOpenError } from './breaker.ts';
 
@@ -40,9 +40,9 @@ async function sleepMs(ms: number, signal?: AbortSignal): Promise<void> {
  * stream: the batches of each are counted by themselves.
  */
 export function withBatchId(deliver: Deliver, newProducer: () => string): Deliver {
-  const nextIds = new Map<StreamName | undefined, () => BatchId>();
+  const nextIds = new Map<StreamName, () => BatchId>();
   return (batch, note) => {
-    const stream = batch[0]?.stream;
+    const stream = streamOfBatch(batch, note);
     let nextId = nextIds.get(stream);
     if (nextId === undefined) {
       nextId = createBatchIds(newProducer());

@@ -7,8 +7,9 @@ import { startBroker } from '../support/kafka-broker.ts';
 import { createRandom, type Random } from '../support/random.ts';
 import { createSentBatches, type SentBatches } from '../support/sent-batches.ts';
 import { type Dirs, makeDirs, removeDirs } from '../support/service.ts';
-import { eventually, readSummaries } from '../support/storage.ts';
+import { eventually, folderOf, readSummaries } from '../support/storage.ts';
 import { createStoreReader } from '../support/store-reader.ts';
+import { LOAD_STREAMS, STREAMS, type TestStream } from '../support/streams.ts';
 import { createWorkload, type Workload } from '../support/workload.ts';
 
 /*
@@ -64,11 +65,11 @@ async function crash(parts: {
 }): Promise<void> {
   const { fleet, storeDirs, rounds, random } = parts;
   const sent = createSentBatches();
-  const workload = createWorkload(random, sent, { refusal: 'open' });
-  const reader = createStoreReader(storeDirs.logs);
+  const workload = createWorkload(random, sent, { refusal: 'open', streams: LOAD_STREAMS });
+  const readers = openReaders(storeDirs);
   const check = async (round: number) => {
     await fleet.rest(workload);
-    await reader.readNew((_hour, line) => note(sent, line));
+    for (const { stream, reader } of readers) await reader.readNew((_hour, line) => note(sent, workload, stream, line));
     expect(sent.check(), `round ${round}`).toEqual([]);
   };
 
@@ -77,11 +78,16 @@ async function crash(parts: {
     await killUnderLoad(fleet, workload, random);
     if (round % CHECK_EVERY === 0 || round === rounds) await check(round);
   }
-  await eventually(async () => expect(await countSummarised(storeDirs)).toEqual(new Map(reader.lines())), 30_000);
+  await eventually(
+    async () => expect(await countSummarised(storeDirs)).toEqual(new Map(readers[0]?.reader.lines())),
+    30_000,
+  );
   await fleet.stop();
 
   sent.recount();
-  await createStoreReader(storeDirs.logs).readNew((_hour, line) => note(sent, line));
+  for (const { stream, reader } of openReaders(storeDirs)) {
+    await reader.readNew((_hour, line) => note(sent, workload, stream, line));
+  }
   expect(sent.check(), 'after all').toEqual([]);
   const { batches, acknowledged, unknown, stored } = sent.totals();
   process.stderr.write(
@@ -90,8 +96,15 @@ async function crash(parts: {
   expect(acknowledged).toBeGreaterThan(rounds);
 }
 
-function note(sent: SentBatches, line: string): void {
+/** One for each stream, access first. */
+function openReaders({ logs }: Dirs) {
+  return STREAMS.map((stream) => ({ stream, reader: createStoreReader(folderOf(logs, stream)) }));
+}
+
+function note(sent: SentBatches, workload: Workload, stream: TestStream, line: string): void {
   const { batch, index } = readNumbers(line);
+  expect(workload.streamOf(batch), line).toBe(stream);
+  expect(workload.compare(line, batch, index)).toBe(true);
   sent.found(batch, index);
 }
 

@@ -8,7 +8,7 @@ import { openRepo } from '../../src/repo/file-repo.ts';
 import { readSegments } from '../../src/repo/journal-reader.ts';
 import type { Repo } from '../../src/repo/repo.ts';
 import { type Life, type LifePlan, lives, runLives } from './lives.ts';
-import { type BatchPlan, StoreLedger } from './store-ledger.ts';
+import { type BatchPlan, MODEL_STREAMS, StoreLedger } from './store-ledger.ts';
 
 /** Histories of the store (src/repo), and what must be true after each start. */
 
@@ -41,6 +41,10 @@ const batchPlan: fc.Arbitrary<BatchPlan> = fc.record({
       weight: 1,
       arbitrary: fc.integer({ min: 65, max: 80 }).map((count) => Array.from({ length: count }, (_, hour) => hour)),
     },
+  ),
+  streams: fc.oneof(
+    { weight: 1, arbitrary: fc.constant(['access']) },
+    { weight: 1, arbitrary: fc.subarray([...MODEL_STREAMS], { minLength: 1 }) },
   ),
   records: fc.integer({ min: 1, max: 5 }),
   size: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 3_000 })),
@@ -266,9 +270,10 @@ function describeStep(each: StoreStep): string {
   }
 }
 
-function describeBatch({ hours, records, size, key, hasOffset, hasLetter }: BatchPlan): string {
+function describeBatch({ hours, streams = ['access'], records, size, key, hasOffset, hasLetter }: BatchPlan): string {
   const extras = [key === 'none' ? '' : `key with ${key}`, hasOffset ? 'offset' : '', hasLetter ? 'dead letter' : ''];
-  return [`hours=${[...new Set(hours)].join(',')} ${records}x${size}`, ...extras.filter((text) => text !== '')].join(
-    ' + ',
-  );
+  return [
+    `hours=${[...new Set(hours)].join(',')} streams=${streams.join(',')} ${records}x${size}`,
+    ...extras.filter((text) => text !== ''),
+  ].join(' + ');
 }

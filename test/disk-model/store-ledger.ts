@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Batch } from '../../src/model/chunk.ts';
 import type { CommitNote } from '../../src/model/deliver.ts';
-import { type Hour, hourToPath } from '../../src/model/hour.ts';
+import { type Hour, type HourKey, hourKey, hourToPath, type StreamHour } from '../../src/model/hour.ts';
 import { MANY_HOURS } from '../../src/repo/many-hours.ts';
 import type { Repo } from '../../src/repo/repo.ts';
 
@@ -13,6 +13,8 @@ import type { Repo } from '../../src/repo/repo.ts';
 export interface BatchPlan {
   /** Hours, counted from the first of the history. */
   readonly hours: readonly number[];
+  /** In each of the hours records of each of these. Absent: of access. */
+  readonly streams?: readonly string[];
   readonly records: number;
   /** Bytes of each line, about. */
   readonly size: number;
@@ -41,6 +43,8 @@ interface Sent {
 
 const FIRST_HOUR: Hour = 489_000;
 const TOPIC = 'logs';
+/** Of all batches. */
+export const MODEL_STREAMS = ['access', 'events', 'audit'] as const;
 const LETTER_DAY = Date.UTC(2025, 10, 22);
 
 export class StoreLedger {
@@ -48,7 +52,7 @@ export class StoreLedger {
   /** What the files had at the last start that was checked. */
   readonly #settled = new Map<string, Buffer>();
   /** How far the aggregator has read. */
-  readonly #cursors = new Map<Hour, number>();
+  readonly #cursors = new Map<HourKey, number>();
   readonly #windowMs: number;
   #newestSeq = -1;
   /** A power cut took what was only in the page cache, and nothing more is promised of it. */
@@ -60,15 +64,13 @@ export class StoreLedger {
 
   send(drawn: BatchPlan, time: number): Sent {
     const id = this.#sent.length;
-    const hours = [...new Set(drawn.hours)].map((hour) => FIRST_HOUR + hour);
+    const streams = drawn.streams ?? ['access'];
+    const hours = [...new Set(drawn.hours)].flatMap((hour) =>
+      streams.map((stream) => ({ stream, hour: FIRST_HOUR + hour })),
+    );
     // A batch over many hours may be stored after later ones, so its offset would go back.
     const plan = { ...drawn, hasOffset: drawn.hasOffset && hours.length <= MANY_HOURS };
-    const batch = hours.map((hour) => ({
-      stream: 'access',
-      hour,
-      count: plan.records,
-      lines: linesOf(id, hour, plan),
-    }));
+    const batch = hours.map((hour) => ({ ...hour, count: plan.records, lines: linesOf(id, hour, plan) }));
     const note: CommitNote = {
       batchIds: [`p:${id}`],
       ...(plan.key !== 'none' && {
@@ -96,8 +98,8 @@ export class StoreLedger {
 
   summarise(repo: Repo): void {
     for (const committed of repo.changedHours()) {
-      const { hour, bytes } = committed;
-      this.#cursors.set(hour, bytes);
+      const { bytes } = committed;
+      this.#cursors.set(hourKey(committed), bytes);
       repo.advanceSummaryCursor(committed, bytes);
     }
   }
@@ -107,12 +109,10 @@ export class StoreLedger {
     const found = this.#checkFiles(folders);
     for (const sent of this.#sent) this.#settle(sent, found.get(sent.id) ?? 0);
     this.#checkNotes(repo, time);
-    const listed = new Set(repo.changedHours().map(({ hour }) => hour));
-    for (const [hour, bytes] of this.#lengths(folders.logsDir)) {
-      if (bytes !== (this.#cursors.get(hour) ?? 0) && !listed.has(hour))
-        throw new Error(
-          `the aggregator is not told of hour ${hour}: ${bytes} bytes, read to ${this.#cursors.get(hour)}`,
-        );
+    const listed = new Set(repo.changedHours().map(hourKey));
+    for (const [key, bytes] of this.#lengths(folders.logsDir)) {
+      if (bytes !== (this.#cursors.get(key) ?? 0) && !listed.has(key))
+        throw new Error(`the aggregator is not told of hour ${key}: ${bytes} bytes, read to ${this.#cursors.get(key)}`);
     }
   }
 
@@ -130,7 +130,7 @@ export class StoreLedger {
   #checkFiles({ logsDir, dlqDir }: { readonly logsDir: string; readonly dlqDir: string }): Map<number, number> {
     const found = new Map<number, number>();
     const add = (id: number): void => void found.set(id, (found.get(id) ?? 0) + 1);
-    for (const [path, hour] of hourFiles(logsDir)) {
+    for (const [path, { stream, hour }] of hourFiles(logsDir)) {
       const content = fs.readFileSync(path);
       const name = path.slice(logsDir.length);
       this.#checkPrefix(name, content);
@@ -138,7 +138,7 @@ export class StoreLedger {
       for (let at = 0; at < content.length; ) {
         const id = Number(/^\{"b":(\d+),/.exec(content.toString('latin1', at, at + 32))?.[1] ?? -1);
         const sent = this.#sent[id];
-        const lines = sent?.batch.find((chunk) => chunk.hour === hour)?.lines;
+        const lines = sent?.batch.find((chunk) => chunk.hour === hour && chunk.stream === stream)?.lines;
         if (lines === undefined || !content.subarray(at, at + lines.length).equals(lines))
           throw new Error(`${name} has bytes at ${at} that are not a whole batch: ${show(content, at)}`);
         // Batches over many hours may be stored after later ones.
@@ -197,22 +197,29 @@ export class StoreLedger {
       throw new Error(`the offset is ${offset}, not ${next}`);
   }
 
-  *#lengths(logsDir: string): Generator<[Hour, number]> {
-    for (const [path, hour] of hourFiles(logsDir)) yield [hour, fs.statSync(path).size];
+  *#lengths(logsDir: string): Generator<[HourKey, number]> {
+    for (const [path, hour] of hourFiles(logsDir)) yield [hourKey(hour), fs.statSync(path).size];
   }
 }
 
-function* hourFiles(logsDir: string): Generator<[path: string, hour: Hour]> {
-  for (let hour = FIRST_HOUR; hour < FIRST_HOUR + 200; hour++) {
-    const { day, hh } = hourToPath(hour);
-    const path = join(logsDir, day, `${hh}.log.json`);
-    if (fs.existsSync(path)) yield [path, hour];
+function* hourFiles(logsDir: string): Generator<[path: string, hour: StreamHour]> {
+  for (const stream of MODEL_STREAMS) {
+    const folder = stream === 'access' ? logsDir : join(logsDir, stream);
+    if (!fs.existsSync(folder)) continue;
+    for (let hour = FIRST_HOUR; hour < FIRST_HOUR + 200; hour++) {
+      const { day, hh } = hourToPath(hour);
+      const path = join(folder, day, `${hh}.log.json`);
+      if (fs.existsSync(path)) yield [path, { stream, hour }];
+    }
   }
 }
 
-function linesOf(id: number, hour: Hour, { records, size }: BatchPlan): Buffer {
+function linesOf(id: number, { stream, hour }: StreamHour, { records, size }: BatchPlan): Buffer {
   const pad = String.fromCharCode(97 + (id % 26)).repeat(size);
-  const lines = Array.from({ length: records }, (_, index) => `{"b":${id},"h":${hour},"i":${index},"p":"${pad}"}\n`);
+  const lines = Array.from(
+    { length: records },
+    (_, index) => `{"b":${id},"s":"${stream}","h":${hour},"i":${index},"p":"${pad}"}\n`,
+  );
   return Buffer.from(lines.join(''));
 }
 

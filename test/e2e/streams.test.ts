@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { toNdjson } from '../support/access-records.ts';
 import { createClient } from '../support/client.ts';
-import { eventsToNdjson, makeEvents } from '../support/events.ts';
+import { makeEvents } from '../support/event-records.ts';
 import { runLogforge } from '../support/run.ts';
 import { makeDirs, removeDirs, type Service, startService } from '../support/service.ts';
 import { listVisible } from '../support/storage.ts';
@@ -130,9 +131,9 @@ describe('logforge replay --stream', () => {
   it('sends a file of events to events, once, in every format, and the same file to another stream too', async () => {
     const service = await start();
     const { root } = service.dirs;
-    const events = makeEvents(1_000);
+    const events = makeEvents(1_000, { lastHour: Date.parse('2025-11-22T15:00:00Z') / 3_600_000 });
     const file = join(root, 'app.ndjson');
-    await writeFile(file, `${eventsToNdjson(events)}{"level":"INFO"}\nnot json\n`);
+    await writeFile(file, `${toNdjson(events)}{"level":"INFO"}\nnot json\n`);
     const checkpoint = ['--checkpoint', join(root, 'checkpoint.json')];
     const first = await replay(service, '--stream', 'events', ...checkpoint, file);
     expect([first.code, first.stdout]).toEqual([0, expect.stringContaining('1,000 records')]);

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { DAY } from '../support/batch-maker.ts';
 import type { Client } from '../support/client.ts';
 import { createRandom } from '../support/random.ts';
 import { createSentBatches } from '../support/sent-batches.ts';
@@ -135,6 +136,44 @@ function placeOf(line: string): number {
   const match = /"b":"?(\d+)"?,"i":"?(\d+)/.exec(line);
   return (1 - Number(match?.[1])) * 10_000 + Number(match?.[2]);
 }
+
+describe('the check of the store with several streams', () => {
+  /** One acknowledged batch of events: its lines by hour. */
+  async function storeEvents() {
+    const dirs = await makeDirs('logforge-checks-');
+    cleanups.push(() => removeDirs(dirs));
+    const sent = createSentBatches();
+    const workload = createWorkload(createRandom(4), sent, { streams: ['events', 'events'] });
+    const sending = workload.make({ keyed: false });
+    workload.answered(sending, { status: 202, headers: {}, body: '' });
+    /** Writes the lines to the folder of this stream, and a dead letter in the place of the last one. */
+    const check = async (folder: string, letterOf?: string): Promise<string[]> => {
+      const lines: string[] = [];
+      for (let line = workload.compare('', 0, 0); line !== 'nothing'; line = workload.compare('', 0, lines.length))
+        lines.push(String(line));
+      const put = letterOf === undefined ? undefined : lines.pop();
+      await mkdir(join(dirs.logs, folder, DAY), { recursive: true });
+      for (const hour of new Set(lines.map((line) => line.slice(25, 27)))) {
+        const ofHour = lines.filter((line) => line.slice(25, 27) === hour).map((line) => `${line}\n`);
+        await writeFile(join(dirs.logs, folder, DAY, `${hour}.log.json`), ofHour.join(''));
+      }
+      const letter = { stream: letterOf, record: JSON.parse(put ?? 'null') as unknown };
+      if (put !== undefined) await writeFile(join(dirs.dlq, '2025-11-22.ndjson'), `${JSON.stringify(letter)}\n`);
+      return createStoreCheck({ dirs, sent, workload, keepsOrder: true }).readNew();
+    };
+    return { check, sending };
+  }
+
+  it('finds lines in the folder of another stream, and a dead letter that names another', async () => {
+    const { check, sending } = await storeEvents();
+    expect(sending.path).toBe('/logs/events');
+    expect(await check('events')).toEqual([]);
+    expect((await (await storeEvents()).check('')).join()).toContain('was sent to events stands in the file of access');
+    expect((await (await storeEvents()).check('audit')).join()).toContain('stands in the file of audit');
+    expect((await (await storeEvents()).check('events', 'audit')).join()).toContain('names the stream audit');
+    expect(await (await storeEvents()).check('events', 'events')).toEqual([]);
+  });
+});
 
 describe('the judgement of a process', () => {
   const metrics = (stored: number, received = 10, unaccounted = 0) =>

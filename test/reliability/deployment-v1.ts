@@ -1,4 +1,5 @@
 import { type Dirs, type Exit, type Service, startService } from '../support/service.ts';
+import { configureStreams } from '../support/streams.ts';
 import type { Deployment, End, Node, ServiceStart } from './reliability.ts';
 
 const LAST_WORDS = 3_000;
@@ -17,6 +18,7 @@ export function createDeploymentV1(dirs: Dirs): Deployment {
   async function launch(extra: ServiceStart): Promise<Service> {
     const service = await startService({
       dirs,
+      args: await configureStreams(dirs),
       env: { ...wanted.env, ...extra.env },
       wrapper: [...(extra.wrapper ?? []), ...(wanted.wrapper ?? [])],
       preload: [...(wanted.preload ?? []), ...(extra.preload ?? [])],

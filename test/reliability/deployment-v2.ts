@@ -3,7 +3,8 @@ import type { Random } from '../support/random.ts';
 import type { Dirs } from '../support/service.ts';
 import { makeDirs } from '../support/service.ts';
 import { eventually, readDeadLetters } from '../support/storage.ts';
-import { awaitDrained, awaitStored, createStream, readMetric, startVersion2 } from '../support/version2.ts';
+import { configureStreams, STREAMS } from '../support/streams.ts';
+import { awaitDrained, awaitStored, createStream, readMetric, startVersion2, topicOf } from '../support/version2.ts';
 import type { BrokerUnderTest, Way } from './broker-under-test.ts';
 import { createProcessNode } from './process-node.ts';
 import type { Deployment, Node } from './reliability.ts';
@@ -19,7 +20,7 @@ export interface Layout {
 }
 
 /**
- * Version 2 on a topic and a group of its own. Each start of a process draws its Kafka client, format, compression and number of
+ * Version 2 on topics and groups of its own, one a stream. Each start of a process draws its Kafka client, format, compression and number of
  * consumers.
  */
 export async function createDeploymentV2(options: {
@@ -45,6 +46,7 @@ export async function createDeploymentV2(options: {
 
   async function createNode(name: Node['name'], way: Way, consumers: () => number) {
     const dirs = await makeDirs(`${name}-`, folder);
+    const args = await configureStreams(dirs);
     const draw = random.fork();
     const brokers = `127.0.0.1:${broker.ways[way].port}`;
     return createProcessNode({
@@ -55,6 +57,7 @@ export async function createDeploymentV2(options: {
         return startVersion2(stream, {
           ...start,
           dirs,
+          args,
           env: { ...env, LOGFORGE_KAFKA_CONSUMERS: String(consumers()) },
         });
       },
@@ -68,7 +71,7 @@ export async function createDeploymentV2(options: {
 
   async function rest(thorough: boolean): Promise<void> {
     for (const node of nodes) await awaitDrained(runningOn(node), STORED_WITHIN_MS);
-    await awaitStored(stream, STORED_WITHIN_MS);
+    for (const name of STREAMS) await awaitStored(topicOf(stream, name), STORED_WITHIN_MS);
     for (const node of nodes) await expectNoDeadLetters(node.dirs);
     if (thorough) await awaitNoLag(store);
   }

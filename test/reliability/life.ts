@@ -4,6 +4,7 @@ import { runLogforge } from '../support/run.ts';
 import { createSentBatches } from '../support/sent-batches.ts';
 import { type Dirs, serviceEnv } from '../support/service.ts';
 import { eventually, readSummaries } from '../support/storage.ts';
+import { LOAD_STREAMS } from '../support/streams.ts';
 import { createWorkload } from '../support/workload.ts';
 import { allowancesOf, type LifeState } from './life-state.ts';
 import { judgeEnd, judgeLog } from './process-checks.ts';
@@ -32,7 +33,10 @@ export async function runLife(
   const { version } = plan;
   const sent = createSentBatches();
   const random = createRandom(plan.rounds[0]?.seed ?? 0);
-  const workload = createWorkload(random, sent, version === 1 ? { invalid: INVALID_SHARE } : { refusal: 'open' });
+  const workload = createWorkload(random, sent, {
+    streams: LOAD_STREAMS,
+    ...(version === 1 ? { invalid: INVALID_SHARE } : { refusal: 'open' }),
+  });
   const { storeDirs, keepsOrder } = deployment;
   const store = createStoreCheck({ dirs: storeDirs, sent, workload, keepsOrder });
   const state: LifeState = {

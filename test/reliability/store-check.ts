@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { DAY, readNumbers } from '../support/batch-maker.ts';
 import type { SentBatches } from '../support/sent-batches.ts';
 import type { Dirs } from '../support/service.ts';
-import { listVisible } from '../support/storage.ts';
+import { folderOf, listVisible } from '../support/storage.ts';
 import { createStoreReader } from '../support/store-reader.ts';
+import { STREAMS, type TestStream } from '../support/streams.ts';
 import type { Workload } from '../support/workload.ts';
 
 /**
  * Holds the stored lines against the batches that were sent: each line equals the line that was expected, byte for byte, in the hour of its
- * timestamp; records of a batch and batches of a connection stand in the order in which they were sent; and by SentBatches each
- * acknowledged record is there once. Dead letters count as records of their batch.
+ * timestamp and the folder of its stream; records of a batch and batches of a connection stand in the order in which they were sent; and by SentBatches each
+ * acknowledged record is there once. Dead letters count as records of their batch, and name its stream.
  */
 export interface StoreCheck {
   /** Reads what is new, when no request is in flight. `settled`: all that was acknowledged must be there. */
@@ -23,7 +24,7 @@ export interface StoreCheck {
   damagedLines(): number;
   /** Batches may be stored again, so the order of lines is not checked any more. */
   allowRepeats(): void;
-  /** Records that were found, by hour `2015-05-17T10:00:00Z`: only those of the load. */
+  /** Records of access that were found, by hour `2015-05-17T10:00:00Z`: only those of the load. */
   lines(): ReadonlyMap<string, number>;
 }
 
@@ -33,17 +34,21 @@ const MAX_PROBLEMS = 20;
 export function createStoreCheck(parts: {
   readonly dirs: Dirs;
   readonly sent: SentBatches;
-  readonly workload: Pick<Workload, 'compare' | 'placeOf'>;
+  readonly workload: Pick<Workload, 'compare' | 'placeOf' | 'streamOf'>;
   readonly keepsOrder: boolean;
 }): StoreCheck {
   const { dirs, sent, workload, keepsOrder } = parts;
-  let reader = createStoreReader(dirs.logs, [DAY]);
+  let readers = openReaders();
   let order = createOrderCheck(workload);
   const letterOffsets = new Map<string, number>();
   let problems: string[] = [];
   let damagedLines = 0;
   let hasRepeats = false;
   let strangeLines = 0;
+
+  function openReaders() {
+    return STREAMS.map((stream) => ({ stream, reader: createStoreReader(folderOf(dirs.logs, stream), [DAY]) }));
+  }
 
   function complain(text: string): void {
     if (problems.length < MAX_PROBLEMS) problems.push(text);
@@ -60,7 +65,7 @@ export function createStoreCheck(parts: {
     if (damagedLines === 0) complain(problem);
   }
 
-  function checkLine(hour: string, line: string): void {
+  function checkLine(stream: TestStream, hour: string, line: string): void {
     let numbers: ReturnType<typeof readNumbers>;
     try {
       numbers = readNumbers(line);
@@ -74,9 +79,12 @@ export function createStoreCheck(parts: {
       noteStrange(`record ${index} of batch ${batch} is stored as\n  ${line}\nand should be\n  ${expected}`);
       return;
     }
+    const sentTo = workload.streamOf(batch);
+    if (sentTo !== stream) complain(`a record that was sent to ${sentTo} stands in the file of ${stream}: ${line}`);
     if (line.slice(14, 27) !== hour.slice(0, 13)) complain(`a record stands in the file of hour ${hour}: ${line}`);
     sent.found(batch, index);
-    const problem = keepsOrder && damagedLines === 0 && !hasRepeats ? order.next(hour, batch, index) : undefined;
+    const problem =
+      keepsOrder && damagedLines === 0 && !hasRepeats ? order.next(`${stream} ${hour}`, batch, index) : undefined;
     if (problem !== undefined) complain(problem);
   }
 
@@ -93,18 +101,26 @@ export function createStoreCheck(parts: {
 
   function checkLetter(line: string): void {
     try {
-      const { record, raw } = JSON.parse(line) as { readonly record?: unknown; readonly raw?: unknown };
+      const {
+        record,
+        raw,
+        stream = 'access',
+      } = JSON.parse(line) as { [Field in 'record' | 'raw' | 'stream']?: unknown };
       const text = record === undefined ? String(raw) : JSON.stringify(record);
       const match = /(?:"b":(\d+),"i":|,(\d+),)(\d+)\}?$/.exec(text);
       // Hostile clients have letters of their own.
-      if (match !== null) sent.found(Number(match[1] ?? match[2]), Number(match[3]));
+      if (match === null) return;
+      const batch = Number(match[1] ?? match[2]);
+      const sentTo = workload.streamOf(batch);
+      if (sentTo !== stream) complain(`a dead letter of ${sentTo} names the stream ${stream}: ${line}`);
+      sent.found(batch, Number(match[3]));
     } catch {
       noteStrange(`a dead letter is not JSON: ${line}`);
     }
   }
 
   function startOver(): void {
-    reader = createStoreReader(dirs.logs, [DAY]);
+    readers = openReaders();
     order = createOrderCheck(workload);
     letterOffsets.clear();
     strangeLines = 0;
@@ -115,7 +131,9 @@ export function createStoreCheck(parts: {
     async readNew({ settled } = { settled: true }) {
       problems = [];
       try {
-        await reader.readNew(checkLine, noteHalfLine);
+        for (const { stream, reader } of readers) {
+          await reader.readNew((hour, line) => checkLine(stream, hour, line), noteHalfLine);
+        }
         await readLetters();
       } catch (error) {
         complain(error instanceof Error ? error.message : String(error));
@@ -135,7 +153,7 @@ export function createStoreCheck(parts: {
     allowRepeats() {
       hasRepeats = true;
     },
-    lines: () => reader.lines(),
+    lines: () => readers[0]?.reader.lines() ?? new Map(),
   };
 }
 

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { createRandom, type Random } from './random.ts';
+import { pathOf, type TestStream } from './streams.ts';
 
 /*
  * Batches whose stored lines are known before they are sent. The expected line is written here beside the form in which a record is
@@ -17,6 +18,8 @@ export interface BatchOptions {
    */
   readonly kind: 'valid' | 'skip' | 'reject';
   readonly sizes: readonly Size[];
+  /** Absent: access. */
+  readonly stream?: TestStream;
   /** The first of the 24 hours of its records: Unix ms. */
   readonly firstHour?: number;
 }
@@ -70,7 +73,8 @@ const EXTRAS = [
   ['null', 'null'],
 ] as const;
 
-export function makeBatch({ seed, number, kind, sizes, firstHour = FIRST_HOUR }: BatchOptions): MadeBatch {
+export function makeBatch(options: BatchOptions): MadeBatch {
+  const { seed, number, kind, sizes, stream = 'access', firstHour = FIRST_HOUR } = options;
   const random = createRandom(seed);
   const chance = random.next();
   const { min, max, hours: maxHours } = sizes.find(({ share }) => chance < share) ?? { min: 1, max: 1, hours: 1 };
@@ -82,14 +86,14 @@ export function makeBatch({ seed, number, kind, sizes, firstHour = FIRST_HOUR }:
   const invalid = kind === 'valid' ? [] : [size, ...(random.chance(0.5) ? [0] : [])];
   const records = Array.from({ length: kind === 'valid' ? size : size + 2 }, (_, i) =>
     makeRecord(random, {
-      ...{ number, i, isPlain, isValid: !invalid.includes(i) },
+      ...{ stream, number, i, isPlain, isValid: !invalid.includes(i) },
       hour: firstHour + random.pick(hours) * 3_600_000,
     }),
   );
-  const plain = Buffer.from(encode[format](records));
+  const plain = Buffer.from(encode[format](records, stream));
   const packed = random.chance(0.2);
   return {
-    path: kind === 'skip' ? '/logs?invalid=skip' : '/logs',
+    path: `${pathOf(stream)}${kind === 'skip' ? '?invalid=skip' : ''}`,
     body: packed ? gzipSync(plain, { level: 1 }) : plain,
     headers: { 'Content-Type': TYPES[format], ...(packed ? { 'Content-Encoding': 'gzip' } : {}) },
     lines: records.map(({ isValid, fromCsv, fromJson }) =>
@@ -101,11 +105,33 @@ export function makeBatch({ seed, number, kind, sizes, firstHour = FIRST_HOUR }:
 const encode = {
   json: (records: readonly SentRecord[]) => `[${records.map(({ json }) => json).join(',')}]`,
   ndjson: (records: readonly SentRecord[]) => records.map(({ json }) => `${json}\n`).join(''),
-  csv: (records: readonly SentRecord[]) =>
-    `timestamp,path,userAgent,note,b,i\n${records.map(({ csv }) => `${csv}\n`).join('')}`,
+  csv: (records: readonly SentRecord[], stream: TestStream) =>
+    `timestamp,${REQUIRED[stream].join(',')},note,b,i\n${records.map(({ csv }) => `${csv}\n`).join('')}`,
 };
 
+/** The required text fields of each stream, in stored order. */
+const REQUIRED = {
+  access: ['path', 'userAgent'],
+  events: ['level', 'message', 'service'],
+  audit: ['action', 'actor'],
+} as const satisfies Record<TestStream, readonly string[]>;
+/** As sent, and as stored. */
+const LEVELS = [
+  ['warning', 'WARN'],
+  ['INFO', 'INFO'],
+  ['panic', 'EMERG'],
+  ['6', 'INFO'],
+] as const;
+
+/** A text field: as a token of JSON, as a cell of CSV, and as its text is stored. */
+interface TextField {
+  readonly token: string;
+  readonly cell: string;
+  readonly text: string;
+}
+
 interface RecordOptions {
+  readonly stream: TestStream;
   readonly number: number;
   readonly i: number;
   /** Unix ms. */
@@ -115,7 +141,7 @@ interface RecordOptions {
   readonly isValid: boolean;
 }
 
-function makeRecord(random: Random, { number, i, hour, isPlain, isValid }: RecordOptions): SentRecord {
+function makeRecord(random: Random, { stream, number, i, hour, isPlain, isValid }: RecordOptions): SentRecord {
   const second = hour + random.int(0, 3_599) * 1_000;
   const [sentFraction, fraction] = isPlain ? FRACTIONS[1] : random.pick(FRACTIONS);
   const offset = isPlain ? 0 : random.pick([0, 120, -330]);
@@ -126,16 +152,24 @@ function makeRecord(random: Random, { number, i, hour, isPlain, isValid }: Recor
   const agent = random.pick(AGENTS);
   const agentToken = isPlain ? JSON.stringify(agent) : escapeText(agent);
   const [sentExtra, extra] = random.pick(EXTRAS);
-  const required = [
-    `"timestamp":${JSON.stringify(stamp)}`,
-    `"path":${JSON.stringify(sentPath)}`,
-    `"userAgent":${agentToken}`,
-  ];
+  const [sentLevel, level] = LEVELS[i % LEVELS.length] ?? LEVELS[0];
+  const levelToken = JSON.stringify(isPlain ? level : sentLevel);
+  const texts: Readonly<Record<'path' | 'agent' | 'level', TextField>> = {
+    path: { token: JSON.stringify(sentPath), cell: sentPath, text: path },
+    agent: { token: agentToken, cell: agent, text: agent },
+    level: { token: levelToken, cell: JSON.parse(levelToken) as string, text: level },
+  };
+  const { path: one, agent: other } = texts;
+  const values = stream === 'events' ? [texts.level, other, one] : [one, other];
+  const names = REQUIRED[stream];
+  const time = `"timestamp":${JSON.stringify(stamp)}`;
+  const required = values.map(({ token }, index) => `"${names[index]}":${token}`);
   const fields = isPlain
-    ? [...required, `"note":${extra}`]
-    : [required[2], `"note": ${sentExtra}`, required[0], ` ${required[1]}`];
-  const cells = [stamp, sentPath, agent, sentExtra].map((text) => `"${text.replaceAll('"', '""')}"`);
-  const stored = `{"timestamp":"${seconds(second)}${fraction}Z","path":"${path}","userAgent":${JSON.stringify(agent)}`;
+    ? [time, ...required, `"note":${extra}`]
+    : [required.at(-1), `"note": ${sentExtra}`, time, ...required.slice(0, -1).map((field) => ` ${field}`)];
+  const cells = [stamp, ...values.map(({ cell }) => cell), sentExtra].map((text) => `"${text.replaceAll('"', '""')}"`);
+  const storedFields = values.map(({ text }, index) => `,"${names[index]}":${JSON.stringify(text)}`).join('');
+  const stored = `{"timestamp":"${seconds(second)}${fraction}Z"${storedFields}`;
   return {
     json: `{${fields.join(',')},"b":${number},"i":${i}}`,
     csv: `${cells.join(',')},${number},${i}`,

@@ -26,16 +26,28 @@ const VERBS = ['accepted', 'rejected', 'queued', 'retried', 'finished'];
 const THINGS = ['payment for order', 'login of user', 'query of shard', 'mail to user', 'refresh of token'];
 const SHOPS = ['berlin-mitte', 'hamburg', 'online', 'wien'];
 
-function timestampOf(random: Random): string {
-  const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
-  return new Date(hour + random.int(0, 3_599_999)).toISOString().replace(/\.?0*Z$/, 'Z');
+export interface EventOptions {
+  /** Number of hours of the records, up to `lastHour`, in order. */
+  readonly hours?: number;
+  /** Whole hours since 1970. Absent: the present hour. */
+  readonly lastHour?: number;
+  readonly seed?: number;
+}
+
+function timestampIn(hour: number, random: Random): string {
+  return new Date(hour * 3_600_000 + random.int(0, 3_599_999)).toISOString().replace(/\.?0*Z$/, 'Z');
+}
+
+function presentHour(): number {
+  return Math.floor(Date.now() / 3_600_000);
 }
 
 /** `count` events with stored lines of about 165 bytes. */
-export function makeEvents(count: number, seed = 1): EventRecord[] {
+export function makeEvents(count: number, options: EventOptions = {}): EventRecord[] {
+  const { hours = 1, lastHour = presentHour(), seed = 1 } = options;
   const random = createRandom(seed);
-  return Array.from({ length: count }, () => ({
-    timestamp: timestampOf(random),
+  return Array.from({ length: count }, (_, i) => ({
+    timestamp: timestampIn(lastHour - hours + 1 + Math.floor((i * hours) / count), random),
     level: random.pick(LEVELS),
     message: `${random.pick(THINGS)} ${random.int(1, 99_999)} ${random.pick(VERBS)} in ${random.int(1, 900)} ms`,
     service: random.pick(SERVICES),
@@ -47,7 +59,7 @@ export function makeEvents(count: number, seed = 1): EventRecord[] {
 export function makeOrders(count: number, seed = 1): OrderRecord[] {
   const random = createRandom(seed);
   return Array.from({ length: count }, () => ({
-    timestamp: timestampOf(random),
+    timestamp: timestampIn(presentHour(), random),
     shop: random.pick(SHOPS),
     orderId: `o-${random.int(1, 999_999)}`,
     customer: `customer ${random.int(1, 9_999)}`,
@@ -63,3 +75,9 @@ export const ORDERS_STREAM = {
   required: ['shop', 'orderId', 'customer', 'currency', 'state'],
   countBy: ['shop', 'state'],
 };
+
+/** The events as a body of `text/csv` with a header. */
+export function eventsToCsv(records: readonly EventRecord[]): Buffer {
+  const rows = records.map((record) => `${Object.values(record).join(',')}\r\n`);
+  return Buffer.from(`timestamp,level,message,service,requestId\r\n${rows.join('')}`);
+}

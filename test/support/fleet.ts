@@ -4,7 +4,16 @@ import type { TestBroker } from './kafka-broker.ts';
 import type { Random } from './random.ts';
 import type { Dirs, Service } from './service.ts';
 import { eventually } from './storage.ts';
-import { awaitDrained, awaitStored, buryMembers, createStream, readMetric, startVersion2 } from './version2.ts';
+import { configureStreams, STREAMS } from './streams.ts';
+import {
+  awaitDrained,
+  awaitStored,
+  buryMembers,
+  createStream,
+  readMetric,
+  startVersion2,
+  topicOf,
+} from './version2.ts';
 import type { Workload } from './workload.ts';
 
 export type Part = 'receiver' | 'store' | 'broker';
@@ -69,7 +78,8 @@ export function createFleet(options: {
 
   const launchService = (dirs: Dirs, consumers: number) =>
     launch(async () => {
-      const service = await startVersion2(stream, { dirs, env: chooseEnv(random, consumers) });
+      const args = await configureStreams(dirs);
+      const service = await startVersion2(stream, { dirs, args, env: chooseEnv(random, consumers) });
       alive.add(service);
       void service.exited.then(() => alive.delete(service));
       return service;
@@ -128,13 +138,13 @@ export function createFleet(options: {
     await awaitDrained(current(receiver));
     await awaitDrained(current(store));
     await buryDead();
-    await awaitStored(stream);
+    for (const name of STREAMS) await awaitStored(topicOf(stream, name));
   }
 
   /** Otherwise the group waits for the sessions of killed members to expire, and nothing is stored meanwhile. */
   async function buryDead(): Promise<void> {
     if (!hasDead) return;
-    await buryMembers(stream);
+    for (const name of STREAMS) await buryMembers(topicOf(stream, name));
     hasDead = false;
   }
 

@@ -27,16 +27,21 @@ export interface TestPipeline {
 export async function openPipeline(options: {
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
+  /** The configuration file, as text. */
+  readonly yaml?: string;
   /** The file system; absent: the real one. */
   readonly files?: FileSystem;
 }): Promise<TestPipeline> {
-  const { dir, env, files = diskFileSystem } = options;
+  const { dir, env, yaml, files = diskFileSystem } = options;
   const folders = {
     LOGFORGE_STORAGE_LOGS_DIR: join(dir, 'logs'),
     LOGFORGE_STORAGE_STATE_DIR: join(dir, 'state'),
     LOGFORGE_STORAGE_DLQ_DIR: join(dir, 'dlq'),
   };
-  const { config } = loadConfig({ env: { LOGFORGE_VERSION: '2', ...folders, ...env } });
+  const { config } = loadConfig({
+    ...(yaml !== undefined && { file: 'test.yaml', text: yaml }),
+    env: { LOGFORGE_VERSION: '2', ...folders, ...env },
+  });
   const metrics = createMetrics({ defaultMetrics: false });
   const log = createTestLog();
   const repo = await openRepo({

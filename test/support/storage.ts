@@ -2,17 +2,37 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dirs } from './service.ts';
 
-/** Every hour file as `2015-05-17T10` → its bytes. */
-export async function readHourFiles(dirs: Dirs): Promise<Map<string, Buffer>> {
+/** Every hour file of a stream as `2015-05-17T10` → its bytes. */
+export async function readHourFiles(dirs: Dirs, stream = ACCESS): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
-  for (const day of await listVisible(dirs.logs)) {
-    for (const name of await listVisible(join(dirs.logs, day))) {
+  const folder = folderOf(dirs.logs, stream);
+  for (const day of await listDays(folder)) {
+    for (const name of await listVisible(join(folder, day))) {
       const match = /^(\d\d)\.log\.json$/.exec(name);
       if (match === null) throw new Error(`an unexpected file among the hour files: ${join(day, name)}`);
-      files.set(`${day}T${match[1]}`, await readFile(join(dirs.logs, day, name)));
+      files.set(`${day}T${match[1]}`, await readFile(join(folder, day, name)));
     }
   }
   return files;
+}
+
+const ACCESS = 'access';
+
+/** Where the files of a stream lie in a folder of the service: those of access directly, any other's in one of its name. */
+export function folderOf(parent: string, stream: string): string {
+  return stream === ACCESS ? parent : join(parent, stream);
+}
+
+/** The days that a folder of hours has, in order: none when it is missing. The folders of other streams stand beside those of access. */
+export async function listDays(folder: string): Promise<string[]> {
+  const names = await listVisible(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return [];
+  });
+  const days = names.filter((name) => !/^[a-z][a-z0-9-]*$/.test(name));
+  const strange = days.find((name) => !/^[+-]?\d+-\d\d-\d\d$/.test(name));
+  if (strange !== undefined) throw new Error(`an unexpected folder among the days: ${join(folder, strange)}`);
+  return days;
 }
 
 /** The names in a folder, in order, without the service's own hidden files (its lock). */
@@ -21,9 +41,9 @@ export async function listVisible(folder: string): Promise<string[]> {
 }
 
 /** All stored records, parsed, hour by hour. A file that does not end in a whole line is an error. */
-export async function readRecords(dirs: Dirs): Promise<Record<string, unknown>[]> {
+export async function readRecords(dirs: Dirs, stream = ACCESS): Promise<Record<string, unknown>[]> {
   const records: Record<string, unknown>[] = [];
-  for (const [hour, bytes] of await readHourFiles(dirs)) {
+  for (const [hour, bytes] of await readHourFiles(dirs, stream)) {
     for (const line of splitLines(hour, bytes)) records.push(JSON.parse(line) as Record<string, unknown>);
   }
   return records;
@@ -48,7 +68,7 @@ export interface StoredSummary {
 /** Every summary by its hour, `2015-05-17T10:00:00Z`. */
 export async function readSummaries(dirs: Dirs): Promise<Map<string, StoredSummary>> {
   const summaries = new Map<string, StoredSummary>();
-  for (const day of await listVisible(dirs.analytics)) {
+  for (const day of await listDays(dirs.analytics)) {
     for (const name of await listVisible(join(dirs.analytics, day))) {
       if (!/^summary_\d\d\.json$/.test(name)) continue;
       const summary = JSON.parse(await readFile(join(dirs.analytics, day, name), 'utf8')) as StoredSummary;

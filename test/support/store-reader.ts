@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listVisible } from './storage.ts';
+import { listDays, listVisible } from './storage.ts';
 
 type OnLine = (hour: string, line: string) => void;
 type OnHalfLine = (problem: string) => void;
@@ -16,7 +16,7 @@ export interface StoreReader {
   lines(): ReadonlyMap<string, number>;
 }
 
-/** `days`: only these, `2015-05-17`; all when absent. */
+/** Of one stream: `logsDir` is its folder. `days`: only these, `2015-05-17`; all when absent. */
 export function createStoreReader(logsDir: string, days?: readonly string[]): StoreReader {
   const offsets = new Map<string, number>();
   const lines = new Map<string, number>();
@@ -43,7 +43,7 @@ export function createStoreReader(logsDir: string, days?: readonly string[]): St
 
   return {
     async readNew(onLine, onHalfLine) {
-      for (const day of await listVisible(logsDir)) {
+      for (const day of await listDays(logsDir)) {
         if (days !== undefined && !days.includes(day)) continue;
         for (const name of await listVisible(join(logsDir, day))) {
           await readFrom(join(logsDir, day, name), `${day}T${name.slice(0, 2)}:00:00Z`, onLine, onHalfLine);

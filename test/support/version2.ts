@@ -33,6 +33,12 @@ export function createStream(brokers: readonly string[], env: Readonly<Record<st
   };
 }
 
+/** The topic and the group of another stream of records: its name stands behind theirs. */
+export function topicOf(stream: Stream, name: string): Stream {
+  if (name === 'access') return stream;
+  return { ...stream, topic: `${stream.topic}-${name}`, groupId: `${stream.groupId}-${name}` };
+}
+
 /** Starts `logforge serve --version 2` as a separate process. */
 export function startVersion2({ env }: Stream, options: ServiceOptions = {}): Promise<Service> {
   return startService({

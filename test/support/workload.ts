@@ -4,6 +4,7 @@ import { type BatchOptions, FIRST_HOUR, makeBatch, type Size } from './batch-mak
 import type { Client, Outcome } from './client.ts';
 import type { Random } from './random.ts';
 import type { SentBatches } from './sent-batches.ts';
+import type { TestStream } from './streams.ts';
 
 /** A batch as it is sent. */
 export interface Sending {
@@ -47,6 +48,8 @@ export interface Workload {
   answered(sending: Sending, answer: Answer | 'incomplete'): void;
   /** Sends a batch that exists, and notes the answer. */
   post(client: Client, sending: Sending): Promise<Outcome>;
+  /** The stream that a batch was sent to; undefined for a batch that was not sent. */
+  streamOf(batch: number): TestStream | undefined;
   /** Whether a stored line is that record; otherwise what it should be. */
   compare(line: string, batch: number, index: number): true | string;
   /** The connection that sent a batch and its place on it; undefined for a batch that was not sent exactly once, with 202. */
@@ -100,7 +103,7 @@ const LOST_PAUSE_MS = 20;
 /**
  * `refusal`: what a 503 means. `final`: nothing of the batch is stored, unless the answer says that it may be. `open`: it may be
  * stored, because a queue may have accepted it without an answer in time. `invalid`: the share of batches with invalid records.
- * `firstHour`: the first of the 24 hours of new records, Unix ms; it may move on.
+ * `firstHour`: the first of the 24 hours of new records, Unix ms; it may move on. `streams`: where batches go, one of them drawn for each.
  */
 // Long: functions that share what was sent so far.
 export function createWorkload(
@@ -110,7 +113,13 @@ export function createWorkload(
     refusal = 'final',
     invalid = 0,
     firstHour = () => FIRST_HOUR,
-  }: { readonly refusal?: 'final' | 'open'; readonly invalid?: number; readonly firstHour?: () => number } = {},
+    streams = ['access'],
+  }: {
+    readonly refusal?: 'final' | 'open';
+    readonly invalid?: number;
+    readonly firstHour?: () => number;
+    readonly streams?: readonly TestStream[];
+  } = {},
 ): Workload {
   /** By number: others may open batches in `sent`, too. */
   const entries = new Map<number, Entry>();
@@ -130,6 +139,7 @@ export function createWorkload(
       kind,
       sizes: SIZES,
       firstHour: firstHour(),
+      ...(streams.length > 1 && { stream: draw.pick(streams) }),
     };
     const { path, body, headers, lines } = makeBatch(options);
     const number = sent.open(lines.length, keyed);
@@ -269,6 +279,10 @@ export function createWorkload(
       answered(sending, answer);
     },
     post,
+    streamOf(batch) {
+      const entry = entries.get(batch);
+      return entry && (entry.options.stream ?? 'access');
+    },
     compare(line, batch, index) {
       const entry = entries.get(batch);
       if (entry?.sums[index] === crc32(line)) return true;
