@@ -7,6 +7,7 @@ import { createHourSummariser } from '../src/analytics/summarise-hour.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { hourToPath } from '../src/model/hour.ts';
+import { ACCESS_STREAM } from '../src/model/stream.ts';
 import { openHourFile } from '../src/repo/hour-file.ts';
 import type { CommittedHour } from '../src/repo/repo.ts';
 import { createSummaryFiles } from '../src/repo/summaries.ts';
@@ -107,7 +108,7 @@ function countDistinct(): void {
   );
   writeFileSync(path, lines.join(''));
   const summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'disk' });
-  const summarise = createHourSummariser({ openHour: openHourFile, summaries });
+  const summarise = createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM] });
   const committed = { stream: 'access', hour: 397_714, path, bytes: fileSize(path) };
   console.log(`\nan hour with ${distinct} distinct paths`);
   timed('counted and written', () => summarise(committed));
@@ -144,7 +145,7 @@ async function runWithNothingNew(): Promise<void> {
     all.push({ stream: 'access', hour, path, bytes: text.length });
   }
   const summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'os' });
-  const summarise = createHourSummariser({ openHour: openHourFile, summaries });
+  const summarise = createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM] });
   const changed = new Map(all.map((committed) => [committed.hour, committed]));
   const log = createLog({ level: 'error', format: 'json' });
   let looks = 0;
@@ -161,6 +162,7 @@ async function runWithNothingNew(): Promise<void> {
       },
       stop: async () => {},
     },
+    streams: [ACCESS_STREAM.name],
     interval: 0,
     metrics: createMetrics({ defaultMetrics: false }),
     log,

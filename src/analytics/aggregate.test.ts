@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Log, LogFields } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
+import { at, countsOf } from '../model/summary.case.ts';
 import { openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles, type SummaryFiles } from '../repo/summaries.ts';
@@ -60,17 +62,17 @@ function createFakeRepo() {
 }
 
 function createTestLog(): Log {
-  const at = (level: string) => (message: string, fields?: LogFields) => {
+  const logAt = (level: string) => (message: string, fields?: LogFields) => {
     entries.push({ level, message, fields });
   };
-  const [trace, debug, info, warn, error, fatal] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map(at);
+  const [trace, debug, info, warn, error, fatal] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map(logAt);
   return { trace, debug, info, warn, error, fatal, child: createTestLog } as Log;
 }
 
 /** Summarises in this thread, so that a test sees what is read; `before` may wait or fail. */
 function createInlineThread(before?: (committed: CommittedHour) => Promise<void> | void) {
   const calls: Hour[] = [];
-  const summarise = createHourSummariser({ openHour: openHourFile, summaries });
+  const summarise = createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM] });
   const thread: SummariserThread = {
     async summarise(committed, options) {
       calls.push(committed.hour);
@@ -83,12 +85,12 @@ function createInlineThread(before?: (committed: CommittedHour) => Promise<void>
 }
 
 function create(thread: SummariserThread, interval = 3_600_000): Aggregator {
-  aggregator = createAggregator({ repo, thread, interval, metrics, log: createTestLog() });
+  aggregator = createAggregator({ repo, thread, streams: ['access'], interval, metrics, log: createTestLog() });
   return aggregator;
 }
 
 function realThread(): SummariserThread {
-  const workerData = { analyticsDir: join(folder, 'analytics'), durability: 'later' };
+  const workerData = { analyticsDir: join(folder, 'analytics'), durability: 'later', streams: [ACCESS_STREAM] };
   const entry = new URL('../app/analytics-worker.ts', import.meta.url);
   return createSummariserThread({ entry, workerData, settles: true });
 }
@@ -106,13 +108,8 @@ describe('an aggregation run', () => {
     expect(await aggregator.run()).toMatchObject({ written: 2, failed: 0, records: 3, skippedLines: 0 });
     repo.append(HOUR, line(HOUR, '/a'));
     expect(await aggregator.run()).toMatchObject({ written: 1, records: 1, bytes: line(HOUR, '/a').length });
-    expect(summaries.read(HOUR)?.requestsPerPath).toEqual(
-      new Map([
-        ['/a', 2],
-        ['/b', 1],
-      ]),
-    );
-    expect(summaries.read(HOUR + 1)?.totalRequests).toBe(1);
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual({ '/a': 2, '/b': 1 });
+    expect(summaries.read(at(HOUR + 1))?.total).toBe(1);
     expect(entries.filter(({ level }) => level !== 'debug')).toEqual([]);
   });
 
@@ -127,7 +124,7 @@ describe('an aggregation run', () => {
 
   it('syncs a summary once its hour has stopped to grow, and marks the hour only then', async () => {
     const settled: Hour[] = [];
-    const settle = async (hour: Hour) => void settled.push(hour);
+    const settle = async ({ hour }: StreamHour) => void settled.push(hour);
     const { calls, thread } = createInlineThread();
     create({ ...thread, settle });
     repo.append(HOUR, line(HOUR, '/a'));
@@ -149,22 +146,22 @@ describe('an aggregation run', () => {
   it('counts an hour again whose summary was found damaged, at rest or not, and syncs it', async () => {
     const settled: Hour[] = [];
     const { thread } = createInlineThread();
-    create({ ...thread, settle: async (hour) => void settled.push(hour) });
+    create({ ...thread, settle: async ({ hour }) => void settled.push(hour) });
     repo.append(HOUR, line(HOUR, '/a'));
     const damage = () => fs.writeFileSync(join(folder, 'analytics/2015-05-17/summary_10.json'), '{');
     await aggregator.run();
     damage();
-    aggregator.countAgain(HOUR);
+    aggregator.countAgain(at(HOUR));
     expect(await aggregator.run()).toMatchObject({ written: 1, records: 1 });
     expect(await aggregator.run()).toMatchObject({ written: 0 });
     expect([repo.changedHours(), settled]).toEqual([[], [HOUR]]);
     damage();
-    aggregator.countAgain(HOUR);
-    aggregator.countAgain(HOUR + 1);
+    aggregator.countAgain(at(HOUR));
+    aggregator.countAgain(at(HOUR + 1));
     expect(await aggregator.run()).toMatchObject({ written: 1, missing: 1, records: 1 });
     expect(settled).toEqual([HOUR, HOUR]);
     expect(await aggregator.run()).toMatchObject({ written: 0, unchanged: 0, missing: 0 });
-    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+    expect(summaries.read(at(HOUR))?.total).toBe(1);
   });
 
   it('summarises the hour again where its summary cannot be synced', async () => {
@@ -178,7 +175,7 @@ describe('an aggregation run', () => {
     );
     await aggregator.run();
     expect(repo.changedHours()).toEqual([]);
-    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+    expect(summaries.read(at(HOUR))?.total).toBe(1);
   });
 
   it('summarises an hour again that grew while it was summarised', async () => {
@@ -188,10 +185,10 @@ describe('an aggregation run', () => {
     create(thread);
     repo.append(HOUR, line(HOUR, '/a'));
     await aggregator.run();
-    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+    expect(summaries.read(at(HOUR))?.total).toBe(1);
     expect(await sampleOf('aggregationLag')).toBe(line(HOUR, '/b').length);
     await aggregator.run();
-    expect(summaries.read(HOUR)?.totalRequests).toBe(2);
+    expect(summaries.read(at(HOUR))?.total).toBe(2);
     expect(await sampleOf('aggregationLag')).toBe(0);
   });
 

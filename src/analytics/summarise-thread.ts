@@ -1,4 +1,4 @@
-import type { Hour } from '../model/hour.ts';
+import type { StreamHour } from '../model/hour.ts';
 import type { CommittedHour } from '../repo/repo.ts';
 import type { Handlers } from '../runtime/channel.ts';
 import { createThread, withCauses } from '../runtime/thread.ts';
@@ -9,7 +9,7 @@ export interface SummariserThread {
   /** Rejects when the hour cannot be summarised, or the thread ends before it is. */
   summarise(committed: CommittedHour, options?: { readonly rebuild?: boolean }): Promise<HourReport>;
   /** Makes the hour's summary, as it was written, survive a power cut. Absent where nothing is left to do for that. */
-  readonly settle?: (hour: Hour) => Promise<void>;
+  readonly settle?: (at: StreamHour) => Promise<void>;
   /** Ends the thread, at the latest when its current read or write returns. A half-written summary is never seen. */
   stop(): Promise<void>;
 }
@@ -17,7 +17,7 @@ export interface SummariserThread {
 /** The calls that the aggregator thread answers. */
 export interface SummariserCalls {
   summarise(question: Question): HourReport;
-  settle(hour: Hour): void;
+  settle(at: StreamHour): void;
 }
 
 interface Question {
@@ -34,7 +34,7 @@ export function createSummariserThread(options: {
   readonly settles: boolean;
 }): SummariserThread {
   const thread = createThread<SummariserCalls>({ ...options, name: 'aggregator' });
-  const settle = (hour: Hour) => thread.remote.settle(hour);
+  const settle = (at: StreamHour) => thread.remote.settle(at);
   return {
     summarise: (committed, { rebuild = false } = {}) => thread.remote.summarise({ committed, rebuild }),
     ...(options.settles && { settle }),
@@ -45,10 +45,10 @@ export function createSummariserThread(options: {
 /** The other end: answers the calls of a SummariserThread. */
 export function serveSummariser(
   summariseHour: SummariseHour,
-  syncSummary: (hour: Hour) => void,
+  syncSummary: (at: StreamHour) => void,
 ): Handlers<SummariserCalls> {
   return {
-    settle: async (hour) => syncSummary(hour),
+    settle: async (at) => syncSummary(at),
     async summarise({ committed, rebuild }) {
       try {
         return summariseHour(committed, { rebuild });

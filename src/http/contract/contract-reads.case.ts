@@ -176,8 +176,8 @@ export function describeReads(create: CreateServer): void {
       const { ask } = await startFixture(create, {
         analytics: {
           ask: (question) => {
-            const other = question.top === undefined ? undefined : { requestsPerPath: 1, requestsPerUserAgent: 0 };
-            return answering(sumOf(paths, new Map([['curl/8', 3]]), { other })).ask(question);
+            const others = question.top === undefined ? ([0, 0] as const) : ([1, 0] as const);
+            return answering(sumOf(paths, new Map([['curl/8', 3]]), { others })).ask(question);
           },
         },
       });
@@ -194,9 +194,8 @@ export function describeReads(create: CreateServer): void {
 
     test('answers only the largest with top, and the sum of the others', async () => {
       const asked: AnalyticsQuestion[] = [];
-      const other = { requestsPerPath: 7, requestsPerUserAgent: 0 };
       const { get } = await startFixture(create, {
-        analytics: answering(sumOf(new Map([['/', 3]]), new Map([['curl/8', 10]]), { other }), asked),
+        analytics: answering(sumOf(new Map([['/', 3]]), new Map([['curl/8', 10]]), { others: [7, 0] }), asked),
       });
       const { body } = await get('/analytics?hour=2015-05-17T10&top=1');
       expect(asked).toMatchObject([{ kind: 'hour', top: 1, format: 'json' }]);
@@ -233,7 +232,9 @@ export function describeReads(create: CreateServer): void {
 
     test('never answers from a damaged summary, and says when it will be right again', async () => {
       const hours = [10, 11].map((hh) => parseHour(`2015-05-17T${hh}`) ?? 0);
-      const { get } = await startFixture(create, { analytics: { ask: async () => ({ kind: 'damaged', hours }) } });
+      const { get } = await startFixture(create, {
+        analytics: { ask: async () => ({ kind: 'damaged', stream: 'access', hours }) },
+      });
       for (const target of ['?hour=2015-05-17T10', '?from=2015-05-17T00&to=2015-05-18T00&top=3']) {
         const answer = await get(`/analytics${target}`);
         expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '30']);

@@ -2,18 +2,18 @@ import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context, Hono } from 'hono';
 import type { Analytics } from '../../analytics/analytics.ts';
-import { type Hour, hourToIso, parseHour } from '../../model/hour.ts';
+import { hourToIso } from '../../model/hour.ts';
+import type { StreamName } from '../../model/stream.ts';
 import { acceptsGzip } from '../accept-encoding.ts';
-import { BUSY, damaged } from '../api/analytics.ts';
 import type { EventStreams } from '../api/event-stream.ts';
 import { createEvents } from '../api/events.ts';
-import { rangeFault, readParameters } from '../api/parameters.ts';
 import type { Authenticate } from '../auth.ts';
-import { breakdownParameters, rangeParameters } from '../docs/dashboard-schemas.ts';
+import { breakdownParameters, hoursParameters } from '../docs/dashboard-schemas.ts';
 import type { VersionInfo } from '../http.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import { type Asset, readAssets } from './assets.ts';
 import type { DashboardData } from './dashboard.ts';
+import { answerBreakdown, answerHours, readOverview, readRange } from './summaries.ts';
 
 export const DASHBOARD_ROUTES = [
   '/',
@@ -38,6 +38,8 @@ const PAGE_HEADERS = {
 interface DashboardOptions {
   readonly dashboard: DashboardData;
   readonly analytics: Analytics;
+  /** The streams that there are. */
+  readonly streams: readonly StreamName[];
   readonly version: VersionInfo;
   readonly authenticate: Authenticate | undefined;
   readonly isDraining: () => boolean;
@@ -90,34 +92,29 @@ function addStreams(app: Hono, options: DashboardOptions): void {
 }
 
 function addData(app: Hono, options: DashboardOptions): void {
-  const { dashboard, analytics, version, authenticate, answerProblem } = options;
+  const { dashboard, streams, version, authenticate, answerProblem } = options;
   const { live, hourTotals, settings } = dashboard;
 
   app.get('/api/overview', async (context) => {
-    const problem = refusalOf(context, authenticate);
-    if (problem !== undefined) return answerProblem(problem);
-    const [snapshot, latest] = await Promise.all([live.snapshot(), hourTotals.latest()]);
+    const asked = refusalOf(context, authenticate) ?? readOverview(context, streams);
+    if ('kind' in asked) return answerProblem(asked);
+    const [snapshot, latest] = await Promise.all([live.snapshot(), hourTotals.latest(asked.stream)]);
     const latestHour = latest === undefined ? null : hourToIso(latest);
     return context.json({ version, settings, latestHour, ...snapshot }, 200, NOT_CACHED);
   });
 
   app.get('/api/hours', async (context) => {
-    const range = refusalOf(context, authenticate) ?? readRange(context, rangeParameters);
+    const range = refusalOf(context, authenticate) ?? readRange(context, hoursParameters, streams);
     if ('kind' in range) return answerProblem(range);
-    const { from, to } = range;
-    const totals = await hourTotals.totals(from, to);
-    return context.json({ from: hourToIso(from), to: hourToIso(to), totals }, 200, NOT_CACHED);
+    const answer = await answerHours(range, options);
+    return 'kind' in answer ? answerProblem(answer) : context.json(answer, 200, NOT_CACHED);
   });
 
   app.get('/api/breakdown', async (context) => {
-    const range = refusalOf(context, authenticate) ?? readRange(context, breakdownParameters);
+    const range = refusalOf(context, authenticate) ?? readRange(context, breakdownParameters, streams);
     if ('kind' in range) return answerProblem(range);
-    const { from, to, search = '' } = range;
-    const answer = await analytics.breakdown({ from, to, rows: BREAKDOWN_ROWS, search });
-    if (answer.kind === 'damaged') return answerProblem(damaged(answer.hours));
-    if (answer.kind === 'busy') return answerProblem(BUSY);
-    const { kind: _, ...tables } = answer;
-    return context.json({ from: hourToIso(from), to: hourToIso(to), ...tables }, 200, NOT_CACHED);
+    const answer = await answerBreakdown(range, options);
+    return 'kind' in answer ? answerProblem(answer) : context.json(answer, 200, NOT_CACHED);
   });
 }
 
@@ -127,9 +124,6 @@ function refusalOf(context: Context, authenticate: Authenticate | undefined): Pr
   return typeof key === 'object' ? key : undefined;
 }
 
-/** Rows of each table of the page. */
-const BREAKDOWN_ROWS = 100;
-
 const DRAINING: Problem = { kind: 'draining', detail: 'the service is shutting down', headers: retryAfter(5) };
 const NOT_CACHED = { 'Cache-Control': 'no-store' };
 const EVENTS_HEAD = { 'Content-Type': 'text/event-stream; charset=utf-8' };
@@ -137,19 +131,4 @@ const EVENTS_HEAD = { 'Content-Type': 'text/event-stream; charset=utf-8' };
 /** The request and response of node:http, which the node server of hono hands in. */
 function nodeOf(context: Context): HttpBindings {
   return context.env as HttpBindings;
-}
-
-interface Range {
-  readonly from: Hour;
-  readonly to: Hour;
-  readonly search?: string | undefined;
-}
-
-function readRange({ req }: Context, parameters: typeof rangeParameters | typeof breakdownParameters): Range | Problem {
-  const wrong = (detail: string): Problem => ({ kind: 'bad-request', detail });
-  const given = readParameters(parameters, req.queries());
-  if (typeof given === 'string') return wrong(given);
-  const [from = Number.NaN, to = Number.NaN] = [parseHour(given.from), parseHour(given.to)];
-  const fault = rangeFault(from, to);
-  return fault === undefined ? { ...given, from, to } : wrong(fault);
 }

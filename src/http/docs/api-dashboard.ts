@@ -4,6 +4,7 @@ import { count, record } from './api-schemas.ts';
 import * as schemas from './dashboard-schemas.ts';
 
 const unauthorized = problem('The API key is missing or not valid.', ['WWW-Authenticate']);
+const noStream = problem('There is no such stream.');
 const slowed = problem('Too many requests with a wrong API key from this address.', ['Retry-After']);
 
 function stream(events: AnswerDoc['events'] & {}): AnswerDoc {
@@ -68,9 +69,12 @@ export const dashboardOperations: readonly OperationDoc[] = [
     summary: 'The start data of the dashboard',
     description: 'Version, effective configuration, present and recent figures, and recent refusals.',
     secured: true,
+    parameters: schemas.overviewParameters,
     answers: {
       200: json('The present state.', schemas.overview),
+      400: problem('A parameter is given twice.'),
       401: unauthorized,
+      404: noStream,
       429: slowed,
       503: problem('The state cannot be read now.', ['Retry-After']),
     },
@@ -80,12 +84,14 @@ export const dashboardOperations: readonly OperationDoc[] = [
     method: 'get',
     id: 'getHourTotals',
     summary: 'Records of each hour of a range',
+    description: 'With by: also the records of each hour by the twelve largest values of a field.',
     secured: true,
-    parameters: schemas.rangeParameters,
+    parameters: schemas.hoursParameters,
     answers: {
       200: json('The total of each hour.', schemas.hourTotals),
-      400: problem('A parameter is missing or invalid.'),
+      400: problem('A parameter is missing or invalid, or the stream is not counted by the field.'),
       401: unauthorized,
+      404: noStream,
       429: slowed,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },
@@ -94,15 +100,16 @@ export const dashboardOperations: readonly OperationDoc[] = [
     path: '/api/breakdown',
     method: 'get',
     id: 'getBreakdown',
-    summary: 'The largest paths and user agents of a range',
+    summary: 'The largest values of each dimension of a range',
     description:
-      'The hundred largest of each, the number of all, and bots and people counted separately by user agent.',
+      'For each field of countBy the hundred largest values and the number of all; of the stream access also bots and people by user agent.',
     secured: true,
     parameters: schemas.breakdownParameters,
     answers: {
       200: json('The largest as lists, which keep their order.', schemas.breakdown),
       400: problem('A parameter is missing or invalid.'),
       401: unauthorized,
+      404: noStream,
       429: slowed,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },

@@ -229,7 +229,7 @@ function startServer(
     version: { version: '1', commit: 'c', buildDate: 'd', pipeline: 1, node: 'n' },
     ingest,
     checkReadiness: async () => ({ storage: { ok: true, detail: 'writable' } }),
-    analytics: { ask: async () => ({ kind: 'none' }), breakdown: unused },
+    analytics: { ask: async () => ({ kind: 'none' }), breakdown: unused, series: unused },
     aggregate: unused,
     dashboard: {
       live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
