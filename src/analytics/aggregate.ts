@@ -4,6 +4,7 @@ import { type HourKey, hourKey, hourToIso, type StreamHour } from '../model/hour
 import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import type { AggregationRun } from './analytics.ts';
+import type { Recount } from './recount.ts';
 import type { HourReport } from './summarise-hour.ts';
 import type { SummariserThread } from './summarise-thread.ts';
 
@@ -23,6 +24,8 @@ export interface AggregatorOptions {
   readonly thread: SummariserThread;
   /** Those whose hours are summarised. Hours of any other stay as they are. */
   readonly streams: Iterable<StreamName>;
+  /** Where dimensions may have changed. It goes on between the runs, once the aggregator is started. */
+  readonly recount?: Recount;
   /** Milliseconds. */
   readonly interval: number;
   readonly metrics: Pick<
@@ -46,11 +49,12 @@ export interface AggregatorOptions {
  * again after a restart; that costs one reading of its summary.
  */
 export function createAggregator(options: AggregatorOptions): Aggregator {
-  const { thread, interval, log } = options;
+  const { thread, recount, interval, log } = options;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let current: Promise<AggregationRun> | undefined;
   let next: Promise<AggregationRun> | undefined;
+  let recounting: Promise<void> | undefined;
   const again = new Map<HourKey, StreamHour>();
   const runOnce = createRun(options, again, () => stopped);
 
@@ -74,7 +78,22 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     } catch (err) {
       log.error('cannot aggregate', { err });
     }
-    if (!stopped) timer = setTimeout(runInBackground, interval);
+    if (stopped) return;
+    timer = setTimeout(runInBackground, interval);
+    recounting ??= recountHours().finally(() => {
+      recounting = undefined;
+    });
+  }
+
+  /** Goes on until nothing is left. New records are summarised first. */
+  async function recountHours(): Promise<void> {
+    try {
+      do {
+        while (current !== undefined) await current.catch(() => undefined);
+      } while (!stopped && (await recount?.step(() => stopped)));
+    } catch (err) {
+      if (!stopped) log.error('cannot summarise hours again by new dimensions; the next run tries again', { err });
+    }
   }
 
   function runInBackground(): void {
@@ -93,6 +112,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       const running = next ?? current;
       await thread.stop();
       await running?.catch(() => undefined);
+      await recounting;
     },
   };
 }
@@ -108,12 +128,13 @@ function createRun(
 ): () => Promise<AggregationRun> {
   const { repo, metrics, log } = options;
   const streams = new Set(options.streams);
-  const grownHours = () => repo.changedHours().filter(({ stream }) => streams.has(stream));
   const lag = createLag();
   const { settle, summarise } = createHourSteps(options, lag, isStopped);
 
   return async function runOnce() {
     const started = performance.now();
+    const ready = (await options.recount?.prepare()) ?? streams;
+    const grownHours = () => repo.changedHours().filter(({ stream }) => streams.has(stream) && ready.has(stream));
     const grown = grownHours();
     const wanted = new Map(again);
     again.clear();

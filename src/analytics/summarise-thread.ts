@@ -1,7 +1,10 @@
 import type { StreamHour } from '../model/hour.ts';
+import type { StreamName } from '../model/stream.ts';
+import type { DimensionNote } from '../model/summary.ts';
 import type { CommittedHour } from '../repo/repo.ts';
 import type { Handlers } from '../runtime/channel.ts';
 import { createThread, withCauses } from '../runtime/thread.ts';
+import type { RecountOptions } from './recount.ts';
 import type { HourReport, SummariseHour } from './summarise-hour.ts';
 
 /** Summarises hours away from the event loop, one at a time in the order of the calls. */
@@ -18,6 +21,8 @@ export interface SummariserThread {
 export interface SummariserCalls {
   summarise(question: Question): HourReport;
   settle(at: StreamHour): void;
+  readNote(stream: StreamName): DimensionNote | undefined;
+  writeNote(wanted: { readonly stream: StreamName; readonly note: DimensionNote }): void;
 }
 
 interface Question {
@@ -32,12 +37,16 @@ export function createSummariserThread(options: {
   readonly heapMiB?: number;
   /** Whether what it writes has to be settled. */
   readonly settles: boolean;
-}): SummariserThread {
+}): SummariserThread & { readonly notes: RecountOptions['notes'] } {
   const thread = createThread<SummariserCalls>({ ...options, name: 'aggregator' });
   const settle = (at: StreamHour) => thread.remote.settle(at);
   return {
     summarise: (committed, { rebuild = false } = {}) => thread.remote.summarise({ committed, rebuild }),
     ...(options.settles && { settle }),
+    notes: {
+      read: (stream) => thread.remote.readNote(stream),
+      write: (stream, note) => thread.remote.writeNote({ stream, note }),
+    },
     stop: () => thread.stop(),
   };
 }
@@ -46,8 +55,14 @@ export function createSummariserThread(options: {
 export function serveSummariser(
   summariseHour: SummariseHour,
   syncSummary: (at: StreamHour) => void,
+  notes: {
+    read(stream: StreamName): DimensionNote | undefined;
+    write(stream: StreamName, note: DimensionNote): void;
+  },
 ): Handlers<SummariserCalls> {
   return {
+    readNote: async (stream) => notes.read(stream),
+    writeNote: async ({ stream, note }) => notes.write(stream, note),
     settle: async (at) => syncSummary(at),
     async summarise({ committed, rebuild }) {
       try {

@@ -9,6 +9,7 @@ import { summaryText } from '../http/api/summary-text.ts';
 import type { Stream } from '../model/stream.ts';
 import { mapLimits } from '../model/summary.ts';
 import { createAnswerFiles } from '../repo/answer-files.ts';
+import { createDimensionNotes } from '../repo/dimension-notes.ts';
 import { openHourFile } from '../repo/hour-file.ts';
 import { createSummaryFiles, type SummaryFilesOptions } from '../repo/summaries.ts';
 import { createChannel } from '../runtime/channel.ts';
@@ -28,9 +29,14 @@ const { streams } = options;
 const limits = mapLimits(options.maxKeys ?? Infinity);
 const summaries = createSummaryFiles(options);
 const { sumHours, sumSeries } = createHourSums(summaries, { streams, limits });
+const notes = createDimensionNotes({ ...options, durable: options.durability !== 'os' });
 const channel = createChannel<object>(parentPort);
 channel.answer<SummariserCalls & SumCalls>({
-  ...serveSummariser(createHourSummariser({ openHour: openHourFile, summaries, streams, limits }), summaries.sync),
+  ...serveSummariser(
+    createHourSummariser({ openHour: openHourFile, summaries, streams, limits }),
+    summaries.sync,
+    notes,
+  ),
   ...serveSums({
     sumHours: cacheSums(sumHours, summaries.version),
     sumSeries,

@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { createAggregator } from '../analytics/aggregate.ts';
 import { createAnalytics } from '../analytics/analytics-thread.ts';
+import { createRecount } from '../analytics/recount.ts';
 import { createSummariserThread } from '../analytics/summarise-thread.ts';
 import type { Config } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
@@ -9,9 +10,10 @@ import { createTails, type Tails } from '../live/tail.ts';
 import { type Log, takeDroppedLogLines } from '../log.ts';
 import { createMetrics, type Metrics, writeExposition } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
-import type { Stream } from '../model/stream.ts';
+import type { Stream, StreamName } from '../model/stream.ts';
 import { MAX_KEY_BYTES, mapLimits } from '../model/summary.ts';
 import { openRepo } from '../repo/file-repo.ts';
+import { listHours } from '../repo/hour-file.ts';
 import type { Repo } from '../repo/repo.ts';
 import { createSummaryTotals } from '../repo/summary-totals.ts';
 import {
@@ -173,7 +175,9 @@ function startAnalytics({ config, metrics, log, lifecycle }: Common, repo: Repo)
   const worker = { entry: analyticsWorker, workerData, heapMiB: heapForKeys(maxKeys, streams) };
   const thread = createSummariserThread({ ...worker, settles });
   const { interval } = config.aggregation;
-  const aggregator = createAggregator({ repo, thread, streams: all.keys(), interval, metrics, log });
+  const hoursOf = (stream: StreamName) => listHours(config.storage.logsDir, stream);
+  const recount = createRecount({ streams, repo, thread, notes: thread.notes, listHours: hoursOf, log });
+  const aggregator = createAggregator({ repo, thread, streams: all.keys(), recount, interval, metrics, log });
   if (config.aggregation.enabled) aggregator.start();
   lifecycle.started('aggregator', () => aggregator.stop());
 

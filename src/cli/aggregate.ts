@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createAggregator } from '../analytics/aggregate.ts';
 import type { AggregationRun } from '../analytics/analytics.ts';
+import { createRecount, type RecountOptions } from '../analytics/recount.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
 import type { SummariserThread } from '../analytics/summarise-thread.ts';
 import { streamsOf } from '../app/streams.ts';
@@ -12,8 +13,9 @@ import { type Hour, parseHour } from '../model/hour.ts';
 import { nearest } from '../model/nearest.ts';
 import type { Stream, StreamName } from '../model/stream.ts';
 import { mapLimits } from '../model/summary.ts';
+import { createDimensionNotes, type DimensionNotes } from '../repo/dimension-notes.ts';
 import { openRepo } from '../repo/file-repo.ts';
-import { listAllHours, openHourFile } from '../repo/hour-file.ts';
+import { listAllHours, listHours, openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles } from '../repo/summaries.ts';
 import { type Command, EXIT, type Options, UsageError } from './command.ts';
@@ -99,6 +101,8 @@ export const aggregate: Command = {
 /** The hours to summarise: those that grew, or those in [from, to). */
 interface Choice {
   readonly range: { readonly from: Hour; readonly to: Hour } | undefined;
+  /** Every hour, so that none is left with other dimensions. */
+  readonly isAll: boolean;
   readonly rebuild: boolean;
   readonly streams: ReadonlyMap<StreamName, Stream>;
 }
@@ -119,7 +123,7 @@ function readChoice({ from, to, all, rebuild }: FlagValues<typeof options>): Omi
   if (rebuild && !isRange) throw new UsageError('--rebuild needs --all, --from or --to');
   const range = { from: readHour('from', from) ?? -Infinity, to: readHour('to', to) ?? Infinity };
   if (range.from >= range.to) throw new UsageError('--to must be later than --from');
-  return { range: isRange ? range : undefined, rebuild };
+  return { range: isRange ? range : undefined, isAll: all, rebuild };
 }
 
 function readHour(flag: string, text: string | undefined): Hour | undefined {
@@ -149,10 +153,28 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
       advanceSummaryCursor: repo.advanceSummaryCursor.bind(repo),
       committedHour: repo.committedHour.bind(repo),
     };
-    return await createAggregator({ repo: source, thread, streams: streams.keys(), interval: 0, metrics, log }).run();
+    const recount = createRecount({
+      streams: streams.values(),
+      repo,
+      thread,
+      notes: asyncNotes(createDimensionNotes({ analyticsDir, durable: durability === 'disk' })),
+      listHours: (stream) => listHours(config.storage.logsDir, stream),
+      log,
+    });
+    const parts = { repo: source, thread, streams: streams.keys(), recount, interval: 0, metrics, log };
+    const run = await createAggregator(parts).run();
+    if (choice.isAll) while (await recount.step(() => false));
+    return run;
   } finally {
     await repo.close();
   }
+}
+
+function asyncNotes(notes: DimensionNotes): RecountOptions['notes'] {
+  return {
+    read: async (stream) => notes.read(stream),
+    write: async (stream, note) => notes.write(stream, note),
+  };
 }
 
 async function openStorage(config: Config, metrics: ReturnType<typeof createMetrics>, log: Log): Promise<Repo> {

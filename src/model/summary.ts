@@ -1,4 +1,4 @@
-import type { StreamHour } from './hour.ts';
+import type { Hour, StreamHour } from './hour.ts';
 import { isDefaultStream, type StreamName } from './stream.ts';
 
 /** The counts of one hour's records of a stream. Maps keep keys like `__proto__` and `123` as any other. */
@@ -17,6 +17,13 @@ export interface Dimension {
   readonly counts: ReadonlyMap<string, number>;
   /** Records whose value the map does not name, because it was full. */
   readonly other: number;
+}
+
+/** By which fields the summaries of a stream are counted. */
+export interface DimensionNote {
+  readonly countBy: readonly string[];
+  /** This hour and those before it may be counted by other fields. Absent: none is. */
+  readonly upTo?: Hour | undefined;
 }
 
 /** What a record counts as that does not have the field of a dimension. */
