@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Log, LogFields } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
-import { ACCESS_STREAM } from '../model/stream.ts';
+import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
 import { at, countsOf } from '../model/summary.case.ts';
 import { openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
@@ -41,6 +41,7 @@ afterEach(async () => {
 function createFakeRepo() {
   const lengths = new Map<Hour, number>();
   const changed = new Set<Hour>();
+  let others: readonly CommittedHour[] = [];
   const pathOf = (hour: Hour) => join(folder, `${hourToPath(hour).day}T${hourToPath(hour).hh}.log.json`);
   return {
     pathOf,
@@ -49,8 +50,14 @@ function createFakeRepo() {
       lengths.set(hour, (lengths.get(hour) ?? 0) + text.length);
       changed.add(hour);
     },
-    changedHours: (): CommittedHour[] =>
-      [...changed].map((hour) => ({ stream: 'access', hour, path: pathOf(hour), bytes: lengths.get(hour) ?? 0 })),
+    /** Of other streams: changed until the test says otherwise. */
+    setOthers(hours: readonly CommittedHour[]): void {
+      others = hours;
+    },
+    changedHours: (): CommittedHour[] => [
+      ...others,
+      ...Array.from(changed, (hour) => ({ ...at(hour), path: pathOf(hour), bytes: lengths.get(hour) ?? 0 })),
+    ],
     advanceSummaryCursor({ hour }: StreamHour, bytes: number): void {
       if (lengths.get(hour) === bytes) changed.delete(hour);
     },
@@ -256,6 +263,47 @@ describe('an aggregation run', () => {
     gates[1]?.();
     expect((await later[0])?.written).toBe(1);
     expect(calls).toEqual([HOUR, HOUR + 1]);
+  });
+});
+
+describe('the hours of other streams', () => {
+  const path = (stream: string) => join(folder, `${stream}.log.json`);
+  const grow = (stream: string, text: string): CommittedHour => {
+    fs.appendFileSync(path(stream), text);
+    return { stream, hour: HOUR, path: path(stream), bytes: fs.statSync(path(stream)).size };
+  };
+  const event = '{"timestamp":"2015-05-17T10:00:00Z","level":"WARN","message":"m","service":"auth"}\n';
+
+  it('are summarised beside those of access, each by its own dimensions; a stream that is not configured stays', async () => {
+    const settled: StreamHour[] = [];
+    const summarise = createHourSummariser({
+      openHour: openHourFile,
+      summaries,
+      streams: [ACCESS_STREAM, EVENTS_STREAM],
+    });
+    const thread: SummariserThread = {
+      summarise: async (committed, options) => summarise(committed, options),
+      settle: async (settledHour) => void settled.push(settledHour),
+      stop: async () => {},
+    };
+    const options = { repo, thread, streams: ['access', 'events'], interval: 3_600_000, metrics, log: createTestLog() };
+    aggregator = createAggregator(options);
+    repo.append(HOUR, line(HOUR, '/a'));
+    repo.setOthers([grow('events', event), grow('gone', event)]);
+    expect(await aggregator.run()).toMatchObject({ written: 2, failed: 0, records: 2 });
+    expect(await sampleOf('aggregationLag')).toBe(0);
+    expect(countsOf(summaries.read(at(HOUR, 'events')), 'level')).toEqual({ WARN: 1 });
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual({ '/a': 1 });
+    expect(summaries.read(at(HOUR, 'gone'))).toBeUndefined();
+    repo.setOthers([grow('events', event), grow('gone', event)]);
+    expect(await aggregator.run()).toMatchObject({ written: 1, records: 1 });
+    expect(settled).toEqual([at(HOUR)]);
+    await aggregator.run();
+    expect(settled).toEqual([at(HOUR), at(HOUR, 'events')]);
+    aggregator.countAgain(at(HOUR, 'events'));
+    fs.writeFileSync(join(folder, 'analytics/events/2015-05-17/summary_10.json'), '{');
+    await aggregator.run();
+    expect(countsOf(summaries.read(at(HOUR, 'events')), 'service')).toEqual({ auth: 2 });
   });
 });
 

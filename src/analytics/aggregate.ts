@@ -4,7 +4,7 @@ import { type HourKey, hourKey, hourToIso, type StreamHour } from '../model/hour
 import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import type { AggregationRun } from './analytics.ts';
-import type { Recount } from './recount.ts';
+import { createBackground, type Recount } from './recount.ts';
 import type { HourReport } from './summarise-hour.ts';
 import type { SummariserThread } from './summarise-thread.ts';
 
@@ -54,9 +54,14 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   let timer: NodeJS.Timeout | undefined;
   let current: Promise<AggregationRun> | undefined;
   let next: Promise<AggregationRun> | undefined;
-  let recounting: Promise<void> | undefined;
   const again = new Map<HourKey, StreamHour>();
-  const runOnce = createRun(options, again, () => stopped);
+  const isStopped = () => stopped;
+  const runOnce = createRun(options, again, isStopped);
+  const background = createBackground({ recount, idle, isStopped, log });
+
+  async function idle(): Promise<void> {
+    while (current !== undefined) await current.catch(() => undefined);
+  }
 
   function begin(): Promise<AggregationRun> {
     next = undefined;
@@ -80,20 +85,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     }
     if (stopped) return;
     timer = setTimeout(runInBackground, interval);
-    recounting ??= recountHours().finally(() => {
-      recounting = undefined;
-    });
-  }
-
-  /** Goes on until nothing is left. New records are summarised first. */
-  async function recountHours(): Promise<void> {
-    try {
-      do {
-        while (current !== undefined) await current.catch(() => undefined);
-      } while (!stopped && (await recount?.step(() => stopped)));
-    } catch (err) {
-      if (!stopped) log.error('cannot summarise hours again by new dimensions; the next run tries again', { err });
-    }
+    background.start();
   }
 
   function runInBackground(): void {
@@ -112,7 +104,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       const running = next ?? current;
       await thread.stop();
       await running?.catch(() => undefined);
-      await recounting;
+      await background.ended();
     },
   };
 }
@@ -126,14 +118,14 @@ function createRun(
   again: Map<HourKey, StreamHour>,
   isStopped: () => boolean,
 ): () => Promise<AggregationRun> {
-  const { repo, metrics, log } = options;
+  const { repo, recount, metrics, log } = options;
   const streams = new Set(options.streams);
   const lag = createLag();
   const { settle, summarise } = createHourSteps(options, lag, isStopped);
 
   return async function runOnce() {
     const started = performance.now();
-    const ready = (await options.recount?.prepare()) ?? streams;
+    const ready = recount === undefined ? streams : await recount.prepare();
     const grownHours = () => repo.changedHours().filter(({ stream }) => streams.has(stream) && ready.has(stream));
     const grown = grownHours();
     const wanted = new Map(again);

@@ -53,8 +53,19 @@ function write(hour: Hour, counts: Record<string, number> | Map<string, number>,
   summaries.write(accessSummary({ hour, paths: map, userAgents, others: [unnamed, 0], source }));
 }
 
-function damage(hour: Hour): void {
-  const path = summaryPath(analyticsDir, at(hour));
+function writeEvents(hour: Hour, counts: Record<string, Record<string, number>>): void {
+  const dimensions = Object.entries(counts).map(([name, values]) => ({
+    name,
+    counts: new Map(Object.entries(values)),
+    other: 0,
+  }));
+  const records = [...(dimensions[0]?.counts.values() ?? [])].reduce((sum, count) => sum + count, 0);
+  const source = { bytes: records * 100, records, skippedLines: 0 };
+  summaries.write({ stream: 'events', hour, total: records, dimensions, source });
+}
+
+function damage(damaged: Hour | StreamHour): void {
+  const path = summaryPath(analyticsDir, typeof damaged === 'number' ? at(damaged) : damaged);
   fs.mkdirSync(dirname(path), { recursive: true });
   fs.writeFileSync(path, '{');
 }
@@ -188,6 +199,60 @@ describe('analytics', () => {
         },
       ],
       audience: { people: 4, bots: 2, unknown: 1, botUserAgents: ['curl/8.5'] },
+    });
+  });
+
+  it('answers for any stream: an hour as stored, a sum by its dimensions, and the hours by the values of one', async () => {
+    const events = (from: Hour, to: Hour) => ({ stream: 'events', from, to });
+    writeEvents(HOUR, { level: { INFO: 5, ERROR: 1 }, service: { auth: 4, api: 2 } });
+    writeEvents(HOUR + 2, { level: { INFO: 2, WARN: 3 }, service: { auth: 5 } });
+    // As it was counted before `service` was a dimension.
+    writeEvents(HOUR + 3, { level: { WARN: 1 }, region: { eu: 1 } });
+    write(HOUR, { '/': 9 });
+    const stored = fs.readFileSync(summaryPath(analyticsDir, at(HOUR, 'events')), 'utf8');
+    expect(await ask({ stream: 'events' })).toBe(stored);
+    expect(JSON.parse(await ask({ ...events(HOUR + 3, HOUR + 4), top: 1 }))).toMatchObject({
+      counts: { level: { WARN: 1 }, region: { eu: 1 } },
+    });
+    expect(await range(HOUR, HOUR + 4, { stream: 'events', top: 2 })).toEqual({
+      from: '2015-05-17T10:00:00Z',
+      to: '2015-05-17T14:00:00Z',
+      hours: 3,
+      totalRecords: 12,
+      counts: { level: { INFO: 7, WARN: 4 }, service: { auth: 9, api: 2 } },
+      other: { level: 1, service: 1 },
+      source: { bytes: 1_200, records: 12, skippedLines: 0 },
+    });
+    expect(await ask({ kind: 'range', ...events(HOUR, HOUR + 3), format: 'csv' })).toBe(
+      'dimension,value,records\r\nlevel,INFO,7\r\nlevel,ERROR,1\r\nlevel,WARN,3\r\nservice,auth,9\r\nservice,api,2\r\n',
+    );
+    expect(await analytics.breakdown({ ...events(HOUR, HOUR + 3), rows: 1, search: 'a' })).toEqual({
+      kind: 'breakdown',
+      hours: 2,
+      total: 11,
+      skippedLines: 0,
+      dimensions: [
+        { name: 'level', largest: [['WARN', 3]], distinct: 1 },
+        { name: 'service', largest: [['auth', 9]], distinct: 2 },
+      ],
+    });
+    damage({ stream: 'events', hour: HOUR + 4 });
+    expect(await analytics.series({ ...events(HOUR, HOUR + 5), dimension: 'level', rows: 2 })).toEqual({
+      kind: 'series',
+      values: ['INFO', 'WARN'],
+      records: [
+        [5, 0, 2, 0, 0],
+        [0, 0, 3, 1, 0],
+      ],
+      other: [1, 0, 0, 0, 0],
+      totals: [6, null, 5, 1, null],
+    });
+    expect([again, errors.length]).toEqual([[HOUR + 4], 1]);
+    const byService = await analytics.series({ ...events(HOUR + 3, HOUR + 4), dimension: 'service', rows: 2 });
+    expect(byService).toMatchObject({ values: [], other: [1], totals: [1] });
+    expect(await analytics.series({ ...events(HOUR, HOUR + 1), dimension: 'region', rows: 2 })).toEqual({
+      kind: 'no-dimension',
+      dimensions: ['level', 'service'],
     });
   });
 

@@ -1,9 +1,8 @@
 import type { Log } from '../log.ts';
 import { type Hour, hourToIso, MAX_HOUR } from '../model/hour.ts';
 import { isDefaultStream, type Stream, type StreamName } from '../model/stream.ts';
-import type { DimensionNote } from '../model/summary.ts';
 import type { Repo } from '../repo/repo.ts';
-import type { SummariserThread } from './summarise-thread.ts';
+import type { Notes, SummariserThread } from './summarise-thread.ts';
 
 /**
  * Summarises the hours of a stream again whose dimensions changed in the configuration: those whose records are still there, newest first, one
@@ -23,10 +22,7 @@ export interface RecountOptions {
   readonly streams: Iterable<Stream>;
   readonly repo: Pick<Repo, 'committedHour'>;
   readonly thread: SummariserThread;
-  readonly notes: {
-    read(stream: StreamName): Promise<DimensionNote | undefined>;
-    write(stream: StreamName, note: DimensionNote): Promise<void>;
-  };
+  readonly notes: Notes;
   /** The hours of a stream that have a file, in order. */
   readonly listHours: (stream: StreamName) => Promise<readonly Hour[]>;
   readonly log: Log;
@@ -48,71 +44,26 @@ interface Job {
 }
 
 export function createRecount(options: RecountOptions): Recount {
-  const { repo, thread, notes, listHours, log } = options;
-  const noted = new Set<StreamName>();
-  const streams = [...options.streams];
+  const { notes, listHours } = options;
   const jobs: Job[] = [];
-
-  async function prepareOne(stream: Stream): Promise<void> {
-    // What access is counted by never changes.
-    const note = isDefaultStream(stream.name) ? { countBy: stream.countBy } : await notes.read(stream.name);
-    const isSame = note !== undefined && isEqual(note.countBy, stream.countBy);
-    const upTo = isSame ? note.upTo : MAX_HOUR;
-    if (!isSame) await notes.write(stream.name, { countBy: stream.countBy, upTo: MAX_HOUR });
-    if (note !== undefined && !isSame)
-      log.info('the dimensions of a stream changed; its hours are summarised again, newest first', {
-        stream: stream.name,
-        before: note.countBy,
-        now: stream.countBy,
-      });
-    noted.add(stream.name);
-    if (upTo !== undefined) jobs.push({ stream, upTo, hours: undefined, written: 0, unnoted: 0, hasFailed: false });
-  }
+  const recountHour = createHourStep(options);
 
   async function finish(job: Job): Promise<void> {
     jobs.splice(jobs.indexOf(job), 1);
     const { stream, written, hasFailed } = job;
     if (hasFailed) {
-      log.warn('some hours keep a summary by other dimensions; the next start tries them again', {
+      options.log.warn('some hours keep a summary by other dimensions; the next start tries them again', {
         stream: stream.name,
       });
       return;
     }
     await notes.write(stream.name, { countBy: stream.countBy });
-    if (written > 0) log.info('hours were summarised again by new dimensions', { stream: stream.name, hours: written });
-  }
-
-  async function recountHour(job: Job, hour: Hour, isStopped: () => boolean): Promise<void> {
-    const at = { stream: job.stream.name, hour };
-    try {
-      const committed = await repo.committedHour(at);
-      if (committed === undefined) return;
-      const { outcome } = await thread.summarise(committed);
-      if (outcome !== 'written') return;
-      await thread.settle?.(at);
-      job.written += 1;
-    } catch (err) {
-      job.hasFailed = true;
-      if (isStopped()) return;
-      log.error('cannot summarise hour', { stream: at.stream, hour: hourToIso(hour), err });
-    }
+    if (written > 0)
+      options.log.info('hours were summarised again by new dimensions', { stream: stream.name, hours: written });
   }
 
   return {
-    async prepare() {
-      for (const stream of streams) {
-        if (noted.has(stream.name)) continue;
-        try {
-          await prepareOne(stream);
-        } catch (err) {
-          log.error('cannot note the dimensions of a stream; its hours are not summarised now', {
-            stream: stream.name,
-            err,
-          });
-        }
-      }
-      return noted;
-    },
+    prepare: createPreparation(options, jobs),
 
     async step(isStopped) {
       const [job] = jobs;
@@ -131,6 +82,96 @@ export function createRecount(options: RecountOptions): Recount {
       job.unnoted = 0;
       return true;
     },
+  };
+}
+
+/** Adds to `jobs` the streams that have hours of other dimensions. */
+function createPreparation({ streams, notes, log }: RecountOptions, jobs: Job[]): Recount['prepare'] {
+  const all = [...streams];
+  const noted = new Set<StreamName>();
+
+  async function prepareOne(stream: Stream): Promise<void> {
+    // What access is counted by never changes.
+    const note = isDefaultStream(stream.name) ? { countBy: stream.countBy } : await notes.read(stream.name);
+    const isSame = note !== undefined && isEqual(note.countBy, stream.countBy);
+    // A change begins with the newest hour, whatever was left of the change before.
+    const upTo = isSame ? note.upTo : MAX_HOUR;
+    if (!isSame) await notes.write(stream.name, { countBy: stream.countBy, upTo: MAX_HOUR });
+    if (note !== undefined && !isSame)
+      log.info('the dimensions of a stream changed; its hours are summarised again, newest first', {
+        stream: stream.name,
+        before: note.countBy,
+        now: stream.countBy,
+      });
+    noted.add(stream.name);
+    if (upTo !== undefined) jobs.push({ stream, upTo, hours: undefined, written: 0, unnoted: 0, hasFailed: false });
+  }
+
+  return async function prepare() {
+    for (const stream of all) {
+      if (noted.has(stream.name)) continue;
+      try {
+        await prepareOne(stream);
+      } catch (err) {
+        log.error('cannot note the dimensions of a stream; its hours are not summarised now', {
+          stream: stream.name,
+          err,
+        });
+      }
+    }
+    return noted;
+  };
+}
+
+/** Summarises one hour again, and syncs its summary. */
+function createHourStep({ repo, thread, log }: RecountOptions) {
+  return async function recountHour(job: Job, hour: Hour, isStopped: () => boolean): Promise<void> {
+    const at = { stream: job.stream.name, hour };
+    try {
+      const committed = await repo.committedHour(at);
+      if (committed === undefined) return;
+      const { outcome } = await thread.summarise(committed);
+      if (outcome !== 'written') return;
+      await thread.settle?.(at);
+      job.written += 1;
+    } catch (err) {
+      job.hasFailed = true;
+      if (isStopped()) return;
+      log.error('cannot summarise hour', { stream: at.stream, hour: hourToIso(hour), err });
+    }
+  };
+}
+
+/**
+ * Takes the steps of a recount in the background, once `start` is called and until none is left. `idle` resolves when no new records are
+ * being summarised: those go first.
+ */
+export function createBackground(options: {
+  readonly recount: Recount | undefined;
+  readonly idle: () => Promise<void>;
+  readonly isStopped: () => boolean;
+  readonly log: Log;
+}) {
+  const { recount, idle, isStopped, log } = options;
+  let running: Promise<void> | undefined;
+
+  async function takeSteps(): Promise<void> {
+    try {
+      do await idle();
+      while (!isStopped() && (await recount?.step(isStopped)));
+    } catch (err) {
+      if (!isStopped()) log.error('cannot summarise hours again by new dimensions; the next run tries again', { err });
+    }
+  }
+
+  return {
+    start(): void {
+      running ??= takeSteps().finally(() => {
+        running = undefined;
+      });
+    },
+    /** Resolves when no step is under way. */
+    ended: async () => running,
   };
 }
 

@@ -4,7 +4,6 @@ import type { DimensionNote } from '../model/summary.ts';
 import type { CommittedHour } from '../repo/repo.ts';
 import type { Handlers } from '../runtime/channel.ts';
 import { createThread, withCauses } from '../runtime/thread.ts';
-import type { RecountOptions } from './recount.ts';
 import type { HourReport, SummariseHour } from './summarise-hour.ts';
 
 /** Summarises hours away from the event loop, one at a time in the order of the calls. */
@@ -15,6 +14,12 @@ export interface SummariserThread {
   readonly settle?: (at: StreamHour) => Promise<void>;
   /** Ends the thread, at the latest when its current read or write returns. A half-written summary is never seen. */
   stop(): Promise<void>;
+}
+
+/** By which fields the summaries of each stream are counted, as it stands on the disk. */
+export interface Notes {
+  read(stream: StreamName): Promise<DimensionNote | undefined>;
+  write(stream: StreamName, note: DimensionNote): Promise<void>;
 }
 
 /** The calls that the aggregator thread answers. */
@@ -37,7 +42,7 @@ export function createSummariserThread(options: {
   readonly heapMiB?: number;
   /** Whether what it writes has to be settled. */
   readonly settles: boolean;
-}): SummariserThread & { readonly notes: RecountOptions['notes'] } {
+}): SummariserThread & { readonly notes: Notes } {
   const thread = createThread<SummariserCalls>({ ...options, name: 'aggregator' });
   const settle = (at: StreamHour) => thread.remote.settle(at);
   return {

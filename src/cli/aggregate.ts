@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { createAggregator } from '../analytics/aggregate.ts';
 import type { AggregationRun } from '../analytics/analytics.ts';
-import { createRecount, type RecountOptions } from '../analytics/recount.ts';
+import { createRecount } from '../analytics/recount.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
-import type { SummariserThread } from '../analytics/summarise-thread.ts';
+import type { Notes, SummariserThread } from '../analytics/summarise-thread.ts';
 import { streamsOf } from '../app/streams.ts';
 import type { Config } from '../config/config.ts';
 import { DirectoryInUseError } from '../disk/lock.ts';
@@ -170,7 +170,7 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
   }
 }
 
-function asyncNotes(notes: DimensionNotes): RecountOptions['notes'] {
+function asyncNotes(notes: DimensionNotes): Notes {
   return {
     read: async (stream) => notes.read(stream),
     write: async (stream, note) => notes.write(stream, note),

@@ -52,6 +52,57 @@ describe('a summary file', () => {
 `);
   });
 
+  it('of any stream but access has its dimensions in one member', () => {
+    const source = { bytes: 300, records: 3, skippedLines: 0 };
+    const level = new Map([
+      ['ERROR', 1],
+      ['INFO', 2],
+    ]);
+    const dimensions = [
+      { name: 'level', counts: level, other: 0 },
+      { name: '__proto__', counts: new Map(), other: 3 },
+    ];
+    const summary = { ...at(HOUR, 'events'), total: 3, dimensions, source };
+    const text = encode(summary);
+    expect(text).toBe(`{
+  "hour": "2015-05-17T10:00:00Z",
+  "totalRecords": 3,
+  "counts": {
+    "level": {
+      "INFO": 2,
+      "ERROR": 1
+    },
+    "__proto__": {}
+  },
+  "other": {
+    "level": 0,
+    "__proto__": 3
+  },
+  "source": {
+    "bytes": 300,
+    "records": 3,
+    "skippedLines": 0
+  }
+}
+`);
+    expect(parseSummary(text, at(HOUR, 'events'))).toEqual(summary);
+    expect(JSON.stringify(JSON.parse(text), undefined, 2)).toBe(text.trimEnd());
+    const none = { ...summary, dimensions: [] };
+    expect(encode(none)).toContain('"counts": {},\n');
+    expect(parseSummary(encode(none), at(HOUR, 'events'))).toEqual(none);
+    for (const [part, bad] of [
+      ['"INFO": 2', '"INFO": 3'],
+      ['"__proto__": 3', '"__proto__": 2'],
+      ['"__proto__": {}', '"level": {}'],
+      ['"__proto__": {}', '"a":{},"b":{},"c":{},"d":{}'],
+      ['"totalRecords"', '"totalRequests"'],
+      ['"counts"', '"requestsPerPath"'],
+    ] as const) {
+      expect(() => parseSummary(text.replace(part, bad), at(HOUR, 'events'))).toThrow(SummaryFormatError);
+    }
+    expect(() => parseSummary(text, at(HOUR))).toThrow(SummaryFormatError);
+  });
+
   it('writes empty maps as JSON.stringify would', () => {
     const { total: totalRequests, source } = makeSummary([]);
     const same = { hour: '2015-05-17T10:00:00Z', totalRequests, requestsPerPath: {}, requestsPerUserAgent: {}, source };
@@ -172,6 +223,27 @@ describe('summary files', () => {
       expect(fs.readdirSync(join(analyticsDir, 'a', 'b', '2015-05-17'))).toEqual(['summary_10.json']);
     });
   }
+
+  it('of each stream lie in a folder of their own, with their checksums', () => {
+    const files = createSummaryFiles({ analyticsDir, durability: 'disk' });
+    files.write(makeSummary([['/', 2]]));
+    const source = { bytes: 1, records: 0, skippedLines: 1 };
+    files.write({ ...at(HOUR, 'events'), total: 0, dimensions: [], source });
+    expect(fs.readdirSync(analyticsDir, { recursive: true }).sort()).toEqual([
+      '.checksums',
+      '.checksums/2015-05-17.json',
+      '2015-05-17',
+      '2015-05-17/summary_10.json',
+      'events',
+      'events/.checksums',
+      'events/.checksums/2015-05-17.json',
+      'events/2015-05-17',
+      'events/2015-05-17/summary_10.json',
+    ]);
+    expect(files.check(at(HOUR, 'events'))?.path).toBe(summaryPath(analyticsDir, at(HOUR, 'events')));
+    expect(files.putAside(at(HOUR, 'events'))).toBe(join(analyticsDir, 'events/2015-05-17/summary_10.json.damaged'));
+    expect([files.check(at(HOUR, 'events')), files.read(at(HOUR))?.total]).toEqual([undefined, 2]);
+  });
 
   it('keep the old summary when the new one cannot be written', () => {
     const files = createSummaryFiles({ analyticsDir, durability: 'os' });

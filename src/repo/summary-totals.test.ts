@@ -34,6 +34,21 @@ test('gives the total of each hour, and null where there is no summary', async (
   expect([month.length, month[740], month[742]]).toEqual([744, 74, 100_000]);
 });
 
+test('of each stream has its own totals and its own latest hour', async () => {
+  writeSummary(FIRST, 74);
+  const files = createSummaryFiles({ analyticsDir, durability: 'os' });
+  const source = { bytes: 1, records: 0, skippedLines: 0 };
+  files.write({ stream: 'events', hour: FIRST + 1, total: 0, dimensions: [], source });
+  const { totals, latest } = createSummaryTotals({ analyticsDir });
+  expect(await totals({ stream: 'events', from: FIRST, to: FIRST + 2 })).toEqual([null, 0]);
+  expect(await totals(access(FIRST, FIRST + 2))).toEqual([74, null]);
+  expect([await latest('events'), await latest('access'), await latest('other')]).toEqual([
+    FIRST + 1,
+    FIRST,
+    undefined,
+  ]);
+});
+
 test('a file that is none of ours has no total', async () => {
   await mkdir(join(analyticsDir, '2015-05-17'), { recursive: true });
   await writeFile(join(analyticsDir, '2015-05-17', 'summary_22.json'), 'rubbish');

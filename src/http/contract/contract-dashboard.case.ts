@@ -138,6 +138,32 @@ export function describeDashboard(create: CreateServer): void {
       expect(JSON.parse((await get('/api/overview')).body).latestHour).toBeNull();
     });
 
+    test('/hours has the records of each hour by the values of a dimension', async () => {
+      const asked: unknown[] = [];
+      const { get } = await startLive(create, {
+        analytics: {
+          series: async (question) => {
+            asked.push(question);
+            if (question.dimension !== 'level') return { kind: 'no-dimension', dimensions: ['level', 'service'] };
+            return { kind: 'series', values: ['INFO'], records: [[5, 0]], other: [1, 0], totals: [6, null] };
+          },
+        },
+      });
+      const range = 'from=2015-05-17T10&to=2015-05-17T12&stream=events';
+      expect(JSON.parse((await get(`/api/hours?${range}&by=level`)).body)).toEqual({
+        from: '2015-05-17T10:00:00Z',
+        to: '2015-05-17T12:00:00Z',
+        totals: [6, null],
+        by: { dimension: 'level', values: ['INFO'], records: [[5, 0]], other: [1, 0] },
+      });
+      expect(asked).toEqual([{ stream: 'events', from: HOUR, to: HOUR + 2, dimension: 'level', rows: 12 }]);
+      const refused = await get(`/api/hours?${range}&by=path`);
+      expect([refused.status, problemOf(refused).detail]).toEqual([
+        400,
+        'the parameter by is "path"; the stream events is counted by level, service',
+      ]);
+    });
+
     test('/breakdown keeps the order and any name', async () => {
       const asked: unknown[] = [];
       const tables = {
