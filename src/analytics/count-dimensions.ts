@@ -86,14 +86,15 @@ function createFields(countBy: readonly string[], { before, limits }: Required<C
     /** Counts the record. False where a value is not its bytes: then nothing is counted. */
     countPlain(): boolean {
       for (let i = 0; i < counts.length; i++) {
-        const [view, start, end] = [views[i] as DataView, starts[i] as number, ends[i] as number];
-        const entry = (counts[i] as KeyCounts).find(view, start, end, hashes[i] as number);
+        const field = counts[i] as KeyCounts;
+        const entry = field.find(views[i] as DataView, starts[i] as number, ends[i] as number, hashes[i] as number);
         if (entry === 0) return false;
         entries[i] = entry;
       }
       for (let i = 0; i < counts.length; i++) {
-        const [view, start, end] = [views[i] as DataView, starts[i] as number, ends[i] as number];
-        (counts[i] as KeyCounts).count(entries[i] as number, view, start, end, hashes[i] as number);
+        const field = counts[i] as KeyCounts;
+        const view = views[i] as DataView;
+        field.count(entries[i] as number, view, starts[i] as number, ends[i] as number, hashes[i] as number);
       }
       return true;
     },
