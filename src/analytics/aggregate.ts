@@ -126,7 +126,7 @@ function createRun(
   return async function runOnce() {
     const started = performance.now();
     const ready = recount === undefined ? streams : await recount.prepare();
-    const grownHours = () => repo.changedHours().filter(({ stream }) => streams.has(stream) && ready.has(stream));
+    const grownHours = () => repo.changedHours().filter(({ stream }) => ready.has(stream));
     const grown = grownHours();
     const wanted = new Map(again);
     again.clear();

@@ -211,9 +211,8 @@ describe('analytics', () => {
     write(HOUR, { '/': 9 });
     const stored = fs.readFileSync(summaryPath(analyticsDir, at(HOUR, 'events')), 'utf8');
     expect(await ask({ stream: 'events' })).toBe(stored);
-    expect(JSON.parse(await ask({ ...events(HOUR + 3, HOUR + 4), top: 1 }))).toMatchObject({
-      counts: { level: { WARN: 1 }, region: { eu: 1 } },
-    });
+    const { counts } = JSON.parse(await ask({ ...events(HOUR + 3, HOUR + 4), top: 1 }));
+    expect(counts).toEqual({ level: { WARN: 1 }, region: { eu: 1 } });
     expect(await range(HOUR, HOUR + 4, { stream: 'events', top: 2 })).toEqual({
       from: '2015-05-17T10:00:00Z',
       to: '2015-05-17T14:00:00Z',

@@ -153,6 +153,25 @@ describe('counting the records of a stream by its dimensions', () => {
     expect(counts.byField).toEqual([new Map([['INFO', good.length]]), new Map([['auth', good.length]])]);
   });
 
+  it.each([
+    ',"x":"\\q","x":"a"',
+    ',"x":"a","x":"\\q"',
+    ',"x":01,"x":1',
+    ',"service":"b\\q"',
+  ])('skips a line whose field stands twice, once wrong: %j', (extras) =>
+    expect(valuesOf({ ...EVENTS_STREAM, countBy: ['x'] }, stored('INFO', 'auth', extras))).toBeUndefined());
+
+  it('takes the last of a required field that stands twice', () => {
+    const line = stored('INFO', 'auth', ',"service":"api"');
+    expect(valuesOf(EVENTS_STREAM, line)).toEqual(['INFO', 'api']);
+  });
+
+  it('reads a name that is not UTF-8 as JSON.parse of its text would', () => {
+    const line = Buffer.from(stored('INFO', 'auth', ',"~":"text"'));
+    line[line.indexOf('~')] = 0xff;
+    expect(countAll({ ...EVENTS_STREAM, countBy: ['\ufffd'] }, line).byField).toEqual([new Map([['text', 1]])]);
+  });
+
   it('counts a stream without dimensions', () => {
     const counts = countAll({ required: [], countBy: [] }, '{"timestamp":"a","x":1}\n{"timestamp":"b"}\nx\n');
     expect(counts).toMatchObject({ records: 2, skippedLines: 1, byField: [], others: [] });

@@ -12,7 +12,7 @@ function create({ unusable = [] as readonly number[], chars = 1 } = {}) {
       const sum = { total: asked.length, unusable, dimensions: [{ name: 'path', counts }] };
       return sum as unknown as HourSum;
     },
-    ({ stream, hour }) => `${stream}${versions.get(hour)}`,
+    ({ hour }) => versions.get(hour),
   );
   const ask = (question: Partial<SumQuestion> = {}) =>
     sums({ stream: 'access', from: 5, to: 8, top: 10, ...question }).total;

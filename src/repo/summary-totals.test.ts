@@ -78,6 +78,7 @@ test('a damaged summary has no total, and is told of', async () => {
   const good = await readFile(path, 'utf8');
   expect(await totals(access(FIRST, FIRST + 1))).toEqual([1_000]);
   const bad = ['', good.slice(0, 5_000), good.replace('T22', 'T21'), good.replace('1000', '1001'), `${good}x`];
+  bad.push(good.replace('totalRequests', 'totalRecords'));
   for (const text of bad) {
     await writeFile(path, text);
     expect(await totals(access(FIRST, FIRST + 1))).toEqual([null]);
