@@ -125,9 +125,9 @@ function createRun(
 
   return async function runOnce() {
     const started = performance.now();
-    const ready = recount === undefined ? streams : await recount.prepare();
-    const grownHours = () => repo.changedHours().filter(({ stream }) => ready.has(stream));
-    const grown = grownHours();
+    const changed = repo.changedHours().filter(({ stream }) => streams.has(stream));
+    const ready = (await recount?.prepare(new Set(changed.map(({ stream }) => stream)))) ?? streams;
+    const grown = changed.filter(({ stream }) => ready.has(stream));
     const wanted = new Map(again);
     again.clear();
     const atRest = await findHours(repo, wanted, grown);
@@ -143,7 +143,7 @@ function createRun(
     }
     const run = tally.finish((performance.now() - started) / 1000);
     countRun(metrics, run);
-    metrics.aggregationLag.set(lag.of(grownHours()));
+    metrics.aggregationLag.set(lag.of(repo.changedHours().filter(({ stream }) => streams.has(stream))));
     if (hours.length > 0) log.debug('aggregated', { ...run });
     return run;
   };

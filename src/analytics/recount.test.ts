@@ -64,7 +64,7 @@ function start(stream: Stream, { fails = new Set<Hour>() } = {}): Recount {
     },
     thread,
     notes: {
-      read: async (name) => found.read(name),
+      read: found.read,
       write: async (name, note) => found.write(name, note),
     },
     listHours: (name) => listHours(join(folder, 'logs'), name),
@@ -74,7 +74,7 @@ function start(stream: Stream, { fails = new Set<Hour>() } = {}): Recount {
 
 /** Runs to the end, or as many steps as a process lives. */
 async function run(recount: Recount, steps = Infinity): Promise<void> {
-  await recount.prepare();
+  await recount.prepare(new Set());
   for (let step = 0; step < steps; step++) if (!(await recount.step(() => false))) return;
 }
 
@@ -97,7 +97,7 @@ describe('hours of a stream whose dimensions changed', () => {
     expect(calls).toEqual(Array.from({ length: HOURS }, (_, i) => FIRST + HOURS - 1 - i));
     expect(allDimensions()).toEqual(all('user,task'));
     expect(countsOf(summaries.read(at(FIRST, 'tasks')), 'user')).toEqual({ u: 1 });
-    expect(notes().read('tasks')).toEqual({ countBy: ['user', 'task'] });
+    expect(await notes().read('tasks')).toEqual({ countBy: ['user', 'task'] });
     calls = [];
     await run(start(by('user', 'task')));
     expect(calls).toEqual([]);
@@ -132,11 +132,20 @@ describe('hours of a stream whose dimensions changed', () => {
     expect(allDimensions()).toEqual(all('task'));
   });
 
+  it('leaves a stream alone that has none, until it grows', async () => {
+    fs.rmSync(join(folder, 'logs'), { recursive: true });
+    const recount = start(by('task'));
+    expect([...(await recount.prepare(new Set()))]).toEqual(['access']);
+    expect(fs.existsSync(join(folder, 'analytics'))).toBe(false);
+    expect([...(await recount.prepare(new Set(['tasks'])))]).toEqual(['access', 'tasks']);
+    expect(await notes().read('tasks')).toMatchObject({ countBy: ['task'] });
+  });
+
   it('are noted before the first summary by new dimensions is written', async () => {
     await run(start(by('task')));
-    const ready = await start(by('user')).prepare();
+    const ready = await start(by('user')).prepare(new Set());
     expect([...ready]).toEqual(['access', 'tasks']);
-    expect(notes().read('tasks')).toEqual({ countBy: ['user'], upTo: MAX_HOUR });
+    expect(await notes().read('tasks')).toEqual({ countBy: ['user'], upTo: MAX_HOUR });
   });
 
   it('are tried again by the next start where one failed, and the others are done', async () => {
@@ -170,7 +179,7 @@ describe('hours of a stream whose dimensions changed', () => {
     fs.rmSync(path);
     fs.mkdirSync(path);
     const recount = start(by('user'));
-    expect([...(await recount.prepare())]).toEqual(['access']);
+    expect([...(await recount.prepare(new Set()))]).toEqual(['access']);
     expect(await recount.step(() => false)).toBe(false);
     fs.rmdirSync(path);
     fs.writeFileSync(path, note);
@@ -183,12 +192,12 @@ describe('notes of dimensions', () => {
   it.each<DimensionNote>([
     { countBy: [] },
     { countBy: ['a', 'b"c'], upTo: FIRST },
-  ])('are read as they were written: %j', (note) => {
+  ])('are read as they were written: %j', async (note) => {
     for (const durable of [true, false]) {
       const files = createDimensionNotes({ analyticsDir: join(folder, 'elsewhere'), durable });
       files.write('tasks', note);
-      expect(files.read('tasks')).toEqual(note);
-      expect(files.read('others')).toBeUndefined();
+      expect(await files.read('tasks')).toEqual(note);
+      expect(await files.read('others')).toBeUndefined();
     }
   });
 });

@@ -1,8 +1,9 @@
 import type { Log } from '../log.ts';
 import { type Hour, hourToIso, MAX_HOUR } from '../model/hour.ts';
 import { isDefaultStream, type Stream, type StreamName } from '../model/stream.ts';
+import type { DimensionNote } from '../model/summary.ts';
 import type { Repo } from '../repo/repo.ts';
-import type { Notes, SummariserThread } from './summarise-thread.ts';
+import type { SummariserThread, WriteNote } from './summarise-thread.ts';
 
 /**
  * Summarises the hours of a stream again whose dimensions changed in the configuration: those whose records are still there, newest first, one
@@ -11,9 +12,9 @@ import type { Notes, SummariserThread } from './summarise-thread.ts';
 export interface Recount {
   /**
    * Notes the dimensions of each stream before a summary is written by them. Gives the streams that are noted; hours of any other must not be
-   * summarised now, or nobody would find those that have other dimensions.
+   * summarised now, or nobody would find those that have other dimensions. A stream without hours is left alone until it is `growing`.
    */
-  prepare(): Promise<ReadonlySet<StreamName>>;
+  prepare(growing: ReadonlySet<StreamName>): Promise<ReadonlySet<StreamName>>;
   /** Summarises one hour again. False when there is none left. */
   step(isStopped: () => boolean): Promise<boolean>;
 }
@@ -22,7 +23,10 @@ export interface RecountOptions {
   readonly streams: Iterable<Stream>;
   readonly repo: Pick<Repo, 'committedHour'>;
   readonly thread: SummariserThread;
-  readonly notes: Notes;
+  readonly notes: {
+    read(stream: StreamName): Promise<DimensionNote | undefined>;
+    readonly write: WriteNote;
+  };
   /** The hours of a stream that have a file, in order. */
   readonly listHours: (stream: StreamName) => Promise<readonly Hour[]>;
   readonly log: Log;
@@ -86,13 +90,14 @@ export function createRecount(options: RecountOptions): Recount {
 }
 
 /** Adds to `jobs` the streams that have hours of other dimensions. */
-function createPreparation({ streams, notes, log }: RecountOptions, jobs: Job[]): Recount['prepare'] {
+function createPreparation({ streams, notes, listHours, log }: RecountOptions, jobs: Job[]): Recount['prepare'] {
   const all = [...streams];
   const noted = new Set<StreamName>();
 
-  async function prepareOne(stream: Stream): Promise<void> {
+  async function prepareOne(stream: Stream, isGrowing: boolean): Promise<void> {
     // What access is counted by never changes.
     const note = isDefaultStream(stream.name) ? { countBy: stream.countBy } : await notes.read(stream.name);
+    if (note === undefined && !isGrowing && (await listHours(stream.name)).length === 0) return;
     const isSame = note !== undefined && isEqual(note.countBy, stream.countBy);
     // A change begins with the newest hour, whatever was left of the change before.
     const upTo = isSame ? note.upTo : MAX_HOUR;
@@ -107,11 +112,11 @@ function createPreparation({ streams, notes, log }: RecountOptions, jobs: Job[])
     if (upTo !== undefined) jobs.push({ stream, upTo, hours: undefined, written: 0, unnoted: 0, hasFailed: false });
   }
 
-  return async function prepare() {
+  return async function prepare(growing) {
     for (const stream of all) {
       if (noted.has(stream.name)) continue;
       try {
-        await prepareOne(stream);
+        await prepareOne(stream, growing.has(stream.name));
       } catch (err) {
         log.error('cannot note the dimensions of a stream; its hours are not summarised now', {
           stream: stream.name,

@@ -16,17 +16,13 @@ export interface SummariserThread {
   stop(): Promise<void>;
 }
 
-/** By which fields the summaries of each stream are counted, as it stands on the disk. */
-export interface Notes {
-  read(stream: StreamName): Promise<DimensionNote | undefined>;
-  write(stream: StreamName, note: DimensionNote): Promise<void>;
-}
+/** Writes down by which fields the summaries of a stream are counted. */
+export type WriteNote = (stream: StreamName, note: DimensionNote) => Promise<void>;
 
 /** The calls that the aggregator thread answers. */
 export interface SummariserCalls {
   summarise(question: Question): HourReport;
   settle(at: StreamHour): void;
-  readNote(stream: StreamName): DimensionNote | undefined;
   writeNote(wanted: { readonly stream: StreamName; readonly note: DimensionNote }): void;
 }
 
@@ -42,16 +38,13 @@ export function createSummariserThread(options: {
   readonly heapMiB?: number;
   /** Whether what it writes has to be settled. */
   readonly settles: boolean;
-}): SummariserThread & { readonly notes: Notes } {
+}): SummariserThread & { readonly writeNote: WriteNote } {
   const thread = createThread<SummariserCalls>({ ...options, name: 'aggregator' });
   const settle = (at: StreamHour) => thread.remote.settle(at);
   return {
     summarise: (committed, { rebuild = false } = {}) => thread.remote.summarise({ committed, rebuild }),
     ...(options.settles && { settle }),
-    notes: {
-      read: (stream) => thread.remote.readNote(stream),
-      write: (stream, note) => thread.remote.writeNote({ stream, note }),
-    },
+    writeNote: (stream, note) => thread.remote.writeNote({ stream, note }),
     stop: () => thread.stop(),
   };
 }
@@ -60,14 +53,10 @@ export function createSummariserThread(options: {
 export function serveSummariser(
   summariseHour: SummariseHour,
   syncSummary: (at: StreamHour) => void,
-  notes: {
-    read(stream: StreamName): DimensionNote | undefined;
-    write(stream: StreamName, note: DimensionNote): void;
-  },
+  writeNote: (stream: StreamName, note: DimensionNote) => void,
 ): Handlers<SummariserCalls> {
   return {
-    readNote: async (stream) => notes.read(stream),
-    writeNote: async ({ stream, note }) => notes.write(stream, note),
+    writeNote: async ({ stream, note }) => writeNote(stream, note),
     settle: async (at) => syncSummary(at),
     async summarise({ committed, rebuild }) {
       try {

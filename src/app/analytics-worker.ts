@@ -35,7 +35,7 @@ channel.answer<SummariserCalls & SumCalls>({
   ...serveSummariser(
     createHourSummariser({ openHour: openHourFile, summaries, streams, limits }),
     summaries.sync,
-    notes,
+    notes.write,
   ),
   ...serveSums({
     sumHours: cacheSums(sumHours, summaries.version),

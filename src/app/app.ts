@@ -12,6 +12,7 @@ import { createMetrics, type Metrics, writeExposition } from '../metrics/metrics
 import { systemClock } from '../model/clock.ts';
 import type { Stream, StreamName } from '../model/stream.ts';
 import { MAX_KEY_BYTES, mapLimits } from '../model/summary.ts';
+import { createDimensionNotes } from '../repo/dimension-notes.ts';
 import { openRepo } from '../repo/file-repo.ts';
 import { listHours } from '../repo/hour-file.ts';
 import type { Repo } from '../repo/repo.ts';
@@ -176,7 +177,9 @@ function startAnalytics({ config, metrics, log, lifecycle }: Common, repo: Repo)
   const thread = createSummariserThread({ ...worker, settles });
   const { interval } = config.aggregation;
   const hoursOf = (stream: StreamName) => listHours(config.storage.logsDir, stream);
-  const recount = createRecount({ streams, repo, thread, notes: thread.notes, listHours: hoursOf, log });
+  const { read } = createDimensionNotes({ analyticsDir, durable: settles });
+  const notes = { read, write: thread.writeNote };
+  const recount = createRecount({ streams, repo, thread, notes, listHours: hoursOf, log });
   const aggregator = createAggregator({ repo, thread, streams: all.keys(), recount, interval, metrics, log });
   if (config.aggregation.enabled) aggregator.start();
   lifecycle.started('aggregator', () => aggregator.stop());

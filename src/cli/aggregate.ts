@@ -3,7 +3,7 @@ import { createAggregator } from '../analytics/aggregate.ts';
 import type { AggregationRun } from '../analytics/analytics.ts';
 import { createRecount } from '../analytics/recount.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
-import type { Notes, SummariserThread } from '../analytics/summarise-thread.ts';
+import type { SummariserThread } from '../analytics/summarise-thread.ts';
 import { streamsOf } from '../app/streams.ts';
 import type { Config } from '../config/config.ts';
 import { DirectoryInUseError } from '../disk/lock.ts';
@@ -13,7 +13,7 @@ import { type Hour, parseHour } from '../model/hour.ts';
 import { nearest } from '../model/nearest.ts';
 import type { Stream, StreamName } from '../model/stream.ts';
 import { mapLimits } from '../model/summary.ts';
-import { createDimensionNotes, type DimensionNotes } from '../repo/dimension-notes.ts';
+import { createDimensionNotes } from '../repo/dimension-notes.ts';
 import { openRepo } from '../repo/file-repo.ts';
 import { listAllHours, listHours, openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
@@ -153,11 +153,12 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
       advanceSummaryCursor: repo.advanceSummaryCursor.bind(repo),
       committedHour: repo.committedHour.bind(repo),
     };
+    const { read, write } = createDimensionNotes({ analyticsDir, durable: durability === 'disk' });
     const recount = createRecount({
       streams: streams.values(),
       repo,
       thread,
-      notes: asyncNotes(createDimensionNotes({ analyticsDir, durable: durability === 'disk' })),
+      notes: { read, write: async (stream, note) => write(stream, note) },
       listHours: (stream) => listHours(config.storage.logsDir, stream),
       log,
     });
@@ -168,13 +169,6 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
   } finally {
     await repo.close();
   }
-}
-
-function asyncNotes(notes: DimensionNotes): Notes {
-  return {
-    read: async (stream) => notes.read(stream),
-    write: async (stream, note) => notes.write(stream, note),
-  };
 }
 
 async function openStorage(config: Config, metrics: ReturnType<typeof createMetrics>, log: Log): Promise<Repo> {

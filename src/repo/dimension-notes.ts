@@ -17,10 +17,10 @@ import { streamFolder } from './stream-folders.ts';
  * summary by new fields, and `upTo` moves only over hours whose summary is on the disk, so a process may be killed at any time.
  */
 
-/** Blocking, like the summary files they belong to. */
 export interface DimensionNotes {
   /** Undefined where there is none, or one that cannot be read as a note. */
-  read(stream: StreamName): DimensionNote | undefined;
+  read(stream: StreamName): Promise<DimensionNote | undefined>;
+  /** Blocking, like the summary files that follow. */
   write(stream: StreamName, note: DimensionNote): void;
 }
 
@@ -37,10 +37,10 @@ export function createDimensionNotes({
   const folderOf = (stream: StreamName) => streamFolder(analyticsDir, stream);
   const pathOf = (stream: StreamName) => join(folderOf(stream), '.dimensions.json');
   return {
-    read(stream) {
+    async read(stream) {
       const path = pathOf(stream);
       try {
-        return toNote(fs.readFileSync(path, 'utf8'));
+        return toNote(await fs.promises.readFile(path, 'utf8'));
       } catch (error) {
         if (isAbsent(error)) return undefined;
         throw new Error(`cannot read the dimensions of the summaries path=${path}`, { cause: error });
