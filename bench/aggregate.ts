@@ -2,11 +2,13 @@ import { closeSync, fstatSync, mkdirSync, mkdtempSync, openSync, readSync, rmSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createAggregator } from '../src/analytics/aggregate.ts';
+import { createDimensionCounters } from '../src/analytics/count-dimensions.ts';
 import { createFileCounter } from '../src/analytics/summarise.ts';
 import { createHourSummariser } from '../src/analytics/summarise-hour.ts';
 import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { hourToPath } from '../src/model/hour.ts';
+import { ACCESS_STREAM, EVENTS_STREAM } from '../src/model/stream.ts';
 import { openHourFile } from '../src/repo/hour-file.ts';
 import type { CommittedHour } from '../src/repo/repo.ts';
 import { createSummaryFiles } from '../src/repo/summaries.ts';
@@ -25,6 +27,7 @@ const ROUNDS = 7;
 const folder = mkdtempSync(join(tmpdir(), 'logforge-bench-'));
 try {
   countLines();
+  countEvents();
   countDistinct();
   await runWithNothingNew();
 } finally {
@@ -53,6 +56,24 @@ function countLines(): void {
       for (let at = 0; at < size; at += buffer.length) read(buffer, 0, buffer.length, at);
       return copies * 100_000;
     });
+  }
+}
+
+/** Application events, whose service is one of a hundred and whose message now and then has a quote. */
+function countEvents(): void {
+  const spec = { ...EVENTS_STREAM, countBy: ['level', 'service', 'region'] };
+  const lines = Array.from({ length: 100_000 }, (_, i) => {
+    const message = i % 20 === 0 ? `user "u${i}" signed in` : `request ${i} was answered in ${i % 300} ms`;
+    const event = { timestamp: '2015-05-17T10:05:03Z', level: ['INFO', 'INFO', 'WARN', 'ERROR'][i % 4], message };
+    return `${JSON.stringify({ ...event, service: `service-${i % 100}`, region: `eu-${i % 7}`, attempt: i % 5 })}\n`;
+  });
+  const path = join(folder, 'lines');
+  const copies = Math.max(1, Math.round(records / 100_000));
+  writeFileSync(path, lines.join('').repeat(copies));
+  const countFile = createFileCounter();
+  for (const [name, stream] of Object.entries({ 'events, two dimensions': EVENTS_STREAM, 'events, three': spec })) {
+    const createCounter = createDimensionCounters(stream);
+    measure(name, copies * 100_000, path, (read, size) => countFile(read, 0, size, createCounter()).records);
   }
 }
 
@@ -107,7 +128,7 @@ function countDistinct(): void {
   );
   writeFileSync(path, lines.join(''));
   const summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'disk' });
-  const summarise = createHourSummariser({ openHour: openHourFile, summaries });
+  const summarise = createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM] });
   const committed = { stream: 'access', hour: 397_714, path, bytes: fileSize(path) };
   console.log(`\nan hour with ${distinct} distinct paths`);
   timed('counted and written', () => summarise(committed));
@@ -144,7 +165,7 @@ async function runWithNothingNew(): Promise<void> {
     all.push({ stream: 'access', hour, path, bytes: text.length });
   }
   const summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'os' });
-  const summarise = createHourSummariser({ openHour: openHourFile, summaries });
+  const summarise = createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM] });
   const changed = new Map(all.map((committed) => [committed.hour, committed]));
   const log = createLog({ level: 'error', format: 'json' });
   let looks = 0;
@@ -161,6 +182,7 @@ async function runWithNothingNew(): Promise<void> {
       },
       stop: async () => {},
     },
+    streams: [ACCESS_STREAM.name],
     interval: 0,
     metrics: createMetrics({ defaultMetrics: false }),
     log,

@@ -94,7 +94,11 @@ async function listenWhole(): Promise<number> {
     ingest,
     checkReadiness: async () => ({}),
     aggregate: () => Promise.reject(new Error('unused')),
-    analytics: { ask: async () => ({ kind: 'none' }), breakdown: () => Promise.reject(new Error('not here')) },
+    analytics: {
+      ask: async () => ({ kind: 'none' }),
+      breakdown: () => Promise.reject(new Error('not here')),
+      series: () => Promise.reject(new Error('not here')),
+    },
     dashboard: {
       live: { snapshot: () => Promise.reject(new Error('not here')), subscribe: () => silent, tail: () => silent },
       hourTotals: { totals: async () => [], latest: async () => undefined },

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Log, LogFields } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
+import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
+import { at, countsOf } from '../model/summary.case.ts';
 import { openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles, type SummaryFiles } from '../repo/summaries.ts';
@@ -39,6 +41,7 @@ afterEach(async () => {
 function createFakeRepo() {
   const lengths = new Map<Hour, number>();
   const changed = new Set<Hour>();
+  let others: readonly CommittedHour[] = [];
   const pathOf = (hour: Hour) => join(folder, `${hourToPath(hour).day}T${hourToPath(hour).hh}.log.json`);
   return {
     pathOf,
@@ -47,8 +50,14 @@ function createFakeRepo() {
       lengths.set(hour, (lengths.get(hour) ?? 0) + text.length);
       changed.add(hour);
     },
-    changedHours: (): CommittedHour[] =>
-      [...changed].map((hour) => ({ stream: 'access', hour, path: pathOf(hour), bytes: lengths.get(hour) ?? 0 })),
+    /** Of other streams: changed until the test says otherwise. */
+    setOthers(hours: readonly CommittedHour[]): void {
+      others = hours;
+    },
+    changedHours: (): CommittedHour[] => [
+      ...others,
+      ...Array.from(changed, (hour) => ({ ...at(hour), path: pathOf(hour), bytes: lengths.get(hour) ?? 0 })),
+    ],
     advanceSummaryCursor({ hour }: StreamHour, bytes: number): void {
       if (lengths.get(hour) === bytes) changed.delete(hour);
     },
@@ -60,17 +69,17 @@ function createFakeRepo() {
 }
 
 function createTestLog(): Log {
-  const at = (level: string) => (message: string, fields?: LogFields) => {
+  const logAt = (level: string) => (message: string, fields?: LogFields) => {
     entries.push({ level, message, fields });
   };
-  const [trace, debug, info, warn, error, fatal] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map(at);
+  const [trace, debug, info, warn, error, fatal] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map(logAt);
   return { trace, debug, info, warn, error, fatal, child: createTestLog } as Log;
 }
 
 /** Summarises in this thread, so that a test sees what is read; `before` may wait or fail. */
 function createInlineThread(before?: (committed: CommittedHour) => Promise<void> | void) {
   const calls: Hour[] = [];
-  const summarise = createHourSummariser({ openHour: openHourFile, summaries });
+  const summarise = createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM] });
   const thread: SummariserThread = {
     async summarise(committed, options) {
       calls.push(committed.hour);
@@ -83,12 +92,12 @@ function createInlineThread(before?: (committed: CommittedHour) => Promise<void>
 }
 
 function create(thread: SummariserThread, interval = 3_600_000): Aggregator {
-  aggregator = createAggregator({ repo, thread, interval, metrics, log: createTestLog() });
+  aggregator = createAggregator({ repo, thread, streams: ['access'], interval, metrics, log: createTestLog() });
   return aggregator;
 }
 
 function realThread(): SummariserThread {
-  const workerData = { analyticsDir: join(folder, 'analytics'), durability: 'later' };
+  const workerData = { analyticsDir: join(folder, 'analytics'), durability: 'later', streams: [ACCESS_STREAM] };
   const entry = new URL('../app/analytics-worker.ts', import.meta.url);
   return createSummariserThread({ entry, workerData, settles: true });
 }
@@ -106,13 +115,8 @@ describe('an aggregation run', () => {
     expect(await aggregator.run()).toMatchObject({ written: 2, failed: 0, records: 3, skippedLines: 0 });
     repo.append(HOUR, line(HOUR, '/a'));
     expect(await aggregator.run()).toMatchObject({ written: 1, records: 1, bytes: line(HOUR, '/a').length });
-    expect(summaries.read(HOUR)?.requestsPerPath).toEqual(
-      new Map([
-        ['/a', 2],
-        ['/b', 1],
-      ]),
-    );
-    expect(summaries.read(HOUR + 1)?.totalRequests).toBe(1);
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual({ '/a': 2, '/b': 1 });
+    expect(summaries.read(at(HOUR + 1))?.total).toBe(1);
     expect(entries.filter(({ level }) => level !== 'debug')).toEqual([]);
   });
 
@@ -127,7 +131,7 @@ describe('an aggregation run', () => {
 
   it('syncs a summary once its hour has stopped to grow, and marks the hour only then', async () => {
     const settled: Hour[] = [];
-    const settle = async (hour: Hour) => void settled.push(hour);
+    const settle = async ({ hour }: StreamHour) => void settled.push(hour);
     const { calls, thread } = createInlineThread();
     create({ ...thread, settle });
     repo.append(HOUR, line(HOUR, '/a'));
@@ -149,22 +153,22 @@ describe('an aggregation run', () => {
   it('counts an hour again whose summary was found damaged, at rest or not, and syncs it', async () => {
     const settled: Hour[] = [];
     const { thread } = createInlineThread();
-    create({ ...thread, settle: async (hour) => void settled.push(hour) });
+    create({ ...thread, settle: async ({ hour }) => void settled.push(hour) });
     repo.append(HOUR, line(HOUR, '/a'));
     const damage = () => fs.writeFileSync(join(folder, 'analytics/2015-05-17/summary_10.json'), '{');
     await aggregator.run();
     damage();
-    aggregator.countAgain(HOUR);
+    aggregator.countAgain(at(HOUR));
     expect(await aggregator.run()).toMatchObject({ written: 1, records: 1 });
     expect(await aggregator.run()).toMatchObject({ written: 0 });
     expect([repo.changedHours(), settled]).toEqual([[], [HOUR]]);
     damage();
-    aggregator.countAgain(HOUR);
-    aggregator.countAgain(HOUR + 1);
+    aggregator.countAgain(at(HOUR));
+    aggregator.countAgain(at(HOUR + 1));
     expect(await aggregator.run()).toMatchObject({ written: 1, missing: 1, records: 1 });
     expect(settled).toEqual([HOUR, HOUR]);
     expect(await aggregator.run()).toMatchObject({ written: 0, unchanged: 0, missing: 0 });
-    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+    expect(summaries.read(at(HOUR))?.total).toBe(1);
   });
 
   it('summarises the hour again where its summary cannot be synced', async () => {
@@ -178,7 +182,7 @@ describe('an aggregation run', () => {
     );
     await aggregator.run();
     expect(repo.changedHours()).toEqual([]);
-    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+    expect(summaries.read(at(HOUR))?.total).toBe(1);
   });
 
   it('summarises an hour again that grew while it was summarised', async () => {
@@ -188,10 +192,10 @@ describe('an aggregation run', () => {
     create(thread);
     repo.append(HOUR, line(HOUR, '/a'));
     await aggregator.run();
-    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+    expect(summaries.read(at(HOUR))?.total).toBe(1);
     expect(await sampleOf('aggregationLag')).toBe(line(HOUR, '/b').length);
     await aggregator.run();
-    expect(summaries.read(HOUR)?.totalRequests).toBe(2);
+    expect(summaries.read(at(HOUR))?.total).toBe(2);
     expect(await sampleOf('aggregationLag')).toBe(0);
   });
 
@@ -259,6 +263,47 @@ describe('an aggregation run', () => {
     gates[1]?.();
     expect((await later[0])?.written).toBe(1);
     expect(calls).toEqual([HOUR, HOUR + 1]);
+  });
+});
+
+describe('the hours of other streams', () => {
+  const path = (stream: string) => join(folder, `${stream}.log.json`);
+  const grow = (stream: string, text: string): CommittedHour => {
+    fs.appendFileSync(path(stream), text);
+    return { stream, hour: HOUR, path: path(stream), bytes: fs.statSync(path(stream)).size };
+  };
+  const event = '{"timestamp":"2015-05-17T10:00:00Z","level":"WARN","message":"m","service":"auth"}\n';
+
+  it('are summarised beside those of access, each by its own dimensions; a stream that is not configured stays', async () => {
+    const settled: StreamHour[] = [];
+    const summarise = createHourSummariser({
+      openHour: openHourFile,
+      summaries,
+      streams: [ACCESS_STREAM, EVENTS_STREAM],
+    });
+    const thread: SummariserThread = {
+      summarise: async (committed, options) => summarise(committed, options),
+      settle: async (settledHour) => void settled.push(settledHour),
+      stop: async () => {},
+    };
+    const options = { repo, thread, streams: ['access', 'events'], interval: 3_600_000, metrics, log: createTestLog() };
+    aggregator = createAggregator(options);
+    repo.append(HOUR, line(HOUR, '/a'));
+    repo.setOthers([grow('events', event), grow('gone', event)]);
+    expect(await aggregator.run()).toMatchObject({ written: 2, failed: 0, records: 2 });
+    expect(await sampleOf('aggregationLag')).toBe(0);
+    expect(countsOf(summaries.read(at(HOUR, 'events')), 'level')).toEqual({ WARN: 1 });
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual({ '/a': 1 });
+    expect(summaries.read(at(HOUR, 'gone'))).toBeUndefined();
+    repo.setOthers([grow('events', event), grow('gone', event)]);
+    expect(await aggregator.run()).toMatchObject({ written: 1, records: 1 });
+    expect(settled).toEqual([at(HOUR)]);
+    await aggregator.run();
+    expect(settled).toEqual([at(HOUR), at(HOUR, 'events')]);
+    aggregator.countAgain(at(HOUR, 'events'));
+    fs.writeFileSync(join(folder, 'analytics/events/2015-05-17/summary_10.json'), '{');
+    await aggregator.run();
+    expect(countsOf(summaries.read(at(HOUR, 'events')), 'service')).toEqual({ auth: 2 });
   });
 });
 

@@ -1,9 +1,10 @@
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { type Hour, hourToIso } from '../model/hour.ts';
-import { ACCESS_STREAM, isDefaultStream } from '../model/stream.ts';
+import { type HourKey, hourKey, hourToIso, type StreamHour } from '../model/hour.ts';
+import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import type { AggregationRun } from './analytics.ts';
+import { createBackground, type Recount } from './recount.ts';
 import type { HourReport } from './summarise-hour.ts';
 import type { SummariserThread } from './summarise-thread.ts';
 
@@ -13,7 +14,7 @@ export interface Aggregator {
   /** One run over all that is committed now. It waits for a run that is under way. Hours that fail do not fail the run. */
   run(): Promise<AggregationRun>;
   /** The next run looks at the summary of this hour too, and counts the hour again where the summary cannot be used. */
-  countAgain(hour: Hour): void;
+  countAgain(at: StreamHour): void;
   /** Starts no run any more, and ends the present one after its current read or write. A restart does what is left. */
   stop(): Promise<void>;
 }
@@ -21,6 +22,10 @@ export interface Aggregator {
 export interface AggregatorOptions {
   readonly repo: Pick<Repo, 'changedHours' | 'advanceSummaryCursor' | 'committedHour'>;
   readonly thread: SummariserThread;
+  /** Those whose hours are summarised. Hours of any other stay as they are. */
+  readonly streams: Iterable<StreamName>;
+  /** Where dimensions may have changed. It goes on between the runs, once the aggregator is started. */
+  readonly recount?: Recount;
   /** Milliseconds. */
   readonly interval: number;
   readonly metrics: Pick<
@@ -44,13 +49,19 @@ export interface AggregatorOptions {
  * again after a restart; that costs one reading of its summary.
  */
 export function createAggregator(options: AggregatorOptions): Aggregator {
-  const { thread, interval, log } = options;
+  const { thread, recount, interval, log } = options;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let current: Promise<AggregationRun> | undefined;
   let next: Promise<AggregationRun> | undefined;
-  const again = new Set<Hour>();
-  const runOnce = createRun(options, again, () => stopped);
+  const again = new Map<HourKey, StreamHour>();
+  const isStopped = () => stopped;
+  const runOnce = createRun(options, again, isStopped);
+  const background = createBackground({ recount, idle, isStopped, log });
+
+  async function idle(): Promise<void> {
+    while (current !== undefined) await current.catch(() => undefined);
+  }
 
   function begin(): Promise<AggregationRun> {
     next = undefined;
@@ -72,7 +83,9 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     } catch (err) {
       log.error('cannot aggregate', { err });
     }
-    if (!stopped) timer = setTimeout(runInBackground, interval);
+    if (stopped) return;
+    timer = setTimeout(runInBackground, interval);
+    background.start();
   }
 
   function runInBackground(): void {
@@ -82,8 +95,8 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   return {
     start: runInBackground,
     run,
-    countAgain(hour) {
-      if (again.size < MAX_AGAIN) again.add(hour);
+    countAgain(at) {
+      if (again.size < MAX_AGAIN) again.set(hourKey(at), at);
     },
     async stop() {
       stopped = true;
@@ -91,6 +104,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       const running = next ?? current;
       await thread.stop();
       await running?.catch(() => undefined);
+      await background.ended();
     },
   };
 }
@@ -101,17 +115,20 @@ const MAX_AGAIN = 10_000;
 /** One run over the hours that grew and those of `again`, one after the other; ends early once `isStopped`. */
 function createRun(
   options: AggregatorOptions,
-  again: Set<Hour>,
+  again: Map<HourKey, StreamHour>,
   isStopped: () => boolean,
 ): () => Promise<AggregationRun> {
-  const { repo, metrics, log } = options;
+  const { repo, recount, metrics, log } = options;
+  const streams = new Set(options.streams);
   const lag = createLag();
   const { settle, summarise } = createHourSteps(options, lag, isStopped);
 
   return async function runOnce() {
     const started = performance.now();
-    const grown = accessHours(repo);
-    const wanted = new Set(again);
+    const changed = repo.changedHours().filter(({ stream }) => streams.has(stream));
+    const ready = (await recount?.prepare(new Set(changed.map(({ stream }) => stream)))) ?? streams;
+    const grown = changed.filter(({ stream }) => ready.has(stream));
+    const wanted = new Map(again);
     again.clear();
     const atRest = await findHours(repo, wanted, grown);
     const hours = [...grown, ...atRest];
@@ -119,34 +136,29 @@ function createRun(
     const tally = createTally();
     for (const committed of hours) {
       if (isStopped()) break;
-      if (!wanted.has(committed.hour) && (await settle(committed))) continue;
-      const report = await summarise(committed, { isAtRest: wanted.has(committed.hour) && atRest.includes(committed) });
+      const isWanted = wanted.has(hourKey(committed));
+      if (!isWanted && (await settle(committed))) continue;
+      const report = await summarise(committed, { isAtRest: isWanted && atRest.includes(committed) });
       if (report !== undefined || !isStopped()) tally.add(report);
     }
     const run = tally.finish((performance.now() - started) / 1000);
     countRun(metrics, run);
-    metrics.aggregationLag.set(lag.of(accessHours(repo)));
+    metrics.aggregationLag.set(lag.of(repo.changedHours().filter(({ stream }) => streams.has(stream))));
     if (hours.length > 0) log.debug('aggregated', { ...run });
     return run;
   };
 }
 
-function accessHours(repo: AggregatorOptions['repo']): readonly CommittedHour[] {
-  return repo.changedHours().filter(({ stream }) => isDefaultStream(stream));
-}
-
 /** The hours of `wanted` that did not grow. */
 async function findHours(
   repo: AggregatorOptions['repo'],
-  wanted: ReadonlySet<Hour>,
+  wanted: ReadonlyMap<HourKey, StreamHour>,
   grown: readonly CommittedHour[],
 ): Promise<CommittedHour[]> {
-  const known = new Set(grown.map(({ hour }) => hour));
-  const stream = ACCESS_STREAM.name;
+  const known = new Set(grown.map(hourKey));
   const found: CommittedHour[] = [];
-  for (const hour of wanted)
-    if (!known.has(hour))
-      found.push((await repo.committedHour({ stream, hour })) ?? { stream, hour, path: '', bytes: 0 });
+  for (const [key, at] of wanted)
+    if (!known.has(key)) found.push((await repo.committedHour(at)) ?? { ...at, path: '', bytes: 0 });
   return found;
 }
 
@@ -165,34 +177,35 @@ function createHourSteps(
   isStopped: () => boolean,
 ) {
   /** Summaries that were written and are not settled, each up to a length of its hour. */
-  const unsettled = new Map<Hour, number>();
+  const unsettled = new Map<HourKey, number>();
 
   /** Whether that is all there is to do for the hour. */
   async function settle(committed: CommittedHour): Promise<boolean> {
-    const { hour, path, bytes } = committed;
-    if (unsettled.get(hour) !== bytes) return false;
+    const { path, bytes } = committed;
+    const key = hourKey(committed);
+    if (unsettled.get(key) !== bytes) return false;
     try {
-      await thread.settle?.(hour);
-      unsettled.delete(hour);
+      await thread.settle?.(hourOf(committed));
+      unsettled.delete(key);
       repo.advanceSummaryCursor(committed, bytes);
       return true;
     } catch (err) {
       if (isStopped()) return true;
-      log.warn('cannot sync a summary; will retry', { hour: hourToIso(hour), path, err });
-      unsettled.delete(hour);
+      log.warn('cannot sync a summary; will retry', { ...namesOf(committed), path, err });
+      unsettled.delete(key);
       return false;
     }
   }
 
   /** Undefined where it failed. */
   async function summarise(committed: CommittedHour, { isAtRest = false } = {}): Promise<HourReport | undefined> {
-    const fields = { hour: hourToIso(committed.hour), path: committed.path };
+    const fields = { ...namesOf(committed), path: committed.path };
     try {
       const report = await thread.summarise(committed);
       if (thread.settle === undefined || report.outcome === 'missing') {
         repo.advanceSummaryCursor(committed, committed.bytes);
-      } else if (!isAtRest) unsettled.set(committed.hour, committed.bytes);
-      else if (report.outcome === 'written') await thread.settle(committed.hour);
+      } else if (!isAtRest) unsettled.set(hourKey(committed), committed.bytes);
+      else if (report.outcome === 'written') await thread.settle(hourOf(committed));
       lag.summarised(committed);
       logReport(log, fields, report);
       return report;
@@ -203,6 +216,15 @@ function createHourSteps(
   }
 
   return { settle, summarise };
+}
+
+function hourOf({ stream, hour }: StreamHour): StreamHour {
+  return { stream, hour };
+}
+
+/** The names of an hour in a line of the log. */
+function namesOf({ stream, hour }: StreamHour): Readonly<Record<string, string>> {
+  return { ...(!isDefaultStream(stream) && { stream }), hour: hourToIso(hour) };
 }
 
 function logReport(log: Log, fields: Readonly<Record<string, string>>, report: HourReport): void {
@@ -233,11 +255,12 @@ const LAG_HOURS = 4096;
 
 /** Bytes that are not summarised yet. An estimate: what was summarised before the process started is not known. */
 function createLag() {
-  const lengths = new Map<Hour, number>();
+  const lengths = new Map<HourKey, number>();
   return {
-    summarised({ hour, bytes }: CommittedHour): void {
-      lengths.delete(hour);
-      lengths.set(hour, bytes);
+    summarised(committed: CommittedHour): void {
+      const key = hourKey(committed);
+      lengths.delete(key);
+      lengths.set(key, committed.bytes);
       for (const oldest of lengths.keys()) {
         if (lengths.size <= LAG_HOURS) break;
         lengths.delete(oldest);
@@ -245,7 +268,7 @@ function createLag() {
     },
     of(changed: readonly CommittedHour[]): number {
       let lag = 0;
-      for (const { hour, bytes } of changed) lag += Math.max(0, bytes - (lengths.get(hour) ?? 0));
+      for (const committed of changed) lag += Math.max(0, committed.bytes - (lengths.get(hourKey(committed)) ?? 0));
       return lag;
     },
   };

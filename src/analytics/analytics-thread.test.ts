@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMetrics } from '../metrics/metrics.ts';
-import { type Hour, parseHour } from '../model/hour.ts';
+import { type Hour, parseHour, type StreamHour } from '../model/hour.ts';
+import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
+import { accessSummary, at } from '../model/summary.case.ts';
 import { createSummaryFiles, type SummaryFiles, summaryPath } from '../repo/summaries.ts';
 import type { AnalyticsQuestion } from './analytics.ts';
 import { createAnalytics, type OwnedAnalytics, openAnalytics } from './analytics-thread.ts';
@@ -30,8 +32,8 @@ beforeEach(() => {
 function create(options: { readonly maxWaiting?: number; readonly maxWaitMs?: number } = {}): OwnedAnalytics {
   return createAnalytics({
     entry: new URL('../app/analytics-worker.ts', import.meta.url),
-    workerData: { analyticsDir, durability: 'os', maxKeys: MAX_KEYS },
-    onDamaged: (hour) => again.push(hour),
+    workerData: { analyticsDir, durability: 'os', maxKeys: MAX_KEYS, streams: [ACCESS_STREAM, EVENTS_STREAM] },
+    onDamaged: ({ hour }) => again.push(hour),
     metrics,
     log: { error: (message, fields) => errors.push({ message, ...fields }) },
     ...options,
@@ -46,18 +48,24 @@ afterEach(async () => {
 function write(hour: Hour, counts: Record<string, number> | Map<string, number>, skippedLines = 0, unnamed = 0): void {
   const map = counts instanceof Map ? counts : new Map(Object.entries(counts));
   const records = [...map.values()].reduce((sum, count) => sum + count, unnamed);
-  summaries.write({
-    hour,
-    totalRequests: records,
-    requestsPerPath: map,
-    requestsPerUserAgent: new Map([['curl', records]]),
-    ...(unnamed > 0 && { other: { requestsPerPath: unnamed, requestsPerUserAgent: 0 } }),
-    source: { bytes: records * 100, records, skippedLines },
-  });
+  const userAgents = new Map([['curl', records]]);
+  const source = { records, skippedLines };
+  summaries.write(accessSummary({ hour, paths: map, userAgents, others: [unnamed, 0], source }));
 }
 
-function damage(hour: Hour): void {
-  const path = summaryPath(analyticsDir, hour);
+function writeEvents(hour: Hour, counts: Record<string, Record<string, number>>): void {
+  const dimensions = Object.entries(counts).map(([name, values]) => ({
+    name,
+    counts: new Map(Object.entries(values)),
+    other: 0,
+  }));
+  const records = [...(dimensions[0]?.counts.values() ?? [])].reduce((sum, count) => sum + count, 0);
+  const source = { bytes: records * 100, records, skippedLines: 0 };
+  summaries.write({ stream: 'events', hour, total: records, dimensions, source });
+}
+
+function damage(damaged: Hour | StreamHour): void {
+  const path = summaryPath(analyticsDir, typeof damaged === 'number' ? at(damaged) : damaged);
   fs.mkdirSync(dirname(path), { recursive: true });
   fs.writeFileSync(path, '{');
 }
@@ -66,6 +74,7 @@ function damage(hour: Hour): void {
 async function ask(question: Partial<AnalyticsQuestion>): Promise<string> {
   const answer = await openAnalytics(analytics).ask({
     kind: 'hour',
+    stream: 'access',
     from: HOUR,
     to: HOUR + 1,
     format: 'json',
@@ -80,20 +89,22 @@ async function ask(question: Partial<AnalyticsQuestion>): Promise<string> {
   return text.toString();
 }
 
+const access = (from: Hour, to: Hour) => ({ stream: 'access', from, to });
+
 const range = async (from: Hour, to: Hour, rest: Partial<AnalyticsQuestion> = {}) =>
   JSON.parse(await ask({ kind: 'range', from, to, ...rest }));
 
 describe('analytics', () => {
   it('gives an hour byte for byte', async () => {
     write(HOUR, { '/': 2 });
-    const stored = fs.readFileSync(summaryPath(analyticsDir, HOUR), 'utf8');
+    const stored = fs.readFileSync(summaryPath(analyticsDir, at(HOUR)), 'utf8');
     expect([await ask({}), await ask({})]).toEqual([stored, stored]);
     expect(await ask({ from: HOUR + 1, to: HOUR + 2 })).toBe('none');
     expect(await ask({ from: HOUR + 1, to: HOUR + 2, format: 'csv' })).toBe('none');
   });
 
   it('says which hour cannot be read', async () => {
-    fs.mkdirSync(summaryPath(analyticsDir, HOUR), { recursive: true });
+    fs.mkdirSync(summaryPath(analyticsDir, at(HOUR)), { recursive: true });
     await expect(ask({})).rejects.toThrow(/^cannot read summary path=.*summary_10.json/);
     await expect(range(HOUR, HOUR + 1)).rejects.toThrow(/^cannot read summary path=.*: EISDIR/);
   });
@@ -170,26 +181,77 @@ describe('analytics', () => {
       ['curl/8.5', 2],
       ['-', 1],
     ]);
-    const records = 7;
-    summaries.write({
-      hour: HOUR,
-      totalRequests: records,
-      requestsPerPath: new Map([['/'.repeat(100_000), 7]]),
-      requestsPerUserAgent: userAgents,
-      source: { bytes: 700, records, skippedLines: 0 },
-    });
-    expect(await analytics.breakdown({ from: HOUR, to: HOUR + 1, rows: 2 })).toEqual({
+    summaries.write(accessSummary({ hour: HOUR, paths: new Map([['/'.repeat(100_000), 7]]), userAgents }));
+    expect(await analytics.breakdown({ ...access(HOUR, HOUR + 1), rows: 2 })).toEqual({
       kind: 'breakdown',
       hours: 1,
-      totalRequests: 7,
+      total: 7,
       skippedLines: 0,
-      paths: [[`${'/'.repeat(2048)}…`, 7]],
-      userAgents: [
-        ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 4, false],
-        ['curl/8.5', 2, true],
+      dimensions: [
+        { name: 'path', largest: [[`${'/'.repeat(2048)}…`, 7]], distinct: 1 },
+        {
+          name: 'userAgent',
+          largest: [
+            ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 4],
+            ['curl/8.5', 2],
+          ],
+          distinct: 3,
+        },
       ],
-      distinct: { paths: 1, userAgents: 3 },
-      audience: { people: 4, bots: 2, unknown: 1 },
+      audience: { people: 4, bots: 2, unknown: 1, botUserAgents: ['curl/8.5'] },
+    });
+  });
+
+  it('answers for any stream: an hour as stored, a sum by its dimensions, and the hours by the values of one', async () => {
+    const events = (from: Hour, to: Hour) => ({ stream: 'events', from, to });
+    writeEvents(HOUR, { level: { INFO: 5, ERROR: 1 }, service: { auth: 4, api: 2 } });
+    writeEvents(HOUR + 2, { level: { INFO: 2, WARN: 3 }, service: { auth: 5 } });
+    // As it was counted before `service` was a dimension.
+    writeEvents(HOUR + 3, { level: { WARN: 1 }, region: { eu: 1 } });
+    write(HOUR, { '/': 9 });
+    const stored = fs.readFileSync(summaryPath(analyticsDir, at(HOUR, 'events')), 'utf8');
+    expect(await ask({ stream: 'events' })).toBe(stored);
+    const { counts } = JSON.parse(await ask({ ...events(HOUR + 3, HOUR + 4), top: 1 }));
+    expect(counts).toEqual({ level: { WARN: 1 }, region: { eu: 1 } });
+    expect(await range(HOUR, HOUR + 4, { stream: 'events', top: 2 })).toEqual({
+      from: '2015-05-17T10:00:00Z',
+      to: '2015-05-17T14:00:00Z',
+      hours: 3,
+      totalRecords: 12,
+      counts: { level: { INFO: 7, WARN: 4 }, service: { auth: 9, api: 2 } },
+      other: { level: 1, service: 1 },
+      source: { bytes: 1_200, records: 12, skippedLines: 0 },
+    });
+    expect(await ask({ kind: 'range', ...events(HOUR, HOUR + 3), format: 'csv' })).toBe(
+      'dimension,value,records\r\nlevel,INFO,7\r\nlevel,ERROR,1\r\nlevel,WARN,3\r\nservice,auth,9\r\nservice,api,2\r\n',
+    );
+    expect(await analytics.breakdown({ ...events(HOUR, HOUR + 3), rows: 1, search: 'a' })).toEqual({
+      kind: 'breakdown',
+      hours: 2,
+      total: 11,
+      skippedLines: 0,
+      dimensions: [
+        { name: 'level', largest: [['WARN', 3]], distinct: 1 },
+        { name: 'service', largest: [['auth', 9]], distinct: 2 },
+      ],
+    });
+    damage({ stream: 'events', hour: HOUR + 4 });
+    expect(await analytics.series({ ...events(HOUR, HOUR + 5), dimension: 'level', rows: 2 })).toEqual({
+      kind: 'series',
+      values: ['INFO', 'WARN'],
+      records: [
+        [5, 0, 2, 0, 0],
+        [0, 0, 3, 1, 0],
+      ],
+      other: [1, 0, 0, 0, 0],
+      totals: [6, null, 5, 1, null],
+    });
+    expect([again, errors.length]).toEqual([[HOUR + 4], 1]);
+    const byService = await analytics.series({ ...events(HOUR + 3, HOUR + 4), dimension: 'service', rows: 2 });
+    expect(byService).toMatchObject({ values: [], other: [1], totals: [1] });
+    expect(await analytics.series({ ...events(HOUR, HOUR + 1), dimension: 'region', rows: 2 })).toEqual({
+      kind: 'no-dimension',
+      dimensions: ['level', 'service'],
     });
   });
 
@@ -201,8 +263,9 @@ describe('analytics', () => {
       Array(3).fill('damaged'),
     );
     expect(await ask({ kind: 'range', to: HOUR + 2 })).toBe('damaged');
-    expect(await analytics.breakdown({ from: HOUR, to: HOUR + 2, rows: 1 })).toEqual({
+    expect(await analytics.breakdown({ ...access(HOUR, HOUR + 2), rows: 1 })).toEqual({
       kind: 'damaged',
+      stream: 'access',
       hours: [HOUR + 1],
     });
     expect(errors).toEqual(
@@ -217,15 +280,15 @@ describe('analytics', () => {
 
   it('notices every flipped bit, and every length', async () => {
     write(HOUR, { '/some/path': 2, '/x': 1 });
-    const path = summaryPath(analyticsDir, HOUR);
+    const path = summaryPath(analyticsDir, at(HOUR));
     const good = fs.readFileSync(path);
     expect(await ask({})).toBe(good.toString());
-    for (let at = 0; at < good.length; at++) {
+    for (let byte = 0; byte < good.length; byte++) {
       const bad = Buffer.from(good);
-      bad[at] = (bad[at] ?? 0) ^ (1 << (at % 8));
+      bad[byte] = (bad[byte] ?? 0) ^ (1 << (byte % 8));
       fs.writeFileSync(path, bad);
       expect(await ask({})).toBe('damaged');
-      fs.writeFileSync(path, good.subarray(0, at));
+      fs.writeFileSync(path, good.subarray(0, byte));
       expect(await ask({ top: 1 })).toBe('damaged');
     }
     fs.writeFileSync(path, good);
@@ -238,7 +301,7 @@ describe('analytics', () => {
     await range(HOUR, HOUR + 1);
     write(HOUR, { '/': 3 });
     expect([JSON.parse(await ask({})).totalRequests, (await range(HOUR, HOUR + 1)).totalRequests]).toEqual([3, 3]);
-    fs.rmSync(summaryPath(analyticsDir, HOUR));
+    fs.rmSync(summaryPath(analyticsDir, at(HOUR)));
     expect([await ask({}), (await range(HOUR, HOUR + 1)).hours]).toEqual(['none', 0]);
   });
 
@@ -266,7 +329,7 @@ describe('analytics', () => {
     const counts = new Map(Array.from({ length: MAX_KEYS }, (_, i) => [`/${'long/'.repeat(200)}${i}`, 1]));
     write(HOUR, counts);
     for (const format of ['json', 'csv'] as const) {
-      const found = await analytics.ask({ kind: 'range', from: HOUR, to: HOUR + 1, format });
+      const found = await analytics.ask({ kind: 'range', ...access(HOUR, HOUR + 1), format });
       expect(found).toMatchObject({ kind: 'file', temporary: true });
     }
     expect((await range(HOUR, HOUR + 1)).requestsPerPath).toEqual(Object.fromEntries(counts));
@@ -304,9 +367,9 @@ describe('analytics', () => {
 /** Notes which hours were really read. */
 function createCountingReader() {
   const reads: Hour[] = [];
-  const read = (hour: Hour) => {
-    reads.push(hour);
-    return summaries.read(hour);
+  const read = (found: StreamHour) => {
+    reads.push(found.hour);
+    return summaries.read(found);
   };
   return { reads, counting: { version: summaries.version, read } };
 }
@@ -314,30 +377,30 @@ function createCountingReader() {
 describe('adding up hours', () => {
   it('reads a summary once while its file stays the same', () => {
     const { reads, counting } = createCountingReader();
-    const sumHours = createHourSums(counting);
+    const { sumHours } = createHourSums(counting, { streams: [ACCESS_STREAM] });
     write(HOUR, { '/': 1 });
-    for (let i = 0; i < 3; i++) sumHours({ from: HOUR, to: HOUR + 2, top: undefined });
+    for (let i = 0; i < 3; i++) sumHours(access(HOUR, HOUR + 2));
     expect(reads).toEqual([HOUR]);
     write(HOUR, { '/': 2 });
-    expect(sumHours({ from: HOUR, to: HOUR + 1, top: undefined }).totalRequests).toBe(2);
+    expect(sumHours(access(HOUR, HOUR + 1)).total).toBe(2);
     expect(reads).toEqual([HOUR, HOUR]);
   });
 
   it('keeps the summary that was asked for last, however large it is', () => {
     const { reads, counting } = createCountingReader();
-    const sumHours = createHourSums(counting, { cacheEntries: 7 });
+    const { sumHours } = createHourSums(counting, { streams: [ACCESS_STREAM], cacheEntries: 7 });
     write(HOUR, Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`/${i}`, 1])));
     write(HOUR + 1, { '/': 1 });
-    const ask = (hour: Hour) => sumHours({ from: hour, to: hour + 1, top: undefined });
+    const ask = (hour: Hour) => sumHours(access(hour, hour + 1));
     for (const i of [0, 0, 1, 1, 0]) ask(HOUR + i);
     expect(reads).toEqual([0, 1, 0].map((i) => HOUR + i));
   });
 
   it('forgets the summaries asked for longest ago when they become too many', () => {
     const { reads, counting } = createCountingReader();
-    const sumHours = createHourSums(counting, { cacheEntries: 7 });
+    const { sumHours } = createHourSums(counting, { streams: [ACCESS_STREAM], cacheEntries: 7 });
     for (let i = 0; i < 3; i++) write(HOUR + i, { '/': 1 });
-    const ask = (hour: Hour) => sumHours({ from: hour, to: hour + 1, top: undefined });
+    const ask = (hour: Hour) => sumHours(access(hour, hour + 1));
     for (const i of [0, 1, 0, 2, 0, 1]) ask(HOUR + i);
     expect(reads).toEqual([0, 1, 2, 1].map((i) => HOUR + i));
   });

@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 import { fileVersion, type OpenFile, openBytes, openFile } from '../disk/open-file.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { type Hour, hourToIso } from '../model/hour.ts';
+import { type HourKey, hourKey, hourToIso, type StreamHour } from '../model/hour.ts';
+import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import { SummaryFormatError } from '../model/summary.ts';
 import type { Handlers } from '../runtime/channel.ts';
 import { createThread, withCauses } from '../runtime/thread.ts';
@@ -14,13 +15,16 @@ import type {
   BreakdownQuestion,
   Damaged,
   RangeSum,
+  Series,
+  SeriesQuestion,
 } from './analytics.ts';
-import type { HourSum, SumQuestion } from './sum-hours.ts';
+import type { HourSeries, HourSum, SumQuestion } from './sum-hours.ts';
 
 /** Answers that can go to another thread: a text as its bytes, or as a file that is still to be opened. */
 export interface AnalyticsSource {
   ask(question: AnalyticsQuestion): Promise<FoundAnswer>;
   breakdown: Analytics['breakdown'];
+  series: Analytics['series'];
 }
 
 export type FoundAnswer = Exclude<AnalyticsAnswer, { readonly kind: 'text' }> | FoundText;
@@ -56,7 +60,7 @@ export function createAnalytics(options: {
   readonly workerData: unknown;
   readonly heapMiB?: number;
   /** Told of each summary that cannot be used, whenever a question meets it. */
-  readonly onDamaged: (hour: Hour) => void;
+  readonly onDamaged: (at: StreamHour) => void;
   readonly metrics: Pick<Metrics, 'damagedSummaries' | 'analyticsRefused'>;
   readonly log: Pick<Log, 'error'>;
   readonly maxWaiting?: number;
@@ -67,15 +71,16 @@ export function createAnalytics(options: {
   const checked = createChecked();
   const inTurn = createTurns({ maxWaiting, maxWaitMs });
 
-  function report({ hours }: Damaged): void {
+  function report({ stream, hours }: Pick<Damaged, 'stream' | 'hours'>): void {
     metrics.damagedSummaries.inc(hours.length);
     for (const hour of hours) {
-      log.error('a summary is damaged; its hour will be counted again', { hour: hourToIso(hour) });
-      onDamaged(hour);
+      const fields = { ...(!isDefaultStream(stream) && { stream }), hour: hourToIso(hour) };
+      log.error('a summary is damaged; its hour will be counted again', fields);
+      onDamaged({ stream, hour });
     }
   }
 
-  async function call<T extends { readonly kind: string }>(work: () => Promise<T | Damaged>) {
+  async function call<T extends { readonly kind: string }>(work: () => Promise<T>) {
     const answer = await inTurn(work);
     if (answer === undefined) {
       metrics.analyticsRefused.inc();
@@ -90,27 +95,41 @@ export function createAnalytics(options: {
       const known = await checked.find(question);
       if (known !== undefined) return known;
       const answer = await call(() => thread.remote.answer(question));
-      if (answer.kind === 'file' && !answer.temporary) checked.remember(question.from, answer);
+      if (answer.kind === 'file' && !answer.temporary) checked.remember(hourOf(question), answer);
       return answer;
     },
     breakdown: (question) => call(() => thread.remote.breakdown(question)),
+    async series(question) {
+      const answer = await call(() => thread.remote.series(question));
+      if (answer.kind !== 'series') return answer;
+      const { unusable, ...series } = answer;
+      report({ stream: question.stream, hours: unusable });
+      return series;
+    },
     stop: () => thread.stop(),
   };
 }
 
 type FoundFile = Extract<FoundText, { readonly kind: 'file' }>;
 
+/** The first hour of a question. */
+function hourOf({ stream, from }: AnalyticsQuestion): HourKey {
+  return hourKey({ stream, hour: from });
+}
+
 /** Summary files that were checked, as long as they do not change. */
 function createChecked() {
-  const checked = new Map<Hour, FoundFile>();
+  const checked = new Map<HourKey, FoundFile>();
   return {
-    async find({ kind, from, top, format }: AnalyticsQuestion): Promise<FoundFile | undefined> {
-      const found = kind === 'hour' && top === undefined && format === 'json' ? checked.get(from) : undefined;
+    async find(question: AnalyticsQuestion): Promise<FoundFile | undefined> {
+      const { kind, top, format } = question;
+      const isFile = kind === 'hour' && top === undefined && format === 'json';
+      const found = isFile ? checked.get(hourOf(question)) : undefined;
       if (found === undefined) return undefined;
       const stats = await stat(found.path).catch(() => undefined);
       return stats !== undefined && fileVersion(stats) === found.version ? found : undefined;
     },
-    remember(hour: Hour, found: FoundFile): void {
+    remember(hour: HourKey, found: FoundFile): void {
       checked.delete(hour);
       checked.set(hour, found);
       for (const oldest of checked.keys()) {
@@ -159,6 +178,7 @@ export function openAnalytics(source: AnalyticsSource): Analytics {
       return { kind: 'busy' };
     },
     breakdown: (question) => source.breakdown(question),
+    series: (question) => source.series(question),
   };
 }
 
@@ -174,14 +194,22 @@ async function openText(found: FoundText): Promise<OpenFile | undefined> {
 export interface SumCalls {
   answer(question: AnalyticsQuestion): FoundAnswer;
   breakdown(question: BreakdownQuestion): Breakdown | Damaged;
+  series(question: SeriesQuestion): FoundSeries | NoDimension;
 }
+
+/** With the hours whose summary cannot be used. */
+type FoundSeries = Series & Pick<HourSeries, 'unusable'>;
+type NoDimension = Exclude<Awaited<ReturnType<Analytics['series']>>, { readonly kind: 'series' | 'busy' }>;
 
 /** What the thread works with. Handed in, because other rooms own it. */
 export interface SumParts {
   readonly sumHours: (question: SumQuestion) => HourSum;
+  readonly sumSeries: (question: SeriesQuestion) => HourSeries;
+  /** What the stream is counted by now. */
+  readonly countBy: (stream: StreamName) => readonly string[];
   /** The summary file of an hour, if it is the one that was written. Throws SummaryFormatError. */
   readonly check: (
-    hour: Hour,
+    at: StreamHour,
   ) => { readonly path: string; readonly version: string; readonly bytes: number } | undefined;
   readonly writeText: (question: AnalyticsQuestion, sum: RangeSum) => Iterable<string>;
   /** Takes a text in pieces: into memory when it is small, else into a temporary file. */
@@ -193,6 +221,7 @@ export function serveSums(parts: SumParts): Handlers<SumCalls> {
   return {
     answer: async (question) => attempt(() => answer(parts, question)),
     breakdown: async (question) => attempt(() => breakDown(parts, question)),
+    series: async (question) => attempt(() => findSeries(parts, question)),
   };
 }
 
@@ -205,22 +234,21 @@ function attempt<T>(work: () => T): T {
 }
 
 function answer({ sumHours, check, writeText, keepText }: SumParts, question: AnalyticsQuestion): FoundAnswer {
-  const { kind, from, to, top, format } = question;
-  if (kind === 'hour' && top === undefined && format === 'json') return findFile(check, from);
-  const { unusable, other, ...sum } = sumHours({ from, to, top });
-  if (unusable.length > 0) return { kind: 'damaged', hours: unusable };
+  const { kind, stream, from, to, top, format } = question;
+  if (kind === 'hour' && top === undefined && format === 'json') return findFile(check, { stream, hour: from });
+  const { unusable, ...sum } = sumHours({ stream, from, to, top });
+  if (unusable.length > 0) return { kind: 'damaged', stream, hours: unusable };
   if (kind === 'hour' && sum.hours === 0) return { kind: 'none' };
-  const isWhole = top === undefined && other.requestsPerPath === 0 && other.requestsPerUserAgent === 0;
-  return keepText(writeText(question, isWhole ? sum : { ...sum, other }));
+  return keepText(writeText(question, sum));
 }
 
-function findFile(check: SumParts['check'], hour: Hour): FoundAnswer {
+function findFile(check: SumParts['check'], at: StreamHour): FoundAnswer {
   try {
-    const found = check(hour);
+    const found = check(at);
     return found === undefined ? { kind: 'none' } : { kind: 'file', ...found, temporary: false };
   } catch (error) {
     if (!(error instanceof SummaryFormatError)) throw error;
-    return { kind: 'damaged', hours: [hour] };
+    return { kind: 'damaged', stream: at.stream, hours: [at.hour] };
   }
 }
 
@@ -228,21 +256,28 @@ function findFile(check: SumParts['check'], hour: Hour): FoundAnswer {
 const MAX_CELL_CHARS = 2_048;
 
 function breakDown({ sumHours }: SumParts, question: BreakdownQuestion): Breakdown | Damaged {
-  const { from, to, rows, search } = question;
-  const sum = sumHours({ from, to, top: rows, search, audience: true });
-  if (sum.unusable.length > 0) return { kind: 'damaged', hours: sum.unusable };
-  const bots = new Set(sum.audience?.botUserAgents);
-  const { people = 0, bots: robots = 0, unknown = 0 } = sum.audience ?? {};
+  const { stream, from, to, rows, search } = question;
+  const sum = sumHours({ stream, from, to, top: rows, search, audience: true });
+  if (sum.unusable.length > 0) return { kind: 'damaged', stream, hours: sum.unusable };
   return {
     kind: 'breakdown',
     hours: sum.hours,
-    totalRequests: sum.totalRequests,
+    total: sum.total,
     skippedLines: sum.source.skippedLines,
-    paths: Array.from(sum.requestsPerPath, ([path, count]) => [cut(path), count] as const),
-    userAgents: Array.from(sum.requestsPerUserAgent, ([name, count]) => [cut(name), count, bots.has(name)] as const),
-    distinct: sum.distinct,
-    audience: { people, bots: robots, unknown },
+    dimensions: sum.dimensions.map(({ name, counts, distinct }) => ({
+      name,
+      largest: Array.from(counts, ([value, count]) => [cut(value), count] as const),
+      distinct,
+    })),
+    ...(sum.audience && { audience: { ...sum.audience, botUserAgents: sum.audience.botUserAgents.map(cut) } }),
   };
+}
+
+function findSeries({ sumSeries, countBy }: SumParts, question: SeriesQuestion): FoundSeries | NoDimension {
+  const dimensions = countBy(question.stream);
+  if (!dimensions.includes(question.dimension)) return { kind: 'no-dimension', dimensions };
+  const series = sumSeries(question);
+  return { kind: 'series', ...series, values: series.values.map(cut) };
 }
 
 function cut(text: string): string {

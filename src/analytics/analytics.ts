@@ -1,6 +1,7 @@
 import type { OpenFile } from '../disk/open-file.ts';
-import type { Hour } from '../model/hour.ts';
-import type { OtherRequests, SummarySource } from '../model/summary.ts';
+import type { Hour, StreamRange } from '../model/hour.ts';
+import type { StreamName } from '../model/stream.ts';
+import type { Dimension, SummarySource } from '../model/summary.ts';
 
 /** What one run of the aggregator did. */
 export interface AggregationRun {
@@ -29,21 +30,18 @@ export interface Audience {
 
 /** The sum of some hours. */
 export interface RangeSum {
-  readonly totalRequests: number;
-  readonly requestsPerPath: ReadonlyMap<string, number>;
-  readonly requestsPerUserAgent: ReadonlyMap<string, number>;
-  /** Requests that the maps do not name. With `top`: those that it left out too. Absent without `top` where there are none. */
-  readonly other?: OtherRequests | undefined;
+  /** Records. */
+  readonly total: number;
+  /** `other`: records that the map does not name. With `top`: those that it left out too. */
+  readonly dimensions: readonly Dimension[];
   readonly source: SummarySource;
   /** The number of hours that had a summary. */
   readonly hours: number;
 }
 
-/** What GET /analytics asks: for one hour, or for the sum of [from, to). */
-export interface AnalyticsQuestion {
+/** What GET /analytics asks: for one hour of a stream, or for the sum of [from, to). */
+export interface AnalyticsQuestion extends StreamRange {
   readonly kind: 'hour' | 'range';
-  readonly from: Hour;
-  readonly to: Hour;
   /** Each map has that many of its largest entries. */
   readonly top?: number | undefined;
   readonly format: 'json' | 'csv';
@@ -57,6 +55,7 @@ interface None {
 /** These hours have a summary that cannot be used. The next run of the aggregator counts them again. */
 export interface Damaged {
   readonly kind: 'damaged';
+  readonly stream: StreamName;
   readonly hours: readonly Hour[];
 }
 
@@ -73,26 +72,54 @@ interface Text {
 
 export type AnalyticsAnswer = Text | None | Damaged | Busy;
 
-/** The tables of the dashboard: the largest paths and user agents of [from, to). */
-export interface BreakdownQuestion {
-  readonly from: Hour;
-  readonly to: Hour;
+/** The tables of the dashboard: the largest values of each dimension in [from, to). */
+export interface BreakdownQuestion extends StreamRange {
   readonly rows: number;
-  /** Only paths and user agents that contain this text, in upper or lower case. */
+  /** Only values that contain this text, in upper or lower case. */
   readonly search?: string | undefined;
 }
 
 export interface Breakdown {
   readonly kind: 'breakdown';
   readonly hours: number;
-  readonly totalRequests: number;
+  readonly total: number;
   readonly skippedLines: number;
-  /** Lists, since an object would put a path `123` first. A long path or user agent is cut. */
-  readonly paths: readonly (readonly [path: string, requests: number])[];
-  readonly userAgents: readonly (readonly [userAgent: string, requests: number, isBot: boolean])[];
-  /** The number of different ones. */
-  readonly distinct: { readonly paths: number; readonly userAgents: number };
-  readonly audience: Audience;
+  readonly dimensions: readonly BreakdownDimension[];
+  /** Of the stream access. `botUserAgents`: which of the listed ones are bots. */
+  readonly audience?: (Audience & { readonly botUserAgents: readonly string[] }) | undefined;
+}
+
+export interface BreakdownDimension {
+  readonly name: string;
+  /** A list, since an object would put a value `123` first. A long value is cut. */
+  readonly largest: readonly (readonly [value: string, records: number])[];
+  /** The number of different values. */
+  readonly distinct: number;
+}
+
+/** Records of each hour in [from, to) by the values of one dimension: the stacked bars of the dashboard. */
+export interface SeriesQuestion extends StreamRange {
+  readonly dimension: string;
+  /** How many values have a row of their own, the largest of the whole range. */
+  readonly rows: number;
+}
+
+export interface Series {
+  readonly kind: 'series';
+  /** Largest first. A long value is cut. */
+  readonly values: readonly string[];
+  /** For each value its records in each hour. */
+  readonly records: readonly (readonly number[])[];
+  /** In each hour the records of other values, and all of an hour that was not counted by the dimension. */
+  readonly other: readonly number[];
+  /** All records of each hour; null where there is no summary, or a damaged one. */
+  readonly totals: readonly (number | null)[];
+}
+
+/** The stream is not counted by the dimension that is asked for. */
+interface NoDimension {
+  readonly kind: 'no-dimension';
+  readonly dimensions: readonly string[];
 }
 
 /** Reads summaries. No question is answered from a summary that is damaged. */
@@ -100,12 +127,13 @@ export interface Analytics {
   /** An hour without `top` as JSON is its summary file, byte for byte. */
   ask(question: AnalyticsQuestion): Promise<AnalyticsAnswer>;
   breakdown(question: BreakdownQuestion): Promise<Breakdown | Damaged | Busy>;
+  series(question: SeriesQuestion): Promise<Series | NoDimension | Busy>;
 }
 
-/** Records by hour, from the summaries. The cost does not depend on the number of paths in them. */
+/** Records by hour, from the summaries. The cost does not depend on the number of values in them. */
 export interface HourTotals {
   /** The totals of the hours in [from, to); null where there is no summary. */
-  totals(from: Hour, to: Hour): Promise<readonly (number | null)[]>;
-  /** The latest hour that has a summary. */
-  latest(): Promise<Hour | undefined>;
+  totals(range: StreamRange): Promise<readonly (number | null)[]>;
+  /** The latest hour of a stream that has a summary. */
+  latest(stream: StreamName): Promise<Hour | undefined>;
 }

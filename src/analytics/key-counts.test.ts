@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { MapLimits } from '../model/summary.ts';
-import { createFileCounter, type FieldCounts, type LineCounts } from './summarise.ts';
+import { createFileCounter, createLineCounter, type FieldCounts, type LineCounts } from './summarise.ts';
 
 const line = (path: string, userAgent = 'x'): string =>
   `${JSON.stringify({ timestamp: '2015-05-17T10:05:03Z', path, userAgent })}\n`;
@@ -10,7 +10,8 @@ function count(text: string, limits: MapLimits, before?: FieldCounts): LineCount
   const bytes = Buffer.from(text);
   const read = (target: Buffer, offset: number, length: number, at: number) =>
     bytes.copy(target, offset, at, at + length);
-  return createFileCounter({ sliceBytes: 1 << 16, limits })(read, 0, bytes.length, before);
+  const counter = createLineCounter({ before, limits });
+  return createFileCounter({ sliceBytes: 1 << 16 })(read, 0, bytes.length, counter);
 }
 
 /** The truth: the first keys that came and fit. */

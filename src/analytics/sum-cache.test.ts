@@ -8,13 +8,14 @@ function create({ unusable = [] as readonly number[], chars = 1 } = {}) {
   const sums = cacheSums(
     (question) => {
       asked.push(question);
-      const requestsPerPath = new Map([['x'.repeat(chars), 1]]);
-      const sum = { totalRequests: asked.length, unusable, requestsPerPath, requestsPerUserAgent: new Map() };
+      const counts = new Map([['x'.repeat(chars), 1]]);
+      const sum = { total: asked.length, unusable, dimensions: [{ name: 'path', counts }] };
       return sum as unknown as HourSum;
     },
-    (hour) => versions.get(hour),
+    ({ hour }) => versions.get(hour),
   );
-  const ask = (question: Partial<SumQuestion> = {}) => sums({ from: 5, to: 8, top: 10, ...question }).totalRequests;
+  const ask = (question: Partial<SumQuestion> = {}) =>
+    sums({ stream: 'access', from: 5, to: 8, top: 10, ...question }).total;
   return { ask, asked, versions };
 }
 
@@ -25,9 +26,19 @@ test('a question is worked out once', () => {
 
 test('another question is another answer', () => {
   const { ask } = create();
-  const others = [{}, { from: 4 }, { to: 7 }, { top: 9 }, { search: 'a' }, { search: 'A' }, { audience: true }];
-  expect(others.map(ask)).toEqual([1, 2, 3, 4, 5, 6, 7]);
-  expect(others.map(ask)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  const others = [
+    {},
+    { stream: 'events' },
+    { from: 4 },
+    { to: 7 },
+    { top: 9 },
+    { search: 'a' },
+    { search: 'A' },
+    { audience: true },
+  ];
+  const numbers = others.map((_, i) => i + 1);
+  expect(others.map(ask)).toEqual(numbers);
+  expect(others.map(ask)).toEqual(numbers);
 });
 
 test('a file that appeared, changed or disappeared is read again', () => {

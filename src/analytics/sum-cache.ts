@@ -1,4 +1,4 @@
-import type { Hour } from '../model/hour.ts';
+import type { StreamHour } from '../model/hour.ts';
 import type { HourSum, SumQuestion } from './sum-hours.ts';
 
 const MAX_ANSWERS = 64;
@@ -12,16 +12,16 @@ const MAX_KEY_CHARS = 512 * 1024;
  */
 export function cacheSums(
   sumHours: (question: SumQuestion) => HourSum,
-  version: (hour: Hour) => string | undefined,
+  version: (at: StreamHour) => string | undefined,
 ): (question: SumQuestion) => HourSum {
   /** In the order of last use. */
   const answers = new Map<string, HourSum>();
 
   return (question) => {
-    const { from, to, top, search, audience } = question;
+    const { stream, from, to, top, search, audience } = question;
     if (top === undefined || top > MAX_TOP) return sumHours(question);
-    const versions = Array.from({ length: to - from }, (_, i) => version(from + i) ?? '');
-    const key = JSON.stringify([from, to, top, search ?? '', audience ?? false, versions]);
+    const versions = Array.from({ length: to - from }, (_, i) => version({ stream, hour: from + i }) ?? '');
+    const key = JSON.stringify([stream, from, to, top, search ?? '', audience ?? false, versions]);
     const answer = answers.get(key) ?? sumHours(question);
     answers.delete(key);
     // Not remembered where a summary cannot be used: it may be replaced soon, and each answer logs it.
@@ -34,8 +34,8 @@ export function cacheSums(
   };
 }
 
-function countChars({ requestsPerPath, requestsPerUserAgent }: HourSum): number {
+function countChars({ dimensions }: HourSum): number {
   let chars = 0;
-  for (const counts of [requestsPerPath, requestsPerUserAgent]) for (const key of counts.keys()) chars += key.length;
+  for (const { counts } of dimensions) for (const key of counts.keys()) chars += key.length;
   return chars;
 }

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Hour, parseHour } from '../model/hour.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
+import { at, countsOf } from '../model/summary.case.ts';
 import { openHourFile } from '../repo/hour-file.ts';
 import { createSummaryFiles, type SummaryFiles, summaryPath } from '../repo/summaries.ts';
 import { createHourSummariser, type HourReport } from './summarise-hour.ts';
@@ -25,14 +27,14 @@ afterEach(() => fs.rmSync(folder, { recursive: true }));
 const store = (text: string): void => fs.writeFileSync(path, text);
 
 function summarise(bytes = fs.statSync(path).size, options = {}): HourReport {
-  return createHourSummariser({ openHour: openHourFile, summaries, sliceBytes: 100 })(
+  return createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM], sliceBytes: 100 })(
     { stream: 'access', hour: HOUR, path, bytes },
     options,
   );
 }
 
 function readSummaryText(): string | undefined {
-  const file = summaryPath(join(folder, 'analytics'), HOUR);
+  const file = summaryPath(join(folder, 'analytics'), at(HOUR));
   return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined;
 }
 
@@ -42,17 +44,10 @@ describe('summarising an hour', () => {
     expect(summarise()).toMatchObject({ outcome: 'written', records: 2, bytes: line('/a').length * 2, warnings: [] });
     fs.appendFileSync(path, line('/a', 'wget') + line('/c'));
     expect(summarise()).toMatchObject({ outcome: 'written', records: 2, bytes: line('/a').length * 2, warnings: [] });
-    expect(summaries.read(HOUR)).toMatchObject({
-      totalRequests: 4,
-      requestsPerPath: new Map([
-        ['/a', 2],
-        ['/b', 1],
-        ['/c', 1],
-      ]),
-      requestsPerUserAgent: new Map([
-        ['curl', 3],
-        ['wget', 1],
-      ]),
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual({ '/a': 2, '/b': 1, '/c': 1 });
+    expect(countsOf(summaries.read(at(HOUR)), 'userAgent')).toEqual({ curl: 3, wget: 1 });
+    expect(summaries.read(at(HOUR))).toMatchObject({
+      total: 4,
       source: { bytes: fs.statSync(path).size, records: 4, skippedLines: 0 },
     });
   });
@@ -60,13 +55,13 @@ describe('summarising an hour', () => {
   it('reads committed bytes only', () => {
     store(line('/a') + line('/not-committed'));
     summarise(line('/a').length);
-    expect(summaries.read(HOUR)?.requestsPerPath).toEqual(new Map([['/a', 1]]));
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual({ '/a': 1 });
   });
 
   it('writes nothing when nothing was appended', () => {
     store(line('/a'));
     summarise();
-    const file = summaryPath(join(folder, 'analytics'), HOUR);
+    const file = summaryPath(join(folder, 'analytics'), at(HOUR));
     fs.utimesSync(file, 1, 1);
     expect(summarise()).toMatchObject({ outcome: 'unchanged', bytes: 0 });
     expect(fs.statSync(file).mtimeMs).toBe(1000);
@@ -91,7 +86,7 @@ describe('summarising an hour', () => {
     expect(summarise()).toMatchObject({ records: 2, skippedLines: 1 });
     fs.appendFileSync(path, line('/b'));
     expect(summarise()).toMatchObject({ records: 1, skippedLines: 0 });
-    expect(summaries.read(HOUR)?.source).toMatchObject({ records: 3, skippedLines: 1 });
+    expect(summaries.read(at(HOUR))?.source).toMatchObject({ records: 3, skippedLines: 1 });
   });
 
   it('reports a missing file, and leaves the summary as it was', () => {
@@ -113,7 +108,7 @@ describe('summarising an hour', () => {
     expect(report).toMatchObject({ outcome: 'written', records: 1 });
     expect(report.warnings).toHaveLength(2);
     expect(report.warnings[1]).toMatch(/^counted again from the start: the file is shorter/);
-    expect(summaries.read(HOUR)?.totalRequests).toBe(1);
+    expect(summaries.read(at(HOUR))?.total).toBe(1);
   });
 
   it('counts an emptied file again from the start', () => {
@@ -121,7 +116,7 @@ describe('summarising an hour', () => {
     summarise();
     store('');
     expect(summarise()).toMatchObject({ outcome: 'written', records: 0 });
-    expect(summaries.read(HOUR)?.totalRequests).toBe(0);
+    expect(summaries.read(at(HOUR))?.total).toBe(0);
   });
 
   it('counts a file again that was edited before the end that was counted', () => {
@@ -130,7 +125,7 @@ describe('summarising an hour', () => {
     store(line('/a') + line('/changed-by-hand') + line('/c'));
     const report = summarise();
     expect(report.warnings).toEqual(['counted again from the start: the file was changed by hand']);
-    expect(summaries.read(HOUR)?.totalRequests).toBe(3);
+    expect(summaries.read(at(HOUR))?.total).toBe(3);
   });
 
   it('counts again from the start when the summary is damaged, edited, or of another hour', () => {
@@ -144,7 +139,7 @@ describe('summarising an hour', () => {
       good.replace('"/a": 1', '"/a": 5'),
       good.replace('T10:', 'T11:'),
     ]) {
-      fs.writeFileSync(summaryPath(join(folder, 'analytics'), HOUR), bad);
+      fs.writeFileSync(summaryPath(join(folder, 'analytics'), at(HOUR)), bad);
       const report = summarise();
       expect(report).toMatchObject({ outcome: 'written', records: 2 });
       expect(report.warnings[0]).toMatch(/^counted again from the start: the summary cannot be used: /);
@@ -155,7 +150,7 @@ describe('summarising an hour', () => {
   it('puts a damaged summary aside whose records are gone, and leaves a good one', () => {
     store(line('/a'));
     summarise();
-    const file = summaryPath(join(folder, 'analytics'), HOUR);
+    const file = summaryPath(join(folder, 'analytics'), at(HOUR));
     const bad = (readSummaryText() ?? '').replace('"/a"', '"/b"');
     fs.writeFileSync(file, bad);
     fs.rmSync(path);
@@ -169,7 +164,7 @@ describe('summarising an hour', () => {
   it('names the first keys only, bit by bit as counting from the start, and counts the others', () => {
     const limits = { maxKeys: 2, maxKeyBytes: 1_000 };
     const run = (bytes: number, rebuild = false) =>
-      createHourSummariser({ openHour: openHourFile, summaries, limits })(
+      createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM], limits })(
         { stream: 'access', hour: HOUR, path, bytes },
         { rebuild },
       );
@@ -192,7 +187,8 @@ describe('summarising an hour', () => {
     summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'os', maxKeys: 1 });
     fs.appendFileSync(path, line('/a'));
     expect(summarise()).toMatchObject({ records: 1, warnings: [] });
-    expect(summaries.read(HOUR)).toMatchObject({ totalRequests: 5, requestsPerPath: new Map([['/b', 2]]) });
+    expect(summaries.read(at(HOUR))?.total).toBe(5);
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual({ '/b': 2 });
   });
 
   it('counts from the start when asked to', () => {
@@ -200,17 +196,12 @@ describe('summarising an hour', () => {
     summarise();
     store(line('/c') + line('/d'));
     expect(summarise(undefined, { rebuild: true })).toMatchObject({ outcome: 'written', records: 2, warnings: [] });
-    expect(summaries.read(HOUR)?.requestsPerPath).toEqual(
-      new Map([
-        ['/c', 1],
-        ['/d', 1],
-      ]),
-    );
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual({ '/c': 1, '/d': 1 });
   });
 
   it('fails when the summary cannot be written, and counts nothing twice afterwards', () => {
     store(line('/a'));
-    const file = summaryPath(join(folder, 'analytics'), HOUR);
+    const file = summaryPath(join(folder, 'analytics'), at(HOUR));
     fs.mkdirSync(dirname(dirname(file)), { recursive: true });
     fs.writeFileSync(dirname(file), 'in the way');
     expect(() => summarise()).toThrow(/^cannot (read|write) summary path=/);

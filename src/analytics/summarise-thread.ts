@@ -1,4 +1,6 @@
-import type { Hour } from '../model/hour.ts';
+import type { StreamHour } from '../model/hour.ts';
+import type { StreamName } from '../model/stream.ts';
+import type { DimensionNote } from '../model/summary.ts';
 import type { CommittedHour } from '../repo/repo.ts';
 import type { Handlers } from '../runtime/channel.ts';
 import { createThread, withCauses } from '../runtime/thread.ts';
@@ -9,15 +11,19 @@ export interface SummariserThread {
   /** Rejects when the hour cannot be summarised, or the thread ends before it is. */
   summarise(committed: CommittedHour, options?: { readonly rebuild?: boolean }): Promise<HourReport>;
   /** Makes the hour's summary, as it was written, survive a power cut. Absent where nothing is left to do for that. */
-  readonly settle?: (hour: Hour) => Promise<void>;
+  readonly settle?: (at: StreamHour) => Promise<void>;
   /** Ends the thread, at the latest when its current read or write returns. A half-written summary is never seen. */
   stop(): Promise<void>;
 }
 
+/** Writes down by which fields the summaries of a stream are counted. */
+export type WriteNote = (stream: StreamName, note: DimensionNote) => Promise<void>;
+
 /** The calls that the aggregator thread answers. */
 export interface SummariserCalls {
   summarise(question: Question): HourReport;
-  settle(hour: Hour): void;
+  settle(at: StreamHour): void;
+  writeNote(wanted: { readonly stream: StreamName; readonly note: DimensionNote }): void;
 }
 
 interface Question {
@@ -32,12 +38,13 @@ export function createSummariserThread(options: {
   readonly heapMiB?: number;
   /** Whether what it writes has to be settled. */
   readonly settles: boolean;
-}): SummariserThread {
+}): SummariserThread & { readonly writeNote: WriteNote } {
   const thread = createThread<SummariserCalls>({ ...options, name: 'aggregator' });
-  const settle = (hour: Hour) => thread.remote.settle(hour);
+  const settle = (at: StreamHour) => thread.remote.settle(at);
   return {
     summarise: (committed, { rebuild = false } = {}) => thread.remote.summarise({ committed, rebuild }),
     ...(options.settles && { settle }),
+    writeNote: (stream, note) => thread.remote.writeNote({ stream, note }),
     stop: () => thread.stop(),
   };
 }
@@ -45,10 +52,12 @@ export function createSummariserThread(options: {
 /** The other end: answers the calls of a SummariserThread. */
 export function serveSummariser(
   summariseHour: SummariseHour,
-  syncSummary: (hour: Hour) => void,
+  syncSummary: (at: StreamHour) => void,
+  writeNote: (stream: StreamName, note: DimensionNote) => void,
 ): Handlers<SummariserCalls> {
   return {
-    settle: async (hour) => syncSummary(hour),
+    writeNote: async ({ stream, note }) => writeNote(stream, note),
+    settle: async (at) => syncSummary(at),
     async summarise({ committed, rebuild }) {
       try {
         return summariseHour(committed, { rebuild });

@@ -6,10 +6,10 @@ import { KeyCounts } from './key-counts.ts';
 
 const { NEWLINE } = BYTES;
 
-/** The counts of an hour by the text of each required field, in the order of the layout. */
+/** The counts of an hour by each dimension, in the order of the stream's `countBy`. */
 export interface FieldCounts {
   readonly byField: readonly Map<string, number>[];
-  /** Records whose text the map does not name, because it was full. */
+  /** Records whose value the map does not name, because it was full. */
   readonly others: readonly number[];
 }
 
@@ -104,7 +104,7 @@ export function createLineCounter({ before, limits = NO_LIMITS }: CounterOptions
   };
 }
 
-const NO_LIMITS: MapLimits = { maxKeys: Infinity, maxKeyBytes: Infinity };
+export const NO_LIMITS: MapLimits = { maxKeys: Infinity, maxKeyBytes: Infinity };
 
 /** Adds `count` to what `map` has for `key`. */
 export function addTo(map: Map<string, number>, key: string, count: number): void {
@@ -135,21 +135,23 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Counts the lines in [from, to) of a file, slice by slice through one buffer that is kept for the next call. `to` may
- * lie within a line, which is then left for later, or beyond the end of the file. Adds to the maps of `before`, if given.
+ * lie within a line, which is then left for later, or beyond the end of the file. `counter` must not be used again.
  */
 export function createFileCounter({
   sliceBytes = SLICE_BYTES,
   maxLineBytes = MAX_LINE_BYTES,
-  limits = NO_LIMITS,
 }: {
   readonly sliceBytes?: number;
   readonly maxLineBytes?: number;
-  readonly limits?: MapLimits;
 } = {}) {
   const slice = Buffer.allocUnsafeSlow(sliceBytes + PADDING);
 
-  return function countFile(read: ReadBytes, from: number, to: number, before?: FieldCounts): LineCounts {
-    const counter = createLineCounter({ before, limits });
+  return function countFile(
+    read: ReadBytes,
+    from: number,
+    to: number,
+    counter: LineCounter = createLineCounter(),
+  ): LineCounts {
     let buffer = slice;
     let filled = 0;
     let position = from;

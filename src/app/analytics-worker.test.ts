@@ -3,6 +3,7 @@ import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createSummariserThread } from '../analytics/summarise-thread.ts';
+import { ACCESS_STREAM } from '../model/stream.ts';
 
 /** Nice values of this process's threads. proc_pid_stat(5), field 19. */
 function niceValues(): number[] {
@@ -16,7 +17,7 @@ describe.runIf(process.platform === 'linux')('the thread of the summaries', () =
     const entry = new URL('./analytics-worker.ts', import.meta.url);
     const thread = createSummariserThread({
       entry,
-      workerData: { analyticsDir: folder, durability: 'os' },
+      workerData: { analyticsDir: folder, durability: 'os', streams: [ACCESS_STREAM] },
       settles: false,
     });
     onTestFinished(async () => {

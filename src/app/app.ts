@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { createAggregator } from '../analytics/aggregate.ts';
 import { createAnalytics } from '../analytics/analytics-thread.ts';
+import { createRecount } from '../analytics/recount.ts';
 import { createSummariserThread } from '../analytics/summarise-thread.ts';
 import type { Config } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
@@ -9,10 +10,12 @@ import { createTails, type Tails } from '../live/tail.ts';
 import { type Log, takeDroppedLogLines } from '../log.ts';
 import { createMetrics, type Metrics, readStreamTotals, writeExposition } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
+import type { Stream, StreamName } from '../model/stream.ts';
 import { MAX_KEY_BYTES, mapLimits } from '../model/summary.ts';
+import { createDimensionNotes } from '../repo/dimension-notes.ts';
 import { openRepo } from '../repo/file-repo.ts';
+import { listHours } from '../repo/hour-file.ts';
 import type { Repo } from '../repo/repo.ts';
-import type { SummaryFilesOptions } from '../repo/summaries.ts';
 import { createSummaryTotals } from '../repo/summary-totals.ts';
 import {
   checkDescriptors,
@@ -23,6 +26,7 @@ import {
 import { createLifecycle, type Lifecycle } from '../runtime/lifecycle.ts';
 import { shareWork } from '../runtime/share-work.ts';
 import type { Accounting } from '../service/accounting.ts';
+import type { AnalyticsWorkerData } from './analytics-worker.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
@@ -167,10 +171,22 @@ function startAnalytics({ config, metrics, log, lifecycle }: Common, repo: Repo)
   const { analyticsDir, durability } = config.storage;
   const { maxKeys } = config.aggregation;
   const settles = durability === 'disk';
-  const workerData: SummaryFilesOptions = { analyticsDir, durability: settles ? 'later' : durability, maxKeys };
-  const worker = { entry: analyticsWorker, workerData, heapMiB: heapForKeys(maxKeys) };
+  const all = streamsOf(config);
+  const streams = [...all.values()];
+  const workerData: AnalyticsWorkerData = {
+    analyticsDir,
+    durability: settles ? 'later' : durability,
+    maxKeys,
+    streams,
+  };
+  const worker = { entry: analyticsWorker, workerData, heapMiB: heapForKeys(maxKeys, streams) };
   const thread = createSummariserThread({ ...worker, settles });
-  const aggregator = createAggregator({ repo, thread, interval: config.aggregation.interval, metrics, log });
+  const { interval } = config.aggregation;
+  const hoursOf = (stream: StreamName) => listHours(config.storage.logsDir, stream);
+  const { read } = createDimensionNotes({ analyticsDir, durable: settles });
+  const notes = { read, write: thread.writeNote };
+  const recount = createRecount({ streams, repo, thread, notes, listHours: hoursOf, log });
+  const aggregator = createAggregator({ repo, thread, streams: all.keys(), recount, interval, metrics, log });
   if (config.aggregation.enabled) aggregator.start();
   lifecycle.started('aggregator', () => aggregator.stop());
 
@@ -180,10 +196,11 @@ function startAnalytics({ config, metrics, log, lifecycle }: Common, repo: Repo)
   return { aggregator, analytics, hourTotals };
 }
 
-/** Memory for one summary, MiB: its two maps, full, and what it takes to sort them. */
-function heapForKeys(maxKeys: number): number {
-  const mapsMiB = (2 * 2 * MAX_KEY_BYTES) / 2 ** 20;
-  return Math.ceil(512 + mapsMiB + (mapLimits(maxKeys).maxKeys * 2 * 250) / 2 ** 20);
+/** Memory for one summary, MiB: its maps, full, and what it takes to sort them. */
+function heapForKeys(maxKeys: number, streams: readonly Stream[]): number {
+  const maps = Math.max(...streams.map(({ countBy }) => countBy.length));
+  const mapsMiB = (maps * 2 * MAX_KEY_BYTES) / 2 ** 20;
+  return Math.ceil(512 + mapsMiB + (mapLimits(maxKeys).maxKeys * maps * 250) / 2 ** 20);
 }
 
 function startLive({ config, lifecycle }: Common, http: HttpReaders, tails: Tails): LiveWatch {

@@ -1,10 +1,16 @@
-import type { Aggregate, AnalyticsQuestion, BreakdownQuestion, HourTotals } from '../analytics/analytics.ts';
+import type {
+  Aggregate,
+  AnalyticsQuestion,
+  BreakdownQuestion,
+  HourTotals,
+  SeriesQuestion,
+} from '../analytics/analytics.ts';
 import type { AnalyticsSource } from '../analytics/analytics-thread.ts';
 import type { Live } from '../live/live.ts';
 import type { LiveCalls } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import type { StreamTotals } from '../metrics/metrics.ts';
-import type { Hour } from '../model/hour.ts';
+import type { StreamRange } from '../model/hour.ts';
 import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
 import type { Handlers, Remote } from '../runtime/channel.ts';
@@ -19,11 +25,12 @@ export interface CoreCalls extends DeliverCalls, LiveCalls {
   metricsText(): string;
   streamTotals(): ReadonlyMap<StreamName, StreamTotals>;
   aggregate(): ReturnType<Aggregate>;
-  hourTotals(range: { readonly from: Hour; readonly to: Hour }): ReturnType<HourTotals['totals']>;
-  latestHour(): ReturnType<HourTotals['latest']>;
+  hourTotals(range: StreamRange): ReturnType<HourTotals['totals']>;
+  latestHour(stream: StreamName): ReturnType<HourTotals['latest']>;
   analyticsAnswer(question: AnalyticsQuestion): ReturnType<AnalyticsSource['ask']>;
   registry(call: RegistryCall): RegistryReply;
   analyticsBreakdown(question: BreakdownQuestion): ReturnType<AnalyticsSource['breakdown']>;
+  analyticsSeries(question: SeriesQuestion): ReturnType<AnalyticsSource['series']>;
 }
 
 /** A Core whose work is done by the thread at the other end of the channel; `live` comes from createRemoteLive. */
@@ -46,12 +53,13 @@ export function createRemoteCore(parts: {
     schemas,
     registry: createRemoteRegistry((call) => remote.registry(call)),
     hourTotals: {
-      totals: (from, to) => remote.hourTotals({ from, to }),
-      latest: () => remote.latestHour(),
+      totals: (range) => remote.hourTotals(range),
+      latest: (stream) => remote.latestHour(stream),
     },
     analytics: {
       ask: (question) => remote.analyticsAnswer(question),
       breakdown: (question) => remote.analyticsBreakdown(question),
+      series: (question) => remote.analyticsSeries(question),
     },
   };
 }
@@ -66,9 +74,10 @@ export function serveCore(core: Omit<Core, 'live' | 'schemas'>): Handlers<Omit<C
     metricsText,
     streamTotals,
     aggregate,
-    hourTotals: ({ from, to }) => hourTotals.totals(from, to),
-    latestHour: () => hourTotals.latest(),
+    hourTotals: (range) => hourTotals.totals(range),
+    latestHour: (stream) => hourTotals.latest(stream),
     analyticsAnswer: (question) => analytics.ask(question),
     analyticsBreakdown: (question) => analytics.breakdown(question),
+    analyticsSeries: (question) => analytics.series(question),
   };
 }

@@ -82,6 +82,38 @@ describe('logforge aggregate', () => {
     expect(stderr).toContain('corrupt lines were not counted');
   });
 
+  it('summarises the hours of every stream, or of one, and those by new dimensions with --all', async () => {
+    await store([HOUR, '/a']);
+    const event = `{"timestamp":"${hourToIso(HOUR)}","level":"INFO","message":"m","service":"s"}\n`;
+    const task = `{"timestamp":"${hourToIso(HOUR)}","a":"x"}\n`;
+    const repo = await open();
+    for (const [stream, text] of [
+      ['events', event],
+      ['tasks', task],
+      ['gone', task],
+    ] as const)
+      await repo.append([{ stream, hour: HOUR, count: 1, lines: Buffer.from(text) }]);
+    await repo.close();
+    const config = at('logforge.yaml');
+    const countBy = (names: string) =>
+      fs.writeFileSync(config, `streams:\n  - {name: tasks, required: [a], countBy: [${names}]}\n`);
+    countBy('a');
+    expect((await run('--config', config, '--stream', 'events')).stdout).toMatch(/^1 hours written, 0 unchanged, /);
+    await expect(run('--config', config, '--stream', 'event')).rejects.toThrow(
+      '--stream: there is no stream "event"; did you mean events?',
+    );
+    expect((await run('--config', config)).stdout).toMatch(/^2 hours written, 0 unchanged, 0 missing, 0 failed; /);
+    const read = (stream: string) =>
+      JSON.parse(fs.readFileSync(at('analytics', stream, '2015-05-17', 'summary_10.json'), 'utf8')).counts;
+    expect([read('events'), read('tasks')]).toEqual([{ level: { INFO: 1 }, service: { s: 1 } }, { a: { x: 1 } }]);
+    expect(fs.existsSync(at('analytics', 'gone'))).toBe(false);
+    countBy('b, a');
+    expect((await run('--config', config, '--stream', 'tasks', '--all')).stdout).toMatch(/^1 hours written, /);
+    expect(read('tasks')).toEqual({ b: { '-': 1 }, a: { x: 1 } });
+    const note = fs.readFileSync(at('analytics', 'tasks', '.dimensions.json'), 'utf8');
+    expect(JSON.parse(note)).toEqual({ countBy: ['b', 'a'] });
+  });
+
   it('fails when an hour cannot be summarised, and does the others', async () => {
     await store([HOUR, '/a'], [HOUR + 1, '/b']);
     fs.mkdirSync(at('analytics', '2015-05-17', 'summary_10.json'), { recursive: true });

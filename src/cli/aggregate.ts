@@ -1,16 +1,21 @@
 import { existsSync } from 'node:fs';
 import { createAggregator } from '../analytics/aggregate.ts';
 import type { AggregationRun } from '../analytics/analytics.ts';
+import { createRecount } from '../analytics/recount.ts';
 import { createHourSummariser } from '../analytics/summarise-hour.ts';
 import type { SummariserThread } from '../analytics/summarise-thread.ts';
+import { streamsOf } from '../app/streams.ts';
 import type { Config } from '../config/config.ts';
 import { DirectoryInUseError } from '../disk/lock.ts';
 import { createLog, type Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, parseHour } from '../model/hour.ts';
+import { nearest } from '../model/nearest.ts';
+import type { Stream, StreamName } from '../model/stream.ts';
 import { mapLimits } from '../model/summary.ts';
+import { createDimensionNotes } from '../repo/dimension-notes.ts';
 import { openRepo } from '../repo/file-repo.ts';
-import { listAllHours, openHourFile } from '../repo/hour-file.ts';
+import { listAllHours, listHours, openHourFile } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles } from '../repo/summaries.ts';
 import { type Command, EXIT, type Options, UsageError } from './command.ts';
@@ -40,6 +45,7 @@ const options = {
   },
   to: { value: 'HOUR', help: 'Every hour before this one.' },
   all: { help: 'Every hour that has a file.' },
+  stream: { value: 'NAME', help: 'Only the hours of this stream. Default: of all streams.' },
   rebuild: { help: 'Count from the start of each file and ignore its summary. With --all, --from or --to.' },
 } satisfies Options;
 
@@ -62,6 +68,7 @@ export const aggregate: Command = {
         command: 'logforge aggregate --config /etc/logforge.yaml',
       },
       { text: 'After a restore from a backup:', command: 'logforge aggregate --all --rebuild' },
+      { text: 'One stream, after its countBy changed:', command: 'logforge aggregate --all --stream events' },
       { text: 'One day:', command: 'logforge aggregate --from 2015-05-17T00 --to 2015-05-18T00 --rebuild' },
     ],
     exitCodes: {
@@ -77,11 +84,12 @@ export const aggregate: Command = {
     const { config: file, 'logs-dir': logs, 'analytics-dir': analytics, 'state-dir': state, 'dlq-dir': dlq } = values;
     const flags = { 'logs-dir': logs, 'analytics-dir': analytics, 'state-dir': state, 'dlq-dir': dlq };
     const { config } = loadCliConfig({ config: file, ...flags }, io);
+    const streams = chooseStreams(config, values.stream);
     if (!existsSync(config.storage.logsDir))
       throw new Error(`cannot find the folder storage.logsDir=${config.storage.logsDir}`);
     const log = createLog({ level: config.logging.level, format: config.logging.format, stream: io.stderr });
     try {
-      const run = await aggregateOffline(config, choice, log);
+      const run = await aggregateOffline(config, { ...choice, streams }, log);
       await print(io.stdout, describeRun(run));
       return run.failed === 0 ? EXIT.ok : EXIT.failure;
     } finally {
@@ -93,16 +101,29 @@ export const aggregate: Command = {
 /** The hours to summarise: those that grew, or those in [from, to). */
 interface Choice {
   readonly range: { readonly from: Hour; readonly to: Hour } | undefined;
+  /** Every hour, so that none is left with other dimensions. */
+  readonly isAll: boolean;
   readonly rebuild: boolean;
+  readonly streams: ReadonlyMap<StreamName, Stream>;
 }
 
-function readChoice({ from, to, all, rebuild }: FlagValues<typeof options>): Choice {
+function chooseStreams(config: Config, name: string | undefined): ReadonlyMap<StreamName, Stream> {
+  const all = streamsOf(config);
+  if (name === undefined) return all;
+  const stream = all.get(name);
+  if (stream !== undefined) return new Map([[name, stream]]);
+  const meant = nearest(name, all.keys());
+  const hint = meant === undefined ? `there are ${[...all.keys()].join(', ')}` : `did you mean ${meant}?`;
+  throw new UsageError(`--stream: there is no stream ${JSON.stringify(name)}; ${hint}`);
+}
+
+function readChoice({ from, to, all, rebuild }: FlagValues<typeof options>): Omit<Choice, 'streams'> {
   if (all && (from !== undefined || to !== undefined)) throw new UsageError('give either --all or --from and --to');
   const isRange = all || from !== undefined || to !== undefined;
   if (rebuild && !isRange) throw new UsageError('--rebuild needs --all, --from or --to');
   const range = { from: readHour('from', from) ?? -Infinity, to: readHour('to', to) ?? Infinity };
   if (range.from >= range.to) throw new UsageError('--to must be later than --from');
-  return { range: isRange ? range : undefined, rebuild };
+  return { range: isRange ? range : undefined, isAll: all, rebuild };
 }
 
 function readHour(flag: string, text: string | undefined): Hour | undefined {
@@ -121,7 +142,8 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
     const { maxKeys } = config.aggregation;
     const summaries = createSummaryFiles({ analyticsDir, durability, maxKeys });
     const limits = mapLimits(maxKeys);
-    const summarise = createHourSummariser({ openHour: openHourFile, summaries, limits });
+    const { streams } = choice;
+    const summarise = createHourSummariser({ openHour: openHourFile, summaries, streams: streams.values(), limits });
     const thread: SummariserThread = {
       summarise: async (committed) => summarise(committed, { rebuild: choice.rebuild }),
       stop: async () => {},
@@ -131,7 +153,19 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
       advanceSummaryCursor: repo.advanceSummaryCursor.bind(repo),
       committedHour: repo.committedHour.bind(repo),
     };
-    return await createAggregator({ repo: source, thread, interval: 0, metrics, log }).run();
+    const { read, write } = createDimensionNotes({ analyticsDir, durable: durability === 'disk' });
+    const recount = createRecount({
+      streams: streams.values(),
+      repo,
+      thread,
+      notes: { read, write: async (stream, note) => write(stream, note) },
+      listHours: (stream) => listHours(config.storage.logsDir, stream),
+      log,
+    });
+    const parts = { repo: source, thread, streams: streams.keys(), recount, interval: 0, metrics, log };
+    const run = await createAggregator(parts).run();
+    if (choice.isAll) while (await recount.step(() => false));
+    return run;
   } finally {
     await repo.close();
   }
@@ -151,11 +185,11 @@ async function openStorage(config: Config, metrics: ReturnType<typeof createMetr
   }
 }
 
-async function chooseHours(repo: Repo, logsDir: string, { range }: Choice): Promise<readonly CommittedHour[]> {
+async function chooseHours(repo: Repo, logsDir: string, { range, streams }: Choice): Promise<readonly CommittedHour[]> {
   if (range === undefined) return repo.changedHours();
   const chosen: CommittedHour[] = [];
   for (const hour of await listAllHours(logsDir)) {
-    if (hour.hour < range.from || hour.hour >= range.to) continue;
+    if (!streams.has(hour.stream) || hour.hour < range.from || hour.hour >= range.to) continue;
     const committed = await repo.committedHour(hour);
     if (committed !== undefined) chosen.push(committed);
   }

@@ -101,6 +101,11 @@ export function readPlainLine(view: DataView, start: number, line: PlainLine): n
 /** Of the string that scanString read last. */
 let scannedHash = 0;
 
+/** The hash of the string that scanString read last. */
+export function hashOfScanned(): number {
+  return scannedHash;
+}
+
 /** They differ in every process: a client cannot know which tokens share a slot. Odd, so that no bit is lost. */
 const MULTIPLIER_1 = randomInt32() | 0x10001;
 const MULTIPLIER_2 = randomInt32() | 0x10001;
@@ -111,7 +116,7 @@ const MULTIPLIER_2 = randomInt32() | 0x10001;
  *
  * Two words a step, each with its own hash so that neither waits for the other.
  */
-function scanString(view: DataView, start: number, limit: number): number {
+export function scanString(view: DataView, start: number, limit: number): number {
   let hash1 = 0;
   let hash2 = 0;
   let p = start;
@@ -151,7 +156,7 @@ function stops(word: number): number {
 }
 
 /** The quote that ends the string whose first byte is at `start`; -1 where a backslash, a control character or the limit is. */
-function skipPlain(view: DataView, start: number, limit: number): number {
+export function skipPlain(view: DataView, start: number, limit: number): number {
   for (let p = start; p < limit; p += 4) {
     const word = view.getInt32(p, true);
     const backslash = word ^ 0x5c5c5c5c;
@@ -192,7 +197,7 @@ function mayBeField(view: DataView, start: number, end: number): boolean {
 const LITERALS = ['true', 'false', 'null'].map((text) => Buffer.from(text));
 
 /** The offset after a string, number or literal; -1 for anything else. */
-function skipScalar(view: DataView, start: number, limit: number): number {
+export function skipScalar(view: DataView, start: number, limit: number): number {
   const first = view.getUint8(start);
   if (first === QUOTE) return skipText(view, start + 1, limit);
   if (first === MINUS || isDigit(first)) return skipNumber(view, start);
@@ -202,7 +207,7 @@ function skipScalar(view: DataView, start: number, limit: number): number {
 }
 
 /** The offset after the closing quote. Unlike in the required fields, escapes may be in it. */
-function skipText(view: DataView, start: number, limit: number): number {
+export function skipText(view: DataView, start: number, limit: number): number {
   const end = skipPlain(view, start, limit);
   if (end >= 0) return end + 1;
   for (let p = start; p < limit; p++) {

@@ -9,6 +9,13 @@ export interface StreamHour {
   readonly hour: Hour;
 }
 
+/** The hours of one stream in [from, to). */
+export interface StreamRange {
+  readonly stream: StreamName;
+  readonly from: Hour;
+  readonly to: Hour;
+}
+
 /** One value for each hour of each stream, as the key of a map: of the default stream the hour itself. */
 export type HourKey = Hour | string;
 

@@ -4,8 +4,10 @@ import { createFolderMaker, syncPathSync } from '../disk/folders.ts';
 import { isMissing } from '../disk/missing.ts';
 import { fileVersion } from '../disk/open-file.ts';
 import { replaceFileSync } from '../disk/replace-file.ts';
-import { type Hour, hourToIso, hourToPath } from '../model/hour.ts';
+import { hourToIso, hourToPath, type StreamHour } from '../model/hour.ts';
 import { type MapLimits, mapLimits, type OwnedSummary, type Summary, SummaryFormatError } from '../model/summary.ts';
+import { hasUnnamed, summaryJson } from '../model/summary-json.ts';
+import { streamFolder } from './stream-folders.ts';
 import { createSeal, createSummaryChecksums, seal } from './summary-checksums.ts';
 import { parseSummaryFrom, type ReadNext } from './summary-parser.ts';
 
@@ -28,29 +30,46 @@ import { parseSummaryFrom, type ReadNext } from './summary-parser.ts';
  *     }
  *   }
  *
+ * Of any other stream <analyticsDir>/<stream>/YYYY-MM-DD/summary_HH.json, with a map for each dimension that it was counted by:
+ *
+ *   {
+ *     "hour": "2025-11-22T10:00:00Z",
+ *     "totalRecords": 3,
+ *     "counts": {
+ *       "level": {
+ *         "INFO": 3
+ *       },
+ *       "service": {
+ *         "auth": 2,
+ *         "payment": 1
+ *       }
+ *     },
+ *     "source": { … }
+ *   }
+ *
  * The maps are written and read key by key, because an object would put a key like `123` first. Where a map was full, `other` stands
- * before `source`, with the requests that the maps do not name:
+ * before `source`, with the records that the maps do not name:
  *
  *   "other": {
- *     "requestsPerPath": 7,
+ *     "requestsPerPath": 7,                       of any other stream "level": 7
  *     "requestsPerUserAgent": 0
  *   },
  */
 
-/** The summary files of one folder. All calls block, so they are for threads that serve no requests. */
+/** The summary files of all streams. All calls block, so they are for threads that serve no requests. */
 export interface SummaryFiles {
   /** Changes whenever the file does; undefined where there is none. */
-  version(hour: Hour): string | undefined;
+  version(at: StreamHour): string | undefined;
   /** Reads the whole file and makes sure that it is the one that was written. Undefined where there is none. Throws SummaryFormatError. */
-  check(hour: Hour): CheckedSummary | undefined;
+  check(at: StreamHour): CheckedSummary | undefined;
   /** Undefined where there is none. Throws SummaryFormatError. */
-  read(hour: Hour): OwnedSummary | undefined;
+  read(at: StreamHour): OwnedSummary | undefined;
   /** Replaces the file in one step. */
   write(summary: Summary): void;
   /** Syncs the file and its name. Throws where there is none. */
-  sync(hour: Hour): void;
+  sync(at: StreamHour): void;
   /** Renames a damaged summary that cannot be counted again, so that it is served no more and not lost. Gives its new path. */
-  putAside(hour: Hour): string;
+  putAside(at: StreamHour): string;
 }
 
 /** A summary file that may be served as it is, while its version stays the same (disk/open-file.ts). */
@@ -72,9 +91,9 @@ const FILE_MODE = 0o640;
 /** A file that is replaced again and again while it is read is read this often. */
 const READS = 5;
 
-export function summaryPath(analyticsDir: string, hour: Hour): string {
+export function summaryPath(analyticsDir: string, { stream, hour }: StreamHour): string {
   const { day, hh } = hourToPath(hour);
-  return join(analyticsDir, day, `summary_${hh}.json`);
+  return join(streamFolder(analyticsDir, stream), day, `summary_${hh}.json`);
 }
 
 export function createSummaryFiles({
@@ -89,32 +108,32 @@ export function createSummaryFiles({
   const readAgain = createReader(analyticsDir, checksums);
 
   return {
-    version: (hour) => versionOf(summaryPath(analyticsDir, hour)),
+    version: (at) => versionOf(summaryPath(analyticsDir, at)),
 
-    check(hour) {
-      const found = readAgain(hour, (read, isKnown) =>
-        isKnown ? skim(read) : parseSummaryFrom(read, hour, NO_KEYS) !== undefined,
+    check(at) {
+      const found = readAgain(at, (read, isKnown) =>
+        isKnown ? skim(read) : parseSummaryFrom(read, at, NO_KEYS) !== undefined,
       );
       return found && { path: found.path, version: found.version, bytes: found.bytes };
     },
 
-    read: (hour) => readAgain(hour, (read) => parseSummaryFrom(read, hour, limits))?.result,
+    read: (at) => readAgain(at, (read) => parseSummaryFrom(read, at, limits))?.result,
 
     write(summary) {
-      const path = summaryPath(analyticsDir, summary.hour);
+      const path = summaryPath(analyticsDir, summary);
       try {
         makeFolder(dirname(path));
-        const pieces = seal(encodeSummary(summary), (checksum) => checksums.add(summary.hour, checksum));
+        const pieces = seal(encodeSummary(summary), (checksum) => checksums.add(summary, checksum));
         replaceFileSync(path, pieces, { durable: durability === 'disk', mode: FILE_MODE });
       } catch (error) {
         throw new Error(`cannot write summary path=${path}`, { cause: error });
       }
     },
 
-    sync(hour) {
-      const path = summaryPath(analyticsDir, hour);
+    sync(at) {
+      const path = summaryPath(analyticsDir, at);
       try {
-        checksums.sync(hour);
+        checksums.sync(at);
         syncPathSync(path);
         syncPathSync(dirname(path));
       } catch (error) {
@@ -122,8 +141,8 @@ export function createSummaryFiles({
       }
     },
 
-    putAside(hour) {
-      const path = summaryPath(analyticsDir, hour);
+    putAside(at) {
+      const path = summaryPath(analyticsDir, at);
       const aside = `${path}.damaged`;
       try {
         fs.renameSync(path, aside);
@@ -138,16 +157,16 @@ export function createSummaryFiles({
 /** Reads whole summaries, each again where it was replaced meanwhile. */
 function createReader(analyticsDir: string, checksums: ReturnType<typeof createSummaryChecksums>) {
   /** Reads a file from start to end by `use`, and holds it against its checksum, if there is one. */
-  function readWhole<T>(hour: Hour, use: (read: ReadNext, isKnown: boolean) => T) {
-    const path = summaryPath(analyticsDir, hour);
-    const isKnown = checksums.of(hour).length > 0;
+  function readWhole<T>(at: StreamHour, use: (read: ReadNext, isKnown: boolean) => T) {
+    const path = summaryPath(analyticsDir, at);
+    const isKnown = checksums.of(at).length > 0;
     const file = openIfThere(path);
     if (file === undefined) return undefined;
     try {
       const seal = createSeal();
       const result = use((target) => seal.add(target, fs.readSync(file.fd, target, 0, target.length, null)), isKnown);
       // Read after the file: the writer adds a checksum before it replaces the file.
-      const wanted = checksums.of(hour);
+      const wanted = checksums.of(at);
       if (wanted.length > 0 && !wanted.includes(seal.text())) throw new SummaryFormatError('its checksum is another');
       return { path, version: file.version, bytes: file.bytes, result };
     } catch (error) {
@@ -158,13 +177,13 @@ function createReader(analyticsDir: string, checksums: ReturnType<typeof createS
     }
   }
 
-  function readAgain<T>(hour: Hour, use: (read: ReadNext, isKnown: boolean) => T) {
+  function readAgain<T>(at: StreamHour, use: (read: ReadNext, isKnown: boolean) => T) {
     for (let left = READS; ; left--) {
-      const before = versionOf(summaryPath(analyticsDir, hour));
+      const before = versionOf(summaryPath(analyticsDir, at));
       try {
-        return readWhole(hour, use);
+        return readWhole(at, use);
       } catch (error) {
-        const isReplaced = before !== versionOf(summaryPath(analyticsDir, hour));
+        const isReplaced = before !== versionOf(summaryPath(analyticsDir, at));
         if (!isReplaced || left <= 1) throw error;
       }
     }
@@ -200,47 +219,23 @@ function skim(read: ReadNext): void {
   while (read(buffer) > 0);
 }
 
-/** Reads a summary of `hour`, however it is laid out. Throws SummaryFormatError. */
-export function parseSummary(text: string, hour: Hour, limits: MapLimits = mapLimits(Infinity)): OwnedSummary {
+/** Reads the summary of an hour, however it is laid out. Throws SummaryFormatError. */
+export function parseSummary(text: string, at: StreamHour, limits: MapLimits = mapLimits(Infinity)): OwnedSummary {
   const bytes = Buffer.from(text);
-  let at = 0;
+  let position = 0;
   const read: ReadNext = (target) => {
-    const copied = bytes.copy(target, 0, at);
-    at += copied;
+    const copied = bytes.copy(target, 0, position);
+    position += copied;
     return copied;
   };
-  return parseSummaryFrom(read, hour, limits);
+  return parseSummaryFrom(read, at, limits);
 }
-
-const PIECE_CHARS = 64 * 1024;
 
 /** The text of the file, in pieces. */
-export function* encodeSummary(summary: Summary): Generator<string, void, undefined> {
-  const { other, source } = summary;
-  const { bytes, records, skippedLines } = source;
-  yield `{\n  "hour": "${hourToIso(summary.hour)}",\n  "totalRequests": ${summary.totalRequests},\n  "requestsPerPath": `;
-  yield* encodeMap(summary.requestsPerPath);
-  yield ',\n  "requestsPerUserAgent": ';
-  yield* encodeMap(summary.requestsPerUserAgent);
-  if (other !== undefined) {
-    yield ',\n  "other": {\n';
-    yield `    "requestsPerPath": ${other.requestsPerPath},\n    "requestsPerUserAgent": ${other.requestsPerUserAgent}\n  }`;
-  }
-  yield ',\n  "source": {\n';
-  yield `    "bytes": ${bytes},\n    "records": ${records},\n    "skippedLines": ${skippedLines}\n  }\n}\n`;
-}
-
-function* encodeMap(counts: ReadonlyMap<string, number>): Generator<string, void, undefined> {
-  let piece = '{';
-  let separator = '\n    ';
-  for (const [key, count] of [...counts].sort(byCount)) {
-    piece += `${separator}${JSON.stringify(key)}: ${count}`;
-    separator = ',\n    ';
-    if (piece.length < PIECE_CHARS) continue;
-    yield piece;
-    piece = '';
-  }
-  yield counts.size === 0 ? '{}' : `${piece}\n  }`;
+export function encodeSummary({ stream, hour, dimensions, ...rest }: Summary): Generator<string, void, undefined> {
+  const head = { hour: hourToIso(hour) };
+  const sorted = dimensions.map(({ counts, ...other }) => ({ ...other, counts: new Map([...counts].sort(byCount)) }));
+  return summaryJson({ stream, head, hasOther: hasUnnamed(dimensions) }, { ...rest, dimensions: sorted });
 }
 
 /** Largest first, then by key. So the same counts always make the same file. */

@@ -4,10 +4,13 @@ import { crc32 } from 'node:zlib';
 import { createFolderMaker, syncPathSync } from '../disk/folders.ts';
 import { isAbsent } from '../disk/missing.ts';
 import { replaceFileSync } from '../disk/replace-file.ts';
-import { type Hour, hourToPath } from '../model/hour.ts';
+import { hourToPath, type StreamHour } from '../model/hour.ts';
+import type { StreamName } from '../model/stream.ts';
+import { streamFolder } from './stream-folders.ts';
 
 /*
- * <analyticsDir>/.checksums/YYYY-MM-DD.json: the checksums of the summaries of a day, the newest last:
+ * <analyticsDir>/.checksums/YYYY-MM-DD.json, and of a stream <analyticsDir>/<stream>/.checksums/YYYY-MM-DD.json: the checksums of the
+ * summaries of a day, the newest last:
  *
  *   {"10":["4f3a9c01-2381","0b7d11fe-2410"]}           crc32 of the file in hexadecimal, and its length
  *
@@ -30,19 +33,20 @@ export function createSummaryChecksums({
   readonly durability: 'disk' | 'later' | 'os';
 }) {
   const durable = durability === 'disk';
-  const pathOf = (day: string) => join(analyticsDir, '.checksums', `${day}.json`);
+  const pathOf = (stream: StreamName, day: string) =>
+    join(streamFolder(analyticsDir, stream), '.checksums', `${day}.json`);
   const makeFolder = createFolderMaker(durability !== 'os');
 
   return {
     /** Those that the summary of the hour may have; none where nothing is known of it. */
-    of(hour: Hour): readonly string[] {
+    of({ stream, hour }: StreamHour): readonly string[] {
       const { day, hh } = hourToPath(hour);
-      return readDay(pathOf(day)).get(hh) ?? [];
+      return readDay(pathOf(stream, day)).get(hh) ?? [];
     },
 
-    add(hour: Hour, checksum: string): void {
+    add({ stream, hour }: StreamHour, checksum: string): void {
       const { day, hh } = hourToPath(hour);
-      const path = pathOf(day);
+      const path = pathOf(stream, day);
       const known = readDay(path);
       const before = (known.get(hh) ?? []).filter((other) => other !== checksum);
       known.set(hh, [...before, checksum].slice(-KEPT));
@@ -50,8 +54,8 @@ export function createSummaryChecksums({
       replaceFileSync(path, [JSON.stringify(Object.fromEntries(known))], { durable, mode: FILE_MODE });
     },
 
-    sync(hour: Hour): void {
-      const path = pathOf(hourToPath(hour).day);
+    sync({ stream, hour }: StreamHour): void {
+      const path = pathOf(stream, hourToPath(hour).day);
       if (!fs.existsSync(path)) return;
       syncPathSync(path);
       syncPathSync(dirname(path));

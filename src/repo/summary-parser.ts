@@ -1,7 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import { BYTES } from '../model/bytes.ts';
-import { type Hour, hourToIso } from '../model/hour.ts';
-import { type MapLimits, type OwnedSummary, SummaryFormatError, type SummarySource } from '../model/summary.ts';
+import { hourToIso, type StreamHour } from '../model/hour.ts';
+import { MAX_COUNT_BY } from '../model/stream.ts';
+import {
+  type MapLimits,
+  type OwnedSummary,
+  type SummaryForm,
+  SummaryFormatError,
+  type SummarySource,
+  summaryForm,
+} from '../model/summary.ts';
 
 const { BACKSLASH, CLOSE_BRACE, COLON, COMMA, NEWLINE, OPEN_BRACE, QUOTE, RETURN, SPACE, TAB, ZERO } = BYTES;
 const NINE = ZERO + 9;
@@ -15,77 +23,77 @@ const MAX_TOKEN_BYTES = 128 * 1024 * 1024;
 const MAX_DIGITS = 16;
 
 /**
- * Reads a summary of `hour` slice by slice, however it is laid out: a summary may be larger than a string of V8 can be (512 MiB). Keys
+ * Reads the summary of an hour slice by slice, however it is laid out: a summary may be larger than a string of V8 can be (512 MiB). Keys
  * beyond `limits` count in `other`; the largest come first in a file, so the largest stay. Throws SummaryFormatError, where its counts do
  * not add up too.
  */
-export function parseSummaryFrom(read: ReadNext, hour: Hour, limits: MapLimits): OwnedSummary {
+export function parseSummaryFrom(read: ReadNext, at: StreamHour, limits: MapLimits): OwnedSummary {
   const text = createScanner(read);
+  const form = summaryForm(at.stream);
   const members = new Map<string, unknown>();
-  const readers: Readonly<Record<string, () => unknown>> = {
-    hour: () => text.string(),
-    totalRequests: () => text.count(),
-    requestsPerPath: () => readMap(text, limits),
-    requestsPerUserAgent: () => readMap(text, limits),
-    other: () => readCounts(text),
-    source: () => readCounts(text),
-  };
+  const readers = new Map<string, () => unknown>([
+    ['hour', () => text.string()],
+    [form.total, () => text.count()],
+    ['other', () => readCounts(text)],
+    ['source', () => readCounts(text)],
+  ]);
+  if (form.members === undefined) readers.set('counts', () => readMaps(text, limits));
+  for (const name of form.members?.values() ?? []) readers.set(name, () => readMap(text, limits));
   readObject(text, (name) => {
-    const reader = Object.hasOwn(readers, name) ? readers[name] : undefined;
+    const reader = readers.get(name);
     if (reader === undefined) throw new SummaryFormatError(`unknown member ${JSON.stringify(name.slice(0, 100))}`);
     if (members.has(name)) throw new SummaryFormatError(`${name} is there twice`);
     members.set(name, reader());
   });
   text.end();
-  return toSummary(members, hour);
+  return toSummary(members, at, form);
 }
 
 interface ReadMap {
   readonly counts: Map<string, number>;
-  /** Requests of all keys, and of those that were left out. */
+  /** Records of all keys, and of those that were left out. */
   readonly total: number;
   readonly other: number;
 }
 
-function toSummary(members: ReadonlyMap<string, unknown>, hour: Hour): OwnedSummary {
+function toSummary(
+  members: ReadonlyMap<string, unknown>,
+  { stream, hour }: StreamHour,
+  form: SummaryForm,
+): OwnedSummary {
   // Each member was made by the reader of its name.
-  const paths = members.get('requestsPerPath') as ReadMap | undefined;
-  const userAgents = members.get('requestsPerUserAgent') as ReadMap | undefined;
   const counts = members.get('source') as ReadonlyMap<string, number> | undefined;
   const unnamed = members.get('other') as ReadonlyMap<string, number> | undefined;
-  const totalRequests = members.get('totalRequests') as number | undefined;
+  const total = members.get(form.total) as number | undefined;
+  const maps = mapsOf(members, form);
   if (members.get('hour') !== hourToIso(hour)) throw new SummaryFormatError(`hour is not ${hourToIso(hour)}`);
-  if (paths === undefined || userAgents === undefined || counts === undefined || totalRequests === undefined)
+  if (maps === undefined || counts === undefined || total === undefined)
     throw new SummaryFormatError('a member is missing');
   const source: SummarySource = {
     bytes: countOf(counts, 'bytes'),
     records: countOf(counts, 'records'),
     skippedLines: countOf(counts, 'skippedLines'),
   };
-  const other = {
-    requestsPerPath: unnamed === undefined ? 0 : countOf(unnamed, 'requestsPerPath'),
-    requestsPerUserAgent: unnamed === undefined ? 0 : countOf(unnamed, 'requestsPerUserAgent'),
-  };
-  const addsUp =
-    source.records === totalRequests &&
-    paths.total + other.requestsPerPath === totalRequests &&
-    userAgents.total + other.requestsPerUserAgent === totalRequests;
+  let addsUp = source.records === total;
+  const dimensions = Array.from(maps, ([name, map]) => {
+    const other = unnamed === undefined ? 0 : countOf(unnamed, form.members?.get(name) ?? name);
+    addsUp &&= map.total + other === total;
+    return { name, counts: map.counts, other: map.other + other };
+  });
   if (!addsUp) throw new SummaryFormatError('the counts do not add up');
-  return {
-    hour,
-    totalRequests,
-    requestsPerPath: paths.counts,
-    requestsPerUserAgent: userAgents.counts,
-    ...otherOf(paths.other + other.requestsPerPath, userAgents.other + other.requestsPerUserAgent),
-    source,
-  };
+  return { stream, hour, total, dimensions, source };
 }
 
-/** The member `other`, which is there only where there are such requests. */
-export function otherOf(requestsPerPath: number, requestsPerUserAgent: number) {
-  return requestsPerPath === 0 && requestsPerUserAgent === 0
-    ? undefined
-    : { other: { requestsPerPath, requestsPerUserAgent } };
+/** The map of each dimension; undefined where one is missing. */
+function mapsOf(members: ReadonlyMap<string, unknown>, form: SummaryForm): ReadonlyMap<string, ReadMap> | undefined {
+  if (form.members === undefined) return members.get('counts') as ReadonlyMap<string, ReadMap> | undefined;
+  const maps = new Map<string, ReadMap>();
+  for (const [dimension, name] of form.members) {
+    const map = members.get(name) as ReadMap | undefined;
+    if (map === undefined) return undefined;
+    maps.set(dimension, map);
+  }
+  return maps;
 }
 
 function countOf(counts: ReadonlyMap<string, number>, name: string): number {
@@ -98,6 +106,17 @@ function readCounts(text: Scanner): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   readObject(text, (name) => counts.set(name, text.count()));
   return counts;
+}
+
+/** The maps of the member `counts`, by the names of their dimensions. */
+function readMaps(text: Scanner, limits: MapLimits): ReadonlyMap<string, ReadMap> {
+  const maps = new Map<string, ReadMap>();
+  readObject(text, (name) => {
+    if (maps.size === maps.set(name, readMap(text, limits)).size)
+      throw new SummaryFormatError('a dimension is there twice');
+    if (maps.size > MAX_COUNT_BY) throw new SummaryFormatError(`it has more than ${MAX_COUNT_BY} dimensions`);
+  });
+  return maps;
 }
 
 function readMap(text: Scanner, { maxKeys, maxKeyBytes }: MapLimits): ReadMap {

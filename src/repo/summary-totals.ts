@@ -1,7 +1,10 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAbsent } from '../disk/missing.ts';
-import { type Hour, hourToIso, parseHour } from '../model/hour.ts';
+import { type Hour, hourToIso, parseHour, type StreamHour, type StreamRange } from '../model/hour.ts';
+import type { StreamName } from '../model/stream.ts';
+import { summaryForm } from '../model/summary.ts';
+import { streamFolder } from './stream-folders.ts';
 import { summaryPath } from './summaries.ts';
 
 /** Contains the hour and the total at the start of a summary, and `source` at its end, in which the total stands again. */
@@ -15,30 +18,31 @@ export function createSummaryTotals({
 }: {
   readonly analyticsDir: string;
   /** Told of a summary whose first and last bytes do not fit. */
-  readonly onDamaged?: (hour: Hour) => void;
+  readonly onDamaged?: (at: StreamHour) => void;
 }) {
-  async function totalOf(hour: Hour): Promise<number | null> {
-    const total = await readTotal(summaryPath(analyticsDir, hour), hour);
-    if (total === undefined) onDamaged(hour);
+  async function totalOf(at: StreamHour): Promise<number | null> {
+    const total = await readTotal(summaryPath(analyticsDir, at), at);
+    if (total === undefined) onDamaged(at);
     return total ?? null;
   }
 
   return {
-    /** Of the hours in [from, to). Null where there is no summary, or a damaged one. */
-    async totals(from: Hour, to: Hour): Promise<(number | null)[]> {
+    /** Of the hours of a stream in [from, to). Null where there is no summary, or a damaged one. */
+    async totals({ stream, from, to }: StreamRange): Promise<(number | null)[]> {
       const totals: (number | null)[] = [];
       for (let first = from; first < to; first += AT_ONCE) {
-        const hours = Array.from({ length: Math.min(AT_ONCE, to - first) }, (_, i) => first + i);
+        const hours = Array.from({ length: Math.min(AT_ONCE, to - first) }, (_, i) => ({ stream, hour: first + i }));
         totals.push(...(await Promise.all(hours.map(totalOf))));
       }
       return totals;
     },
 
-    /** The latest hour that has a summary. */
-    async latest(): Promise<Hour | undefined> {
-      const days = (await list(analyticsDir)).filter((name) => /^\d{4}-\d\d-\d\d$/.test(name)).sort();
+    /** The latest hour of a stream that has a summary. */
+    async latest(stream: StreamName): Promise<Hour | undefined> {
+      const folder = streamFolder(analyticsDir, stream);
+      const days = (await list(folder)).filter((name) => /^\d{4}-\d\d-\d\d$/.test(name)).sort();
       for (const day of days.reverse()) {
-        const hours = (await list(join(analyticsDir, day))).flatMap((name) => {
+        const hours = (await list(join(folder, day))).flatMap((name) => {
           const hh = /^summary_(\d\d)\.json$/.exec(name)?.[1];
           const hour = hh === undefined ? undefined : parseHour(`${day}T${hh}`);
           return hour === undefined ? [] : [hour];
@@ -51,7 +55,7 @@ export function createSummaryTotals({
 }
 
 /** Null where there is no summary, undefined where it is damaged. */
-async function readTotal(path: string, hour: Hour): Promise<number | null | undefined> {
+async function readTotal(path: string, { stream, hour }: StreamHour): Promise<number | null | undefined> {
   let file: FileHandle;
   try {
     file = await open(path);
@@ -63,9 +67,10 @@ async function readTotal(path: string, hour: Hour): Promise<number | null | unde
     const { size } = await file.stat();
     const head = await readText(file, 0);
     const tail = await readText(file, Math.max(0, size - EDGE_BYTES));
-    const [, iso, total] = /^\s*\{\s*"hour":\s*"([^"]*)",\s*"totalRequests":\s*(\d+),/.exec(head) ?? [];
+    const [, iso, name, total] = /^\s*\{\s*"hour":\s*"([^"]*)",\s*"([^"]*)":\s*(\d+),/.exec(head) ?? [];
     const records = /"source":\s*\{[^{}]*"records":\s*(\d+)[^{}]*\}\s*\}\s*$/.exec(tail)?.[1];
-    return iso === hourToIso(hour) && total !== undefined && total === records ? Number(total) : undefined;
+    const isRight = iso === hourToIso(hour) && name === summaryForm(stream).total && total === records;
+    return isRight && total !== undefined ? Number(total) : undefined;
   } finally {
     await file.close();
   }

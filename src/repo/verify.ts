@@ -4,8 +4,6 @@ import { DamagedFiles } from '../disk/damaged-files.ts';
 import { diskFileSystem } from '../disk/file-system.ts';
 import type { DamagedRange } from '../disk/scan-log.ts';
 import { BYTES } from '../model/bytes.ts';
-import { type Hour, hourToPath } from '../model/hour.ts';
-import { isDefaultStream } from '../model/stream.ts';
 import { SummaryFormatError } from '../model/summary.ts';
 import { DataFiles } from './data-files.ts';
 import { listAllHours } from './hour-file.ts';
@@ -14,7 +12,7 @@ import { ANSWER_FILE_NAMES, asWhole, KEY_FILE_NAMES, scanAnswers, scanKeys } fro
 import { liveEntries } from './recovery.ts';
 import { SequenceFile } from './sequence-file.ts';
 import { CommittedState } from './state.ts';
-import { createSummaryFiles } from './summaries.ts';
+import { createSummaryFiles, summaryPath } from './summaries.ts';
 
 /** What a check found at one place. */
 export interface Finding {
@@ -56,9 +54,8 @@ export async function* verifyStorage(folders: StorageFolders): AsyncGenerator<Fi
     const file = dataFiles.ofHour(hour);
     const lines = await readLines(file.path);
     yield { place: file.path, ...describeLines(lines, state.length(file)) };
-    if (!isDefaultStream(hour.stream)) continue;
-    const summary = describeSummary(() => summaries.read(hour.hour)?.source?.bytes, lines.bytes);
-    if (summary !== undefined) yield { place: summaryPlace(analyticsDir, hour.hour), ...summary };
+    const summary = describeSummary(() => summaries.read(hour)?.source.bytes, lines.bytes);
+    if (summary !== undefined) yield { place: summaryPath(analyticsDir, hour), ...summary };
   }
   for (const file of await dataFiles.listDeadLetters()) {
     yield { place: file.path, ...describeLines(await readLines(file.path), state.length(file)) };
@@ -161,9 +158,4 @@ function describeSummary(read: () => number | undefined, fileBytes: number): Ver
     if (!(error instanceof SummaryFormatError)) throw error;
     return { isSound: false, detail: `cannot be read: ${error.message}` };
   }
-}
-
-function summaryPlace(analyticsDir: string, hour: Hour): string {
-  const { day, hh } = hourToPath(hour);
-  return join(analyticsDir, day, `summary_${hh}.json`);
 }

@@ -71,7 +71,7 @@ async function startBefore(deliver: Core['deliver']) {
   const core: Core = {
     deliver,
     checkReadiness: async () => ({}),
-    analytics: { ask: unused, breakdown: unused },
+    analytics: { ask: unused, breakdown: unused, series: unused },
     aggregate: unused,
     hourTotals: { totals: async () => [], latest: async () => undefined },
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },

@@ -77,10 +77,10 @@ async function build(): Promise<void> {
     const { size } = statSync(join(dir, 'logs', day, `${hh}.log.json`));
     const source = { bytes: size, records, skippedLines: 0 };
     createSummaryFiles({ analyticsDir, durability: 'os' }).write({
+      stream: 'access',
       hour,
-      totalRequests: records,
-      requestsPerPath: counts,
-      requestsPerUserAgent: counts,
+      total: records,
+      dimensions: ['path', 'userAgent'].map((name) => ({ name, counts, other: 0 })),
       source,
     });
   }

@@ -14,7 +14,7 @@ test('every route of the running app has a class of keys', () => {
     registry: createMemoryRegistry().registry,
     listStreams: unused,
     checkReadiness: unused,
-    analytics: { ask: unused, breakdown: unused },
+    analytics: { ask: unused, breakdown: unused, series: unused },
     aggregate: unused,
     metrics: createMetrics({ defaultMetrics: false }),
     metricsText: unused,

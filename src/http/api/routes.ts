@@ -102,11 +102,11 @@ function addServiceRoutes(app: Hono, options: RoutesOptions): void {
   );
 }
 
-function addAnalyticsRoute(app: Hono, { analytics, metrics }: RoutesOptions): void {
+function addAnalyticsRoute(app: Hono, { analytics, streams, metrics }: RoutesOptions): void {
   const sendText = createSendText();
   app.get('/analytics', async (context) => {
     const csv = prefersCsv(context.req.header('accept'));
-    const answer = await answerAnalytics(analytics, context.req.queries(), { csv });
+    const answer = await answerAnalytics(analytics, context.req.queries(), { streams, csv });
     if (isProblem(answer)) return problem(answer);
     const { text, type } = answer;
     const headers = { 'Content-Type': type, Vary: 'Accept, Accept-Encoding' };

@@ -3,8 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { prefersCsv, summaryCsv } from './summary-csv.ts';
 
-const csvOf = (paths: Map<string, number>, userAgents: Map<string, number>, other?: Parameters<typeof summaryCsv>[1]) =>
-  [...summaryCsv({ requestsPerPath: paths, requestsPerUserAgent: userAgents }, other)].join('');
+const csvOf = (paths: Map<string, number>, userAgents: Map<string, number>, others?: readonly [number, number]) => {
+  const dimensions = [
+    { name: 'path', counts: paths, other: others?.[0] ?? 0 },
+    { name: 'userAgent', counts: userAgents, other: others?.[1] ?? 0 },
+  ];
+  return [...summaryCsv({ stream: 'access', hasOther: others !== undefined }, dimensions)].join('');
+};
 
 const rowOf = (value: string) => parse(csvOf(new Map(), new Map([[value, 1]])), { columns: true })[0];
 
@@ -21,8 +26,18 @@ describe('a summary as CSV', () => {
   });
 
   it('has rows for the others when only the largest are listed', () => {
-    const csv = csvOf(new Map([['/a', 2]]), new Map(), { requestsPerPath: 4, requestsPerUserAgent: 6 });
+    const csv = csvOf(new Map([['/a', 2]]), new Map(), [4, 6]);
     expect(csv).toBe('dimension,value,requests\r\npath,/a,2\r\notherPaths,,4\r\notherUserAgents,,6\r\n');
+  });
+
+  it('of any other stream has the names of its dimensions', () => {
+    const dimensions = [
+      { name: 'level', counts: new Map([['INFO', 2]]), other: 1 },
+      { name: '=a,b', counts: new Map(), other: 3 },
+    ];
+    const csv = (hasOther: boolean) => [...summaryCsv({ stream: 'events', hasOther }, dimensions)].join('');
+    expect(csv(false)).toBe('dimension,value,records\r\nlevel,INFO,2\r\n');
+    expect(csv(true)).toBe('dimension,value,records\r\nlevel,INFO,2\r\nother level,,1\r\n"other =a,b",,3\r\n');
   });
 
   it('protects values that a spreadsheet would run as a formula', () => {

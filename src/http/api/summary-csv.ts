@@ -1,14 +1,15 @@
-import type { RangeSum } from '../../analytics/analytics.ts';
+import { isDefaultStream, type StreamName } from '../../model/stream.ts';
+import type { Dimension } from '../../model/summary.ts';
 
 const SLICE_CHARACTERS = 64 * 1024;
 
 /**
- * The maps of a summary as CSV by RFC 4180, in slices: a row for each path and user agent. Where only the largest are
- * listed, one more row has the requests of the others.
+ * The maps of a summary as CSV by RFC 4180, in slices: a row for each value of each dimension. `hasOther`: one more row a dimension has the
+ * records that its map does not name.
  *
- *   dimension,value,requests
- *   path,/favicon.ico,9
- *   otherPaths,,65
+ *   dimension,value,requests               of any stream but access: dimension,value,records
+ *   path,/favicon.ico,9                                               level,INFO,9
+ *   otherPaths,,65                                                    other level,,65
  *   userAgent,curl/8,3
  *   otherUserAgents,,71
  *
@@ -16,15 +17,20 @@ const SLICE_CHARACTERS = 64 * 1024;
  * has the values unchanged.
  */
 export function* summaryCsv(
-  { requestsPerPath, requestsPerUserAgent }: Pick<RangeSum, 'requestsPerPath' | 'requestsPerUserAgent'>,
-  other?: RangeSum['other'],
+  { stream, hasOther }: { readonly stream: StreamName; readonly hasOther: boolean },
+  dimensions: readonly Dimension[],
 ): Generator<string> {
-  yield 'dimension,value,requests\r\n';
-  yield* rows('path', requestsPerPath);
-  if (other !== undefined) yield `otherPaths,,${other.requestsPerPath}\r\n`;
-  yield* rows('userAgent', requestsPerUserAgent);
-  if (other !== undefined) yield `otherUserAgents,,${other.requestsPerUserAgent}\r\n`;
+  const isAccess = isDefaultStream(stream);
+  yield `dimension,value,${isAccess ? 'requests' : 'records'}\r\n`;
+  for (const { name, counts, other } of dimensions) {
+    yield* rows(cell(name), counts);
+    const label = (isAccess && ACCESS_OTHERS[name]) || cell(`other ${name}`);
+    if (hasOther) yield `${label},,${other}\r\n`;
+  }
 }
+
+/** Older than streams. */
+const ACCESS_OTHERS: Readonly<Record<string, string>> = { path: 'otherPaths', userAgent: 'otherUserAgents' };
 
 function* rows(dimension: string, counts: ReadonlyMap<string, number>): Generator<string> {
   let slice = '';

@@ -5,11 +5,15 @@ import { summaryText } from '../api/summary-text.ts';
 export function sumOf(
   paths: ReadonlyMap<string, number>,
   userAgents: ReadonlyMap<string, number>,
-  rest: Partial<RangeSum> = {},
+  { hours = 1, others = [0, 0] }: { readonly hours?: number; readonly others?: readonly [number, number] } = {},
 ): RangeSum {
-  const totalRequests = [...paths.values()].reduce((a, b) => a + b, 0);
-  const source = { bytes: 12_345, records: totalRequests, skippedLines: 1 };
-  return { totalRequests, requestsPerPath: paths, requestsPerUserAgent: userAgents, source, hours: 1, ...rest };
+  const total = [...paths.values()].reduce((a, b) => a + b, 0);
+  const source = { bytes: 12_345, records: total, skippedLines: 1 };
+  const dimensions = [
+    { name: 'path', counts: paths, other: others[0] },
+    { name: 'userAgent', counts: userAgents, other: others[1] },
+  ];
+  return { total, dimensions, source, hours };
 }
 
 /** Answers with the text of a sum, as the analytics thread makes it. */
@@ -28,9 +32,9 @@ type Cloneable =
   | { kind: 'bytes'; bytes: Uint8Array };
 
 /** The same answers, as they go to a thread. */
-export function toSource({ ask, breakdown }: Analytics) {
+export function toSource({ ask, ...others }: Analytics) {
   return {
-    breakdown,
+    ...others,
     async ask(question: AnalyticsQuestion): Promise<Cloneable> {
       const answer = await ask(question);
       if (answer.kind !== 'text') return answer;

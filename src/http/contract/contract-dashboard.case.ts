@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Refusal } from '../../live/live.ts';
-import { parseHour } from '../../model/hour.ts';
+import { parseHour, type StreamRange } from '../../model/hour.ts';
 import { type CreateServer, type Fixture, problemOf, type Setup, startFixture } from './contract-fixture.case.ts';
 import { open, readUntil, refusal, STATS, startLive } from './live-fixture.case.ts';
 
@@ -125,7 +125,7 @@ export function describeDashboard(create: CreateServer): void {
 
     test('/hours has the total of each hour', async () => {
       const hourTotals = {
-        totals: async (from: number, to: number) => [from - HOUR, null, to - HOUR],
+        totals: async ({ from, to }: StreamRange) => [from - HOUR, null, to - HOUR],
         latest: async () => undefined,
       };
       const { get } = await startLive(create, { dashboard: { hourTotals } });
@@ -138,16 +138,47 @@ export function describeDashboard(create: CreateServer): void {
       expect(JSON.parse((await get('/api/overview')).body).latestHour).toBeNull();
     });
 
+    test('/hours has the records of each hour by the values of a dimension', async () => {
+      const asked: unknown[] = [];
+      const { get } = await startLive(create, {
+        analytics: {
+          series: async (question) => {
+            asked.push(question);
+            if (question.dimension !== 'level') return { kind: 'no-dimension', dimensions: ['level', 'service'] };
+            return { kind: 'series', values: ['INFO'], records: [[5, 0]], other: [1, 0], totals: [6, null] };
+          },
+        },
+      });
+      const range = 'from=2015-05-17T10&to=2015-05-17T12&stream=events';
+      expect(JSON.parse((await get(`/api/hours?${range}&by=level`)).body)).toEqual({
+        from: '2015-05-17T10:00:00Z',
+        to: '2015-05-17T12:00:00Z',
+        totals: [6, null],
+        by: { dimension: 'level', values: ['INFO'], records: [[5, 0]], other: [1, 0] },
+      });
+      expect(asked).toEqual([{ stream: 'events', from: HOUR, to: HOUR + 2, dimension: 'level', rows: 12 }]);
+      const refused = await get(`/api/hours?${range}&by=path`);
+      expect([refused.status, problemOf(refused).detail]).toEqual([
+        400,
+        'the parameter by is "path"; the stream events is counted by level, service',
+      ]);
+    });
+
     test('/breakdown keeps the order and any name', async () => {
       const asked: unknown[] = [];
       const tables = {
         hours: 1,
-        totalRequests: 9,
+        total: 9,
         skippedLines: 2,
-        paths: [['/a', 5] as const, ['123', 3] as const, ['__proto__', 1] as const],
-        userAgents: [['Googlebot', 8, true] as const, ['x', 1, false] as const],
-        distinct: { paths: 1_000_000, userAgents: 2 },
-        audience: { people: 1, bots: 8, unknown: 0 },
+        dimensions: [
+          {
+            name: 'path',
+            largest: [['/a', 5] as const, ['123', 3] as const, ['__proto__', 1] as const],
+            distinct: 1_000_000,
+          },
+          { name: 'userAgent', largest: [['Googlebot', 8] as const, ['x', 1] as const], distinct: 2 },
+        ],
+        audience: { people: 1, bots: 8, unknown: 0, botUserAgents: ['Googlebot'] },
       };
       const { get } = await startLive(create, {
         analytics: {
@@ -158,12 +189,12 @@ export function describeDashboard(create: CreateServer): void {
         },
       });
       const { body } = await get('/api/breakdown?from=2015-05-17T10&to=2015-05-17T11&search=%3Cb%3E');
-      expect(asked).toEqual([{ from: HOUR, to: HOUR + 1, rows: 100, search: '<b>' }]);
+      expect(asked).toEqual([{ stream: 'access', from: HOUR, to: HOUR + 1, rows: 100, search: '<b>' }]);
       expect(JSON.parse(body)).toEqual({ from: '2015-05-17T10:00:00Z', to: '2015-05-17T11:00:00Z', ...tables });
     });
 
     test('/breakdown says that a summary is damaged, or that too much is asked', async () => {
-      const answers = [{ kind: 'damaged' as const, hours: [HOUR] }, { kind: 'busy' as const }];
+      const answers = [{ kind: 'damaged' as const, stream: 'access', hours: [HOUR] }, { kind: 'busy' as const }];
       const { get } = await startLive(create, {
         analytics: { breakdown: async () => answers.shift() ?? { kind: 'busy' } },
       });

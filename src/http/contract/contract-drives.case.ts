@@ -1,4 +1,4 @@
-import type { Breakdown, RangeSum } from '../../analytics/analytics.ts';
+import type { Breakdown, RangeSum, Series } from '../../analytics/analytics.ts';
 import { MalformedBodyError } from '../../decode/decode.ts';
 import { openBytes } from '../../disk/open-file.ts';
 import type { Live } from '../../live/live.ts';
@@ -8,7 +8,7 @@ import { WRONG_KEYS } from '../auth.ts';
 import type { OperationDoc } from '../docs/api-operation.ts';
 import { OPERATIONS } from '../docs/operations.ts';
 import type { StreamInfo } from '../http.ts';
-import { answering } from './analytics-fixture.case.ts';
+import { answering, sumOf } from './analytics-fixture.case.ts';
 import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './contract-fixture.case.ts';
 import { HISTORY, open, readUntil, refusal, STATS } from './live-fixture.case.ts';
 import type { RawAnswer } from './raw-client.case.ts';
@@ -20,25 +20,40 @@ export interface Drive {
   readonly ask: (fixture: Fixture) => Promise<RawAnswer>;
 }
 
-const SUM: RangeSum = {
-  hours: 1,
-  totalRequests: 3,
-  requestsPerPath: new Map([
+const SUM: RangeSum = sumOf(
+  new Map([
     ['/a', 2],
     ['__proto__', 1],
   ]),
-  requestsPerUserAgent: new Map([['curl/8', 3]]),
-  source: { bytes: 300, records: 3, skippedLines: 0 },
+  new Map([['curl/8', 3]]),
+);
+const EVENTS_SUM: RangeSum = {
+  ...SUM,
+  dimensions: [
+    { name: 'level', counts: new Map([['INFO', 3]]), other: 0 },
+    { name: 'service', counts: new Map(), other: 3 },
+  ],
 };
 const TABLES: Breakdown = {
   kind: 'breakdown',
   hours: 2,
-  totalRequests: 3,
+  total: 3,
   skippedLines: 0,
-  paths: [['/', 3]],
-  userAgents: [['curl/8', 3, true]],
-  distinct: { paths: 9, userAgents: 1 },
-  audience: { people: 1, bots: 2, unknown: 0 },
+  dimensions: [
+    { name: 'path', largest: [['/', 3]], distinct: 9 },
+    { name: 'userAgent', largest: [['curl/8', 3]], distinct: 1 },
+  ],
+  audience: { people: 1, bots: 2, unknown: 0, botUserAgents: ['curl/8'] },
+};
+const SERIES: Series = {
+  kind: 'series',
+  values: ['INFO', 'ERROR'],
+  records: [
+    [5, 0],
+    [1, 0],
+  ],
+  other: [1, 0],
+  totals: [7, null],
 };
 const STORED_SUMMARY = JSON.stringify({
   hour: '2015-05-17T10:00:00Z',
@@ -205,17 +220,22 @@ const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     getting('/analytics?hour=2015-05-17T10&top=1', {
       analytics: answering(SUM),
     }),
+    getting('/analytics?stream=events&hour=2015-05-17T10&top=1', { analytics: answering(EVENTS_SUM) }),
+    getting('/analytics?stream=events&from=2015-05-17T10&to=2015-05-17T12', { analytics: answering(EVENTS_SUM) }),
     {
       setup: { analytics: answering(SUM) },
       ask: ({ ask }) => ask('GET /analytics?hour=2015-05-17T10 HTTP/1.1\r\nHost: a\r\nAccept: text/csv\r\n\r\n'),
     },
   ],
   'get /analytics 400': [getting('/analytics')],
-  'get /analytics 404': [getting('/analytics?hour=2015-05-17T10')],
+  'get /analytics 404': [
+    getting('/analytics?hour=2015-05-17T10'),
+    getting('/analytics?hour=2015-05-17T10&stream=evnts'),
+  ],
   'get /analytics 503': [
     getting('/analytics?hour=2015-05-17T10', { analytics: { ask: () => Promise.reject(new Error('EIO')) } }),
     getting('/analytics?hour=2015-05-17T10', {
-      analytics: { ask: async () => ({ kind: 'damaged', hours: [397_714] }) },
+      analytics: { ask: async () => ({ kind: 'damaged', stream: 'access', hours: [397_714] }) },
     }),
     getting('/analytics?hour=2015-05-17T10', { analytics: { ask: async () => ({ kind: 'busy' }) } }),
   ],
@@ -262,20 +282,32 @@ const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
       dashboard: { live: LIVE, hourTotals: { totals: BROKEN, latest: async () => 397_714 } },
     }),
   ],
+  'get /api/overview 400': [getting('/api/overview?stream=events&stream=events')],
+  'get /api/overview 404': [getting('/api/overview?stream=evnts')],
   'get /api/overview 503': [getting('/api/overview')],
   'get /api/hours 200': [
     getting(`/api/hours?${HOURS}`),
     getting(`/api/hours?${HOURS}`, {
       dashboard: { hourTotals: { totals: async () => [7, null], latest: async () => undefined } },
     }),
+    getting(`/api/hours?${HOURS}&stream=events&by=level`, { analytics: { series: async () => SERIES } }),
   ],
-  'get /api/hours 400': [getting('/api/hours'), getting('/api/hours?from=2015-05-17T10&to=2015-05-17T10')],
+  'get /api/hours 400': [
+    getting('/api/hours'),
+    getting('/api/hours?from=2015-05-17T10&to=2015-05-17T10'),
+    getting(`/api/hours?${HOURS}&by=x`, {
+      analytics: { series: async () => ({ kind: 'no-dimension', dimensions: ['path'] }) },
+    }),
+  ],
+  'get /api/hours 404': [getting(`/api/hours?${HOURS}&stream=evnts`)],
   'get /api/hours 503': [
     getting(`/api/hours?${HOURS}`, { dashboard: { hourTotals: { totals: BROKEN, latest: BROKEN } } }),
+    getting(`/api/hours?${HOURS}&by=path`, { analytics: { series: async () => ({ kind: 'busy' }) } }),
   ],
   'get /api/breakdown 200': [
     getting(`/api/breakdown?${HOURS}&search=A`, { analytics: { breakdown: async () => TABLES } }),
   ],
+  'get /api/breakdown 404': [getting(`/api/breakdown?${HOURS}&stream=evnts`)],
   'get /api/breakdown 400': [getting('/api/breakdown'), getting(`/api/breakdown?${HOURS}&search=${'x'.repeat(257)}`)],
   'get /api/breakdown 503': [getting(`/api/breakdown?${HOURS}`, { analytics: { breakdown: BROKEN } })],
   'post /admin/aggregate 200': [aggregating(['X-API-Key: k']), aggregating(['Authorization: Bearer k'])],

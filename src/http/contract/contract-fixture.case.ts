@@ -43,7 +43,7 @@ const IDLE: DashboardData = {
     tail: () => () => undefined,
   },
   hourTotals: {
-    totals: async (from, to) => Array.from({ length: to - from }, () => null),
+    totals: async ({ from, to }) => Array.from({ length: to - from }, () => null),
     latest: async () => undefined,
   },
   settings: {},
@@ -118,6 +118,7 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
     analytics: {
       ask: async () => ({ kind: 'none' }),
       breakdown: () => Promise.reject(new Error('unused')),
+      series: () => Promise.reject(new Error('unused')),
       ...setup.analytics,
     },
     aggregate: setup.aggregate ?? (() => Promise.reject(new Error('unused'))),

@@ -176,8 +176,8 @@ export function describeReads(create: CreateServer): void {
       const { ask } = await startFixture(create, {
         analytics: {
           ask: (question) => {
-            const other = question.top === undefined ? undefined : { requestsPerPath: 1, requestsPerUserAgent: 0 };
-            return answering(sumOf(paths, new Map([['curl/8', 3]]), { other })).ask(question);
+            const others = question.top === undefined ? ([0, 0] as const) : ([1, 0] as const);
+            return answering(sumOf(paths, new Map([['curl/8', 3]]), { others })).ask(question);
           },
         },
       });
@@ -192,11 +192,43 @@ export function describeReads(create: CreateServer): void {
       expect([refused.status, refused.headers.get('content-type')]).toEqual([400, 'application/problem+json']);
     });
 
+    test('answers for a stream by its dimensions, and 404 for one that there is not', async () => {
+      const asked: AnalyticsQuestion[] = [];
+      const dimensions = [
+        { name: 'level', counts: new Map([['INFO', 2]]), other: 1 },
+        { name: 'service', counts: new Map(), other: 3 },
+      ];
+      const sum = { ...sumOf(new Map([['', 3]]), new Map()), dimensions };
+      const { get, ask } = await startFixture(create, { analytics: answering(sum, asked) });
+      const { body } = await get('/analytics?stream=events&hour=2015-05-17T10&top=1');
+      expect(JSON.parse(body)).toEqual({
+        hour: '2015-05-17T10:00:00Z',
+        totalRecords: 3,
+        counts: { level: { INFO: 2 }, service: {} },
+        other: { level: 1, service: 3 },
+        source: { bytes: 12_345, records: 3, skippedLines: 1 },
+      });
+      const target = '/analytics?stream=events&hour=2015-05-17T10';
+      const csv = await ask(`GET ${target} HTTP/1.1\r\nHost: a\r\nAccept: text/csv\r\n\r\n`);
+      expect(csv.body).toBe('dimension,value,records\r\nlevel,INFO,2\r\nother level,,1\r\nother service,,3\r\n');
+      expect(asked.map(({ stream }) => stream)).toEqual(['events', 'events']);
+      for (const [name, detail] of [
+        ['evnts', 'there is no stream "evnts"; did you mean events?'],
+        ['../x', 'there is no stream "../x"; there are access, events'],
+        ['', 'there is no stream ""; '],
+      ] as const) {
+        const answer = await get(`/analytics?hour=2015-05-17T10&stream=${name}`);
+        expect(answer.status).toBe(404);
+        expect(problemOf(answer).detail).toContain(detail);
+      }
+      expect((await get('/analytics?hour=2015-05-17T10&stream=events&stream=access')).status).toBe(400);
+      expect(asked).toHaveLength(2);
+    });
+
     test('answers only the largest with top, and the sum of the others', async () => {
       const asked: AnalyticsQuestion[] = [];
-      const other = { requestsPerPath: 7, requestsPerUserAgent: 0 };
       const { get } = await startFixture(create, {
-        analytics: answering(sumOf(new Map([['/', 3]]), new Map([['curl/8', 10]]), { other }), asked),
+        analytics: answering(sumOf(new Map([['/', 3]]), new Map([['curl/8', 10]]), { others: [7, 0] }), asked),
       });
       const { body } = await get('/analytics?hour=2015-05-17T10&top=1');
       expect(asked).toMatchObject([{ kind: 'hour', top: 1, format: 'json' }]);
@@ -233,7 +265,9 @@ export function describeReads(create: CreateServer): void {
 
     test('never answers from a damaged summary, and says when it will be right again', async () => {
       const hours = [10, 11].map((hh) => parseHour(`2015-05-17T${hh}`) ?? 0);
-      const { get } = await startFixture(create, { analytics: { ask: async () => ({ kind: 'damaged', hours }) } });
+      const { get } = await startFixture(create, {
+        analytics: { ask: async () => ({ kind: 'damaged', stream: 'access', hours }) },
+      });
       for (const target of ['?hour=2015-05-17T10', '?from=2015-05-17T00&to=2015-05-18T00&top=3']) {
         const answer = await get(`/analytics${target}`);
         expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '30']);

@@ -2,18 +2,17 @@ import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context, Hono } from 'hono';
 import type { Analytics } from '../../analytics/analytics.ts';
-import { type Hour, hourToIso, parseHour } from '../../model/hour.ts';
+import { hourToIso } from '../../model/hour.ts';
 import type { StreamName } from '../../model/stream.ts';
 import { acceptsGzip } from '../accept-encoding.ts';
-import { BUSY, damaged } from '../api/analytics.ts';
 import type { EventStreams } from '../api/event-stream.ts';
 import { createEvents } from '../api/events.ts';
-import { rangeFault, readParameters } from '../api/parameters.ts';
-import { breakdownParameters, rangeParameters } from '../docs/dashboard-schemas.ts';
+import { breakdownParameters, hoursParameters } from '../docs/dashboard-schemas.ts';
 import type { VersionInfo } from '../http.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import { type Asset, readAssets } from './assets.ts';
 import type { DashboardData } from './dashboard.ts';
+import { answerBreakdown, answerHours, readOverview, readRange } from './summaries.ts';
 
 export const DASHBOARD_ROUTES = [
   '/',
@@ -37,6 +36,7 @@ const PAGE_HEADERS = {
 
 interface DashboardOptions {
   readonly dashboard: DashboardData;
+  /** The streams that there are. */
   readonly streams: readonly StreamName[];
   readonly analytics: Analytics;
   readonly version: VersionInfo;
@@ -89,37 +89,31 @@ function addStreams(app: Hono, options: DashboardOptions): void {
 }
 
 function addData(app: Hono, options: DashboardOptions): void {
-  const { dashboard, analytics, version, answerProblem } = options;
+  const { dashboard, streams, version, answerProblem } = options;
   const { live, hourTotals, settings } = dashboard;
 
   app.get('/api/overview', async (context) => {
-    const [snapshot, latest] = await Promise.all([live.snapshot(), hourTotals.latest()]);
+    const asked = readOverview(context, streams);
+    if ('kind' in asked) return answerProblem(asked);
+    const [snapshot, latest] = await Promise.all([live.snapshot(), hourTotals.latest(asked.stream)]);
     const latestHour = latest === undefined ? null : hourToIso(latest);
     return context.json({ version, settings, latestHour, ...snapshot }, 200, NOT_CACHED);
   });
 
   app.get('/api/hours', async (context) => {
-    const range = readRange(context, rangeParameters);
+    const range = readRange(context, hoursParameters, streams);
     if ('kind' in range) return answerProblem(range);
-    const { from, to } = range;
-    const totals = await hourTotals.totals(from, to);
-    return context.json({ from: hourToIso(from), to: hourToIso(to), totals }, 200, NOT_CACHED);
+    const answer = await answerHours(range, options);
+    return 'kind' in answer ? answerProblem(answer) : context.json(answer, 200, NOT_CACHED);
   });
 
   app.get('/api/breakdown', async (context) => {
-    const range = readRange(context, breakdownParameters);
+    const range = readRange(context, breakdownParameters, streams);
     if ('kind' in range) return answerProblem(range);
-    const { from, to, search = '' } = range;
-    const answer = await analytics.breakdown({ from, to, rows: BREAKDOWN_ROWS, search });
-    if (answer.kind === 'damaged') return answerProblem(damaged(answer.hours));
-    if (answer.kind === 'busy') return answerProblem(BUSY);
-    const { kind: _, ...tables } = answer;
-    return context.json({ from: hourToIso(from), to: hourToIso(to), ...tables }, 200, NOT_CACHED);
+    const answer = await answerBreakdown(range, options);
+    return 'kind' in answer ? answerProblem(answer) : context.json(answer, 200, NOT_CACHED);
   });
 }
-
-/** Rows of each table of the page. */
-const BREAKDOWN_ROWS = 100;
 
 const DRAINING: Problem = { kind: 'draining', detail: 'the service is shutting down', headers: retryAfter(5) };
 const NOT_CACHED = { 'Cache-Control': 'no-store' };
@@ -128,19 +122,4 @@ const EVENTS_HEAD = { 'Content-Type': 'text/event-stream; charset=utf-8' };
 /** The request and response of node:http, which the node server of hono hands in. */
 function nodeOf(context: Context): HttpBindings {
   return context.env as HttpBindings;
-}
-
-interface Range {
-  readonly from: Hour;
-  readonly to: Hour;
-  readonly search?: string | undefined;
-}
-
-function readRange({ req }: Context, parameters: typeof rangeParameters | typeof breakdownParameters): Range | Problem {
-  const wrong = (detail: string): Problem => ({ kind: 'bad-request', detail });
-  const given = readParameters(parameters, req.queries());
-  if (typeof given === 'string') return wrong(given);
-  const [from = Number.NaN, to = Number.NaN] = [parseHour(given.from), parseHour(given.to)];
-  const fault = rangeFault(from, to);
-  return fault === undefined ? { ...given, from, to } : wrong(fault);
 }

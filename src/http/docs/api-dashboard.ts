@@ -3,6 +3,8 @@ import { type AnswerDoc, json, type OperationDoc, problem } from './api-operatio
 import { count, storedLine } from './api-schemas.ts';
 import * as schemas from './dashboard-schemas.ts';
 
+const noStream = problem('There is no such stream.');
+
 function stream(events: AnswerDoc['events'] & {}): AnswerDoc {
   return {
     description: 'A stream that lasts until client or service ends it.',
@@ -59,8 +61,11 @@ export const dashboardOperations: readonly OperationDoc[] = [
     id: 'getOverview',
     summary: 'The start data of the dashboard',
     description: 'Version, effective configuration, present and recent figures, and recent refusals.',
+    parameters: schemas.overviewParameters,
     answers: {
       200: json('The present state.', schemas.overview),
+      400: problem('A parameter is given twice.'),
+      404: noStream,
       503: problem('The state cannot be read now.', ['Retry-After']),
     },
   },
@@ -69,10 +74,12 @@ export const dashboardOperations: readonly OperationDoc[] = [
     method: 'get',
     id: 'getHourTotals',
     summary: 'Records of each hour of a range',
-    parameters: schemas.rangeParameters,
+    description: 'With by: also the records of each hour by the twelve largest values of a field.',
+    parameters: schemas.hoursParameters,
     answers: {
       200: json('The total of each hour.', schemas.hourTotals),
-      400: problem('A parameter is missing or invalid.'),
+      400: problem('A parameter is missing or invalid, or the stream is not counted by the field.'),
+      404: noStream,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },
   },
@@ -80,13 +87,14 @@ export const dashboardOperations: readonly OperationDoc[] = [
     path: '/api/breakdown',
     method: 'get',
     id: 'getBreakdown',
-    summary: 'The largest paths and user agents of a range',
+    summary: 'The largest values of each dimension of a range',
     description:
-      'The hundred largest of each, the number of all, and bots and people counted separately by user agent.',
+      'For each field of countBy the hundred largest values and the number of all; of the stream access also bots and people by user agent.',
     parameters: schemas.breakdownParameters,
     answers: {
       200: json('The largest as lists, which keep their order.', schemas.breakdown),
       400: problem('A parameter is missing or invalid.'),
+      404: noStream,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
     },
   },

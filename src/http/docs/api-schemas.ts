@@ -118,32 +118,50 @@ export const version = component(
   }),
 );
 
+const source = z
+  .object({ bytes: count, records: count, skippedLines: count })
+  .describe('Bytes and records of the hour files that were counted, and corrupt lines that were left out.');
+
+const counts = z.record(z.string(), count);
+
 const sums = {
   totalRequests: count,
-  requestsPerPath: z.record(z.string(), count),
-  requestsPerUserAgent: z.record(z.string(), count),
+  requestsPerPath: counts,
+  requestsPerUserAgent: counts,
   other: z
     .object({ requestsPerPath: count, requestsPerUserAgent: count })
     .optional()
     .describe(
       'Requests whose path or user agent the maps do not name: those that top leaves out, and those beyond aggregation.maxKeys.',
     ),
-  source: z
-    .object({ bytes: count, records: count, skippedLines: count })
-    .describe('Bytes and records of the hour files that were counted, and corrupt lines that were left out.'),
+  source,
+};
+
+/** Of any stream but access. */
+const streamSums = {
+  totalRecords: count,
+  counts: z
+    .record(z.string(), counts)
+    .describe('For each field of countBy the records by its values; `-`: records without the field.')
+    .meta({ examples: [{ level: { INFO: 3 }, service: { auth: 2, '-': 1 } }] }),
+  other: counts
+    .optional()
+    .describe(
+      'For each field the records whose value the maps do not name: those that top leaves out, those beyond aggregation.maxKeys, and in a range those of hours that were not counted by it.',
+    ),
+  source,
+};
+
+const rangeOfHours = {
+  from: hourText,
+  to: hourText,
+  hours: count.describe('Hours of the range that have a summary.'),
 };
 
 export const hourSummary = component('HourSummary', z.object({ hour: hourText, ...sums }));
-
-export const rangeSummary = component(
-  'RangeSummary',
-  z.object({
-    from: hourText,
-    to: hourText,
-    hours: count.describe('Hours of the range that have a summary.'),
-    ...sums,
-  }),
-);
+export const rangeSummary = component('RangeSummary', z.object({ ...rangeOfHours, ...sums }));
+export const streamHourSummary = component('StreamHourSummary', z.object({ hour: hourText, ...streamSums }));
+export const streamRangeSummary = component('StreamRangeSummary', z.object({ ...rangeOfHours, ...streamSums }));
 
 export const aggregationRun = component(
   'AggregationRun',
@@ -198,7 +216,14 @@ export const hourParameter = z
 
 const topRule = `must be a whole number from 1 to ${MAX_TOP}`;
 
+export const streamParameter = z
+  .string()
+  .optional()
+  .describe('Name of the stream. Default: access.')
+  .meta({ examples: ['events'] });
+
 export const analyticsParameters = z.object({
+  stream: streamParameter,
   hour: hourParameter.optional().describe('One UTC hour. Not with from and to.'),
   from: hourParameter.optional().describe('The first UTC hour of a range.'),
   to: hourParameter.optional().describe('The UTC hour after the last hour of the range, at most 31 days after from.'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { LiveHistory, LiveStats } from '../../live/live.ts';
-import { component, count, hourParameter, hourText, version } from './api-schemas.ts';
+import { component, count, hourParameter, hourText, streamParameter, version } from './api-schemas.ts';
 
 /** The schemas of the dashboard and of the event streams; see api-schemas.ts. */
 
@@ -110,7 +110,7 @@ export const overview = component(
   z.object({
     version,
     settings: z.record(z.string(), z.unknown()).describe('The effective configuration, secrets masked.'),
-    latestHour: hourText.nullable().describe('The latest hour that has a summary.'),
+    latestHour: hourText.nullable().describe('The latest hour of the stream that has a summary.'),
     stats: liveStats,
     history: z.array(liveHistory).describe('The last minutes by the second, and the last hour in coarser steps.'),
     refusals: z.array(refusal).describe('The last 100, newest first.'),
@@ -126,6 +126,15 @@ export const hourTotals = component(
     totals: z
       .array(count.nullable())
       .describe('Records of each hour of the range; null for an hour without a summary.'),
+    by: z
+      .object({
+        dimension: z.string(),
+        values: z.array(z.string()).describe('The largest of the range, largest first.'),
+        records: z.array(z.array(count)).describe('For each of the values its records in each hour.'),
+        other: z.array(count).describe('In each hour the records of other values.'),
+      })
+      .optional()
+      .describe('With the parameter by.'),
   }),
 );
 
@@ -134,18 +143,21 @@ export const breakdown = component(
   z.object({
     ...range,
     hours: count.describe('Hours of the range that have a summary.'),
-    totalRequests: count.describe('Requests of the whole range, independent of the search.'),
+    total: count.describe('Records of the whole range, independent of the search.'),
     skippedLines: count.describe('Corrupt lines that were left out.'),
-    paths: z.array(z.tuple([z.string(), count])).describe('The largest, with their number of requests.'),
-    userAgents: z
-      .array(z.tuple([z.string(), count, z.boolean()]))
-      .describe('The largest, with their number of requests, and whether each is a bot.'),
-    distinct: z
-      .object({ paths: count, userAgents: count })
-      .describe('How many were found, including those not listed.'),
+    dimensions: z.array(
+      z.object({
+        name: z.string().describe('Of a field of countBy.'),
+        largest: z.array(z.tuple([z.string(), count])).describe('The largest values, with their number of records.'),
+        distinct: count.describe('How many values were found, including those not listed.'),
+      }),
+    ),
     audience: z
-      .object({ people: count, bots: count, unknown: count })
-      .describe('Requests by kind of user agent; unknown: requests without one.'),
+      .object({ people: count, bots: count, unknown: count, botUserAgents: z.array(z.string()) })
+      .optional()
+      .describe(
+        'Of the stream access: records by kind of user agent, unknown are those without one; and which of the listed user agents are bots.',
+      ),
   }),
 );
 
@@ -155,13 +167,20 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] 
 const MAX_TEXT = 256;
 const text = z.string().max(MAX_TEXT, `is longer than ${MAX_TEXT} characters`);
 
+export const overviewParameters = z.object({ stream: streamParameter });
+
 export const rangeParameters = z.object({
+  stream: streamParameter,
   from: hourParameter.describe('The first UTC hour of the range.'),
   to: hourParameter.describe('The UTC hour after the last hour of the range, at most 31 days after from.'),
 });
 
+export const hoursParameters = rangeParameters.extend({
+  by: text.optional().describe('A field of countBy: the records of each hour by its largest values too.'),
+});
+
 export const breakdownParameters = rangeParameters.extend({
-  search: text.optional().describe('Only paths and user agents that contain it, in upper or lower case.'),
+  search: text.optional().describe('Only values that contain it, in upper or lower case.'),
 });
 
 /** An empty text filters nothing. */

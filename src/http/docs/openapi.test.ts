@@ -30,13 +30,14 @@ describe('openApiDocument', () => {
 
   test('tells the parameters as they are checked', () => {
     const { parameters = [] } = document.paths['/analytics']?.get ?? {};
-    expect(parameters.map(({ name }) => name)).toEqual(['hour', 'from', 'to', 'top']);
-    expect(parameters[3]?.schema).toEqual({ type: 'integer', minimum: 1, maximum: 10_000 });
+    expect(parameters.map(({ name }) => name)).toEqual(['stream', 'hour', 'from', 'to', 'top']);
+    expect(parameters[4]?.schema).toEqual({ type: 'integer', minimum: 1, maximum: 10_000 });
   });
 
   test('tells which parameters must be there', () => {
     const { parameters = [] } = document.paths['/api/breakdown']?.get ?? {};
     expect(parameters.map(({ name, required }) => [name, required])).toEqual([
+      ['stream', false],
       ['from', true],
       ['to', true],
       ['search', false],
@@ -75,8 +76,8 @@ describe('docsPage', () => {
   });
 
   test('writes nested types out', () => {
-    expect(html).toContain('<td>{ paths: integer, userAgents: integer }</td>');
-    expect(html).toContain('<td>list of [string, integer, boolean]</td>');
+    expect(html).toContain('<td>{ requestsPerPath: integer, requestsPerUserAgent: integer }</td>');
+    expect(html).toContain('list of [string, integer]');
     expect(html).toContain('<code>stats</code>: <a href="#schema-LiveStats">LiveStats</a>');
   });
 

@@ -74,15 +74,23 @@ const reads: readonly OperationDoc[] = [
     summary: 'The summary of an hour, or of a range of hours',
     description:
       'With hour: its stored summary. With from and to: the sum over [from, to). ' +
-      'With Accept: text/csv: a row for each path and user agent, with the columns dimension,value,requests.',
+      'With Accept: text/csv: a row for each value of each dimension, with the columns dimension,value,requests (access) or dimension,value,records.',
     parameters: schemas.analyticsParameters,
     answers: {
       200: {
         description: 'The summary.',
-        content: { 'application/json': z.union([schemas.hourSummary, schemas.rangeSummary]), 'text/csv': text },
+        content: {
+          'application/json': z.union([
+            schemas.hourSummary,
+            schemas.rangeSummary,
+            schemas.streamHourSummary,
+            schemas.streamRangeSummary,
+          ]),
+          'text/csv': text,
+        },
       },
       400: problem('A parameter is missing, not allowed here, or invalid.'),
-      404: problem('The hour has no summary.'),
+      404: problem('The hour has no summary, or there is no such stream.'),
       503: problem(
         'A summary is damaged and is counted again soon, too many ask at once, or summaries cannot be read now.',
         ['Retry-After'],

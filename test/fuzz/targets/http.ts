@@ -238,7 +238,7 @@ function startServer(
     listStreams: async () => [],
     ingest,
     checkReadiness: async () => ({ storage: { ok: true, detail: 'writable' } }),
-    analytics: { ask: async () => ({ kind: 'none' }), breakdown: unused },
+    analytics: { ask: async () => ({ kind: 'none' }), breakdown: unused, series: unused },
     aggregate: unused,
     dashboard: {
       live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },

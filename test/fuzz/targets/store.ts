@@ -143,10 +143,10 @@ function checkSummaries(dir: string, damaged: string, body: Buffer): void {
     const name = `analytics/${day}/summary_${hh}.json`;
     const isChanged = damaged === name && !body.equals(readFileSync(joinPath(STORE, name)));
     try {
-      summaries.check(hour);
-      const summary = summaries.read(hour);
+      summaries.check({ stream: 'access', hour });
+      const summary = summaries.read({ stream: 'access', hour });
       promise(!isChanged, () => `a changed summary is read: ${JSON.stringify(summary)}`);
-      promise(summary?.totalRequests === LINES / HOURS.length, () => `${summary?.totalRequests} requests`);
+      promise(summary?.total === LINES / HOURS.length, () => `${summary?.total} requests`);
     } catch (error) {
       if (!(error instanceof SummaryFormatError)) throw error;
     }

@@ -7,7 +7,7 @@ import { type FuzzTarget, promise } from '../fuzz.ts';
 
 /** The reader of summaries: what it accepts is what JSON.parse reads, and adds up. Everything else is a SummaryFormatError. */
 
-const HOUR = parseHour('2025-11-22T10') ?? 0;
+const AT = { stream: 'access', hour: parseHour('2025-11-22T10') ?? 0 };
 const KEYS = ['/', '/a', '__proto__', '123', 'é\u2028', '"\\\n', '', '\ud83d\ude00', 'x'.repeat(300)];
 /** Bytes that come in one read. They do not divide a token at a place that the test chooses. */
 const READ_BYTES = 7;
@@ -20,10 +20,9 @@ export const summaryTarget: FuzzTarget = {
     const counts = () => new Map(split(records, random).map((count, i) => [KEYS[i] ?? `/k${i}`, count]));
     const source = { bytes: records * 100, records, skippedLines: random.int(0, 3) };
     const summary = {
-      hour: HOUR,
-      totalRequests: records,
-      requestsPerPath: counts(),
-      requestsPerUserAgent: counts(),
+      ...AT,
+      total: records,
+      dimensions: ['path', 'userAgent'].map((name) => ({ name, counts: counts(), other: 0 })),
       source,
     };
     const text = [...encodeSummary(summary)].join('');
@@ -38,22 +37,20 @@ export const summaryTarget: FuzzTarget = {
       return copied;
     };
     try {
-      summary = parseSummaryFrom(read, HOUR, mapLimits(1_000));
+      summary = parseSummaryFrom(read, AT, mapLimits(1_000));
     } catch (error) {
       if (error instanceof SummaryFormatError) return;
       throw error;
     }
     const value = JSON.parse(input.toString()) as Record<string, unknown>;
-    promise(
-      value.hour === hourToIso(HOUR) && value.totalRequests === summary.totalRequests,
-      () => 'another hour or total',
-    );
-    for (const name of ['requestsPerPath', 'requestsPerUserAgent'] as const) {
-      const expected = Object.entries(value[name] as Record<string, number>).sort();
-      promise(JSON.stringify([...summary[name]].sort()) === JSON.stringify(expected), () => `${name} differs`);
+    promise(value.hour === hourToIso(AT.hour) && value.totalRequests === summary.total, () => 'another hour or total');
+    for (const [place, member] of ['requestsPerPath', 'requestsPerUserAgent'].entries()) {
+      const expected = Object.entries(value[member] as Record<string, number>).sort();
+      const { counts = new Map<string, number>(), other = 0 } = summary.dimensions[place] ?? {};
+      promise(JSON.stringify([...counts].sort()) === JSON.stringify(expected), () => `${member} differs`);
+      const named = [...counts.values()].reduce((sum, count) => sum + count, 0);
+      promise(named + other === summary.total, () => `${member} does not add up`);
     }
-    const named = [...summary.requestsPerPath.values()].reduce((sum, count) => sum + count, 0);
-    promise(named + (summary.other?.requestsPerPath ?? 0) === summary.totalRequests, () => 'the paths do not add up');
   },
 };
 

@@ -132,14 +132,17 @@ export function createHours() {
   }
 
   function showBreakdown() {
-    const { totalRequests, paths, userAgents, distinct, audience } = breakdown;
+    const { total, dimensions, audience } = breakdown;
+    const [paths, agents] = ['path', 'userAgent'].map((wanted) => dimensions.find(({ name }) => name === wanted));
+    const bots = new Set(audience.botUserAgents);
     const end = hourName(range.to);
     const where = chosen === undefined ? `${hourName(range.from)} to ${end}` : `${hourName(chosen)}`;
-    setText(byId('chosen'), `${where} · ${plural(totalRequests, 'record')}`);
+    setText(byId('chosen'), `${where} · ${plural(total, 'record')}`);
     showAudience(audience);
     const found = search.value.trim() === '' ? '' : ' found';
-    showTable('paths', paths, distinct.paths, found, totalRequests);
-    showTable('agents', userAgents, distinct.userAgents, found, totalRequests);
+    showTable('paths', paths.largest, paths.distinct, found, total);
+    const rows = agents.largest.map(([name, requests]) => [name, requests, bots.has(name)]);
+    showTable('agents', rows, agents.distinct, found, total);
   }
 
   function showTable(id, rows, different, found, total) {
