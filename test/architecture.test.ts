@@ -34,7 +34,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   ajv: ['decode'],
   'ajv-formats': ['decode'],
   re2js: ['decode'],
-  '@bufbuild/protobuf': ['decode'],
+  '@bufbuild/protobuf': ['decode', 'service'],
   'prom-client': ['metrics'],
   zod: ['config', 'http'],
   yaml: ['config'],

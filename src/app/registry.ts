@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import { compileSchema } from '../decode/protobuf/message-types.ts';
+import { createRecordCheck } from '../decode/schema-check/schema-check.ts';
 import { DamageReport } from '../disk/damage-report.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -30,6 +31,9 @@ interface RegistryParts {
   readonly lifecycle: Lifecycle;
 }
 
+/** What is registered is read by what will use it. */
+const COMPILERS = { compileJson: createRecordCheck, compileProtobuf: compileSchema };
+
 /** Opens our own registry, or with `registry.url` a copy of another one. */
 export async function startRegistry(parts: RegistryParts): Promise<StartedRegistry> {
   return parts.registry.url === '' ? startOwn(parts) : startMirror(parts);
@@ -40,7 +44,7 @@ async function startOwn(parts: RegistryParts): Promise<StartedRegistry> {
   const store = await openStore(parts, 'schemas');
   lifecycle.started('schema registry', () => store.close());
   const { table } = store;
-  const registry = createRegistry({ table, append: (events) => store.append(events), compileProtobuf: compileSchema });
+  const registry = createRegistry({ table, append: (events) => store.append(events), ...COMPILERS });
   // At the first start of all: what was registered or deleted since then stays so.
   if (table.nextId === 1) await registerBuiltins(registry, log);
   if (settings.load !== '') await loadSchemas({ registry, folder: settings.load, log });
@@ -84,7 +88,7 @@ async function startMirror(parts: RegistryParts): Promise<StartedRegistry> {
   const registry = createRegistry({
     table: store.table,
     append: (events) => store.append(events),
-    compileProtobuf: compileSchema,
+    ...COMPILERS,
     readOnly,
   });
   return { registry, store, checks: { registry: mirror.check } };

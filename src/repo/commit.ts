@@ -50,10 +50,8 @@ export class Committer {
   static async open(options: CommitterOptions): Promise<Committer> {
     const { state, segments, nextSegment, sequence } = options.recovered;
     const snapshot = state.snapshot(() => true);
-    const journal = await SegmentedJournal.open(
-      { ...options, sequence },
-      { number: nextSegment, snapshot, old: segments, notReady: options.opening.failure },
-    );
+    const first = { number: nextSegment, snapshot, old: segments, notReady: options.opening.failure };
+    const journal = await SegmentedJournal.open({ ...options, sequence }, first);
     state.apply({ seq: snapshot.seq });
     return new Committer(options, journal);
   }
@@ -155,8 +153,8 @@ export class Committer {
     try {
       if (!durable || !isKept) await this.#unsynced.sync(this.#unsynced.list);
     } catch (error) {
-      if (!isKept)
-        throw new Error(`cannot sync at the stop; answered records may be lost stateDir=${stateDir}`, { cause: error });
+      const loss = `cannot sync at the stop; answered records may be lost stateDir=${stateDir}`;
+      if (!isKept) throw new Error(loss, { cause: error });
     }
     const message = 'cannot begin a new journal segment at the stop; the next start reads the present one';
     log.warn(message, { stateDir, err: cause });

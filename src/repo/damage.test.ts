@@ -170,7 +170,7 @@ describe('a commit journal of which a piece is unreadable', () => {
     fs.writeFileSync(path, spoil(bytes, Math.floor(length / 2)));
     const repo = await open();
     expect(errors(repo)).toEqual(['error the commit journal is damaged; records stay in their files']);
-    expect(await countDamage(repo)).toEqual({ journal: 1, keys: 0, spool: 0, hours: 0, state: 0 });
+    expect(await countDamage(repo)).toEqual({ journal: 1, keys: 0, spool: 0, hours: 0, state: 0, schemas: 0 });
     expect(await repo.damage()).toMatch(/^damage was found in 1 places \(journal\), last at .*run logforge verify$/);
     const [kept = ''] = damagedFiles().filter((name) => name.startsWith('journal-'));
     const content = fs.readFileSync(join(dir, 'state', 'damaged', kept));
@@ -179,7 +179,7 @@ describe('a commit journal of which a piece is unreadable', () => {
     const again = await open();
     expect([errors(again), await countDamage(again)]).toEqual([
       [],
-      { journal: 0, keys: 0, spool: 0, hours: 0, state: 0 },
+      { journal: 0, keys: 0, spool: 0, hours: 0, state: 0, schemas: 0 },
     ]);
     expect(await again.damage()).toContain('1 places');
     fs.renameSync(join(dir, 'state/damaged/damage.ndjson'), join(dir, 'state/damaged/seen.ndjson'));

@@ -18,7 +18,7 @@ import {
   type StoredVersion,
 } from '../model/schema-table.ts';
 import { avroKind } from './schemas/avro.ts';
-import { jsonKind, validateJson } from './schemas/json-schema.ts';
+import { type CompileJson, createJsonKind } from './schemas/json-schema.ts';
 import { type CompileProtobuf, createProtobufKind, descriptorsOf } from './schemas/protobuf.ts';
 import { LIMITS, type SchemaKind } from './schemas/schema-kind.ts';
 
@@ -32,6 +32,7 @@ export interface RegistryOptions {
   readonly table: SchemaTable;
   /** Makes a change durable and known to every thread; one call at a time. Rejects when it cannot be stored. */
   readonly append: (events: readonly SchemaEvent[]) => Promise<void>;
+  readonly compileJson: CompileJson;
   readonly compileProtobuf: CompileProtobuf;
   /** Why nothing may be changed; undefined where it may. */
   readonly readOnly?: string;
@@ -54,7 +55,8 @@ class TableRegistry implements Registry {
   constructor(options: RegistryOptions) {
     this.#table = options.table;
     this.#options = options;
-    this.#kinds = { AVRO: avroKind, JSON: jsonKind, PROTOBUF: createProtobufKind(options.compileProtobuf) };
+    const { compileJson, compileProtobuf } = options;
+    this.#kinds = { AVRO: avroKind, JSON: createJsonKind(compileJson), PROTOBUF: createProtobufKind(compileProtobuf) };
   }
 
   async subjects({ prefix, deleted }: { readonly prefix: string; readonly deleted: Deleted }): Promise<string[]> {
@@ -159,7 +161,7 @@ class TableRegistry implements Registry {
     if (schema.type !== 'JSON')
       throw new RegistryFault('invalid-schema', `the schema of ${subject} is not a JSON schema`);
     try {
-      return validateJson(schema, this.#table, value);
+      return this.#options.compileJson(schema, this.#table).faultOf(JSON.stringify(value))?.problem;
     } catch (error) {
       return messageOf(error);
     }

@@ -1,4 +1,5 @@
 import { compileSchema } from '../../src/decode/protobuf/message-types.ts';
+import { createRecordCheck } from '../../src/decode/schema-check/schema-check.ts';
 import type { Registry } from '../../src/model/registry.ts';
 import { type SchemaEvent, SchemaTable } from '../../src/model/schema-table.ts';
 import type { SchemaListener } from '../../src/repo/schema-store.ts';
@@ -21,5 +22,10 @@ export function createMemoryRegistry(): {
     listeners.add(listener);
     return () => void listeners.delete(listener);
   };
-  return { registry: createRegistry({ table, append, compileProtobuf: compileSchema }), table, append, subscribe };
+  return {
+    registry: createRegistry({ table, append, compileJson: createRecordCheck, compileProtobuf: compileSchema }),
+    table,
+    append,
+    subscribe,
+  };
 }

@@ -125,7 +125,8 @@ export function parseSchema(text: string): JsonObject {
     throw new SchemaError(`the schema is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (root === true) return {};
-  if (!isObject(root)) throw new SchemaError('the schema is not a JSON object');
+  if (root === false) return { not: {} };
+  if (!isObject(root)) throw new SchemaError('a JSON Schema is an object, true or false');
   return root;
 }
 

@@ -155,7 +155,7 @@ describe('a schema', () => {
   const nest = (depth: number): object => (depth === 0 ? {} : { not: nest(depth - 1) });
 
   refuses('not JSON', '{"type":', 'the schema is not JSON');
-  refuses('no object', [], 'the schema is not a JSON object');
+  refuses('no object', [], 'a JSON Schema is an object, true or false');
   refuses('an unknown type', { properties: { a: { type: 'text' } } }, 'data/properties/a/type');
   refuses(
     'another draft',
