@@ -47,7 +47,7 @@ type Scan = ReturnType<typeof scanBatches>;
 
 /**
  * A write of several entries that did not finish may have left later ones and not the first. All of them go: none was
- * acknowledged. It is the last write if every entry after the gap belongs to it, and a gap in it has sectors that did not
+ * acknowledged. It is the last write if an entry is missing in the gap, every entry after it belongs to it, and the gap has sectors that did not
  * reach the disk. In a write that was synced, the same would be damage, which has no sectors of zeros.
  */
 function withoutUnfinished(scan: Scan, bytes: Buffer, first: number): Scan {
@@ -56,7 +56,11 @@ function withoutUnfinished(scan: Scan, bytes: Buffer, first: number): Scan {
     const before = scan.entries.filter((entry) => entry.end <= start);
     const after = scan.entries.slice(before.length);
     const missing = (before.at(-1)?.sequence ?? first - 1) + 1;
-    if (after.length === 0 || after.some((entry) => entry.sequence - entry.after > missing)) continue;
+    if (
+      after.length === 0 ||
+      after.some(({ sequence, after: place }) => sequence === missing || sequence - place > missing)
+    )
+      continue;
     const damage = scan.damage.filter((range) => range.end <= start);
     return { entries: before, damage, end: start, nextNumber: missing, tornBytes: bytes.length - start };
   }

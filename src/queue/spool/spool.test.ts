@@ -201,6 +201,19 @@ describe('the disk spool', () => {
     }
   });
 
+  it('delivers a batch after rubbish with zeros in it that stands where no batch is missing', async () => {
+    const first = await open();
+    await put(first, 0);
+    const [name = ''] = await segments();
+    const { size } = await stat(join(dir, 'spool', name));
+    await put(first, 1);
+    const bytes = await readFile(join(dir, 'spool', name));
+    await first.close();
+    const rubbish = Buffer.concat([Buffer.alloc(100, 7), Buffer.alloc(2_048), Buffer.alloc(100, 7)]);
+    await writeFile(join(dir, 'spool', name), Buffer.concat([bytes.subarray(0, size), rubbish, bytes.subarray(size)]));
+    expect(await drained(await open(), 2)).toEqual(ids(0, 2));
+  });
+
   it('logs which batches are lost where a segment ends too early, and continues with the next', async () => {
     const [first = '', second = ''] = await killed(Array(30).fill(1_000));
     await (await reopen(first, () => undefined)).close();
