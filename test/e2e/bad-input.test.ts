@@ -37,7 +37,8 @@ describe.each([1, 2])('on %i threads', (threads) => {
   describe('refused, and nothing stored', () => {
     it.each([
       ['not JSON', '[{"timestamp":', 400, 'not JSON'],
-      ['no array', RECORD, 400, 'array'],
+      ['neither an array nor an object', JSON.stringify(RECORD), 400, 'array'],
+      ['an object that is no record', '{}', 400, 'record 0 missing timestamp'],
       ['data behind the array', `[${RECORD}] []`, 400, 'not JSON'],
       ['an empty batch', '[]', 400, 'no log records provided'],
       ['an array of numbers', '[1,2]', 400, 'record 0'],

@@ -81,9 +81,9 @@ export function createKafkaQueue(options: KafkaQueueOptions): Queue {
 }
 
 function createMembership(options: KafkaQueueOptions): Membership | undefined {
-  const { stateDir, groupId, log } = options;
+  const { stateDir, stream, groupId, log } = options;
   if (stateDir === undefined) return undefined;
-  const ids = openMemberIds({ stateDir, groupId, log });
+  const ids = openMemberIds({ stateDir, stream, groupId, log });
   return {
     leaveForDead: (signal) => leaveForDead({ ids, openAdmin: () => openGroupAdmin(options), log, signal }),
     joined: (memberId) => ids.add(memberId),

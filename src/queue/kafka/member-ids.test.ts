@@ -13,9 +13,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 
-function open(groupId = 'g') {
+function open(groupId = 'g', stream = 'access') {
   const log = createTestLog();
-  return { ids: openMemberIds({ stateDir, groupId, log }), log };
+  return { ids: openMemberIds({ stateDir, stream, groupId, log }), log };
 }
 
 test('the ids of a process are those of the dead for the next one, in its group', () => {
@@ -29,6 +29,13 @@ test('the ids of a process are those of the dead for the next one, in its group'
   expect(open().ids.dead).toEqual(['a', 'b']);
   expect(open('another').ids.dead).toEqual([]);
   expect(log.entries).toEqual([]);
+});
+
+test('each stream has a group of its own, and a file', () => {
+  open().ids.add('a');
+  open('g-events', 'events').ids.add('b');
+  expect(open().ids.dead).toEqual(['a']);
+  expect(open('g-events', 'events').ids.dead).toEqual(['b']);
 });
 
 test('the dead are kept until the group was left for them, also when this process dies before that', () => {

@@ -3,17 +3,18 @@ import { join } from 'node:path';
 import { isMissing } from '../../disk/missing.ts';
 import { replaceFileSync } from '../../disk/replace-file.ts';
 import type { Log } from '../../log.ts';
+import { isDefaultStream, type StreamName } from '../../model/stream.ts';
 
 /*
  * The ids under which this process is in the consumer group, kept so that the next process on the same state folder can
  * leave the group for them when this one dies. The lock of the state folder makes sure that it is dead by then.
  *
  *   <stateDir>/kafka-members.json    {"groupId":"logs-consumer-group","members":["logforge-6f1c…",…]}   the newest last
+ *   <stateDir>/kafka-members-events.json    of another stream than access, whose group is another
  *
  * The file is replaced in one step. Without it, or when it cannot be read, the group waits for the sessions of the dead.
  */
 
-const FILE = 'kafka-members.json';
 /** As many consumers as a process may have, and those that they replaced after a failure. */
 const MAX_MEMBERS = 128;
 const MAX_ID_LENGTH = 512;
@@ -29,11 +30,12 @@ export interface MemberIds {
 
 export function openMemberIds(options: {
   readonly stateDir: string;
+  readonly stream: StreamName;
   readonly groupId: string;
   readonly log: Pick<Log, 'warn'>;
 }): MemberIds {
-  const { stateDir, groupId, log } = options;
-  const path = join(stateDir, FILE);
+  const { stateDir, stream, groupId, log } = options;
+  const path = join(stateDir, isDefaultStream(stream) ? 'kafka-members.json' : `kafka-members-${stream}.json`);
   let dead = readIds(path, groupId, log);
   const mine: string[] = [];
 
