@@ -26,8 +26,13 @@ interface Package {
   readonly devDependencies: Readonly<Record<string, string>>;
 }
 
-// A file of this repository.
+// Files of this repository.
 const manifest = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as Package;
+const { packages: locked } = JSON.parse(readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8')) as {
+  readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>;
+};
+/** Without those that a library of the service takes too. */
+const forDevelopment = Object.keys(manifest.devDependencies).filter((name) => locked[`node_modules/${name}`]?.dev);
 
 /** What is in the image, and what `docker inspect` shows of it. */
 export function describeImage(own: () => Containers, commit: string): void {
@@ -63,7 +68,8 @@ export function describeImage(own: () => Containers, commit: string): void {
       const found = await docker(engine, ...run, '/app', ...expression);
       return found.split('\n').filter(Boolean);
     };
-    const packages = Object.keys(manifest.devDependencies).flatMap((name) => ['-o', '-path', `*/node_modules/${name}`]);
+    expect(forDevelopment).toContain('vitest');
+    const packages = forDevelopment.flatMap((name) => ['-o', '-path', `*/node_modules/${name}`]);
     expect(await list('(', ...packages.slice(1), ')')).toEqual([]);
     expect(
       await list('-not', '-path', '*/node_modules/*', '(', '-name', '*.test.*', '-o', '-name', '*.case.*', ')'),

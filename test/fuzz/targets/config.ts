@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { type ConfigInput, describeConfig, type LoadedConfig, loadConfig } from '../../../src/config/config.ts';
-import { keysByPath } from '../../../src/config/keys.ts';
+import { keysByPath, listsByPath } from '../../../src/config/keys.ts';
 import { ConfigError } from '../../../src/config/problem.ts';
 import { CONFIG_FLAGS } from '../../../src/config/text-layers.ts';
 import type { Random } from '../../support/random.ts';
@@ -159,12 +159,19 @@ function load(given: ConfigInput, body: Buffer): LoadedConfig | undefined {
   }
 }
 
+/** A list of objects has no variable: `streams[2].name`. */
+function isInList(key: string): boolean {
+  const [, list] = /^([^[]+)\[\d+\]/.exec(key) ?? [];
+  return list !== undefined && listsByPath.has(list);
+}
+
 /** Every value that is no secret, as it is shown, set by the environment: the same configuration. */
 function comesBack(loaded: LoadedConfig): void {
   const env: Record<string, string> = {};
   const secrets = new Set<string>();
   const rows = describeConfig(loaded);
   for (const { key, value } of rows) {
+    if (isInList(key)) continue;
     const known = keysByPath.get(key);
     if (known === undefined) throw new FaultError(`describeConfig names the unknown key ${key}`);
     if (known.leaf.secret) secrets.add(key);
@@ -176,7 +183,7 @@ function comesBack(loaded: LoadedConfig): void {
   delete env.LOGFORGE_AUTH_KEYS_FILE;
   const again = new Map(describeConfig(loadConfig({ env })).map(({ key, value }) => [key, value]));
   for (const { key, value } of rows) {
-    if (secrets.has(key) || value === '' || key === 'auth.keysFile') continue;
+    if (secrets.has(key) || value === '' || key === 'auth.keysFile' || isInList(key)) continue;
     promise(
       again.get(key) === value,
       () => `${key} was ${JSON.stringify(value)} and is ${JSON.stringify(again.get(key))}`,

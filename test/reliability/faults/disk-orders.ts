@@ -31,6 +31,7 @@ export const DISK_ERRORS: Allowance['errors'] = [
   /^cannot retire old journal segments; they stay until the next rotation$/,
   /^cannot write to the spool$/,
   /^cannot (summarise hour|aggregate)$/,
+  /^cannot note the dimensions of a stream/,
   // A consumer of version 2, which tries again.
   /^cannot store consumed messages; the partition is blocked until storage works$/,
 ];
