@@ -318,6 +318,7 @@ describe('streams for everyone', () => {
         await page.setViewportSize({ width, height: 800 });
         await soon(() => page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
         expect(await outside(page)).toEqual([]);
+        expect(await scrolling(page)).toEqual([]);
       }
     }
     expect(strange).toEqual([]);
@@ -362,4 +363,11 @@ async function outside(page: Page): Promise<string[]> {
       return inner.left < outer.left - 1 || inner.right > outer.right + 1;
     })
     .map((element) => element.outerHTML.slice(0, 120))`)) as string[];
+}
+
+/** Tables of figures that do not show all of their columns. */
+async function scrolling(page: Page): Promise<string[]> {
+  return (await page.evaluate(`[...document.querySelectorAll('.outcomes, .streams, .bars')]
+    .filter((table) => table.parentElement.scrollWidth > table.parentElement.clientWidth)
+    .map((table) => table.className + ' ' + table.parentElement.scrollWidth + ' ' + table.parentElement.clientWidth)`)) as string[];
 }

@@ -8,7 +8,7 @@ import { count, hourName } from './format.js';
 /** Levels, the most severe first: it stands at the foot of the bars, where heights compare best. */
 const LEVELS = ['EMERG', 'ALERT', 'CRIT', 'ERROR', 'WARN', 'NOTICE', 'INFO', 'DEBUG', 'TRACE'];
 
-/** Below this height, in pixels, nothing is left between two parts. */
+/** Nothing is left between the parts of a bar that is narrower, nor above a part that is lower. In pixels. */
 const GAP_FROM = 4;
 
 /**
@@ -60,7 +60,7 @@ function drawBar(u, second, heights, shades) {
     sum += height;
     // One error among a million records is still seen.
     const top = Math.min(foot - pxRatio, at(sum, 'y'));
-    const gap = foot - top >= GAP_FROM * pxRatio ? pxRatio : 0;
+    const gap = Math.min(width, foot - top) >= GAP_FROM * pxRatio ? pxRatio : 0;
     u.ctx.fillStyle = shades[i];
     u.ctx.fillRect(left, top + gap, Math.ceil(width), foot - top - gap);
     foot = top;
