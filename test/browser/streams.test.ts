@@ -66,6 +66,8 @@ const EVENTS = [
   ...copies(4, event('WARN', 'auth'), 3),
 ];
 
+const deferred = () => Promise.withResolvers<void>();
+
 const title = (page: Page) => page.locator('#chosen').innerText();
 const legend = (page: Page) => page.locator('#hour-legend li').allInnerTexts();
 const list = (page: Page, index: number) => page.locator(`#list-${index} th`).allInnerTexts();
@@ -240,21 +242,33 @@ describe('streams on the page', () => {
     const picker = page.getByLabel('Stream', { exact: true });
 
     // The service answers for one stream after the next one was chosen.
-    const held = Promise.withResolvers<void>();
-    await page.route('**/api/*?stream=orders*', async (route) => {
-      await held.promise;
-      await route.continue().catch(() => undefined);
+    await send(service, 'orders', copies(9, order('Oslo')));
+    const [asked, chosen, answered] = [deferred(), deferred(), deferred()];
+    await page.route('**/api/hours?stream=orders*', async (route) => {
+      const response = await route.fetch();
+      asked.resolve();
+      await chosen.promise;
+      // The page may have given it up.
+      await route.fulfill({ response }).catch(() => undefined);
+      answered.resolve();
     });
     await picker.selectOption('orders');
+    await asked.promise;
     await picker.selectOption('beats');
     await soon(() => title(page)).toMatch(/ · 6 records$/);
-    held.resolve();
-    await page.route('**/api/*?stream=events*', (route) => route.abort());
+    chosen.resolve();
+    await answered.promise;
+    await page.evaluate('fetch("health")');
+    expect(await page.locator('#hour-chart').getAttribute('aria-valuetext')).toBe('The whole range: 6 records');
+    expect([await title(page), await legend(page)]).toEqual([expect.stringMatching(/ · 6 records$/), []]);
+    await page.unroute('**/api/hours?stream=orders*');
+
     await picker.selectOption('events');
+    await soon(() => captions(page)).toEqual(['level 4', 'service 3']);
+    await page.route('**/api/*?stream=orders*', (route) => route.abort());
+    await picker.selectOption('orders');
     await soon(() => page.locator('#breakdown-error').innerText()).toMatch(/^Cannot show this: /);
     expect([await title(page), await captions(page), await legend(page)]).toEqual(['', [], []]);
-    await page.unroute('**/api/*?stream=events*');
-    await picker.selectOption('beats');
     await picker.selectOption('events');
     await soon(() => title(page)).toMatch(/ · 14 records$/);
     expect(await page.locator('#breakdown-error').innerText()).toBe('');

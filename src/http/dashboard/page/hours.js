@@ -93,7 +93,6 @@ export function createHours() {
     } catch (error) {
       return showFailure(signal)(error);
     }
-    if (signal.aborted) return;
     if (isAutomatic) follow();
     else void setRange(range);
   }
