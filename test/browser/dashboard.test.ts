@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openBrowser } from '../support/chromium.ts';
-import { removeDirs, type Service, type ServiceOptions, startService } from '../support/service.ts';
+import type { Service } from '../support/service.ts';
 import { contrastProblems, namelessControls } from './accessibility.ts';
+import { openPage, soon, start } from './pages.ts';
 
 const SCRIPT = '<script>window.hacked=1</script>';
 const HOSTILE = `${SCRIPT}<img src=x onerror=window.hacked=2>`;
@@ -14,7 +15,6 @@ const START_MS = 700_000;
 
 // Generous: a real service and a real browser, beside other tests.
 vi.setConfig({ testTimeout: 120_000 });
-const soon = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
 
 let browser: BrowserContext;
 beforeAll(async () => {
@@ -22,33 +22,7 @@ beforeAll(async () => {
 }, START_MS);
 afterAll(() => browser?.close());
 
-async function start(options: ServiceOptions = {}): Promise<Service> {
-  const env = { LOGFORGE_AGGREGATION_INTERVAL: '200ms', ...options.env };
-  const service = await startService({ ...options, env });
-  onTestFinished(async () => {
-    await service.stop('SIGKILL');
-    await removeDirs(service.dirs);
-  });
-  return service;
-}
-
-/** A page, and everything that it did but must not do. */
-async function open(service: Service, path = '/') {
-  const page = await browser.newPage();
-  onTestFinished(() => page.close());
-  const strange: string[] = [];
-  page.on('request', (request) => {
-    const { origin, protocol } = new URL(request.url());
-    if (origin !== service.url && protocol !== 'blob:') strange.push(`asked ${request.url()}`);
-  });
-  page.on('pageerror', (error) => void strange.push(`threw ${error.stack ?? error.message}`));
-  page.on('console', (message) => {
-    if (/content security policy|refused to/i.test(message.text())) strange.push(message.text());
-  });
-  await page.goto(`${service.url}${path}`);
-  await page.locator('#status[data-state=live]').waitFor();
-  return { page, strange };
-}
+const open = (service: Service, path?: string) => openPage(browser, service, path);
 
 async function post(service: Service, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(`${service.url}/logs`, {

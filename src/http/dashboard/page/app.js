@@ -12,6 +12,7 @@ const REFRESH_MS = 15_000;
 const THEMES = { auto: 'Auto', light: 'Light', dark: 'Dark' };
 
 const parts = {};
+let hasRecords = false;
 
 function showState(state, error) {
   const names = { connecting: 'Connecting', live: 'Live', lost: 'Disconnected' };
@@ -24,7 +25,16 @@ function showState(state, error) {
 }
 
 function showEmpty({ stats, latestHour }) {
-  byId('empty').hidden = stats.totals.accepted > 0 || latestHour !== null;
+  hasRecords ||= stats.totals.accepted > 0 || latestHour !== null;
+  byId('empty').hidden = hasRecords;
+}
+
+/** A service that has started again has counted nothing yet, but its streams may have hours. */
+async function findRecords(streams) {
+  for (const { name } of streams) {
+    if (hasRecords) return;
+    showEmpty(await getJson(`api/overview?${new URLSearchParams({ stream: name })}`));
+  }
 }
 
 function showCommands() {
@@ -91,7 +101,7 @@ function listen(interval) {
     {
       stats(stats) {
         parts.live.add(stats);
-        if (stats.totals.accepted > 0) byId('empty').hidden = true;
+        if (stats.totals.accepted > 0) showEmpty({ stats, latestHour: null });
       },
       refusal: (refusal) => parts.refusals.add(refusal),
     },
@@ -104,12 +114,14 @@ function listen(interval) {
   setInterval(async () => {
     if (document.hidden || lost) return;
     try {
-      const { stats, latestHour } = await getJson('api/overview');
+      const { stream } = parts.hours;
+      const { stats, latestHour } = await getJson(`api/overview?${new URLSearchParams({ stream })}`);
       const { stored } = stats.totals;
       const now = Date.now();
       if (stored !== last.stored) last = { stored, at: now };
       // Summaries come later than the records: refresh until the last of them must be there.
-      if (now - last.at <= interval + 2 * REFRESH_MS) parts.hours.refresh(latestHour);
+      const mayHaveMore = now - last.at <= interval + 2 * REFRESH_MS;
+      if (mayHaveMore && stream === parts.hours.stream) parts.hours.refresh(latestHour);
     } catch {
       // The state of the stream shows that the service does not answer.
     }
@@ -118,10 +130,10 @@ function listen(interval) {
 
 async function start() {
   try {
-    const overview = await getJson('api/overview');
+    const [overview, { streams }] = await Promise.all([getJson('api/overview'), getJson('streams')]);
     byId('key-form').hidden = true;
     showOverview(overview);
-    parts.hours.open(overview.latestHour);
+    await Promise.all([findRecords(streams), parts.hours.open(streams)]);
     listen(overview.settings.aggregation?.interval ?? 0);
   } catch (error) {
     if (isKeyProblem(error)) return askKey(error);

@@ -5,7 +5,7 @@ import { make } from './dom.js';
 const charts = new Set();
 
 /** The present colour of a custom property. A canvas cannot use custom properties. */
-function colour(name) {
+export function colour(name) {
   const probe = make('i');
   probe.style.color = `var(--${name})`;
   document.body.append(probe);
@@ -14,7 +14,7 @@ function colour(name) {
   return value;
 }
 
-function withAlpha(rgb, alpha) {
+export function withAlpha(rgb, alpha) {
   return rgb.replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
 }
 
@@ -29,7 +29,10 @@ function axis(extra) {
   };
 }
 
-/** A chart in `element`. `options()` is called each time it is made; `tip(u, index)` returns the text beside the cursor. */
+/**
+ * A chart in `element`. `options()` is called each time it is made; `tip(u, index)` returns the text or the
+ * element beside the cursor; an empty text hides it.
+ */
 function createChart(element, options, tip) {
   let plot;
   let data;
@@ -37,12 +40,14 @@ function createChart(element, options, tip) {
   label.setAttribute('aria-hidden', 'true');
 
   const showTip = (u) => {
-    const text = u.cursor.idx == null ? '' : tip(u, u.cursor.idx);
-    label.hidden = text === '';
-    if (text === '') return;
-    label.textContent = text;
-    const left = u.cursor.left + u.over.offsetLeft;
-    label.style.left = `${Math.max(0, Math.min(left + 12, element.clientWidth - label.offsetWidth))}px`;
+    const content = u.cursor.idx == null ? '' : tip(u, u.cursor.idx);
+    label.hidden = content === '';
+    if (content === '') return;
+    label.replaceChildren(content);
+    const [left, room] = [u.cursor.left + u.over.offsetLeft, element.clientWidth - label.offsetWidth];
+    // On the right of the cursor where there is room, else on its left.
+    const place = left + 12 <= room ? left + 12 : left - 12 - label.offsetWidth;
+    label.style.left = `${Math.max(0, Math.min(place < 0 ? room : place, room))}px`;
     label.style.top = `${u.over.offsetTop + 4}px`;
   };
 
@@ -55,7 +60,7 @@ function createChart(element, options, tip) {
         width: element.clientWidth,
         height: element.clientHeight,
         legend: { show: false },
-        padding: [8, 12, 0, 0],
+        padding: [8, 18, 0, 0],
         ...options(),
         hooks: { setCursor: [showTip], ...options().hooks },
       },
@@ -140,8 +145,17 @@ export function createLines(element, { series, format, scale, whole = false }) {
   });
 }
 
-/** Bars, one for each hour. `chosen()`: the hour to mark, or undefined. */
-export function createHourBars(element, { chosen, name, scale, onChoose }) {
+/**
+ * Bars, one for each hour. `chosen()`: the hour to mark, or undefined. `divided()`: undefined where bars have no parts, else
+ * {draw(u, isFaint), tip(hour, index, total)}, which draw the parts and make what stands beside the cursor.
+ */
+export function createHourBars(element, { chosen, name, scale, divided, onChoose }) {
+  const isFaint = (second) => chosen() !== undefined && second !== chosen() * 3600;
+  const bars = uPlot.paths.bars({
+    size: [0.78, 40],
+    radius: 0.12,
+    disp: { fill: { unit: 3, values: (u) => fills(u) } },
+  });
   const options = () => ({
     padding: [8, 12, 0, 0],
     tzDate: (second) => new Date(new Date(second * 1000).toISOString().slice(0, -1)),
@@ -163,7 +177,7 @@ export function createHourBars(element, { chosen, name, scale, onChoose }) {
     series: [
       {},
       {
-        paths: uPlot.paths.bars({ size: [0.78, 40], radius: 0.12, disp: { fill: { unit: 3, values: fills } } }),
+        paths: (u, ...series) => (divided() === undefined ? bars(u, ...series) : null),
         points: { show: false },
         fill: colour('accent'),
         stroke: 'transparent',
@@ -171,6 +185,7 @@ export function createHourBars(element, { chosen, name, scale, onChoose }) {
       },
     ],
     hooks: {
+      draw: [(u) => divided()?.draw(u, isFaint)],
       ready: [
         (u) => {
           u.over.addEventListener('click', () => {
@@ -182,11 +197,12 @@ export function createHourBars(element, { chosen, name, scale, onChoose }) {
   });
   const fills = (u) => {
     const [strong, faint] = [colour('accent'), withAlpha(colour('accent'), 0.35)];
-    const hour = chosen();
-    return u.data[0].map((second) => (hour === undefined || second === hour * 3600 ? strong : faint));
+    return u.data[0].map((second) => (isFaint(second) ? faint : strong));
   };
   return createChart(element, options, (u, index) => {
     const value = u.data[1][index];
+    const parts = divided();
+    if (parts !== undefined) return parts.tip(u.data[0][index] / 3600, index, value);
     return `${name(u.data[0][index] / 3600)} UTC\n${value == null ? 'no summary' : `${value.toLocaleString('en-US')} records`}`;
   });
 }

@@ -29,3 +29,9 @@ export function plainText(text) {
 export function textNodes(text) {
   return splitText(text).map(({ text: part, isCode }) => (isCode ? make('span', { class: 'code-point' }, part) : part));
 }
+
+/** The start of a text, for a message. */
+export function shorten(text) {
+  const plain = plainText(text);
+  return plain.length > 64 ? `${plain.slice(0, 64)}…` : plain;
+}

@@ -1,14 +1,16 @@
-// The hours: a chart of their totals, and the paths and user agents of one hour or of the whole range.
+// The hours of a stream: a chart of their records, and the largest values of one hour or of the whole range.
 
 import { ApiError, getCsv, getJson } from './api.js';
+import { createBreakdown } from './breakdown.js';
 import { createHourBars } from './charts.js';
-import { plainText, textNodes } from './client-text.js';
+import { plainText, shorten } from './client-text.js';
 import { byId, make, setText } from './dom.js';
-import { count, hourName, hourOf, hourToIso, parseHour, percent, plural, tick } from './format.js';
+import { hourName, hourToIso, parseHour, plural, tick } from './format.js';
+import { createPicker, FIRST_STREAM } from './picker.js';
+import { lastHours, problemOf } from './range.js';
+import { createLegend, describeParts, drawStack, partsOf, stackTip } from './stack.js';
 
-const MAX_HOURS = 744;
 const DAY = 24;
-const FIRST_ROWS = 15;
 
 export function createHours() {
   const [from, to, search] = [byId('from'), byId('to'), byId('search')];
@@ -17,29 +19,21 @@ export function createHours() {
     chosen: () => chosen,
     name: hourName,
     scale: tick,
+    divided: () => parts && { draw: drawStack(parts), tip: stackTip(parts) },
     onChoose: (index) => choose(chosen === range.from + index ? undefined : range.from + index),
   });
+  const picker = createPicker({ onStream: () => void changeStream(), onField: () => void changeField() });
+  const [lists, legend] = [createBreakdown(), createLegend()];
   let range = lastHours(DAY);
   let totals = [];
+  /** What the bars are divided into, or undefined where they show totals alone. */
+  let parts;
+  let isLoaded = false;
   /** One hour of the range, or undefined for the whole range. */
   let chosen;
   let asked = new AbortController();
   let latest;
   let isAutomatic = true;
-  let breakdown;
-  const expanded = { paths: false, agents: false };
-
-  function lastHours(hours) {
-    const end = hourOf(Date.now()) + 1;
-    return { from: end - hours, to: end };
-  }
-
-  function problemOf({ from: first, to: end }) {
-    if (first === undefined || end === undefined) return 'Give both ends of the range as a date and a full hour.';
-    if (end <= first) return 'The range ends before it begins.';
-    if (end - first > MAX_HOURS) return 'A range has at most 31 days.';
-    return '';
-  }
 
   function showRange() {
     from.value = `${hourToIso(range.from)}:00`;
@@ -50,10 +44,11 @@ export function createHours() {
     }
   }
 
-  function refuse(text) {
+  /** `isRange`: the fields of the range are wrong. */
+  function refuse(text, isRange = text !== '') {
     byId('range-error').textContent = text;
     for (const input of [from, to]) {
-      if (text === '') input.removeAttribute('aria-invalid');
+      if (!isRange) input.removeAttribute('aria-invalid');
       else input.setAttribute('aria-invalid', 'true');
     }
   }
@@ -69,9 +64,57 @@ export function createHours() {
     setText(byId('range-note'), note);
     showRange();
     isAutomatic = automatic;
-    const hash = automatic ? '' : `#from=${hourToIso(range.from)}&to=${hourToIso(range.to)}`;
-    history.replaceState(null, '', `${location.pathname}${hash}`);
+    writeAddress();
     await load();
+  }
+
+  /** The address has what somebody chose. */
+  function writeAddress() {
+    const times = isAutomatic ? {} : { from: hourToIso(range.from), to: hourToIso(range.to) };
+    const hash = new URLSearchParams({ ...picker.address(), ...times }).toString();
+    history.replaceState(null, '', `${location.pathname}${hash === '' ? '' : `#${hash}`}`);
+  }
+
+  const ask = (path, query) => `${path}?${new URLSearchParams({ stream: picker.stream.name, ...query })}`;
+
+  /** Shows the stream that was chosen, in the same range, or in its own latest hours. */
+  async function changeStream() {
+    asked.abort();
+    asked = new AbortController();
+    const { signal } = asked;
+    isLoaded = false;
+    chosen = undefined;
+    search.value = '';
+    clear();
+    refuse('');
+    try {
+      const { latestHour } = await getJson(ask('api/overview'), signal);
+      latest = latestHour === null ? undefined : parseHour(latestHour);
+    } catch (error) {
+      return showFailure(signal)(error);
+    }
+    if (isAutomatic) follow();
+    else void setRange(range);
+  }
+
+  async function changeField() {
+    writeAddress();
+    await load();
+  }
+
+  /** Takes away the figures of another stream. */
+  function clear() {
+    const { stream } = picker;
+    totals = new Array(range.to - range.from).fill(null);
+    parts = undefined;
+    drawBars();
+    lists.clear();
+    setText(byId('chosen'), '');
+    byId('breakdown-error').textContent = '';
+    byId('tools').hidden = stream.countBy.length === 0;
+    search.placeholder = picker.isFirst()
+      ? 'in paths and user agents'
+      : `in ${stream.countBy.map(plainText).join(', ')}`;
   }
 
   async function load() {
@@ -80,8 +123,12 @@ export function createHours() {
     const { signal } = asked;
     byId('audience').classList.add('dim');
     try {
-      const answer = await getJson(`api/hours?from=${hourToIso(range.from)}&to=${hourToIso(range.to)}`, signal);
+      const { stream, field } = picker;
+      const hours = { from: hourToIso(range.from), to: hourToIso(range.to) };
+      const answer = await getJson(ask('api/hours', field === undefined ? hours : { ...hours, by: field }), signal);
       totals = answer.totals;
+      parts = answer.by === undefined ? undefined : partsOf(answer.by, field === stream.levelField);
+      isLoaded = true;
       drawBars();
       await loadBreakdown(signal);
       byId('breakdown-error').textContent = '';
@@ -95,6 +142,7 @@ export function createHours() {
 
   function drawBars() {
     chart.set([totals.map((_, i) => (range.from + i) * 3600), totals]);
+    legend.show({ parts, totals, from: range.from });
     describeBars();
   }
 
@@ -104,7 +152,10 @@ export function createHours() {
     bars.setAttribute('aria-valuenow', String(chosen === undefined ? 0 : chosen - range.from));
     const total = chosen === undefined ? all : totals[chosen - range.from];
     const what = chosen === undefined ? 'The whole range' : `${hourName(chosen)} UTC`;
-    bars.setAttribute('aria-valuetext', `${what}: ${total === null ? 'no summary' : plural(total ?? 0, 'record')}`);
+    const divided =
+      parts === undefined ? '' : describeParts(parts, chosen === undefined ? undefined : chosen - range.from);
+    const text = total === null ? 'no summary' : plural(total ?? 0, 'record');
+    bars.setAttribute('aria-valuetext', `${what}: ${text}${divided === '' ? '' : `: ${divided}`}`);
   }
 
   function choose(hour) {
@@ -126,82 +177,12 @@ export function createHours() {
 
   async function loadBreakdown(signal) {
     const { from: first, to: end } = chosenRange();
-    const query = new URLSearchParams({ from: hourToIso(first), to: hourToIso(end), search: search.value.trim() });
-    breakdown = await getJson(`api/breakdown?${query}`, signal);
-    showBreakdown();
-  }
-
-  function showBreakdown() {
-    const { total, dimensions, audience } = breakdown;
-    const [paths, agents] = ['path', 'userAgent'].map((wanted) => dimensions.find(({ name }) => name === wanted));
-    const bots = new Set(audience.botUserAgents);
-    const end = hourName(range.to);
-    const where = chosen === undefined ? `${hourName(range.from)} to ${end}` : `${hourName(chosen)}`;
-    setText(byId('chosen'), `${where} · ${plural(total, 'record')}`);
-    showAudience(audience);
-    const found = search.value.trim() === '' ? '' : ' found';
-    showTable('paths', paths.largest, paths.distinct, found, total);
-    const rows = agents.largest.map(([name, requests]) => [name, requests, bots.has(name)]);
-    showTable('agents', rows, agents.distinct, found, total);
-  }
-
-  function showTable(id, rows, different, found, total) {
-    const shown = expanded[id] ? rows : rows.slice(0, FIRST_ROWS);
-    const most = rows[0]?.[1] ?? 1;
-    const isAll = shown.length === different;
-    setText(
-      byId(`${id}-count`),
-      isAll ? `${count(different)}${found}` : `${count(shown.length)} largest of ${count(different)}${found}`,
-    );
-    byId(`more-${id}`).hidden = shown.length === rows.length;
-    const none = make(
-      'tr',
-      {},
-      make('td', { class: 'none', colspan: '3' }, found === '' ? 'No records in this time.' : 'Nothing found.'),
-    );
-    byId(id).replaceChildren(...(rows.length === 0 ? [none] : shown.map((row) => tableRow(row, most, total))));
-  }
-
-  function tableRow([name, requests, isBot], most, total) {
-    const bar = make('i');
-    bar.style.width = `${(requests / most) * 100}%`;
-    const label = make('span', {}, ...(isBot ? [make('span', { class: 'bot' }, 'bot')] : []), ...textNodes(name));
-    return make(
-      'tr',
-      {},
-      make('th', { scope: 'row', title: plainText(name) }, bar, label),
-      make('td', {}, count(requests)),
-      make('td', { class: 'pct' }, percent(requests, total)),
-    );
-  }
-
-  function showAudience(audience) {
-    const parts = [
-      ['people', 'People'],
-      ['bots', 'Bots'],
-      ['unknown', 'No user agent'],
-    ].filter(([key]) => key !== 'unknown' || audience.unknown > 0);
-    const all = audience.people + audience.bots + audience.unknown;
-    const stripes = parts.map(([key]) => {
-      const stripe = make('i', { class: `a-${key}` });
-      stripe.style.flexGrow = String(all === 0 ? 0 : audience[key] / all);
-      return stripe;
-    });
-    byId('split').replaceChildren(...stripes);
-    byId('split').setAttribute(
-      'aria-label',
-      parts.map(([key, name]) => `${name} ${percent(audience[key], all)}`).join(', '),
-    );
-    byId('split-legend').replaceChildren(
-      ...parts.map(([key, name]) =>
-        make(
-          'div',
-          {},
-          make('dt', {}, make('span', { class: `key-dot a-${key}` }), name),
-          make('dd', { title: count(audience[key]) }, percent(audience[key], all)),
-        ),
-      ),
-    );
+    const text = search.value.trim();
+    const query = { from: hourToIso(first), to: hourToIso(end), search: text };
+    const breakdown = await getJson(ask('api/breakdown', query), signal);
+    const where = chosen === undefined ? `${hourName(range.from)} to ${hourName(range.to)}` : `${hourName(chosen)}`;
+    setText(byId('chosen'), `${where} · ${plural(breakdown.total, 'record')}`);
+    lists.show(breakdown, { stream: picker.stream, isAccess: picker.isFirst(), isSearch: text !== '' });
   }
 
   async function download() {
@@ -209,10 +190,10 @@ export function createHours() {
     const button = byId('csv');
     button.disabled = true;
     try {
-      const blob = await getCsv(`analytics?from=${hourToIso(first)}&to=${hourToIso(end)}`);
+      const blob = await getCsv(ask('analytics', { from: hourToIso(first), to: hourToIso(end) }));
       const link = make('a', {
         href: URL.createObjectURL(blob),
-        download: `logforge-${hourToIso(first)}-${hourToIso(end)}.csv`,
+        download: `logforge-${picker.isFirst() ? '' : `${picker.stream.name}-`}${hourToIso(first)}-${hourToIso(end)}.csv`,
       });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
@@ -255,24 +236,30 @@ export function createHours() {
     }, 200);
   });
   byId('csv').addEventListener('click', download);
-  for (const id of ['paths', 'agents']) {
-    byId(`more-${id}`).addEventListener('click', () => {
-      expanded[id] = true;
-      showBreakdown();
-    });
-  }
-  window.addEventListener('hashchange', () => readAddress());
-
-  /** True when the address has a range. */
-  function readAddress() {
+  window.addEventListener('hashchange', () => {
+    // The link to the figures has an address too.
     const query = new URLSearchParams(location.hash.slice(1));
-    if (!query.has('from') && !query.has('to')) return false;
-    const wanted = { from: parseHour(query.get('from') ?? ''), to: parseHour(query.get('to') ?? '') };
-    const text = problemOf(wanted);
-    if (text === '') void setRange(wanted);
-    else
-      void setRange(lastHours(DAY), { automatic: true }).then(() => refuse(`The address has no valid range: ${text}`));
-    return true;
+    if (['stream', 'by', 'from', 'to'].some((name) => query.has(name))) void readAddress();
+  });
+
+  /** Shows what the address asks for; what it does not say is chosen as at the first visit. */
+  async function readAddress() {
+    const query = new URLSearchParams(location.hash.slice(1));
+    const name = query.get('stream') ?? FIRST_STREAM;
+    picker.choose(picker.has(name) ? name : FIRST_STREAM, query.get('by'));
+    const problems = picker.has(name) ? [] : [`The address names a stream that does not exist: ${shorten(name)}.`];
+    let isRangeWrong = false;
+    isAutomatic = true;
+    if (query.has('from') || query.has('to')) {
+      const wanted = { from: parseHour(query.get('from') ?? ''), to: parseHour(query.get('to') ?? '') };
+      const text = problemOf(wanted);
+      isRangeWrong = text !== '';
+      isAutomatic = isRangeWrong;
+      if (!isRangeWrong) range = wanted;
+      else problems.push(`The address has no valid range: ${text}`);
+    }
+    await changeStream();
+    if (problems.length > 0) refuse(problems.join(' '), isRangeWrong);
   }
 
   /** The last 24 hours, or when they have no records, the latest 24 hours that have some. */
@@ -285,17 +272,20 @@ export function createHours() {
 
   function follow() {
     const { next, note } = automaticRange();
-    if (next.from === range.from && next.to === range.to && totals.length > 0) void load();
+    if (next.from === range.from && next.to === range.to && isLoaded) void load();
     else void setRange(next, { note, automatic: true });
   }
 
   return {
-    /** `latestHour`: as the service names it. */
-    open(latestHour) {
-      latest = latestHour === null ? undefined : parseHour(latestHour);
-      if (!readAddress()) follow();
+    /** `streams`: as GET /streams answers them. */
+    async open(streams) {
+      picker.fill(streams);
+      await readAddress();
     },
-    /** Reads the summaries again. */
+    get stream() {
+      return picker.stream.name;
+    },
+    /** Reads the summaries of the stream again. `latestHour`: as the service names it. */
     refresh(latestHour) {
       latest = latestHour === null ? undefined : parseHour(latestHour);
       if (isAutomatic) follow();

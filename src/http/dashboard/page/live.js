@@ -1,4 +1,4 @@
-// The present: the tiles, the two charts and the table of outcomes.
+// The present: the tiles, the two charts, the table of outcomes and the table of streams.
 
 import { createLines } from './charts.js';
 import { byId, make, setText } from './dom.js';
@@ -163,6 +163,7 @@ export function createLive() {
     }
     setText(byId('since'), `Up ${duration(stats.uptimeSeconds)}; times of the last 10 s`);
     showOutcomes(stats);
+    showStreams(stats);
   }
 
   const rows = OUTCOMES.map(([key, name, tone]) => {
@@ -192,6 +193,24 @@ export function createLive() {
       bar.style.width = all === 0 ? '0' : `${Math.max((totals[key] / all) * 100, totals[key] > 0 ? 0.5 : 0)}%`;
       setText(cells[3], share);
     }
+  }
+
+  let streamRows = [];
+
+  function showStreams({ streams }) {
+    if (streamRows.map(({ name }) => name).join() !== streams.map(({ name }) => name).join()) {
+      streamRows = streams.map(({ name }) => {
+        const cells = [0, 1, 2].map(() => make('td', { class: 'num' }));
+        return { name, cells, row: make('tr', {}, make('th', { scope: 'row', title: name }, name), ...cells) };
+      });
+      byId('streams').replaceChildren(...streamRows.map(({ row }) => row));
+    }
+    streams.forEach(({ rates, totals }, i) => {
+      const [speed, sum, size] = streamRows[i].cells;
+      setText(speed, count(rates.stored));
+      setText(sum, count(totals.stored));
+      setText(size, bytes(totals.bytes).join(' '));
+    });
   }
 
   return {
