@@ -354,7 +354,7 @@ describe('the schema of a file', () => {
 });
 
 test('the frame of an older client is the golden one', () => {
-  const frame = readFileSync(new URL('../../../testdata/avro/log-entry.hex', import.meta.url), 'utf8').trim();
+  const frame = readFileSync(new URL('../../../testdata/frames/avro.hex', import.meta.url), 'utf8').trim();
   const bytes = Buffer.from(frame, 'hex');
   expect([bytes[0], bytes.readUInt32BE(1)]).toEqual([3, bytes.length - 5]);
   expect(linesOf(decode(bytes.subarray(5)))).toBe(LINE);
