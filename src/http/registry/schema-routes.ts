@@ -23,7 +23,7 @@ const LOG_ENTRY = { name: 'LogEntry', stream: 'events' } as const;
 
 type Handle = (context: Context, registry: Registry) => Promise<Response>;
 
-const ROUTES: readonly (readonly ['GET' | 'POST', string, Handle])[] = [
+export const SCHEMA_ROUTES: readonly (readonly ['GET' | 'POST', string, Handle])[] = [
   ['POST', '/schema/register', register],
   ['GET', '/schema/get', get],
   ['GET', '/schema/list', list],
@@ -39,7 +39,7 @@ export function addSchemaRoutes(
   },
 ): void {
   const { registry, answerProblem } = options;
-  for (const [method, path, handle] of ROUTES) {
+  for (const [method, path, handle] of SCHEMA_ROUTES) {
     app.on(method, path, async (context) => {
       try {
         return await handle(context, registry);
@@ -48,8 +48,9 @@ export function addSchemaRoutes(
       }
     });
     app.all(path, ({ req }) => {
-      const detail = `method ${req.method} is not allowed on ${path}; allowed: ${method}`;
-      return answerProblem({ kind: 'method-not-allowed', detail, headers: ['Allow', method] });
+      const allow = method === 'GET' ? 'GET, HEAD' : method;
+      const detail = `method ${req.method} is not allowed on ${path}; allowed: ${allow}`;
+      return answerProblem({ kind: 'method-not-allowed', detail, headers: ['Allow', allow] });
     });
   }
 }
