@@ -1,4 +1,5 @@
 import type { Context, Hono } from 'hono';
+import { parseJson } from '../../lines/parse-json.ts';
 import { type Registry, RegistryFault } from '../../model/registry.ts';
 import type { SchemaType, SubjectVersion } from '../../model/schema.ts';
 import type { Problem, ProblemKind } from '../problem.ts';
@@ -115,7 +116,7 @@ async function validate(context: Context, registry: Registry): Promise<Response>
 function toValue(data: unknown): unknown {
   if (typeof data !== 'string') return data;
   try {
-    return JSON.parse(data);
+    return parseJson(data);
   } catch {
     return data;
   }
@@ -158,7 +159,7 @@ async function readObject(context: Context): Promise<Record<string, unknown>> {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new RequestFault(400, `the body is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
