@@ -1,4 +1,5 @@
 import { ACCESS, type Layout, TIMESTAMP } from '../lines/layout.ts';
+import { parseJson } from '../lines/parse-json.ts';
 import { createPlainLine, PADDING, readPlainLine } from '../lines/plain-line.ts';
 import { BYTES } from '../model/bytes.ts';
 import type { MapLimits } from '../model/summary.ts';
@@ -115,7 +116,7 @@ export function addTo(map: Map<string, number>, key: string, count: number): voi
 function readTexts({ required }: Layout, line: string): readonly string[] | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseJson(line);
   } catch {
     return undefined;
   }

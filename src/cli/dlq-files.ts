@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
+import { memberTokens } from '../lines/member-tokens.ts';
 import { BYTES } from '../model/bytes.ts';
 import { ACCESS_STREAM, isStreamName, type StreamName } from '../model/stream.ts';
 
@@ -19,6 +20,8 @@ export interface DeadLetterLine {
   readonly source: string;
   /** The record as it was received, as text; JSON text when it was a JSON object. */
   readonly content: string;
+  /** Of a content that is bytes in base64, where it is known. */
+  readonly contentType: string | undefined;
   /** The stored line itself. */
   readonly line: string;
   /** `2025-11-22.ndjson` */
@@ -96,17 +99,19 @@ function parseLine(line: string): Omit<DeadLetterLine, 'line' | 'file' | 'number
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { time, stage, stream = ACCESS_STREAM.name, reason, source, record, raw } = value as Record<string, unknown>;
+  const {
+    time,
+    stage,
+    stream = ACCESS_STREAM.name,
+    reason,
+    source,
+    raw,
+    contentType: type,
+  } = value as Record<string, unknown>;
   if (!isStreamName(stream)) return undefined;
   if (typeof time !== 'string' || typeof stage !== 'string' || typeof reason !== 'string') return undefined;
-  const content = typeof raw === 'string' ? raw : sliceRecord(line, record);
-  return { time, stage, stream, reason, source: typeof source === 'string' ? source : '', content };
-}
-
-/** The record's own text, if the line has the order in which logforge writes it: so no number in it changes. */
-function sliceRecord(line: string, record: unknown): string {
-  const start = line.indexOf('"record":');
-  const end = line.lastIndexOf(',"source":');
-  const slice = start >= 0 && end > start ? line.slice(start + '"record":'.length, end) : '';
-  return slice.startsWith('{') && slice.endsWith('}') ? slice : (JSON.stringify(record) ?? '');
+  // Its own text, so that no number and no name in it changes.
+  const content = typeof raw === 'string' ? raw : (memberTokens(line).get('record') ?? '');
+  const contentType = typeof type === 'string' && /^[ -~]{1,255}$/.test(type) ? type : undefined;
+  return { time, stage, stream, reason, source: typeof source === 'string' ? source : '', content, contentType };
 }

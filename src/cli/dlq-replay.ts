@@ -105,7 +105,7 @@ async function sendAll(letters: Letters, send: Send, report: LetterReport): Prom
 
 async function sendLetter(letter: DeadLetterLine, send: Send, report: LetterReport): Promise<void> {
   const { stream } = letter;
-  const { body, contentType } = toBody(letter.content);
+  const { body, contentType } = toBody(letter);
   if (body.length === 0) return report.invalid(letter, 'the letter is empty');
   try {
     const { accepted, duplicate, rejections } = await send(body, keyOf(letter), { contentType, stream });
@@ -127,10 +127,11 @@ function isLettersOwnFault({ status, detail }: RefusedError): boolean {
 
 const BASE64_MARK = 'base64:';
 
-/** The content as the service accepts it: one record or several lines as NDJSON, an array as JSON. */
-function toBody(content: string): { readonly body: Buffer; readonly contentType: string } {
+/** The content as the service accepts it: one record or several lines as NDJSON, an array as JSON, bytes as what they are. */
+function toBody({ content, contentType }: DeadLetterLine): { readonly body: Buffer; readonly contentType: string } {
   const isPacked = content.startsWith(BASE64_MARK);
   const body = isPacked ? Buffer.from(content.slice(BASE64_MARK.length), 'base64') : Buffer.from(content.trim());
+  if (isPacked && contentType !== undefined) return { body, contentType };
   const isArray = /^\s*\[/.test(body.toString('latin1', 0, 64));
   return { body, contentType: isArray ? 'application/json' : 'application/x-ndjson' };
 }

@@ -123,6 +123,14 @@ describe('show', () => {
     );
   });
 
+  test('prints the record of a line that somebody edited as it is written', async () => {
+    const edited = join(directory, 'edited');
+    await mkdir(edited);
+    const line = ' { "record" : {"n":1.0,"p\\u0061th":"/"} , "time":"t","stage":"ingest","reason":"r" }';
+    await writeFile(join(edited, '2025-01-01.ndjson'), `{"p\\\\u0":1}\n${line}\n`);
+    expect((await dlq(['show'], edited)).stdout).toBe('t ingest: r\n  {"n":1.0,"p\\u0061th":"/"}\n');
+  });
+
   test.each([
     [['--limit', '1'], [second[1]]],
     [['--limit', '2'], second],

@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestLog } from '../../test/support/queues.ts';
+import { DamageReport } from '../disk/damage-report.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso, parseHour } from '../model/hour.ts';
 import { openSpool } from '../queue/spool/spool.ts';
 import { DataFiles } from '../repo/data-files.ts';
 import { openRepo } from '../repo/file-repo.ts';
 import { readSegments } from '../repo/journal-reader.ts';
+import { openSchemaStore } from '../repo/schema-store.ts';
 import { sequenceSettled } from '../repo/sequence-settled.case.ts';
 import { EXIT } from './command.ts';
 import { createTestIo } from './test-io.case.ts';
@@ -150,6 +152,39 @@ describe('logforge verify', () => {
     expect((await run()).stdout).toMatch(
       /\nDAMAGED +\S+\.spool +2 entries, 1 unreadable places, the first at byte 0\n/,
     );
+  });
+
+  it('checks the log of the schema registry and of the copy of another one, and mends them with --repair', async () => {
+    await store(1);
+    const log = createTestLog();
+    const report = new DamageReport({ stateDir: at('state'), count: () => undefined, clock: Date.now, log });
+    for (const name of ['schemas', 'remote-schemas-0123abcd']) {
+      const schemas = await openSchemaStore({ dir: at('state'), name, report, log });
+      for (const id of [1, 2, 3]) {
+        const schema = { id, type: 'AVRO', schema: `"s${id}"`, references: [] } as const;
+        await schemas.append([{ kind: 'version', subject: `s${id}`, version: 1, ...schema }]);
+      }
+      await schemas.close();
+    }
+    const sound = await run();
+    expect([sound.status, sound.stdout.match(/\nok +\S+schemas-\S*\d{8}\.log +4 entries/g)?.length]).toEqual([
+      EXIT.ok,
+      2,
+    ]);
+    for (const file of ['schemas-00000001.log', 'remote-schemas-0123abcd-00000001.log']) {
+      const bytes = fs.readFileSync(at('state', file));
+      change(at('state', file), bytes.indexOf('s2'), 10);
+    }
+    const before = fs.readdirSync(at('state'));
+    const found = await run();
+    const rows = found.stdout.match(/\nDAMAGED +\S+schemas-\S*\d{8}\.log +3 entries, 1 unreadable places/g);
+    expect([found.status, rows?.length]).toEqual([EXIT.failure, 2]);
+    expect(fs.readdirSync(at('state'))).toEqual(before);
+    const mended = await run('--repair');
+    expect([mended.status, mended.stderr]).toEqual([EXIT.ok, expect.stringContaining('schemas may be lost')]);
+    const again = await openSchemaStore({ dir: at('state'), report, log });
+    expect(again.table.subjects()).toEqual(['s1', 's3']);
+    await again.close();
   });
 
   it('begins a new generation of every hour with --restored', async () => {

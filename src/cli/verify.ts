@@ -1,13 +1,17 @@
 import { existsSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
+import { DamageReport } from '../disk/damage-report.ts';
 import { DamagedFiles } from '../disk/damaged-files.ts';
 import { DirectoryInUseError, lockDirectories } from '../disk/lock.ts';
 import { createLog, type Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
+import { systemClock } from '../model/clock.ts';
 import { openSpool } from '../queue/spool/spool.ts';
 import { verifySpool } from '../queue/spool/verify-spool.ts';
 import { openRepo } from '../repo/file-repo.ts';
+import { openSchemaStore } from '../repo/schema-store.ts';
 import { describeLog, type Finding, verifyStorage } from '../repo/verify.ts';
+import { listSchemaStores, verifySchemas } from '../repo/verify-schemas.ts';
 import { type Command, EXIT, type Io, type Options } from './command.ts';
 import {
   CONFIG_ENVIRONMENT,
@@ -26,7 +30,7 @@ const options = {
   'state-dir': configKeyOptions['state-dir'],
   'dlq-dir': configKeyOptions['dlq-dir'],
   repair: {
-    help: 'Mend what a start of the service would mend: make the commit journal again from what can be read, end hour files with a whole line, and take note of all damage, so that GET /ready does not name it any more.',
+    help: 'Mend what a start of the service would mend: make the commit journal and the log of the schema registry again from what can be read, end hour files with a whole line, and take note of all damage, so that GET /ready does not name it any more.',
   },
   restored: {
     help: 'After a restore from a backup: begin a new generation of every hour, so that nobody takes a new record for an old one. Implies --repair.',
@@ -39,7 +43,7 @@ export const verify: Command = {
   help: {
     synopsis: ['verify [OPTION]...', 'verify --repair [OPTION]...', 'verify --restored [OPTION]...'],
     description: [
-      'Reads the commit journal, the files of idempotency keys, the spool, every line of the hour files and of the dead letters, and the summaries. Prints a table with a row for each file and for each damage that was found before. Without --repair it changes nothing.',
+      'Reads the commit journal, the files of idempotency keys, the log of the schema registry, the spool, every line of the hour files and of the dead letters, and the summaries. Prints a table with a row for each file and for each damage that was found before. Without --repair it changes nothing.',
       'It cuts off no whole line. Bytes that cannot be used go to the folder damaged in storage.stateDir. Lines that are not JSON stay in their files: correct them by hand.',
       'A service that runs on the same folders owns them: then this command prints an error and changes nothing.',
     ],
@@ -81,6 +85,7 @@ async function check({ storage }: Config, io: Io): Promise<boolean> {
   try {
     const findings: Finding[] = [];
     for await (const finding of verifyStorage(storage)) findings.push(finding);
+    for await (const finding of verifySchemas(storage.stateDir)) findings.push(finding);
     for await (const { path, ...log } of verifySpool(storage.stateDir)) {
       findings.push({ place: path, ...describeLog(log) });
     }
@@ -133,10 +138,20 @@ async function openAndClose(
     log,
   });
   try {
+    await mendSchemas(stateDir, log);
     if (!existsSync(`${stateDir}/spool`)) return;
     const spool = await openSpool({ dir: stateDir, maxBytes: queue.spool.maxBytes, metrics, log });
     await spool.close();
   } finally {
     await repo.close();
+  }
+}
+
+/** A start of the registry writes its log again, and keeps what it cannot read. */
+async function mendSchemas(dir: string, log: Log): Promise<void> {
+  for (const name of await listSchemaStores(dir)) {
+    const report = new DamageReport({ stateDir: dir, count: () => undefined, clock: systemClock, log });
+    const store = await openSchemaStore({ dir, name, report, log });
+    await store.close();
   }
 }

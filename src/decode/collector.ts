@@ -14,6 +14,7 @@ import type { RecordCheck } from './schema-check/schema-check.ts';
 
 /** Of a dead letter's line, beside its reason and its record. */
 const DEAD_LETTER_BYTES = 160;
+const BASE64_MARK = 'base64:';
 const LONG_TEXT = 1024 * 1024;
 /** `\u0001` */
 const MOST_BYTES_OF_UNIT = 6;
@@ -24,6 +25,8 @@ export interface CollectorOptions extends DecodeOptions {
   readonly noun: 'record' | 'row';
   /** Bytes of lines that will not be in the body, about. */
   readonly expected: number;
+  /** The content type of a body of one record, where the format is binary. */
+  readonly contentType?: string;
   /** Judges every line; undefined where the stream has no schema. */
   readonly check: RecordCheck | undefined;
 }
@@ -43,6 +46,7 @@ export class Collector {
   readonly #maxRecordBytes: number;
   readonly #noun: 'record' | 'row';
   readonly #skips: boolean;
+  readonly #contentType: string | undefined;
   readonly #rejections: Rejection[] = [];
   #accepted = 0;
   #rejected = 0;
@@ -55,6 +59,7 @@ export class Collector {
     this.#maxRecordBytes = options.maxRecordBytes;
     this.#noun = noun;
     this.#skips = options.invalid === 'skip';
+    this.#contentType = options.contentType;
   }
 
   /** Counts records that are in `lines` already, or would be if lines were kept. */
@@ -128,7 +133,7 @@ export class Collector {
     this.reject();
     if (!this.#skips) this.keepsLines = false;
     if (this.isListing) {
-      const rejection = { index, field, reason: `${this.#noun} ${index} ${problem}`, raw: raw() };
+      const rejection = { index, field, reason: `${this.#noun} ${index} ${problem}`, ...this.#describeRaw(raw()) };
       if (this.#skips) this.#countDeadLetter(rejection);
       this.#rejections.push(rejection);
       if (!this.#skips) this.isListing = this.#rejections.length < MAX_LISTED_REJECTIONS;
@@ -136,6 +141,11 @@ export class Collector {
     if (this.#skips && this.#rejected > MAX_SKIPPED) {
       throw new MalformedBodyError(`more than ${MAX_SKIPPED} invalid records in one body`);
     }
+  }
+
+  #describeRaw(raw: string): Pick<Rejection, 'raw' | 'contentType'> {
+    const contentType = this.#contentType;
+    return contentType !== undefined && raw.startsWith(BASE64_MARK) ? { raw, contentType } : { raw };
   }
 
   /** A dead letter is a line too, in memory and on disk, and takes up to six times the bytes of its record. */

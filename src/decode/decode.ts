@@ -9,8 +9,10 @@ export interface Rejection {
   readonly field: string;
   /** The text for the client: `record 3 missing path`, `row 2 invalid timestamp "yesterday"`. */
   readonly reason: string;
-  /** The record's own text as it came, for the dead letters. */
+  /** The record's own text as it came, for the dead letters; of bytes that are not text `base64:` and the bytes. */
   readonly raw: string;
+  /** The content type of a body that consists of these bytes alone. */
+  readonly contentType?: string;
 }
 
 export interface Decoded {

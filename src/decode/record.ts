@@ -31,7 +31,7 @@ export function encodeRecord(
   extras: string,
   maxRecordBytes: number,
 ): StoredRecord | RecordFault {
-  const instant = checkTimestamp(values[0]);
+  const instant = checkTimestamp(layout, values[0]);
   if ('problem' in instant) return instant;
   const texts: string[] = [];
   let characters = extras.length;
@@ -49,10 +49,12 @@ export function encodeRecord(
   return { hour: instant.hour, line };
 }
 
-function checkTimestamp(value: unknown) {
+function checkTimestamp({ levelAt }: Layout, value: unknown) {
   if (value === undefined) return missing(TIMESTAMP);
   if (typeof value !== 'string') return notString(TIMESTAMP);
-  return parseTimestamp(value) ?? { field: TIMESTAMP, problem: `invalid timestamp ${quoteShort(value)}` };
+  // Programs that send log entries know the second text.
+  const problem = levelAt === -1 ? 'invalid timestamp' : 'invalid timestamp format:';
+  return parseTimestamp(value) ?? { field: TIMESTAMP, problem: `${problem} ${quoteShort(value)}` };
 }
 
 function checkText(field: string, value: unknown): string | RecordFault {

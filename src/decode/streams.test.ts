@@ -89,7 +89,7 @@ describe('events', () => {
       'record 5 blank message',
       'record 6 missing service',
       'record 7 missing timestamp',
-      'record 8 invalid timestamp "yesterday"',
+      'record 8 invalid timestamp format: "yesterday"',
       'record 9 missing level',
     ]);
   });

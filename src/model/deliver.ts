@@ -34,6 +34,8 @@ export interface DeadLetter {
   readonly stage: 'ingest' | 'consume';
   readonly reason: string;
   readonly raw: string;
+  /** Of `raw` where that is bytes in base64: what `dlq replay` sends them as. */
+  readonly contentType?: string;
   readonly source: string;
 }
 

@@ -8,10 +8,11 @@ const MAX_PARSED = 1024 * 1024;
  * keeps its bytes, except for line breaks, so that `dlq replay` sends what the client sent.
  */
 export function encodeDeadLetter(letter: DeadLetter): Buffer {
-  const { time, stage, stream, reason, raw, source } = letter;
+  const { time, stage, stream, reason, raw, contentType, source } = letter;
+  const ofBytes = contentType === undefined ? '' : `,"contentType":${JSON.stringify(contentType)}`;
   const ofStream = stream === undefined ? '' : `,"stream":${JSON.stringify(stream)}`;
   const head = `{"time":${JSON.stringify(new Date(time).toISOString())},"stage":"${stage}"${ofStream},"reason":${JSON.stringify(reason)}`;
-  const body = isObject(raw) ? `"record":${raw.replace(/[\r\n]+/g, ' ')}` : `"raw":${JSON.stringify(raw)}`;
+  const body = isObject(raw) ? `"record":${raw.replace(/[\r\n]+/g, ' ')}` : `"raw":${JSON.stringify(raw)}${ofBytes}`;
   return Buffer.from(`${head},${body},"source":${JSON.stringify(source)}}\n`);
 }
 

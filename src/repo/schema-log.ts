@@ -44,7 +44,7 @@ export async function readSchemaLogs(options: {
   readonly report: DamageReport;
 }): Promise<LogState> {
   const { dir, names, report } = options;
-  const logs = (await listIfThere(names, dir)).map((number) => readOne(join(dir, names.of(number)), number));
+  const logs = (await listIfThere(names, dir)).map((number) => readSchemaLog(join(dir, names.of(number)), number));
   const chosen = choose(logs);
   const damaged = chosen.filter(({ damage }) => damage.length > 0);
   await report.tellRanges('schemas', damaged, {
@@ -62,6 +62,9 @@ export async function readSchemaLogs(options: {
 
 interface ReadLog extends DamagedLog {
   readonly number: number;
+  readonly entries: number;
+  /** Of a write that did not finish, at the end. */
+  readonly tornBytes: number;
   readonly events: readonly SchemaEvent[];
   /** It begins with a whole snapshot, and nothing in it is damaged beyond correction. */
   readonly isSound: boolean;
@@ -87,7 +90,8 @@ function choose(logs: readonly ReadLog[]): readonly ReadLog[] {
   );
 }
 
-function readOne(path: string, number: number): ReadLog {
+/** Reads one log, and tells nobody. */
+export function readSchemaLog(path: string, number: number): ReadLog {
   const bytes = readFileSync(path);
   const scan = scanLog(bytes, { start: 0, form: FORM });
   // The checksum holds, so this is what a service wrote.
@@ -96,7 +100,18 @@ function readOne(path: string, number: number): ReadLog {
   const isWhole = metas[0]?.of !== undefined && metas.length >= metas[0].of;
   const isSound = isWhole && damage.every(({ isCorrected }) => isCorrected);
   const isInUse = metas.some(({ of }) => of === undefined);
-  return { path, number, bytes, damage, isSound, isInUse, events: metas.flatMap(({ events }) => events) };
+  const { tornBytes } = scan;
+  return {
+    path,
+    number,
+    bytes,
+    entries: metas.length,
+    damage,
+    tornBytes,
+    isSound,
+    isInUse,
+    events: metas.flatMap(({ events }) => events),
+  };
 }
 
 /** Entries that were cut out leave no bytes, but a gap in the numbers. */

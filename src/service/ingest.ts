@@ -134,7 +134,9 @@ function answerTo(decoded: Decoded): string {
   );
 }
 
-function deadLetter({ reason, raw }: Rejection, { stream, source }: IngestRequest, time: number): DeadLetter {
-  const about = { time, stage: 'ingest', reason, raw, source } as const;
+function deadLetter(rejection: Rejection, { stream, source }: IngestRequest, time: number): DeadLetter {
+  const { reason, raw, contentType } = rejection;
+  const ofBytes = contentType === undefined ? {} : { contentType };
+  const about = { time, stage: 'ingest', reason, raw, ...ofBytes, source } as const;
   return isDefaultStream(stream) ? about : { ...about, stream };
 }

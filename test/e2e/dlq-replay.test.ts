@@ -1,7 +1,9 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { container, datum, EVENT, LOG_ENTRY } from '../support/avro-bodies.ts';
 import { createClient } from '../support/client.ts';
+import { delimited, logEntry } from '../support/protobuf-messages.ts';
 import { runLogforge } from '../support/run.ts';
 import { type Dirs, makeDirs, removeDirs, type Service, startService } from '../support/service.ts';
 import { listVisible, readDeadLetters, readRecords } from '../support/storage.ts';
@@ -101,6 +103,40 @@ describe('dlq replay', () => {
     expect(await idsOf(dirs)).toEqual([1, 2, 3, 4, 6, 8, 8]);
     expect((await replay(service, '--day', '2015-05-20')).code).toBe(0);
     await service.stop();
+  });
+
+  it('sends bytes of Protocol Buffers and Avro as what they are', async () => {
+    const small = await start(await makeDirs(), { LOGFORGE_INGESTION_MAX_RECORD_BYTES: '1KiB' });
+    const { dirs } = small;
+    const client = createClient(small.port);
+    const long = { ...EVENT, message: 'x'.repeat(100_000) };
+    const path = '/logs/events?invalid=skip';
+    const messages = delimited([logEntry(), logEntry(long)]);
+    const delimitedType = { 'Content-Type': 'application/x-protobuf; delimited=true; messageType=log.LogEntry' };
+    const file = container({ ...LOG_ENTRY, name: 'Other' }, [[datum(EVENT), datum(long)]], 'deflate');
+    for (const [body, type] of [
+      [messages, delimitedType],
+      [file, { 'Content-Type': 'avro/binary' }],
+    ] as const) {
+      const answer = await client.post(body, type, path);
+      expect([answer.status, JSON.parse(answer.body)]).toMatchObject([202, { accepted: 1, rejected: 1 }]);
+    }
+    client.close();
+    const about = { stage: 'ingest', stream: 'events', reason: 'record 1 exceeds 1024 bytes' };
+    const raw = expect.stringMatching(/^base64:/);
+    expect(await readDeadLetters(dirs)).toMatchObject([
+      { ...about, raw, contentType: 'application/x-protobuf; messageType=log.LogEntry' },
+      { ...about, raw, contentType: 'avro/binary' },
+    ]);
+    const refused = await replay(small);
+    expect([refused.code, refused.summary]).toEqual([1, '0 letters stored, 0 duplicates, 2 still invalid, …']);
+    expect(refused.stderr).toContain('record 0 exceeds 1024 bytes');
+    await small.stop();
+    const large = await start(dirs);
+    const stored = await replay(large);
+    expect([stored.code, stored.summary]).toEqual([0, '2 letters stored, 0 duplicates, 0 still invalid, …']);
+    await large.stop();
+    expect(await readRecords(dirs, 'events')).toEqual([EVENT, EVENT, long, long]);
   });
 
   it('stops where the service lets nobody in or is away, says of which letters nothing is known, and goes on later', async () => {

@@ -80,6 +80,7 @@ describe('the routes of the registry', () => {
       [404, 40408, ask(`${at}/config/a%2Fb`)],
       [404, 40409, ask(`${at}/mode/a%2Fb`)],
       [422, 42201, post('/subjects/x/versions', { schema: '{' })],
+      [422, 42201, post('/subjects/x/versions', { schema: serialized.schema, schemaType: 'PROTOBUF' })],
       [422, 42201, post('/subjects/x/versions', {})],
       [422, 42201, post('/subjects/x/versions', { schema: '"int"', schemaType: 'XML' })],
       [422, 42202, ask(`${at}/subjects/a%2Fb/versions/0`)],

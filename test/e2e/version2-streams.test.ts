@@ -122,7 +122,7 @@ describe.each(['kafkajs', 'platformatic'])('streams in version 2, by %s', (clien
     const told = letters.map(({ stage, stream: name, reason }) => [stage, name, reason]);
     expect(told.toSorted((a, b) => String(a[1]).localeCompare(String(b[1])))).toEqual([
       ['ingest', 'audit', 'record 1 invalid timestamp "yesterday"'],
-      ['ingest', 'events', 'record 1 invalid timestamp "yesterday"'],
+      ['ingest', 'events', 'record 1 invalid timestamp format: "yesterday"'],
       ['ingest', undefined, 'record 1 invalid timestamp "yesterday"'],
     ]);
   });

@@ -20,6 +20,7 @@ export function createReferenceDelimited(stream: Stream, schemas: Schemas): Deco
       noun: 'record',
       expected: 0,
       check: undefined,
+      contentType: 'application/x-protobuf',
     });
     for (let at = 0; at < body.length; ) {
       let length = 0;

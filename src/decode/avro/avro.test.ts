@@ -111,7 +111,12 @@ describe('one record', () => {
       `record 0 is not Avro: byte ${DATUM.length}: expected the end, found ${DATUM.length} bytes after the last record`,
     );
     const [rejection] = decode(cut).rejections;
-    expect(rejection).toMatchObject({ index: 0, field: '', raw: cut.toString('base64') });
+    expect(rejection).toMatchObject({
+      index: 0,
+      field: '',
+      raw: `base64:${cut.toString('base64')}`,
+      contentType: 'avro/binary',
+    });
   });
 
   test('that is no valid record is refused as one of JSON, and its raw text is its JSON', () => {
@@ -219,7 +224,11 @@ describe('an object container file', () => {
     const options = { maxRecordBytes: 1_000, invalid: 'skip' } as const;
     const decoded = decode(container(LOG_ENTRY, [[long, DATUM]]), { options });
     expect(decoded.rejections).toMatchObject([{ index: 0, field: '', reason: 'record 0 exceeds 1000 bytes' }]);
-    expect(Buffer.from(decoded.rejections[0]?.raw ?? '', 'base64')).toEqual(long);
+    // A file of its own, which holds its schema.
+    const raw = decoded.rejections[0]?.raw ?? '';
+    expect(raw.startsWith('base64:')).toBe(true);
+    const again = linesOf(decode(Buffer.from(raw.slice('base64:'.length), 'base64')));
+    expect(again === `${JSON.stringify({ ...EVENT, message: 'x'.repeat(100_000) })}\n`).toBe(true);
     expect(linesOf(decoded)).toBe(LINE);
   });
 
@@ -354,7 +363,7 @@ describe('the schema of a file', () => {
 });
 
 test('the frame of an older client is the golden one', () => {
-  const frame = readFileSync(new URL('../../../testdata/avro/log-entry.hex', import.meta.url), 'utf8').trim();
+  const frame = readFileSync(new URL('../../../testdata/frames/avro.hex', import.meta.url), 'utf8').trim();
   const bytes = Buffer.from(frame, 'hex');
   expect([bytes[0], bytes.readUInt32BE(1)]).toEqual([3, bytes.length - 5]);
   expect(linesOf(decode(bytes.subarray(5)))).toBe(LINE);

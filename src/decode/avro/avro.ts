@@ -7,7 +7,7 @@ import { Pace } from '../pace.ts';
 import { exceeds } from '../record.ts';
 import type { RecordFormat } from '../record-reader.ts';
 import { PackedFault } from './codecs.ts';
-import { type Block, isContainer, readBlock, readContainer } from './container.ts';
+import { type Block, isContainer, readBlock, readContainer, writeContainer } from './container.ts';
 import { DatumReader } from './datum-reader.ts';
 import { AvroFault } from './fault.ts';
 import { FlatReader } from './flat-reader.ts';
@@ -39,7 +39,14 @@ export function createAvroDecoder({ stream, layout, schemas: registry, checkOfNo
   return function* decode(body, options) {
     const expected = Math.ceil(body.length * 1.5);
     const check = checkOfNow();
-    const collector = new Collector(body, { ...options, stream: stream.name, noun: 'record', expected, check });
+    const collector = new Collector(body, {
+      ...options,
+      stream: stream.name,
+      noun: 'record',
+      expected,
+      check,
+      contentType: 'avro/binary',
+    });
     const parts = { layout, schemas, body, collector, options, pace: new Pace(check?.cost) };
     if (body.length === 0) return yield* collector.finish();
     return isContainer(body) ? yield* decodeContainer(parts) : yield* decodeOne(parts, readings);
@@ -51,7 +58,7 @@ function* decodeOne(parts: Parts, readings: Readings): Generator<undefined, Deco
   let first: AvroFault | undefined;
   for (const { schema, start } of readings.of(body)) {
     try {
-      yield* addRecords(parts, { bytes: body, start, end: body.length, count: 1, schema });
+      yield* addRecords(parts, { bytes: body, start, end: body.length, count: 1, schema, toBody: () => body });
       return yield* collector.finish();
     } catch (error) {
       if (!(error instanceof AvroFault)) throw error;
@@ -62,7 +69,7 @@ function* decodeOne(parts: Parts, readings: Readings): Generator<undefined, Deco
   if (idFault !== undefined) {
     throw new MalformedBodyError(`${idFault}; read as a record without an id: ${first?.message}`);
   }
-  collector.add({ field: '', problem: `is not Avro: ${first?.message}` }, () => body.toString('base64'));
+  collector.add({ field: '', problem: `is not Avro: ${first?.message}` }, () => base64(body));
   return yield* collector.finish();
 }
 
@@ -98,7 +105,8 @@ function* decodeContainer(parts: Parts): Generator<undefined, Decoded, undefined
       throw malformed(name, most);
     }
     try {
-      yield* addRecords(parts, { bytes, start: 0, end: bytes.length, count: block.count, schema });
+      const toBody = (from: number, to: number) => writeContainer(container.schema, bytes.subarray(from, to));
+      yield* addRecords(parts, { bytes, start: 0, end: bytes.length, count: block.count, schema, toBody });
     } catch (error) {
       throw error instanceof AvroFault ? malformed(`record ${collector.index} in ${name}`, error) : error;
     }
@@ -132,6 +140,12 @@ interface Data {
   /** Records that must end where the data do. */
   readonly count: number;
   readonly schema: RecordSchema;
+  /** A body of the record at [start, end) alone. */
+  readonly toBody: (start: number, end: number) => Buffer;
+}
+
+function base64(bytes: Buffer): string {
+  return `base64:${bytes.toString('base64')}`;
 }
 
 /** Adds the records to the collector. An AvroFault that it throws names the place in `bytes`. */
@@ -161,7 +175,7 @@ function* addRecords({ layout, collector, options, pace }: Parts, data: Data): G
     const { isTooLong } = reader;
     const result = isTooLong ? exceeds(options.maxRecordBytes) : encodeFields(layout, fields, options);
     const to = at;
-    collector.add(result, () => (isTooLong ? bytes.toString('base64', from, to) : rawOf(fields)));
+    collector.add(result, () => (isTooLong ? base64(data.toBody(from, to)) : rawOf(fields)));
     if (pace.spent(at - from)) yield;
   }
   if (count === 0) expectEnd(at, end);

@@ -99,3 +99,20 @@ function readBytes(reader: BytesReader, what: string): Buffer {
   const start = reader.skip(what, length);
   return reader.bytes.subarray(start, start + length);
 }
+
+/** A file of one record, so that its schema stays with it. */
+export function writeContainer(schema: string, datum: Buffer): Buffer {
+  const key = Buffer.from('avro.schema');
+  const text = Buffer.from(schema);
+  const sync = Buffer.alloc(SYNC_BYTES);
+  const metadata = [writeLong(1), writeLong(key.length), key, writeLong(text.length), text, writeLong(0)];
+  return Buffer.concat([MAGIC, ...metadata, sync, writeLong(1), writeLong(datum.length), datum, sync]);
+}
+
+/** A length as Avro writes it. */
+function writeLong(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value * 2;
+  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+  return Buffer.from([...bytes, rest]);
+}

@@ -1,3 +1,5 @@
+import { parseJson } from '../../lines/parse-json.ts';
+
 /*
  * Avro schemas (https://avro.apache.org/docs/1.12.0/specification/): from their text to the types that data are read by.
  *
@@ -57,7 +59,7 @@ export function parseAvroSchema(text: string, names: NamedTypes = new Map()): Av
 
 function readJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     // The schema of a primitive type may be its bare name.
     if (FULL_NAME.test(text)) return text;

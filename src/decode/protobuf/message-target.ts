@@ -12,11 +12,15 @@ import { VarintReader } from './varint.ts';
  *   magic byte 0 | schema id u32 | number of indexes | index* | message          varints in zigzag
  *
  * The first index counts the messages of the file, the next those nested in it, and so on. No index, one byte 0, means the first message.
+ * Some clients (@kafkajs/confluent-schema-registry) leave even the number of indexes out. Then the first message begins where it would stand.
+ * It begins with the tag of a field, which is at least 8: as a number of indexes, 4 or more. So where indexes lead to a message they count,
+ * and only a message nested in three others could be meant by both.
  * A message without a schema id cannot begin with 0, since no field has the number 0. Entries of maps do not count as nested messages.
  * Source: https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format
  */
 const MAGIC = 0;
 const MAX_INDEXES = 32;
+const LEAST_TAG = 8;
 
 export interface TargetOptions {
   readonly stream: StreamName;
@@ -63,12 +67,13 @@ export class TargetFinder {
       this.#types = this.#findById(id);
     }
     if (typeof this.#types === 'string') return this.#types;
-    try {
-      return this.#findByIndexes(this.#types, start + PREFIX_BYTES, end, id);
-    } catch (error) {
-      if (error instanceof PartError) return `cannot be decoded: byte ${error.offset}: ${error.message}`;
-      throw error;
-    }
+    const at = start + PREFIX_BYTES;
+    const problem = this.#findByIndexes(this.#types, at, end, id);
+    const [first] = this.#types.messages;
+    if (problem === undefined || first === undefined || (this.#bytes[at] ?? 0) < LEAST_TAG) return problem;
+    this.desc = first;
+    this.start = at;
+    return undefined;
   }
 
   #findNewest(): DescMessage | string {
@@ -91,7 +96,16 @@ export class TargetFinder {
     return typeof types === 'string' ? `cannot be decoded: the schema with the id ${id}: ${types}` : types;
   }
 
-  #findByIndexes({ messages }: MessageTypes, start: number, end: number, id: number): string | undefined {
+  #findByIndexes(types: MessageTypes, start: number, end: number, id: number): string | undefined {
+    try {
+      return this.#followIndexes(types, start, end, id);
+    } catch (error) {
+      if (error instanceof PartError) return `cannot be decoded: byte ${error.offset}: ${error.message}`;
+      throw error;
+    }
+  }
+
+  #followIndexes({ messages }: MessageTypes, start: number, end: number, id: number): string | undefined {
     const count = this.#readIndex(start, end);
     if (count === 0) return this.#at(messages[0], 0, id);
     if (count < 0 || count > MAX_INDEXES) return `cannot be decoded: byte ${start}: ${count} message indexes`;

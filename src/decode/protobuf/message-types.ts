@@ -41,6 +41,8 @@ const WELL_KNOWN: ReadonlyMap<string, DescFile> = new Map(
 const OPTION_FILES: ReadonlySet<string> = new Set(['confluent/meta.proto', 'google/protobuf/descriptor.proto']);
 
 const SCHEMA_FILE = 'schema.proto';
+/** What the serializers of some clients register: a google.protobuf.FileDescriptorProto, which begins with its name. */
+const DESCRIPTOR_IN_BASE64 = /^\s*C[g-v][A-Za-z0-9+/\s]+=*\s*$/;
 const MAX_FILES = 100;
 /** Schemas that are kept compiled. */
 const MAX_KEPT = 1_000;
@@ -102,6 +104,8 @@ function load(
   open: Set<string>,
 ): void {
   if (files.size + open.size >= MAX_FILES) throw new SchemaTextError(`the schema imports more than ${MAX_FILES} files`);
+  if (DESCRIPTOR_IN_BASE64.test(schema.schema))
+    throw new SchemaTextError('the schema is a descriptor in base64; send the text of the .proto file');
   const parsed = parseSchema(schema.schema, name);
   const { proto } = parsed;
   proto.dependency = proto.dependency.filter((file) => !OPTION_FILES.has(file));

@@ -102,11 +102,12 @@ class BodyReader {
     const stream = format.stream.name;
     const expected = Math.ceil(body.length * LINE_BYTES);
     const check = format.checkOfNow();
-    this.collector = new Collector(body, { ...options, stream, noun: 'record', expected, check });
+    const { messageType } = options;
+    const contentType = `application/x-protobuf${messageType === undefined ? '' : `; messageType=${messageType}`}`;
+    this.collector = new Collector(body, { ...options, stream, noun: 'record', expected, check, contentType });
     this.#body = body;
     this.#format = format;
     this.#options = options;
-    const { messageType } = options;
     this.#targets = new TargetFinder(body, { stream, schemas: format.schemas, compile, messageType });
     this.#flat = new FlatReader(body, format.layout, programs, options);
   }

@@ -5,6 +5,7 @@ import type * as Ajv2019Library from 'ajv/dist/2019.js';
 import type * as Ajv2020Library from 'ajv/dist/2020.js';
 import type * as FormatsLibrary from 'ajv-formats/dist/formats.js';
 import type * as Re2Library from 're2js';
+import { parseJson } from '../../lines/parse-json.ts';
 import type { RegisteredSchema, Schemas } from '../../model/schema.ts';
 import { quoteShort, type RecordFault } from '../record.ts';
 import { describeFault } from './describe-fault.ts';
@@ -89,9 +90,9 @@ export function compileSchema(
   if (isValidValue({}, 0) === 'too costly') throw new SchemaError('the schema refers to itself without end');
   return {
     root: parseSchema(schema.schema),
-    isValid: (line) => isValidValue(JSON.parse(line), line.length) === true,
+    isValid: (line) => isValidValue(parseJson(line), line.length) === true,
     faultOf(line) {
-      const verdict = isValidValue(JSON.parse(line), line.length);
+      const verdict = isValidValue(parseJson(line), line.length);
       if (verdict === true) return undefined;
       if (verdict === 'too costly') return { field: '', problem: 'takes too long to check against its schema' };
       return describeFault(validate.errors ?? []);

@@ -1,3 +1,4 @@
+import { parseJson } from '../../lines/parse-json.ts';
 import type { RegisteredSchema, Schemas } from '../../model/schema.ts';
 import { quoteShort } from '../record.ts';
 import { isObject, type JsonObject } from './json.ts';
@@ -120,7 +121,7 @@ function keyOf(subject: string, version: number): string {
 export function parseSchema(text: string): JsonObject {
   let root: unknown;
   try {
-    root = JSON.parse(text);
+    root = parseJson(text);
   } catch (error) {
     throw new SchemaError(`the schema is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }

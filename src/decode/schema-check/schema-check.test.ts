@@ -53,6 +53,16 @@ describe('the schema LogEntry', () => {
   });
 });
 
+describe('a name with an escape', () => {
+  it('is the name that it stands for, whatever names other records had', () => {
+    const check = checkOf({ properties: { session: false, 'a"b': { type: 'number' } } });
+    const line = (members: string) => `{"timestamp":"${TIMESTAMP}",${members}}`;
+    for (const before of ['"\\\\u0073e":1', '"a\\\\\\"":1']) expect(verdict(check, line(before))).toBe('valid');
+    expect(verdict(check, line('"\\u0073ession":1'))).toBe('/session: session is not allowed');
+    expect(verdict(check, line('"a\\"b":"x"'))).toBe('/a"b: a"b must be number, found string');
+  });
+});
+
 describe('a reason', () => {
   const says = (schema: object, fields: object, reason: string) =>
     it(reason, () => expect(verdict(checkOf(schema), fields)).toBe(reason));

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { ROUTES } from '../api/routes.ts';
-import { type AnswerDoc, HEADERS, type OperationDoc } from '../docs/api-operation.ts';
+import { type AnswerDoc, examplePath, HEADERS, type OperationDoc } from '../docs/api-operation.ts';
 import { OPERATIONS } from '../docs/operations.ts';
+import { REGISTRY_ROUTES } from '../registry/registry-routes.ts';
+import { SCHEMA_ROUTES } from '../registry/schema-routes.ts';
 import { DRIVES } from './contract-drives.case.ts';
 import { type CreateServer, postBytes, startFixture } from './contract-fixture.case.ts';
 import type { RawAnswer } from './raw-client.case.ts';
@@ -73,6 +75,14 @@ export function describeDocumented(create: CreateServer, threads = 1): void {
 
     test('and every route is documented', () => {
       expect(ROUTES.filter((route) => !OPERATIONS.some(({ path }) => path === route))).toEqual([]);
+      const inRegistry = [
+        ...REGISTRY_ROUTES.map(([method, path]) => `${method} /registry${path}`),
+        ...SCHEMA_ROUTES.map(([method, path]) => `${method} ${path}`),
+      ];
+      const documented = OPERATIONS.filter(({ path }) => /^\/(registry|schema)\//.test(path));
+      expect(documented.map(({ method, path }) => `${method.toUpperCase()} ${path}`).toSorted()).toEqual(
+        inRegistry.map((line) => line.replace(/:(\w+)/g, '{$1}')).toSorted(),
+      );
     });
 
     const driven = documentedAnswers().filter(([name]) => drivesOf(name).length > 0);
@@ -84,10 +94,12 @@ export function describeDocumented(create: CreateServer, threads = 1): void {
 
     test('other methods on every documented path: 405', async () => {
       const { ask } = await startFixture(create);
-      for (const { path, method } of OPERATIONS) {
-        const answer = await ask(`DELETE ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
-        expect(answer.status).toBe(405);
-        expect(answer.headers.get('allow')).toBe(method === 'post' ? 'POST' : 'GET, HEAD');
+      for (const { path } of OPERATIONS) {
+        const answer = await ask(`PATCH ${examplePath(path)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+        expect([path, answer.status]).toEqual([path, 405]);
+        const methods = OPERATIONS.flatMap((one) => (one.path === path ? [one.method.toUpperCase()] : []));
+        const allowed = methods.flatMap((method) => (method === 'GET' ? [method, 'HEAD'] : [method]));
+        expect(answer.headers.get('allow')?.split(', ').toSorted()).toEqual(allowed.toSorted());
       }
     });
   });

@@ -5,13 +5,14 @@ import type { Live } from '../../live/live.ts';
 import { IdempotencyConflict, UnavailableError } from '../../model/deliver.ts';
 import type { IngestResult } from '../../service/service.ts';
 import { WRONG_KEYS } from '../auth.ts';
-import type { OperationDoc } from '../docs/api-operation.ts';
+import { examplePath, type OperationDoc } from '../docs/api-operation.ts';
 import { OPERATIONS } from '../docs/operations.ts';
 import type { StreamInfo } from '../http.ts';
 import { answering, sumOf } from './analytics-fixture.case.ts';
 import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './contract-fixture.case.ts';
 import { HISTORY, open, readUntil, refusal, STATS } from './live-fixture.case.ts';
 import type { RawAnswer } from './raw-client.case.ts';
+import { REGISTRY_DRIVES } from './registry-drives.case.ts';
 
 export interface Drive {
   /** For one thread only: it drains before it closes, and its limits are not divided. */
@@ -318,7 +319,7 @@ const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
 /** How a route that needs a key answers a request without one, with a wrong one, with one of another class, and after many guesses. */
 function keyDrives({ method, path, answers }: OperationDoc): Readonly<Record<string, readonly Drive[]>> {
   if (answers[401] === undefined) return {};
-  const line = `${method.toUpperCase()} ${path}`;
+  const line = `${method.toUpperCase()} ${examplePath(path)}`;
   const sending = (key: string): Drive => ({
     setup: { auth: CLASSES },
     ask: ({ ask }) => ask(`${line} HTTP/1.1\r\nHost: a\r\n${key}Content-Length: 0\r\n\r\n`),
@@ -334,6 +335,7 @@ function keyDrives({ method, path, answers }: OperationDoc): Readonly<Record<str
 /** How to get each documented answer, in every form. */
 export const DRIVES: Readonly<Record<string, readonly Drive[]>> = joinDrives([
   OWN_DRIVES,
+  REGISTRY_DRIVES,
   ...OPERATIONS.map(keyDrives),
 ]);
 
@@ -346,7 +348,7 @@ function joinDrives(tables: readonly Readonly<Record<string, readonly Drive[]>>[
 }
 
 function bodyExamples(): (readonly [string, string])[] {
-  return OPERATIONS.flatMap(({ requestBody }) =>
+  return OPERATIONS.filter(({ path }) => path === '/logs').flatMap(({ requestBody }) =>
     Object.entries(requestBody ?? {}).map(([type, { example }]) => [type, example] as const),
   );
 }

@@ -33,6 +33,7 @@ export interface Setup {
   readonly metricsText?: HttpServerOptions['metricsText'];
   readonly dashboard?: Partial<DashboardData>;
   readonly noteRefusal?: HttpServerOptions['noteRefusal'];
+  readonly registry?: HttpServerOptions['registry'];
 }
 
 /** The dashboard of an idle service. */
@@ -123,7 +124,7 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
     },
     aggregate: setup.aggregate ?? (() => Promise.reject(new Error('unused'))),
     dashboard: { ...IDLE, ...setup.dashboard },
-    registry: createMemoryRegistry().registry,
+    registry: setup.registry ?? createMemoryRegistry().registry,
     noteRefusal: setup.noteRefusal ?? (() => undefined),
     metrics,
     metricsText: setup.metricsText ?? (async () => writeExposition(metrics, (await server.counts?.()) ?? [])),

@@ -16,8 +16,9 @@ export interface AnswerDoc {
 
 /** One operation of the API, as the document describes it and the contract test drives it. */
 export interface OperationDoc {
+  /** `{subject}` stands for any; PATH_PARAMETERS says what. */
   readonly path: string;
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly id: string;
   readonly summary: string;
   readonly description?: string;
@@ -34,6 +35,18 @@ export const HEADERS = {
   'Retry-After': 'Seconds to wait before the next try.',
   'WWW-Authenticate': 'How to send the API key.',
 } as const;
+
+/** What stands for a `{name}` in a path, and an example of it. */
+export const PATH_PARAMETERS: Readonly<Record<string, { readonly description: string; readonly example: string }>> = {
+  subject: { description: 'Name of the subject, percent-encoded.', example: 'orders' },
+  version: { description: 'A number from 1, or latest.', example: '1' },
+  id: { description: 'The id of a schema.', example: '1' },
+};
+
+/** The path with an example for each `{name}`. */
+export function examplePath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => PATH_PARAMETERS[name]?.example ?? name);
+}
 export type HeaderName = keyof typeof HEADERS;
 
 /** An answer with problem details. */

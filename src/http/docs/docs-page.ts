@@ -71,7 +71,7 @@ function operationSection(path: string, method: string, operation: OperationObje
 ${keyClass === undefined ? '' : `<p>Needs an API key of the class ${keyClass}.</p>`}
 ${parameters.length === 0 ? '' : parameterTable(parameters)}
 ${Object.entries(requestBody?.content ?? {})
-  .map(([type, { example }]) => exampleOf(path, type, example))
+  .map(([type, { example }]) => exampleOf(exampleOfPath(path, parameters), method, type, example))
   .join('\n')}
 ${responseTable(responses)}
 </section>`;
@@ -91,9 +91,15 @@ function parameterTable(parameters: readonly ParameterObject[]): string {
   return table('Parameters', ['Name', 'In', 'Type', 'Meaning'], rows);
 }
 
-function exampleOf(path: string, type: string, example: unknown): string {
+/** The path with an example of each of its parameters. */
+function exampleOfPath(path: string, parameters: readonly ParameterObject[]): string {
+  return parameters.reduce((made, { name, example = '' }) => made.replace(`{${name}}`, example), path);
+}
+
+function exampleOf(path: string, method: string, type: string, example: unknown): string {
   const body = typeof example === 'string' ? example : `${JSON.stringify(example)}\n`;
-  const command = `curl --data-binary @- -H 'Content-Type: ${type}' http://localhost:8082${path} <<'END'\n${body}END`;
+  const put = method === 'put' ? '-X PUT ' : '';
+  const command = `curl ${put}--data-binary @- -H 'Content-Type: ${type}' http://localhost:8082${path} <<'END'\n${body}END`;
   return `<h3><code>${escapeHtml(type)}</code></h3>\n<pre tabindex="0">${escapeHtml(command)}</pre>`;
 }
 

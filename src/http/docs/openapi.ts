@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { accessOf, type KeyedClass } from '../access.ts';
 import type { HttpAuth } from '../auth.ts';
-import { type AnswerDoc, HEADERS, type HeaderName, type OperationDoc } from './api-operation.ts';
+import { type AnswerDoc, HEADERS, type HeaderName, type OperationDoc, PATH_PARAMETERS } from './api-operation.ts';
 import { components } from './api-schemas.ts';
 import { OPERATIONS } from './operations.ts';
 
@@ -30,10 +30,11 @@ export interface OperationObject {
 
 export interface ParameterObject {
   readonly name: string;
-  readonly in: 'query' | 'header';
+  readonly in: 'query' | 'header' | 'path';
   readonly required: boolean;
   readonly description: string;
   readonly schema: Json;
+  readonly example?: string;
 }
 
 export interface ResponseObject {
@@ -71,7 +72,7 @@ export function openApiDocument(options: {
       version,
       summary: 'Stores batches of access records in synced hourly files, with summaries.',
       description:
-        'Every error is answered with problem details (RFC 9457). On every route, an unknown path is answered 404, a method that ' +
+        'Every error is answered with problem details (RFC 9457), on /registry with the codes of the Confluent Schema Registry. On every route, an unknown path is answered 404, a method that ' +
         'is not listed 405, a request that cannot be read 400, headers that arrive too slowly 408, headers that are too large 431.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
@@ -91,7 +92,11 @@ export function openApiDocument(options: {
 function describeOperation(operation: OperationDoc, auth: Pick<HttpAuth, 'enabled' | 'metrics'>): OperationObject {
   const { id, summary, description, parameters, requestHeaders, requestBody, answers } = operation;
   const access = accessOf({ method: operation.method.toUpperCase(), path: operation.path }, auth) ?? 'open';
-  const described = [...queryParameters(parameters), ...headerParameters(requestHeaders)];
+  const described = [
+    ...pathParameters(operation.path),
+    ...queryParameters(parameters),
+    ...headerParameters(requestHeaders),
+  ];
   return {
     operationId: id,
     summary,
@@ -101,6 +106,13 @@ function describeOperation(operation: OperationDoc, auth: Pick<HttpAuth, 'enable
     ...(requestBody === undefined ? {} : { requestBody: { required: true, content: describeBody(requestBody) } }),
     responses: mapValues(answers, describeAnswer),
   };
+}
+
+function pathParameters(path: string): ParameterObject[] {
+  return Array.from(path.matchAll(/\{(\w+)\}/g), ([, name = '']) => {
+    const { description = '', example = '' } = PATH_PARAMETERS[name] ?? {};
+    return { name, in: 'path', required: true, description, schema: { type: 'string' }, example };
+  });
 }
 
 function queryParameters(parameters: z.ZodObject | undefined): ParameterObject[] {
@@ -120,7 +132,7 @@ function headerParameters(headers: OperationDoc['requestHeaders']): ParameterObj
 function describeBody(body: NonNullable<OperationDoc['requestBody']>): Content {
   return mapValues(body, ({ schema, example }, mediaType) => ({
     schema: jsonSchema(schema),
-    example: mediaType === 'application/json' ? JSON.parse(example) : example,
+    example: /[/+]json$/.test(mediaType) ? JSON.parse(example) : example,
   }));
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { dashboardOperations } from './api-dashboard.ts';
 import { json, type OperationDoc, problem, withAccess } from './api-operation.ts';
+import { registryOperations } from './api-registry.ts';
 import * as schemas from './api-schemas.ts';
 
 const text = z.string();
@@ -169,6 +170,10 @@ const postAggregate: OperationDoc = {
 };
 
 /** Every operation that is documented. Methods not listed are answered 405 on these paths. */
-export const OPERATIONS: readonly OperationDoc[] = [postLogs, ...reads, postAggregate, ...dashboardOperations].map(
-  withAccess,
-);
+export const OPERATIONS: readonly OperationDoc[] = [
+  postLogs,
+  ...reads,
+  postAggregate,
+  ...dashboardOperations,
+  ...registryOperations,
+].map(withAccess);

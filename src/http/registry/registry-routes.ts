@@ -18,7 +18,7 @@ class Verbatim {
 }
 
 /** https://docs.confluent.io/platform/current/schema-registry/develop/api.html */
-const ROUTES: readonly (readonly [Method, string, Handle])[] = [
+export const REGISTRY_ROUTES: readonly (readonly [Method, string, Handle])[] = [
   [
     'GET',
     '/subjects',
@@ -113,13 +113,16 @@ export function addRegistryRoutes(
   },
 ): void {
   const { base, registry } = options;
-  for (const [method, path, handle] of ROUTES) {
+  for (const [method, path, handle] of REGISTRY_ROUTES) {
     app.on(method, `${base}${path}`, (context) =>
       answer(context, async () => handle(new RegistryRequest(context, await readBody(context)), registry)),
     );
   }
-  for (const path of new Set(ROUTES.map(([, one]) => one))) {
-    const allowed = ROUTES.flatMap(([method, one]) => (one === path ? [method] : []));
+  for (const path of new Set(REGISTRY_ROUTES.map(([, one]) => one))) {
+    const allowed = REGISTRY_ROUTES.flatMap(([method, one]) => {
+      if (one !== path) return [];
+      return method === 'GET' ? [method, 'HEAD'] : [method];
+    });
     app.all(`${base}${path}`, (context) => {
       const message = `method ${context.req.method} is not allowed on ${context.req.path}; allowed: ${allowed.join(', ')}`;
       const answered = faultAnswer(context, new RequestFault(405, message));

@@ -1,4 +1,5 @@
 import type { Context, Hono } from 'hono';
+import { parseJson } from '../../lines/parse-json.ts';
 import { type Registry, RegistryFault } from '../../model/registry.ts';
 import type { SchemaType, SubjectVersion } from '../../model/schema.ts';
 import type { Problem, ProblemKind } from '../problem.ts';
@@ -23,7 +24,7 @@ const LOG_ENTRY = { name: 'LogEntry', stream: 'events' } as const;
 
 type Handle = (context: Context, registry: Registry) => Promise<Response>;
 
-const ROUTES: readonly (readonly ['GET' | 'POST', string, Handle])[] = [
+export const SCHEMA_ROUTES: readonly (readonly ['GET' | 'POST', string, Handle])[] = [
   ['POST', '/schema/register', register],
   ['GET', '/schema/get', get],
   ['GET', '/schema/list', list],
@@ -39,7 +40,7 @@ export function addSchemaRoutes(
   },
 ): void {
   const { registry, answerProblem } = options;
-  for (const [method, path, handle] of ROUTES) {
+  for (const [method, path, handle] of SCHEMA_ROUTES) {
     app.on(method, path, async (context) => {
       try {
         return await handle(context, registry);
@@ -48,8 +49,9 @@ export function addSchemaRoutes(
       }
     });
     app.all(path, ({ req }) => {
-      const detail = `method ${req.method} is not allowed on ${path}; allowed: ${method}`;
-      return answerProblem({ kind: 'method-not-allowed', detail, headers: ['Allow', method] });
+      const allow = method === 'GET' ? 'GET, HEAD' : method;
+      const detail = `method ${req.method} is not allowed on ${path}; allowed: ${allow}`;
+      return answerProblem({ kind: 'method-not-allowed', detail, headers: ['Allow', allow] });
     });
   }
 }
@@ -114,7 +116,7 @@ async function validate(context: Context, registry: Registry): Promise<Response>
 function toValue(data: unknown): unknown {
   if (typeof data !== 'string') return data;
   try {
-    return JSON.parse(data);
+    return parseJson(data);
   } catch {
     return data;
   }
@@ -157,7 +159,7 @@ async function readObject(context: Context): Promise<Record<string, unknown>> {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new RequestFault(400, `the body is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }

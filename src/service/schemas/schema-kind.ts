@@ -1,3 +1,4 @@
+import { parseJson } from '../../lines/parse-json.ts';
 import type { RegisteredSchema, Schemas } from '../../model/schema.ts';
 
 /** What the registry must know of a type of schemas. */
@@ -22,7 +23,8 @@ export function parseSchemaJson(text: string): unknown {
     if (nodes > LIMITS.nodes) throw new Error(`the schema has more than ${LIMITS.nodes} values`);
     return value;
   };
-  return JSON.parse(text, count);
+  JSON.parse(text, count);
+  return parseJson(text);
 }
 
 /** Before the parser sees it: deep nesting overflows the stack of those that recurse. */
