@@ -56,14 +56,14 @@ describe('@kafkajs/confluent-schema-registry', () => {
 
 /** Confluent's client, in an environment of its own. Gives its Python. */
 async function installPythonClient(): Promise<string> {
-  const folder = join(cacheRoot(), 'python', 'confluent-kafka-2.16.1');
+  const folder = join(cacheRoot(), 'python', 'confluent-kafka-2.16.1-protobuf');
   const python = join(folder, 'bin', 'python');
   if (existsSync(python)) return python;
   await mkdir(dirname(folder), { recursive: true });
   const work = await mkdtemp(`${folder}-`);
   try {
     await run('python3', ['-m', 'venv', work]);
-    const packages = ['confluent-kafka[avro,json,schemaregistry]==2.16.1'];
+    const packages = ['confluent-kafka[avro,json,protobuf,schemaregistry]==2.16.1'];
     await run(join(work, 'bin', 'python'), [
       '-m',
       'pip',
@@ -110,10 +110,18 @@ describe("Python's confluent-kafka", () => {
         'own level': 'FULL',
         value: { a: 7 },
         'json frame': '{"a":7}',
+        descriptor: [422, 42201, expect.stringContaining('send the text of the .proto file')],
+        'protobuf value': 'api',
         deleted: 1,
         'deleted subject': [1, 2],
         subjects: ['py-inner', 'py-json-value', 'py-outer', 'py-ser-value'],
       });
+      const stored = await fetch(`${url}/logs/events`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/x-protobuf' },
+        body: Buffer.from(seen['protobuf frame'], 'hex'),
+      });
+      expect([stored.status, await stored.text()]).toEqual([202, '{"accepted":1}']);
     },
   );
 });

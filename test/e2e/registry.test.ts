@@ -64,6 +64,8 @@ describe('the routes of the registry', () => {
     const serialized = (await ask(`${at}/schemas/ids/1?format=serialized`)).body;
     const file = fromBinary(FileDescriptorProtoSchema, Buffer.from(serialized.schema, 'base64'));
     expect([file.package, file.messageType.map(({ name }) => name)]).toEqual(['log', ['LogEntry']]);
+    const newest = (await ask(`${at}/subjects/events-protobuf/versions/latest?format=serialized`)).body;
+    expect(newest).toEqual({ subject: 'events-protobuf', version: 1, id: 1, ...serialized });
     expect((await ask(`${at}/config`, { method: 'PUT', body: { compatibility: 'FULL' } })).body).toEqual({
       compatibility: 'FULL',
     });

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { METRICS_DOCS, renderMetricsDocs } from '../../scripts/metrics-docs.ts';
 import { topFunctions } from '../../scripts/top-functions.ts';
 import { OPERATIONS } from '../../src/http/docs/operations.ts';
 import { PROBLEM_TYPES } from '../../src/http/problem.ts';
-import { REPOSITORY, removeDirs, type Service, startService } from '../support/service.ts';
+import { makeDirs, REPOSITORY, removeDirs, type Service, startService } from '../support/service.ts';
 
 describe('the documents', () => {
   it('name only what exists (make docs-check)', async () => {
@@ -97,21 +97,32 @@ describe('the check', () => {
 describe('the curl lines', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({ env: { LOGFORGE_AGGREGATION_INTERVAL: '100ms' } });
+    const dirs = await makeDirs();
+    // The stream of the page's own example.
+    const page = readFileSync(join(REPOSITORY, 'docs/streams.md'), 'utf8');
+    const [, settings = ''] = /^```yaml\n(streams:\n[\s\S]*?)^```/m.exec(page) ?? [];
+    const config = join(dirs.root, 'config.yaml');
+    writeFileSync(config, settings);
+    service = await startService({ dirs, args: ['--config', config], env: { LOGFORGE_AGGREGATION_INTERVAL: '100ms' } });
   });
   afterAll(async () => {
     await service.stop();
     await removeDirs(service.dirs);
   });
 
-  const lines = ['README.md', 'docs/api.md'].flatMap((page) => {
+  const lines = ['README.md', 'docs/api.md', 'docs/streams.md'].flatMap((page) => {
     const markdown = readFileSync(join(REPOSITORY, page), 'utf8');
     const blocks = [...markdown.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map((match) => match[1] ?? '');
-    const commands = blocks.flatMap((block) => block.replace(/\\\n\s*/g, '').split('\n'));
-    return commands.filter((command) => command.startsWith('curl ')).map((command) => ({ page, command }));
+    const commands = blocks.flatMap((block) =>
+      block
+        .replace(/\\\n\s*/g, '')
+        .replace(/\|\n\s*/g, '| ')
+        .split('\n'),
+    );
+    return commands.filter((command) => /^(curl|printf) /.test(command)).map((command) => ({ page, command }));
   });
 
-  it('are found', () => expect(lines.length).toBeGreaterThanOrEqual(5));
+  it('are found', () => expect(lines.length).toBeGreaterThanOrEqual(10));
 
   for (const { page, command } of lines) {
     it(`of ${page} works: ${command}`, async () => {
@@ -121,7 +132,7 @@ describe('the curl lines', () => {
         return text(child.stdout);
       };
       // The summary of an hour follows its records.
-      await expect.poll(run, { timeout: 20_000 }).toMatch(/"accepted":10?\b|"totalRequests"/);
+      await expect.poll(run, { timeout: 20_000 }).toMatch(/"accepted":[1-9]|"totalRequests"|"streams"|"version":1/);
     });
   }
 });

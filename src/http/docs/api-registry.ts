@@ -73,7 +73,7 @@ const subjects: readonly OperationDoc[] = [
     method: 'get',
     id: 'getVersionOfSubject',
     summary: 'A version of a subject',
-    parameters: schemas.deletedParameters,
+    parameters: schemas.versionParameters,
     answers: { 200: ok(schemas.subjectVersion), ...notFound, ...badVersion },
   },
   {

@@ -56,6 +56,7 @@ export const validation = z.object({ format: z.literal('json'), name: z.string()
 const flag = (meaning: string) => z.enum(['true', 'false']).optional().describe(meaning);
 const prefix = z.string().optional().describe('Only subjects that begin with it.');
 const deleted = flag('Whether softly deleted versions count too. Default: false.');
+const format = z.enum(['serialized']).optional().describe('Answers a PROTOBUF schema as its descriptor in base64.');
 const deletedOnly = flag('Whether only softly deleted versions count. Default: false.');
 
 export const listParameters = z.object({ subjectPrefix: prefix, deleted, deletedOnly });
@@ -68,8 +69,9 @@ export const deletedParameters = z.object({ deleted });
 export const versionsParameters = z.object({ deleted, deletedOnly });
 export const idParameters = z.object({
   subject: z.string().optional().describe('The subject that must have the schema.'),
-  format: z.enum(['serialized']).optional().describe('Answers a PROTOBUF schema as its descriptor in base64.'),
+  format,
 });
+export const versionParameters = z.object({ deleted, format });
 export const permanentParameters = z.object({
   permanent: flag('Deletes for good what was deleted softly before. Default: false.'),
 });

@@ -1,6 +1,6 @@
 import type { Context, Hono } from 'hono';
 import { type Registry, RegistryFault } from '../../model/registry.ts';
-import { SCHEMA_TYPES } from '../../model/schema.ts';
+import { type RegisteredSchema, SCHEMA_TYPES } from '../../model/schema.ts';
 import { COMPATIBILITY_LEVELS, REGISTRY_MODES } from '../../model/schema-table.ts';
 import { faultAnswer, RequestFault, schemaAnswer, typeFor, versionAnswer } from './answers.ts';
 import { RegistryRequest, readBody } from './request.ts';
@@ -29,7 +29,10 @@ export const REGISTRY_ROUTES: readonly (readonly [Method, string, Handle])[] = [
   [
     'GET',
     '/subjects/:subject/versions/:version',
-    async (request, registry) => versionAnswer(await findVersion(request, registry)),
+    async (request, registry) => {
+      const found = await findVersion(request, registry);
+      return versionAnswer({ ...found, schema: await inForm(found.schema, request, registry) });
+    },
   ],
   [
     'GET',
@@ -174,14 +177,18 @@ async function listSchemas(request: RegistryRequest, registry: Registry) {
   return found.map(versionAnswer);
 }
 
-/** `format=serialized`: a PROTOBUF schema as its descriptor in base64. */
 async function schemaById(request: RegistryRequest, registry: Registry) {
   const { id } = request;
   const subject = request.query('subject');
   const schema = await registry.schema({ id, ...(subject !== undefined && subject !== '' && { subject }) });
-  if (request.query('format') !== 'serialized' || schema.type !== 'PROTOBUF') return schemaAnswer(schema);
-  const descriptor = Buffer.from(await registry.descriptors({ id, imports: false }));
-  return schemaAnswer({ ...schema, schema: descriptor.toString('base64') });
+  return schemaAnswer(await inForm(schema, request, registry));
+}
+
+/** `format=serialized`: a PROTOBUF schema as its descriptor in base64, as the serializers of some clients read it. */
+async function inForm(schema: RegisteredSchema, request: RegistryRequest, registry: Registry) {
+  if (request.query('format') !== 'serialized' || schema.type !== 'PROTOBUF') return schema;
+  const descriptor = Buffer.from(await registry.descriptors({ id: schema.id, imports: false }));
+  return { ...schema, schema: descriptor.toString('base64') };
 }
 
 async function checkSchema(request: RegistryRequest, registry: Registry, version: 'all' | RegistryRequest['version']) {

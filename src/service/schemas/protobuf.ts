@@ -2,6 +2,7 @@ import type { DescField, DescFile, DescMessage } from '@bufbuild/protobuf';
 import { create, ScalarType, toBinary } from '@bufbuild/protobuf';
 import { FeatureSet_FieldPresence, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import type { RegisteredSchema, Schemas } from '../../model/schema.ts';
+import { toClientDescriptor } from './descriptor.ts';
 import type { SchemaKind } from './schema-kind.ts';
 
 /** The messages of a schema, from its text. Throws for one that cannot be read. Names in it are data: no code is made of them. */
@@ -30,7 +31,8 @@ export function descriptorsOf(
   { imports }: { readonly imports: boolean },
 ): Uint8Array {
   const [message] = messages;
-  if (message !== undefined && !imports) return toBinary(FileDescriptorProtoSchema, message.file.proto);
+  if (message !== undefined && !imports)
+    return toBinary(FileDescriptorProtoSchema, toClientDescriptor(message.file.proto));
   const files = new Set<DescFile>();
   const visit = (file: DescFile): void => {
     if (files.has(file)) return;
@@ -40,7 +42,7 @@ export function descriptorsOf(
   if (message !== undefined) visit(message.file);
   return toBinary(
     FileDescriptorSetSchema,
-    create(FileDescriptorSetSchema, { file: Array.from(files, ({ proto }) => proto) }),
+    create(FileDescriptorSetSchema, { file: Array.from(files, ({ proto }) => toClientDescriptor(proto)) }),
   );
 }
 
