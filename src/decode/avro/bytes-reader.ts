@@ -72,8 +72,8 @@ export class BytesReader {
     return this.bytes[this.at++] as number;
   }
 
-  /** Where the next `count` bytes begin, which are skipped. */
-  skip(what: string, count: number): number {
+  /** Where the next `count` bytes begin. The reader goes on after them. */
+  take(what: string, count: number): number {
     const start = this.at;
     const left = this.end - start;
     if (count > left) throw new AvroFault(start, `${count} bytes of ${what}`, `the end after ${left}`);

@@ -55,7 +55,7 @@ export function readContainer(body: Buffer): Container {
       if (key === 'avro.codec') codecName = value.toString('utf8', 0, MAX_CODEC_BYTES);
     }
   }
-  const start = reader.skip('a sync marker', SYNC_BYTES);
+  const start = reader.take('a sync marker', SYNC_BYTES);
   if (schema === undefined) throw new MalformedBodyError('not an Avro file: its metadata have no avro.schema');
   const codec = CODECS.get(codecName);
   if (codec === undefined) {
@@ -71,9 +71,9 @@ export function readBlock(body: Buffer, at: number, { sync }: Container): Block 
   const count = reader.long();
   if (typeof count !== 'number' || count < 0) throw new AvroFault(at, 'the count of a block, 0 or more', String(count));
   const length = reader.length('a block');
-  const start = reader.skip('a block', length);
+  const start = reader.take('a block', length);
   const end = start + length;
-  const marker = reader.skip('a sync marker', SYNC_BYTES);
+  const marker = reader.take('a sync marker', SYNC_BYTES);
   const found = body.subarray(marker, marker + SYNC_BYTES);
   if (!found.equals(sync)) {
     throw new AvroFault(marker, `the sync marker 0x${sync.toString('hex')}`, `0x${found.toString('hex')}`);
@@ -96,7 +96,7 @@ function readCount(reader: BytesReader): number {
 
 function readBytes(reader: BytesReader, what: string): Buffer {
   const length = reader.length(what);
-  const start = reader.skip(what, length);
+  const start = reader.take(what, length);
   return reader.bytes.subarray(start, start + length);
 }
 

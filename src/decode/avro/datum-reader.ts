@@ -141,9 +141,9 @@ export class DatumReader extends BytesReader {
       case 'boolean':
         return this.#boolean();
       case 'float':
-        return numberText(this.bytes.readFloatLE(this.skip('a float', 4)));
+        return numberText(this.bytes.readFloatLE(this.take('a float', 4)));
       case 'double':
-        return numberText(this.bytes.readDoubleLE(this.skip('a double', 8)));
+        return numberText(this.bytes.readDoubleLE(this.take('a double', 8)));
       case 'enum':
         return `"${type.symbols[this.index(`the number of a symbol of ${type.name}`, type.symbols.length)]}"`;
       case 'bytes':
@@ -166,7 +166,7 @@ export class DatumReader extends BytesReader {
   }
 
   #binary(length: number, { kind, logical }: Extract<AvroType, { logical?: unknown }>): string {
-    const start = this.skip(`a value of ${kind}`, length);
+    const start = this.take(`a value of ${kind}`, length);
     const value = this.bytes.subarray(start, start + length);
     if (logical?.kind === 'uuid') return uuidText(value);
     if (logical?.kind === 'decimal') {
@@ -180,7 +180,7 @@ export class DatumReader extends BytesReader {
 
   #string(what: string): string {
     const length = this.length(what);
-    const start = this.skip(what, length);
+    const start = this.take(what, length);
     const text = this.bytes.subarray(start, start + length);
     if (!isUtf8(text)) {
       const offset = firstInvalidByte(text);

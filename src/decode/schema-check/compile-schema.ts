@@ -56,7 +56,7 @@ const OPTIONS: Options = {
   verbose: true,
   // `required: ["constructor"]` asks for a field of the record.
   ownProperties: true,
-  // Code for each $ref anew would grow exponentially.
+  // Code for each $ref of its own would grow exponentially.
   inlineRefs: false,
 };
 

@@ -1,3 +1,5 @@
+// Long: one table of what a body may be, in formats, encodings and sizes.
+
 import { hash } from 'node:crypto';
 import zlib from 'node:zlib';
 import { describe, expect, test } from 'vitest';

@@ -1,3 +1,5 @@
+// Long: one drive for each status of each operation.
+
 import type { Breakdown, RangeSum, Series } from '../../analytics/analytics.ts';
 import { MalformedBodyError } from '../../decode/decode.ts';
 import { openBytes } from '../../disk/open-file.ts';

@@ -1,3 +1,5 @@
+// Long: one table of what each read route answers.
+
 import { describe, expect, test } from 'vitest';
 import type { AnalyticsQuestion } from '../../analytics/analytics.ts';
 import { openBytes } from '../../disk/open-file.ts';
