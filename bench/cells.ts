@@ -1,10 +1,14 @@
 import { CLIENTS, MESSAGE_FORMATS } from './version2.ts';
-import { ENCODINGS, FORMATS, STREAMS, type Workload } from './workload.ts';
+import { ENCODINGS, formatsOf, STREAMS, type Workload } from './workload.ts';
 
 const DURABILITIES = ['disk', 'os'] as const;
+/** Who checks the strict schema of LogEntry: nobody, the scanner, or ajv, as when the schema says more than the scanner knows. */
+const SCHEMAS = ['none', 'scanner', 'ajv'] as const;
 
 /** One row of the table. */
 export interface Cell extends Workload {
+  /** Events only. */
+  readonly schema: (typeof SCHEMAS)[number];
   readonly durability: (typeof DURABILITIES)[number];
   readonly threads: number;
   /** Records a second on a fixed schedule. Absent: as fast as answers come. */
@@ -20,6 +24,7 @@ export interface Cell extends Workload {
 const V2 = {
   version: 2,
   stream: 'access',
+  schema: 'none',
   format: 'json',
   encoding: 'plain',
   hours: 1,
@@ -44,8 +49,10 @@ function defaultCells(): Cell[] {
     { ...plain, batch: 1000, format: 'ndjson' },
     { ...plain, batch: 1000, format: 'csv' },
     { ...plain, batch: 1000, threads: 2 },
-    { ...plain, batch: 1000, stream: 'events' },
-    { ...plain, batch: 1000, stream: 'events', format: 'ndjson' },
+    ...(['json', 'ndjson', 'protobuf', 'avro'] as const).map(
+      (format) => ({ ...plain, batch: 1000, stream: 'events', format }) as const,
+    ),
+    ...(['scanner', 'ajv'] as const).map((schema) => ({ ...plain, batch: 1000, stream: 'events', schema }) as const),
     { ...plain, batch: 100, rate: 100_000 },
     ...[1, 100, 1000].map((batch) => ({ ...plain, batch, by: 'autocannon' }) as const),
     ...queued,
@@ -62,19 +69,21 @@ function allCells(): Cell[] {
   const cells: Cell[] = [];
   for (const way of ways)
     for (const stream of STREAMS)
-      for (const threads of [1, 2])
-        for (const durability of DURABILITIES)
-          for (const hours of [1, 84])
-            for (const encoding of ENCODINGS)
-              for (const format of FORMATS)
-                for (const batch of [1, 10, 100, 1000])
-                  cells.push({ ...way, stream, batch, format, encoding, hours, durability, threads });
+      for (const schema of stream === 'events' ? SCHEMAS : (['none'] as const))
+        for (const threads of [1, 2])
+          for (const durability of DURABILITIES)
+            for (const hours of [1, 84])
+              for (const encoding of ENCODINGS)
+                for (const format of formatsOf(stream))
+                  for (const batch of [1, 10, 100, 1000])
+                    cells.push({ ...way, stream, schema, batch, format, encoding, hours, durability, threads });
   return cells;
 }
 
 /** The properties that select rows, their flags, and the value that counts when only other flags are given. */
 const PICKS = [
   { name: 'stream', flag: 'stream', usual: 'access' },
+  { name: 'schema', flag: 'schema', usual: 'none' },
   { name: 'batch', flag: 'batch', usual: undefined },
   { name: 'format', flag: 'format', usual: 'json' },
   { name: 'encoding', flag: 'encoding', usual: 'plain' },
@@ -108,10 +117,12 @@ export function chooseCells(flags: CellFlags): Cell[] {
 }
 
 export function describeCell(cell: Cell): string {
-  const { stream, batch, format, encoding, hours, durability, threads, rate, version, client, kafkaFormat, by } = cell;
+  const { stream, schema, batch, format, encoding, hours, durability } = cell;
+  const { threads, rate, version, client, kafkaFormat, by } = cell;
   const parts = [format, String(batch), durability];
   if (version === 2) parts.unshift(`version 2 by ${client}, ${kafkaFormat} messages`);
   if (stream !== 'access') parts.unshift(stream);
+  if (schema !== 'none') parts.push(`schema by ${schema === 'ajv' ? 'ajv' : 'the scanner'}`);
   if (encoding !== 'plain') parts.push(encoding);
   if (hours !== 1) parts.push(`${hours} hours`);
   if (threads !== 1) parts.push(`${threads} threads`);

@@ -4,12 +4,12 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdir, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, statfs, writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { makeDirs, removeDirs, type ServiceOptions, startService } from '../test/support/service.ts';
+import { type Dirs, makeDirs, removeDirs, type ServiceOptions, startService } from '../test/support/service.ts';
 import { createStream, startVersion2, topicOf, withAdmin } from '../test/support/version2.ts';
 import { type Cell, chooseCells, describeCell } from './cells.ts';
 import type { GeneratorInput, GeneratorOutput } from './generator.ts';
@@ -22,7 +22,7 @@ const USAGE = `Usage: node bench/suite.ts [OPTIONS]
   --full                 every combination, not only the most useful rows
   --batch 100,1000       only these batch sizes          --format json,csv      only these formats
   --encoding plain,gzip  only these encodings            --hours 1,84           only these spreads
-  --stream access,events only these streams
+  --stream access,events only these streams               --schema scanner,ajv   only with the schema of events, by whom
   --durability disk,os   only these                      --threads 1,2          only these
   --version 1,2          only these                      --client kafkajs        only these drivers of version 2
   --kafka-format record  only these kinds of messages
@@ -48,6 +48,7 @@ const { values: flags } = parseArgs({
     hours: { type: 'string' },
     durability: { type: 'string' },
     stream: { type: 'string' },
+    schema: { type: 'string' },
     threads: { type: 'string' },
     version: { type: 'string' },
     client: { type: 'string' },
@@ -68,12 +69,17 @@ const STEADY_PIPELINING = 64;
 /** A run is marked when other programs took a larger share of the machine than this. */
 const DISTURBED = 0.1;
 const GENERATOR = join(import.meta.dirname, 'generator.ts');
+const LOG_ENTRY_SCHEMA = join(import.meta.dirname, '../config/schemas/log-entry.json');
 const TRIVIAL_SERVER = join(import.meta.dirname, 'trivial-server.ts');
 
 async function runCell(cell: Cell): Promise<Run> {
   const dirs = await makeDirs('logforge-bench-', flags.dir);
-  const env = { LOGFORGE_STORAGE_DURABILITY: cell.durability, LOGFORGE_SERVER_THREADS: String(cell.threads) };
   try {
+    const env = {
+      LOGFORGE_STORAGE_DURABILITY: cell.durability,
+      LOGFORGE_SERVER_THREADS: String(cell.threads),
+      ...(cell.schema === 'none' ? {} : { LOGFORGE_REGISTRY_LOAD: await writeSchema(dirs, cell.schema) }),
+    };
     if (cell.version === 2) return await runQueued(cell, { dirs, env });
     const service = await startService({ dirs, env });
     try {
@@ -84,6 +90,15 @@ async function runCell(cell: Cell): Promise<Run> {
   } finally {
     await removeDirs(dirs);
   }
+}
+
+/** The folder with the schema of events. What `allOf` holds is for ajv. */
+async function writeSchema({ root }: Dirs, by: 'scanner' | 'ajv'): Promise<string> {
+  const folder = join(root, 'schemas');
+  const schema = await readFile(LOG_ENTRY_SCHEMA, 'utf8');
+  await mkdir(folder);
+  await writeFile(join(folder, 'events.json'), by === 'scanner' ? schema : `{"allOf":[${schema}]}`);
+  return folder;
 }
 
 /** One broker for all rows, started by the first row that needs it. */
