@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Log } from '../log.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso, hourToPath, MAX_HOUR, parseHour } from '../model/hour.ts';
 import { ACCESS_STREAM, type Stream } from '../model/stream.ts';
 import { at, countsOf } from '../model/summary.case.ts';
@@ -22,6 +23,7 @@ let folder: string;
 let summaries: SummaryFiles;
 let calls: Hour[];
 let logged: string[];
+let metrics: ReturnType<typeof createMetrics>;
 const notes = () => createDimensionNotes({ analyticsDir: join(folder, 'analytics'), durable: false });
 
 beforeEach(() => {
@@ -29,6 +31,7 @@ beforeEach(() => {
   summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'os' });
   calls = [];
   logged = [];
+  metrics = createMetrics({ defaultMetrics: false });
   for (let hour = FIRST; hour < FIRST + HOURS; hour++) {
     fs.mkdirSync(dirname(pathOf(hour)), { recursive: true });
     fs.writeFileSync(pathOf(hour), `{"timestamp":"${hourToIso(hour)}","task":"t","user":"u"}\n`);
@@ -68,6 +71,7 @@ function start(stream: Stream, { fails = new Set<Hour>() } = {}): Recount {
       write: async (name, note) => found.write(name, note),
     },
     listHours: (name) => listHours(join(folder, 'logs'), name),
+    metrics,
     log: { info: log, warn: log, error: log } as unknown as Log,
   });
 }
@@ -84,6 +88,8 @@ const dimensionsOf = (hour: Hour) =>
     ?.dimensions.map(({ name }) => name)
     .join();
 const allDimensions = () => Array.from({ length: HOURS }, (_, i) => dimensionsOf(FIRST + i));
+const hoursLeft = async () =>
+  (await metrics.recountHours.get()).values.find(({ labels }) => labels.stream === 'tasks')?.value;
 const all = (dimensions: string) => Array(HOURS).fill(dimensions);
 
 describe('hours of a stream whose dimensions changed', () => {
@@ -95,7 +101,7 @@ describe('hours of a stream whose dimensions changed', () => {
     expect([calls, logged]).toEqual([[], ['hours were summarised again by new dimensions']]);
     await run(start(by('user', 'task')));
     expect(calls).toEqual(Array.from({ length: HOURS }, (_, i) => FIRST + HOURS - 1 - i));
-    expect(allDimensions()).toEqual(all('user,task'));
+    expect([allDimensions(), await hoursLeft()]).toEqual([all('user,task'), 0]);
     expect(countsOf(summaries.read(at(FIRST, 'tasks')), 'user')).toEqual({ u: 1 });
     expect(await notes().read('tasks')).toEqual({ countBy: ['user', 'task'] });
     calls = [];
@@ -127,6 +133,7 @@ describe('hours of a stream whose dimensions changed', () => {
   it('are right after a change that was taken back half way', async () => {
     await run(start(by('task')));
     await run(start(by('user')), 20);
+    expect(await hoursLeft()).toBe(HOURS - 19);
     expect(new Set(allDimensions())).toEqual(new Set(['task', 'user']));
     await run(start(by('task')));
     expect(allDimensions()).toEqual(all('task'));
@@ -153,6 +160,7 @@ describe('hours of a stream whose dimensions changed', () => {
     const failing = FIRST + HOURS - 3;
     await run(start(by('user'), { fails: new Set([failing]) }));
     expect(allDimensions().filter((dimensions) => dimensions !== 'user')).toEqual(['task']);
+    expect(await hoursLeft()).toBe(1);
     expect(logged).toContain('some hours keep a summary by other dimensions; the next start tries them again');
     await run(start(by('user')));
     expect(allDimensions()).toEqual(all('user'));

@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso, MAX_HOUR } from '../model/hour.ts';
 import { isDefaultStream, type Stream, type StreamName } from '../model/stream.ts';
 import type { DimensionNote } from '../model/summary.ts';
@@ -29,6 +30,7 @@ export interface RecountOptions {
   };
   /** The hours of a stream that have a file, in order. */
   readonly listHours: (stream: StreamName) => Promise<readonly Hour[]>;
+  readonly metrics: Pick<Metrics, 'recountHours'>;
   readonly log: Log;
 }
 
@@ -44,20 +46,22 @@ interface Job {
   written: number;
   /** Hours done since the note was written. */
   unnoted: number;
-  hasFailed: boolean;
+  /** Hours that keep their summary by other dimensions. */
+  failed: number;
 }
 
 export function createRecount(options: RecountOptions): Recount {
-  const { notes, listHours } = options;
+  const { notes, listHours, metrics } = options;
   const jobs: Job[] = [];
   const recountHour = createHourStep(options);
 
   async function finish(job: Job): Promise<void> {
     jobs.splice(jobs.indexOf(job), 1);
-    const { stream, written, hasFailed } = job;
-    if (hasFailed) {
+    const { stream, written, failed } = job;
+    if (failed > 0) {
       options.log.warn('some hours keep a summary by other dimensions; the next start tries them again', {
         stream: stream.name,
+        hours: failed,
       });
       return;
     }
@@ -73,6 +77,7 @@ export function createRecount(options: RecountOptions): Recount {
       const [job] = jobs;
       if (job === undefined) return false;
       job.hours ??= (await listHours(job.stream.name)).filter((hour) => hour <= job.upTo);
+      metrics.recountHours.set({ stream: job.stream.name }, job.hours.length + job.failed);
       const hour = job.hours.pop();
       if (hour === undefined) {
         await finish(job);
@@ -81,7 +86,7 @@ export function createRecount(options: RecountOptions): Recount {
       await recountHour(job, hour, isStopped);
       job.unnoted += 1;
       // Beyond an hour that failed the note does not move.
-      if (job.hasFailed || job.unnoted < HOURS_A_NOTE) return true;
+      if (job.failed > 0 || job.unnoted < HOURS_A_NOTE) return true;
       await notes.write(job.stream.name, { countBy: job.stream.countBy, upTo: hour - 1 });
       job.unnoted = 0;
       return true;
@@ -109,7 +114,7 @@ function createPreparation({ streams, notes, listHours, log }: RecountOptions, j
         now: stream.countBy,
       });
     noted.add(stream.name);
-    if (upTo !== undefined) jobs.push({ stream, upTo, hours: undefined, written: 0, unnoted: 0, hasFailed: false });
+    if (upTo !== undefined) jobs.push({ stream, upTo, hours: undefined, written: 0, unnoted: 0, failed: 0 });
   }
 
   return async function prepare(growing) {
@@ -140,7 +145,7 @@ function createHourStep({ repo, thread, log }: RecountOptions) {
       await thread.settle?.(at);
       job.written += 1;
     } catch (err) {
-      job.hasFailed = true;
+      job.failed += 1;
       if (isStopped()) return;
       log.error('cannot summarise hour', { stream: at.stream, hour: hourToIso(hour), err });
     }

@@ -185,7 +185,7 @@ function startAnalytics({ config, metrics, log, lifecycle }: Common, repo: Repo)
   const hoursOf = (stream: StreamName) => listHours(config.storage.logsDir, stream);
   const { read } = createDimensionNotes({ analyticsDir, durable: settles });
   const notes = { read, write: thread.writeNote };
-  const recount = createRecount({ streams, repo, thread, notes, listHours: hoursOf, log });
+  const recount = createRecount({ streams, repo, thread, notes, listHours: hoursOf, metrics, log });
   const aggregator = createAggregator({ repo, thread, streams: all.keys(), recount, interval, metrics, log });
   if (config.aggregation.enabled) aggregator.start();
   lifecycle.started('aggregator', () => aggregator.stop());

@@ -160,6 +160,7 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
       thread,
       notes: { read, write: async (stream, note) => write(stream, note) },
       listHours: (stream) => listHours(config.storage.logsDir, stream),
+      metrics,
       log,
     });
     const parts = { repo: source, thread, streams: streams.keys(), recount, interval: 0, metrics, log };

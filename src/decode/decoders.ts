@@ -35,7 +35,7 @@ export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMA
     layout,
     createReader: createRecordReader(stream, layout),
     schemas,
-    checkOfNow: createCheckOf(stream.name, schemas),
+    checkOfNow: createCheckOf(stream.name, schemas, layout),
   };
   const { json, ndjson, csv, avro, protobuf } = MAKERS;
   return {

@@ -18,6 +18,11 @@ export interface RecordScanner {
   readonly instants: InstantScan;
   /** The body's bytes as words. */
   readonly view: DataView;
+  /**
+   * The offsets of the quotes that close the timestamp and the required fields of the record that storedEnd found last. Scanners of other
+   * bodies write there too.
+   */
+  readonly fieldEnds: Int32Array;
   /** The offset after the record at `at` if it is in stored form but for the newline; else -1. */
   storedEnd(at: number): number;
   /** The offset after the record at `at`, or -1 where the scanner cannot judge it. */
@@ -68,7 +73,7 @@ export class FastReader implements RecordReader {
         end === -1 ||
         body[end] !== separator ||
         end - start >= maxRecordBytes ||
-        (check !== undefined && !check.accepts(body, scan.view, start, end))
+        (check !== undefined && !check.acceptsFields(body, scan.view, start, end, scan.fieldEnds))
       ) {
         this.#stoppedAt = start;
         this.#stoppedEnd = end;

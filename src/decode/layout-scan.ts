@@ -26,6 +26,7 @@ const MAX_LENGTH = 256 * 1024;
 export class LayoutScan implements RecordScanner {
   readonly instants: InstantScan;
   readonly view: DataView;
+  readonly fieldEnds: Int32Array;
   #members: MemberScan | undefined;
   readonly #plan: ScanPlan;
   readonly #leads: readonly Lead[];
@@ -44,6 +45,7 @@ export class LayoutScan implements RecordScanner {
     this.#leads = plan.layout.leads;
     this.#levelAt = plan.layout.levelAt;
     this.#minLength = plan.minLength;
+    this.fieldEnds = plan.fieldEnds;
     this.#bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#keepsExtras = extraFields === 'keep';
@@ -76,7 +78,9 @@ export class LayoutScan implements RecordScanner {
     this.#values.limit = limit;
     const leads = this.#leads;
     const levelAt = this.#levelAt;
+    const { fieldEnds } = this;
     let end = z + 1;
+    fieldEnds[0] = end;
     for (let field = 1; field < leads.length; field++) {
       const lead = leads[field] as Lead;
       if (!hasLead(bytes, view, end, lead)) return -1;
@@ -84,6 +88,7 @@ export class LayoutScan implements RecordScanner {
       if (field !== levelAt) end = this.#storedTextEnd(start, limit);
       else end = start + LEVEL_TAIL > bytes.length ? -1 : storedLevelEnd(view, start);
       if (end === -1) return -1;
+      fieldEnds[field] = end;
     }
     if (bytes[end] !== QUOTE) return -1;
     if (bytes[end + 1] === CLOSE_BRACE) return end + 2;

@@ -266,6 +266,11 @@ function aggregationMetrics({ counter, gauge, histogram }: Make) {
       'Questions to summaries answered 503, because too many waited or were being sent',
     ),
     aggregationLag: gauge('logforge_aggregation_lag_bytes', 'Committed bytes not yet summarised'),
+    recountHours: gauge<'stream'>(
+      'logforge_recount_hours',
+      'Hours still to be summarised again, because the dimensions of their stream changed; those that failed stay in it until the next start',
+      ['stream'],
+    ),
   };
 }
 

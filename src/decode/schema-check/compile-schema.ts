@@ -8,7 +8,7 @@ import type * as Re2Library from 're2js';
 import { parseJson } from '../../lines/parse-json.ts';
 import type { RegisteredSchema, Schemas } from '../../model/schema.ts';
 import { quoteShort, type RecordFault } from '../record.ts';
-import { describeFault } from './describe-fault.ts';
+import { countCharacters, describeFault } from './describe-fault.ts';
 import { isObject, type JsonObject } from './json.ts';
 import {
   type Draft,
@@ -125,6 +125,22 @@ function compile({ root, draft, references }: PreparedSchema, steps: Steps): Val
       gen.if(_`(${left}.left -= ${schemaValue}) < 0`, () => gen.throw(_`${out}`));
     },
   });
+  // ajv counts the characters of every text.
+  for (const keyword of ['maxLength', 'minLength']) {
+    ajv.removeKeyword(keyword);
+    ajv.addKeyword({
+      keyword,
+      type: 'string',
+      schemaType: 'number',
+      before: 'pattern',
+      error: { message: 'has another length', params: ({ schemaCode }) => _`{ limit: ${schemaCode} }` },
+      code(context) {
+        const { gen, data, schemaValue } = context;
+        const isWrong = gen.scopeValue('func', { ref: keyword === 'maxLength' ? isLonger : isShorter });
+        context.fail(_`${isWrong}(${data}, ${schemaValue})`);
+      },
+    });
+  }
   // ajv compares each item with each other one.
   ajv.removeKeyword('uniqueItems');
   ajv.addKeyword({
@@ -190,6 +206,16 @@ function compilePattern(RE2JS: typeof Re2Library.RE2JS, pattern: string): Re2Lib
   }
   if (compiled.programSize() > MAX_PATTERN_SIZE) throw new SchemaError(`${what} takes too many instructions`);
   return compiled;
+}
+
+/** Whether the text has more characters, as JSON Schema counts them, than `limit`. Each is one unit of UTF-16 or two. */
+function isLonger(text: string, limit: number): boolean {
+  return text.length > limit && countCharacters(text) > limit;
+}
+
+/** Whether it has fewer. */
+function isShorter(text: string, limit: number): boolean {
+  return text.length < limit * 2 && countCharacters(text) < limit;
 }
 
 function areUnique(items: readonly unknown[], steps: Steps): boolean {

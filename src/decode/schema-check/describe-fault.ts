@@ -68,8 +68,10 @@ const DESCRIBE: Readonly<Record<string, Describe>> = {
   dependentRequired: ({ params }, label) => `missing ${label}, which must stand beside ${show(params.property)}`,
   dependencies: ({ params }, label) => `missing ${label}, which must stand beside ${show(params.property)}`,
   type: ({ schema, data }, label) => `${label} must be ${listTypes(schema)}, found ${kindOf(data)}`,
-  maxLength: (error, label) => `${label} too long: ${charactersOf(error)} characters, at most ${limitOf(error)}`,
-  minLength: (error, label) => `${label} too short: ${charactersOf(error)} characters, at least ${limitOf(error)}`,
+  maxLength: (error, label) =>
+    `${label} too long: ${countCharacters(String(error.data))} characters, at most ${limitOf(error)}`,
+  minLength: (error, label) =>
+    `${label} too short: ${countCharacters(String(error.data))} characters, at least ${limitOf(error)}`,
   enum: invalid(({ schema }) => `one of ${listValues(schema)}`),
   const: invalid(({ schema }) => show(schema)),
   pattern: invalid(({ schema }) => `a text that matches ${show(schema)}`),
@@ -99,9 +101,10 @@ function describe(error: ErrorObject, label: string): string {
   return own?.(error, label) ?? `${label} ${error.message ?? 'does not match its schema'} (${error.keyword})`;
 }
 
-function charactersOf({ data }: ErrorObject): number {
+/** As JSON Schema counts them: code points. */
+export function countCharacters(text: string): number {
   let count = 0;
-  for (const _character of String(data)) count++;
+  for (const _character of text) count++;
   return count;
 }
 

@@ -3,8 +3,7 @@
 
 import { findStop, toWords } from '../../lines/scan-text.ts';
 import { BYTES, isContinuation, isDigit } from '../../model/bytes.ts';
-import { type FieldRule, FieldType, readFieldRules } from './field-rules.ts';
-import type { JsonObject } from './json.ts';
+import { type FieldRule, FieldType } from './field-rules.ts';
 
 const {
   BACKSLASH,
@@ -27,7 +26,7 @@ const EXACT_DIGITS = 15;
 /** A decimal number with fewer bytes and no exponent is certainly finite. */
 const FINITE_BYTES = 300;
 /** `\ud83d\ude00` is one character. */
-const MOST_BYTES_OF_CHARACTER = 12;
+export const MOST_BYTES_OF_CHARACTER = 12;
 
 /** A rule as the scanner uses it. */
 interface Slot extends FieldRule {
@@ -37,14 +36,14 @@ interface Slot extends FieldRule {
 }
 
 /** Bytes to compare with. */
-interface Text {
+export interface Text {
   readonly bytes: Buffer;
   readonly length: number;
   /** As toWords gives them; none for fewer than four bytes. */
   readonly words: Int32Array;
 }
 
-function toText(text: string): Text {
+export function toText(text: string): Text {
   const bytes = Buffer.from(text);
   return { bytes, length: bytes.length, words: bytes.length < 4 ? new Int32Array(0) : toWords(text) };
 }
@@ -54,10 +53,9 @@ export interface FieldScan {
   accepts(bytes: Buffer, view: DataView, start: number, end: number): boolean;
 }
 
-/** Undefined where the schema asks for more than the scanner can check. */
-export function createFieldScan(schema: JsonObject): FieldScan | undefined {
-  const rules = readFieldRules(schema);
-  return rules === undefined ? undefined : new Scan(rules);
+/** By what readFieldRules found. */
+export function createFieldScan(rules: readonly FieldRule[]): FieldScan {
+  return new Scan(rules);
 }
 
 class Scan implements FieldScan {
@@ -200,7 +198,7 @@ function isNumberOfType(types: number, bytes: Buffer, start: number, end: number
   return (types & FieldType.number) !== 0 && end - start < FINITE_BYTES;
 }
 
-function isOneOf(allowed: readonly Text[], bytes: Buffer, view: DataView, start: number, end: number): boolean {
+export function isOneOf(allowed: readonly Text[], bytes: Buffer, view: DataView, start: number, end: number): boolean {
   for (let i = 0; i < allowed.length; i++) {
     const text = allowed[i] as Text;
     if (text.length === end - start && isAt(text, bytes, view, start, end)) return true;

@@ -1,10 +1,13 @@
+import type { Layout } from '../../lines/layout.ts';
 import { UnavailableError } from '../../model/deliver.ts';
 import type { RegisteredSchema, Schemas } from '../../model/schema.ts';
 import type { StreamName } from '../../model/stream.ts';
 import type { RecordFault } from '../record.ts';
 import { compileSchema } from './compile-schema.ts';
+import { readFieldRules } from './field-rules.ts';
 import { createFieldScan } from './field-scan.ts';
 import { SchemaError } from './prepare-schema.ts';
+import { createFieldsTest } from './required-fields.ts';
 
 /*
  * The subject of a stream's own name may hold a JSON Schema. Then its newest version checks every record of the stream, whatever format the
@@ -20,6 +23,8 @@ export interface RecordCheck {
    * last word. `view`: of the same bytes.
    */
   accepts(bytes: Buffer, view: DataView, start: number, end: number): boolean;
+  /** FAST PATH. The same for a record in stored form whose required fields the scanner has found: see RecordScanner.fieldEnds. */
+  acceptsFields(bytes: Buffer, view: DataView, start: number, end: number, fieldEnds: Int32Array): boolean;
   /** Why the schema refuses a stored line; undefined where it accepts it. */
   faultOf(line: string): RecordFault | undefined;
   /** What `accepts` costs for each byte, where the reference reader costs 1 (see pace.ts). */
@@ -39,7 +44,7 @@ const AJV_COST = 2;
 const RETRY_SECONDS = 30;
 
 /** Compiles the newest schema of a stream when it changes. A schema never changes and its id names it, so each is compiled once. */
-export function createCheckOf(stream: StreamName, schemas: Schemas): CheckOfNow {
+export function createCheckOf(stream: StreamName, schemas: Schemas, layout?: Layout): CheckOfNow {
   let known: RegisteredSchema | undefined;
   let check: RecordCheck | undefined;
   let failure: UnavailableError | undefined;
@@ -50,7 +55,7 @@ export function createCheckOf(stream: StreamName, schemas: Schemas): CheckOfNow 
       known = newest.schema;
       failure = undefined;
       try {
-        check = createRecordCheck(newest.schema, schemas);
+        check = createRecordCheck(newest.schema, schemas, layout);
       } catch (error) {
         if (!(error instanceof SchemaError)) throw error;
         const what = `cannot check records of stream ${stream}: version ${newest.version} of subject ${stream} cannot be used`;
@@ -68,21 +73,30 @@ function isSame(schema: RegisteredSchema, known: RegisteredSchema | undefined): 
   return schema === known || (schema.id === known?.id && schema.schema === known.schema);
 }
 
-/** Throws SchemaError. */
+/** `layout`: of the stored lines. Throws SchemaError. */
 export function createRecordCheck(
   schema: Pick<RegisteredSchema, 'schema' | 'references'>,
   schemas: Pick<Schemas, 'version'>,
+  layout?: Layout,
 ): RecordCheck {
   const { root, isValid, faultOf } = compileSchema(schema, schemas);
   const tooLong = { field: '', problem: `exceeds ${MAX_CHECKED_BYTES} bytes, the most that a schema is checked on` };
   const judge = (line: string) => (Buffer.byteLength(line) > MAX_CHECKED_BYTES ? tooLong : faultOf(line));
-  const scan = createFieldScan(root);
-  if (scan !== undefined) {
-    const accepts: RecordCheck['accepts'] = (bytes, view, start, end) =>
-      end - start < MAX_CHECKED_BYTES && scan.accepts(bytes, view, start, end);
-    return { accepts, faultOf: judge, cost: SCAN_COST };
+  const rules = readFieldRules(root);
+  if (rules === undefined) {
+    const accepts: RecordCheck['accepts'] = (bytes, _view, start, end) =>
+      end - start < MAX_CHECKED_BYTES && isValid(bytes.toString('utf8', start, end));
+    return { accepts, acceptsFields: accepts, faultOf: judge, cost: AJV_COST };
   }
-  const accepts: RecordCheck['accepts'] = (bytes, _view, start, end) =>
-    end - start < MAX_CHECKED_BYTES && isValid(bytes.toString('utf8', start, end));
-  return { accepts, faultOf: judge, cost: AJV_COST };
+  const scan = createFieldScan(rules);
+  const accepts: RecordCheck['accepts'] = (bytes, view, start, end) =>
+    end - start < MAX_CHECKED_BYTES && scan.accepts(bytes, view, start, end);
+  const areValid = layout && createFieldsTest(rules, layout);
+  const acceptsFields: RecordCheck['acceptsFields'] =
+    areValid === undefined
+      ? accepts
+      : (bytes, view, start, end, fieldEnds) =>
+          (end - start < MAX_CHECKED_BYTES && areValid(bytes, view, start, fieldEnds)) ||
+          accepts(bytes, view, start, end);
+  return { accepts, acceptsFields, faultOf: judge, cost: SCAN_COST };
 }
