@@ -1,7 +1,7 @@
 import { CsvError, type Options, parse } from 'csv-parse/sync';
-import { Collector } from '../../src/decode/collector.ts';
+import { Collector, type CollectorOptions } from '../../src/decode/collector.ts';
 import { type Columns, encodeRow, readColumns } from '../../src/decode/csv-columns.ts';
-import { type Decoder, MalformedBodyError, type TextFormat } from '../../src/decode/decode.ts';
+import { type DecodeOptions, type Decoder, MalformedBodyError, type TextFormat } from '../../src/decode/decode.ts';
 import { explain } from '../../src/decode/json.ts';
 import { readJsonRecord } from '../../src/decode/json-record.ts';
 import { endOfValue, skipWhite } from '../../src/decode/json-tokens.ts';
@@ -18,17 +18,20 @@ export function createReferenceDecoders(stream: Stream): Readonly<Record<TextFor
   return { json: referenceJson(stream), ndjson: referenceNdjson(stream), csv: referenceCsv(stream) };
 }
 
+/** A collector that checks no schema. */
+export function collect(
+  body: Buffer,
+  options: DecodeOptions,
+  format: Pick<CollectorOptions, 'stream' | 'noun' | 'contentType'>,
+): Collector {
+  return new Collector(body, { ...options, ...format, expected: 0, check: undefined });
+}
+
 function referenceJson(stream: Stream): Decoder {
   const layout = createLayout(stream);
   return function* decode(body, options) {
     const start = startOfText(body);
-    const collector = new Collector(body, {
-      ...options,
-      stream: stream.name,
-      noun: 'record',
-      expected: 0,
-      check: undefined,
-    });
+    const collector = collect(body, options, { stream: stream.name, noun: 'record' });
     let at = yield* skipWhite(body, start, body.length);
     if (body[at] === 0x7b && isJson(body.toString('utf8', at))) {
       const end = yield* endOfValue(body, at, body.length);
@@ -60,13 +63,7 @@ function referenceJson(stream: Stream): Decoder {
 function referenceNdjson(stream: Stream): Decoder {
   const layout = createLayout(stream);
   return function* decode(body, options) {
-    const collector = new Collector(body, {
-      ...options,
-      stream: stream.name,
-      noun: 'record',
-      expected: 0,
-      check: undefined,
-    });
+    const collector = collect(body, options, { stream: stream.name, noun: 'record' });
     let line = 1;
     for (let at = startOfText(body); at < body.length; line++) {
       const start = at;
@@ -87,13 +84,7 @@ function referenceNdjson(stream: Stream): Decoder {
 function referenceCsv(stream: Stream): Decoder {
   const layout = createLayout(stream);
   return function* decode(body, options) {
-    const collector = new Collector(body, {
-      ...options,
-      stream: stream.name,
-      noun: 'row',
-      expected: 0,
-      check: undefined,
-    });
+    const collector = collect(body, options, { stream: stream.name, noun: 'row' });
     const text = body.subarray(startOfText(body));
     let columns: Columns | undefined;
     let row = 0;

@@ -1,4 +1,3 @@
-import { Collector } from '../../src/decode/collector.ts';
 import { type Decoder, MalformedBodyError } from '../../src/decode/decode.ts';
 import { rawOf } from '../../src/decode/decoded-record.ts';
 import { readMessage } from '../../src/decode/protobuf/message-record.ts';
@@ -6,6 +5,7 @@ import { compileSchema } from '../../src/decode/protobuf/message-types.ts';
 import { createLayout } from '../../src/lines/layout.ts';
 import type { Schemas } from '../../src/model/schema.ts';
 import type { Stream } from '../../src/model/stream.ts';
+import { collect } from './reference-decoders.ts';
 
 /** Decodes delimited messages of the newest schema, without schema ids, by the reference reader alone. */
 export function createReferenceDelimited(stream: Stream, schemas: Schemas): Decoder {
@@ -14,12 +14,9 @@ export function createReferenceDelimited(stream: Stream, schemas: Schemas): Deco
   const desc = newest && compileSchema(newest.schema, schemas).messages[0];
   if (desc === undefined) throw new Error(`no schema for ${stream.name}`);
   return function* decode(body, options) {
-    const collector = new Collector(body, {
-      ...options,
+    const collector = collect(body, options, {
       stream: stream.name,
       noun: 'record',
-      expected: 0,
-      check: undefined,
       contentType: 'application/x-protobuf',
     });
     for (let at = 0; at < body.length; ) {
