@@ -131,6 +131,17 @@ describe('PROTOBUF', () => {
     ['enum to int32', 'enum E { Z = 0; } message A { E a = 1; }', 'message A { int32 a = 1; }'],
     ['a new enum value', 'enum E { Z = 0; } message A { E a = 1; }', 'enum E { Z = 0; Y = 1; } message A { E a = 1; }'],
     ['one text to many', 'message A { string a = 1; }', 'message A { repeated string a = 1; }'],
+    ['one message to many', 'message A { A a = 1; }', 'message A { repeated A a = 1; }'],
+    [
+      'a field no longer required',
+      'syntax = "proto2"; message A { required int32 a = 1; }',
+      'syntax = "proto2"; message A { optional int32 a = 1; }',
+    ],
+    [
+      'a field out of a oneof',
+      'message A { oneof x { string a = 1; string b = 2; } }',
+      'message A { string a = 1; oneof x { string b = 2; } }',
+    ],
     [
       'one field into a new oneof',
       'message A { string a = 1; }',
@@ -171,7 +182,35 @@ describe('PROTOBUF', () => {
       'syntax = "proto2"; message A { optional int32 a = 1; required int32 b = 2; }',
       'a required field was added',
     ],
+    [
+      'a field now required',
+      'syntax = "proto2"; message A { optional int32 a = 1; }',
+      'syntax = "proto2"; message A { required int32 a = 1; }',
+      'A.a (1)',
+    ],
+    [
+      'a group to a message',
+      'syntax = "proto2"; message A { optional group G = 1 {} }',
+      'syntax = "proto2"; message A { optional G g = 1; message G {} }',
+      'A.g (1)',
+    ],
   ])('refuses %s', (_, before, after, problem) => expect(protoReads(before, after).join()).toContain(problem));
+
+  it('compares imported messages with those that they were', () => {
+    const schemas = new SchemaTable();
+    const importing = (level: string, version: number): RegisteredSchema => {
+      const shared = schemaOf(
+        'PROTOBUF',
+        `syntax = "proto3"; package s; message S { S next = 1; ${level} level = 2; }`,
+      );
+      schemas.apply([{ ...shared, kind: 'version', subject: 's.proto', version, id: 10 + version }]);
+      const schema = 'syntax = "proto3"; import "s.proto"; message A { repeated s.S s = 1; }';
+      return { ...schemaOf('PROTOBUF', schema), references: [{ name: 's.proto', subject: 's.proto', version }] };
+    };
+    const [first, wider, other] = [importing('int32', 1), importing('int64', 2), importing('string', 3)];
+    expect(protobufKind.problems(wider, first, schemas)).toEqual([]);
+    expect(protobufKind.problems(other, first, schemas).join()).toContain('A.s (1).level (2)');
+  });
 
   it('is the same schema with other space and comments', () => {
     const canonical = (one: string) => protobufKind.canonical(one);
