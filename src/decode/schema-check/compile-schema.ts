@@ -77,12 +77,14 @@ export function compileSchema(
   const steps: Steps = { left: Number.POSITIVE_INFINITY };
   const validate = compile(prepareSchema(schema, schemas), steps);
   /** False also where the steps do not suffice. */
-  const isValidValue = (value: unknown, bytes: number): boolean | 'too costly' => {
+  const isValidValue = (value: unknown, bytes: number): boolean | 'too costly' | 'failed' => {
     steps.left = BASE_STEPS + STEPS_PER_BYTE * bytes;
     try {
       return validate(value);
     } catch (error) {
       if (error === OUT_OF_STEPS || error instanceof RangeError) return 'too costly';
+      // ajv 8.20 writes code for `unevaluatedProperties` in some alternatives that fails on some records.
+      if (error instanceof TypeError) return 'failed';
       throw error;
     }
   };
@@ -95,6 +97,9 @@ export function compileSchema(
       const verdict = isValidValue(parseJson(line), line.length);
       if (verdict === true) return undefined;
       if (verdict === 'too costly') return { field: '', problem: 'takes too long to check against its schema' };
+      if (verdict === 'failed') {
+        return { field: '', problem: 'cannot be checked: the code that ajv made of its schema fails on it' };
+      }
       return describeFault(validate.errors ?? []);
     },
   };

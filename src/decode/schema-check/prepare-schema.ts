@@ -38,7 +38,10 @@ export const DRAFTS = ['draft-07', '2019-09', '2020-12'] as const;
 export type Draft = (typeof DRAFTS)[number];
 
 /** Maps from names to schemas, lists of schemas, and what is no schema though it may look like one. */
-const MAPS = new Set(['properties', 'patternProperties', 'dependentSchemas', 'dependencies', 'definitions', '$defs']);
+const MAPS = new Set([
+  ...['properties', 'patternProperties', 'definitions', '$defs'],
+  ...['dependentSchemas', 'dependentRequired', 'dependencies'],
+]);
 const DATA = new Set(['enum', 'const', 'default', 'examples']);
 /** `$async` would make ajv answer with a promise, and the next two name schemas by what a record holds. */
 const REFUSED = ['$async', '$dynamicRef', '$recursiveRef'];

@@ -90,6 +90,26 @@ describe('a reason', () => {
   says(JSON.parse('{"if":{"required":["a"]},"then":{"required":["b"]}}'), { a: 1 }, '/b: missing b');
   says({ dependencies: { a: ['b'] } }, { a: 1 }, '/b: missing b, which must stand beside "a"');
   says(
+    { $schema: 'https://json-schema.org/draft/2020-12/schema', dependentRequired: { a: ['b'] } },
+    { a: 1 },
+    '/b: missing b, which must stand beside "a"',
+  );
+  says(
+    {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      patternProperties: { y$: { maxItems: 0 } },
+      anyOf: [
+        {
+          unevaluatedProperties: { maxProperties: 0 },
+          items: { unevaluatedProperties: { minimum: 2 }, type: 'object', exclusiveMinimum: 3 },
+        },
+        { minItems: 0 },
+      ],
+    },
+    { xy: { a: 1 } },
+    'cannot be checked: the code that ajv made of its schema fails on it',
+  );
+  says(
     { propertyNames: { maxLength: 9 } },
     { abcdefghij: 1 },
     '/abcdefghij: "abcdefghij" is not allowed as the name of a field',

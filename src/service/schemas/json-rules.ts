@@ -1,4 +1,17 @@
-import { isDeepStrictEqual } from 'node:util';
+import {
+  conjunctionsOf,
+  dependenciesOf,
+  escapePointer,
+  fieldsOf,
+  follow,
+  isAnything,
+  itemsOf,
+  type Keywords,
+  listOf,
+  type SchemaDocument,
+  toObject,
+} from './json-document.ts';
+import { compareLimits, compareTypes, isAbout, typesOf } from './json-limits.ts';
 
 /*
  * Compatibility of JSON Schemas: everything that is valid by the writer's schema must be valid by the reader's. docs/registry.md lists
@@ -6,54 +19,18 @@ import { isDeepStrictEqual } from 'node:util';
  * or absent from the reader's.
  */
 
-/** A schema with those that it refers to, by the names of the references. */
-export interface SchemaDocument {
-  readonly root: unknown;
-  readonly references: ReadonlyMap<string, unknown>;
-}
-
-type Keywords = Readonly<Record<string, unknown>>;
-type Schema = boolean | Keywords;
-const TYPES = ['array', 'boolean', 'integer', 'null', 'number', 'object', 'string'] as const;
 /** Comparisons of two schemas with all their parts. Alternatives multiply. */
 const MAX_STEPS = 50_000;
 const MAX_PROBLEMS = 20;
 
-/** Lower limits may fall, upper limits may rise. */
-const LOWER = ['minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'minProperties', 'minContains'];
-const UPPER = ['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties', 'maxContains'];
 /** Must be the same, or absent from the reader's schema. */
 const SAME = [
-  ...[
-    'pattern',
-    'format',
-    'contentEncoding',
-    'contentMediaType',
-    'contains',
-    'uniqueItems',
-    'propertyNames',
-    'patternProperties',
-  ],
-  ...['not', 'if', 'then', 'else', 'dependencies', 'dependentRequired', 'dependentSchemas'],
-  ...['unevaluatedItems', 'unevaluatedProperties', '$dynamicRef', '$recursiveRef'],
+  ...['pattern', 'format', 'contentEncoding', 'contentMediaType', 'contains', 'uniqueItems', 'propertyNames'],
+  ...['if', 'then', 'else', '$dynamicRef', '$recursiveRef'],
 ];
-/** The type of values that a keyword is about; the others are about all. */
-const ABOUT: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum', 'multipleOf'].map((name) => [name, 'number']),
-  ),
-  ...Object.fromEntries(
-    ['minLength', 'maxLength', 'pattern', 'format', 'contentEncoding'].map((name) => [name, 'string']),
-  ),
-  ...Object.fromEntries(
-    ['minItems', 'maxItems', 'contains', 'uniqueItems', 'minContains'].map((name) => [name, 'array']),
-  ),
-  ...Object.fromEntries(['minProperties', 'maxProperties', 'patternProperties'].map((name) => [name, 'object'])),
-};
-
 /** Each with the JSON pointer to the place in the reader's schema. */
 export function jsonProblems(reader: SchemaDocument, writer: SchemaDocument): string[] {
-  return new Comparison(reader, writer).run();
+  return new Comparison(reader, writer, { isStrict: false }).run(reader.root, writer.root);
 }
 
 class TooComplexError extends Error {}
@@ -63,16 +40,19 @@ class Comparison {
   readonly #writer: SchemaDocument;
   /** Pairs that are being compared or were: a schema may refer to itself. */
   readonly #seen = new Map<unknown, Set<unknown>>();
+  readonly #isStrict: boolean;
   #steps = 0;
 
-  constructor(reader: SchemaDocument, writer: SchemaDocument) {
+  /** `isStrict`: without what is allowed although it cannot be proven. */
+  constructor(reader: SchemaDocument, writer: SchemaDocument, { isStrict }: { readonly isStrict: boolean }) {
     this.#reader = reader;
     this.#writer = writer;
+    this.#isStrict = isStrict;
   }
 
-  run(): string[] {
+  run(reader: unknown, writer: unknown): string[] {
     try {
-      return [...this.#compare(this.#reader.root, this.#writer.root, '')].slice(0, MAX_PROBLEMS);
+      return [...this.#compare(reader, writer, '')].slice(0, MAX_PROBLEMS);
     } catch (error) {
       // A RangeError: schemas that are nested by references without an end.
       if (error instanceof TooComplexError || error instanceof RangeError)
@@ -89,52 +69,79 @@ class Comparison {
       yield `${path || '/'}: a $ref that cannot be followed`;
       return;
     }
-    if (isAnything(reader) || writer === false) return;
-    if (reader === false) {
+    if (writer.schema === false) return;
+    for (const beside of reader.beside) yield* this.#compare(beside, writerPart, path);
+    if (isAnything(reader.schema)) return;
+    if (reader.schema === false) {
       yield `${path || '/'}: nothing is valid here any more`;
       return;
     }
-    if (reader === true) return;
+    if (reader.schema === true) return;
     const known = this.#seen.get(readerPart) ?? new Set();
     if (known.has(writerPart)) return;
     if (typeof readerPart === 'object') this.#seen.set(readerPart, known.add(writerPart));
-    yield* this.#compareParts(reader, writer === true ? {} : writer, path);
+    const theirs = toObject(writer.schema);
+    yield* this.#compareParts(
+      reader.schema,
+      writer.beside.length === 0 ? theirs : { allOf: [theirs, ...writer.beside] },
+      path,
+    );
   }
 
   // The keywords that combine schemas come first.
   *#compareParts(reader: Keywords, writer: Keywords, path: string): Generator<string> {
     for (const name of ['anyOf', 'oneOf']) {
       const branches = listOf(writer[name]);
-      if (branches === undefined || isDeepStrictEqual(branches, reader[name])) continue;
+      if (branches === undefined || this.#isSame(reader[name], branches)) continue;
       // Whatever the writer chose must be valid.
-      const { [name]: _, ...rest } = writer;
+      const { [name]: _, allOf, ...rest } = writer;
       for (const branch of branches)
-        yield* this.#compare(reader, { ...rest, ...toObject(follow(branch, this.#writer)) }, path);
+        yield* this.#compare(reader, { ...rest, allOf: [...(listOf(allOf) ?? []), branch] }, path);
       return;
     }
-    if (writer.allOf !== undefined && !isDeepStrictEqual(writer.allOf, reader.allOf)) {
-      const { allOf, ...rest } = writer;
-      const merged = (listOf(allOf) ?? []).map((part) => ({ ...rest, ...toObject(follow(part, this.#writer)) }));
-      if (merged.some((part) => !this.#hasProblem(reader, part, path))) return;
-      yield `${path || '/'}: allOf changed`;
+    if (writer.allOf !== undefined && !this.#isSame(reader.allOf, writer.allOf)) {
+      yield* this.#compareWithAll(reader, writer, path);
       return;
     }
     yield* this.#alternatives(reader, writer, path);
     yield* compareTypes(reader, writer, path);
     yield* compareLimits(reader, writer, path);
+    yield* this.#compareOthers(reader, writer, path);
     if (typesOf(writer).has('object')) yield* this.#compareObjects(reader, writer, path);
     if (typesOf(writer).has('array')) yield* this.#compareArrays(reader, writer, path);
   }
 
+  /** Each part of the reader's schema must take what all parts of the writer's take. */
+  *#compareWithAll(reader: Keywords, { allOf, ...rest }: Keywords, path: string): Generator<string> {
+    const parts: Keywords[] = [rest];
+    for (const part of listOf(allOf) ?? []) {
+      const found = follow(part, this.#writer);
+      if (found?.schema === false) return;
+      if (found !== undefined) parts.push(toObject(found.schema), ...found.beside);
+    }
+    const candidates = conjunctionsOf(parts);
+    const [only, ...others] = candidates;
+    if (others.length === 0) {
+      yield* this.#compare(reader, only, path);
+      return;
+    }
+    const { allOf: all, anyOf, oneOf, ...plain } = reader;
+    const wanted = [...(listOf(all) ?? []), ...(anyOf ? [{ anyOf }] : []), ...(oneOf ? [{ oneOf }] : []), plain];
+    const isTaken = (part: unknown) => candidates.some((one) => !this.#hasProblem(part, one, path));
+    if (!wanted.every(isTaken)) yield `${path || '/'}: allOf changed`;
+  }
+
   *#alternatives(reader: Keywords, writer: Keywords, path: string): Generator<string> {
-    for (const part of isDeepStrictEqual(reader.allOf, writer.allOf) ? [] : (listOf(reader.allOf) ?? [])) {
+    for (const part of this.#isSame(reader.allOf, writer.allOf) ? [] : (listOf(reader.allOf) ?? [])) {
       yield* this.#compare(part, writer, `${path}/allOf`);
     }
     for (const name of ['anyOf', 'oneOf']) {
       const branches = listOf(reader[name]);
-      if (branches === undefined || isDeepStrictEqual(branches, writer[name])) continue;
-      if (branches.every((branch) => this.#hasProblem(branch, writer, path)))
-        yield `${path}/${name}: none of it takes all that was valid`;
+      if (branches === undefined || this.#isSame(branches, writer[name])) continue;
+      const takers = branches.filter((branch) => !this.#hasProblem(branch, writer, path));
+      if (takers.length === 0) yield `${path}/${name}: none of it takes all that was valid`;
+      else if (name === 'oneOf' && (takers.length > 1 || (this.#isStrict && branches.length > 1)))
+        yield `${path}/${name}: more than one of it takes what was valid`;
     }
   }
 
@@ -149,21 +156,91 @@ class Comparison {
     return done !== true;
   }
 
+  /** The same text, where the schemas that it refers to are the same too. */
+  #isSame(ours: unknown, theirs: unknown, refs: ReadonlySet<string> = new Set()): boolean {
+    if (++this.#steps > MAX_STEPS) throw new TooComplexError();
+    if (typeof ours !== 'object' || ours === null || typeof theirs !== 'object' || theirs === null) {
+      return ours === theirs;
+    }
+    const keys = Object.keys(ours);
+    if (Array.isArray(ours) !== Array.isArray(theirs) || keys.length !== Object.keys(theirs).length) return false;
+    for (const key of keys) {
+      if (!Object.hasOwn(theirs, key)) return false;
+      if (!this.#isSame(Reflect.get(ours, key), Reflect.get(theirs, key), refs)) return false;
+    }
+    const ref: unknown = Reflect.get(ours, '$ref');
+    if (typeof ref !== 'string' || refs.has(ref)) return true;
+    return this.#isSame(follow(ours, this.#reader), follow(theirs, this.#writer), new Set([...refs, ref]));
+  }
+
+  *#compareOthers(reader: Keywords, writer: Keywords, path: string): Generator<string> {
+    for (const name of SAME.filter(isAbout(writer))) {
+      const isNeutral = reader[name] === undefined || (name === 'uniqueItems' && reader[name] === false);
+      if (!isNeutral && !this.#isSame(reader[name], writer[name])) yield `${path}/${name}: it was added or changed`;
+    }
+    // It depends on all that stands beside it.
+    for (const name of ['unevaluatedItems', 'unevaluatedProperties']) {
+      const isNeutral = reader[name] === undefined || isAnything(reader[name] === true || toObject(reader[name]));
+      if ((reader[name] === false || !isNeutral) && !this.#isSame(reader, writer))
+        yield `${path}/${name}: it stands in a schema that changed`;
+    }
+    if (reader.not !== undefined && reader.not !== false && !this.#isSame(reader.not, writer.not)) {
+      const isNarrower =
+        writer.not !== undefined &&
+        new Comparison(this.#writer, this.#reader, { isStrict: true }).run(writer.not, reader.not).length === 0;
+      if (!isNarrower) yield `${path}/not: it was added or refuses more`;
+    }
+  }
+
   *#compareObjects(reader: Keywords, writer: Keywords, path: string): Generator<string> {
-    const [ours, theirs] = [toObject(reader.properties), toObject(writer.properties)];
+    const [ours, theirs] = [fieldsOf(reader), fieldsOf(writer)];
     const given = new Set(listOf(writer.required));
     for (const name of listOf(reader.required) ?? []) {
-      const hasDefault =
-        toObject(Object.hasOwn(ours, String(name)) ? ours[String(name)] : undefined).default !== undefined;
+      const hasDefault = toObject(ours.named.get(String(name))).default !== undefined && !this.#isStrict;
       if (!given.has(name) && !hasDefault) yield `${path}/required: ${JSON.stringify(name)} is now required`;
     }
-    const [ourRest, theirRest] = [reader.additionalProperties ?? true, writer.additionalProperties ?? true];
-    for (const name of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
-      const mine = Object.hasOwn(ours, name) ? ours[name] : ourRest;
-      const other = Object.hasOwn(theirs, name) ? theirs[name] : theirRest;
-      yield* this.#compare(mine, other, `${path}/properties/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+    for (const name of new Set([...ours.named.keys(), ...theirs.named.keys()])) {
+      const at = `${path}/properties/${escapePointer(name)}`;
+      yield* this.#compareField(ours.all(name), theirs.sure(name), at);
     }
-    yield* this.#compare(ourRest, theirRest, `${path}/additionalProperties`);
+    for (const [pattern, schema] of ours.patterns) {
+      const same = theirs.patterns.get(pattern);
+      const before = same === undefined ? [...theirs.patterns.values(), theirs.rest] : [same];
+      for (const one of before)
+        yield* this.#compare(schema, one, `${path}/patternProperties/${escapePointer(pattern)}`);
+    }
+    for (const [pattern, schema] of theirs.patterns) {
+      if (!ours.patterns.has(pattern)) yield* this.#compare(ours.rest, schema, `${path}/additionalProperties`);
+    }
+    yield* this.#compare(ours.rest, theirs.rest, `${path}/additionalProperties`);
+    yield* this.#compareDependencies(reader, writer, path);
+  }
+
+  /** Each of ours must take what all of theirs take. `theirs` has lists of which one holds. */
+  *#compareField(ours: readonly unknown[], theirs: readonly (readonly unknown[])[], path: string): Generator<string> {
+    for (const our of ours) {
+      const [first = [true]] = theirs;
+      const isTaken = (choice: readonly unknown[]) => choice.every((their) => !this.#hasProblem(our, their, path));
+      if (theirs.length > 1 && theirs.some(isTaken)) continue;
+      for (const their of first) yield* this.#compare(our, their, path);
+    }
+  }
+
+  *#compareDependencies(reader: Keywords, writer: Keywords, path: string): Generator<string> {
+    const theirs = dependenciesOf(writer);
+    for (const [name, part] of dependenciesOf(reader)) {
+      const at = `${path}/dependencies/${escapePointer(name)}`;
+      const known = theirs.filter(([other]) => other === name).map(([, their]) => their);
+      const given = new Set([...known, writer.required].flatMap((list) => listOf(list) ?? []));
+      const names = listOf(part);
+      if (names === undefined)
+        yield* this.#compareField(
+          [part],
+          known.filter((one) => !listOf(one)).map((one) => [one]),
+          at,
+        );
+      else if (!names.every((one) => given.has(one))) yield `${at}: it asks for more`;
+    }
   }
 
   *#compareArrays(reader: Keywords, writer: Keywords, path: string): Generator<string> {
@@ -174,117 +251,4 @@ class Comparison {
     }
     yield* this.#compare(ours.rest, theirs.rest, `${path}/items`);
   }
-}
-
-function* compareTypes(reader: Keywords, writer: Keywords, path: string): Generator<string> {
-  const [ours, theirs] = [typesOf(reader), typesOf(writer)];
-  for (const type of theirs) {
-    if (!ours.has(type)) yield `${path}/type: ${type} was valid`;
-  }
-  const [ourValues, theirValues] = [valuesOf(reader), valuesOf(writer)];
-  if (ourValues === undefined) return;
-  const lost = theirValues?.find((value) => !ourValues.some((one) => isDeepStrictEqual(one, value)));
-  if (theirValues === undefined) yield `${path}/enum: other values were valid`;
-  else if (lost !== undefined) yield `${path}/enum: ${JSON.stringify(lost)} was valid`;
-}
-
-function* compareLimits(reader: Keywords, writer: Keywords, path: string): Generator<string> {
-  const types = typesOf(writer);
-  const isAbout = (name: string) => {
-    const type = ABOUT[name];
-    return type === undefined || types.has(type) || (type === 'number' && types.has('integer'));
-  };
-  const isTighter = (name: string, sign: 1 | -1) => {
-    const [ours, theirs] = [reader[name], writer[name]];
-    return typeof ours === 'number' && (typeof theirs !== 'number' || ours * sign > theirs * sign);
-  };
-  for (const name of LOWER.filter(isAbout)) if (isTighter(name, 1)) yield `${path}/${name}: less was valid`;
-  for (const name of UPPER.filter(isAbout)) if (isTighter(name, -1)) yield `${path}/${name}: more was valid`;
-  for (const name of SAME.filter(isAbout)) {
-    const ours = reader[name];
-    if (ours !== undefined && ours !== false && !isDeepStrictEqual(ours, writer[name]))
-      yield `${path}/${name}: it was added or changed`;
-  }
-  const [step, other] = [reader.multipleOf, writer.multipleOf];
-  if (typeof step === 'number' && isAbout('multipleOf') && (typeof other !== 'number' || other % step !== 0)) {
-    yield `${path}/multipleOf: other numbers were valid`;
-  }
-}
-
-/** The types of valid values. A number may be an integer. */
-function typesOf(schema: Keywords): ReadonlySet<string> {
-  const values = valuesOf(schema);
-  const declared =
-    values?.map(typeOfValue) ?? listOf(schema.type) ?? (schema.type === undefined ? TYPES : [schema.type]);
-  const types = new Set(declared.map(String));
-  if (types.has('number')) types.add('integer');
-  return types;
-}
-
-function typeOfValue(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'array';
-  return Number.isInteger(value) ? 'integer' : typeof value;
-}
-
-function valuesOf(schema: Keywords): readonly unknown[] | undefined {
-  return Object.hasOwn(schema, 'const') ? [schema.const] : listOf(schema.enum);
-}
-
-/** The items of an array: the first ones, each with its schema, and the rest. In all drafts. */
-function itemsOf(schema: Keywords): { readonly first: readonly unknown[]; readonly rest: unknown } {
-  const first = listOf(schema.prefixItems);
-  if (first !== undefined) return { first, rest: schema.items ?? true };
-  const items = listOf(schema.items);
-  return items === undefined
-    ? { first: [], rest: schema.items ?? true }
-    : { first: items, rest: schema.additionalItems ?? true };
-}
-
-function listOf(value: unknown): readonly unknown[] | undefined {
-  return Array.isArray(value) ? value : undefined;
-}
-
-function toObject(value: unknown): Keywords {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
-}
-
-/** Keywords that say nothing about what is valid. */
-const SAYS_NOTHING = new Set([
-  ...['$schema', '$id', '$comment', '$anchor', '$defs', 'definitions', 'title', 'description'],
-  ...['default', 'examples', 'deprecated', 'readOnly', 'writeOnly'],
-]);
-
-function isAnything(schema: Schema): boolean {
-  return schema === true || (schema !== false && Object.keys(schema).every((name) => SAYS_NOTHING.has(name)));
-}
-
-const MAX_REFS = 20;
-
-/** A schema behind its references; undefined when there is none. */
-function follow(part: unknown, document: SchemaDocument): Schema | undefined {
-  let at = part;
-  let { root } = document;
-  for (let followed = 0; followed < MAX_REFS; followed++) {
-    if (typeof at === 'boolean') return at;
-    if (typeof at !== 'object' || at === null || Array.isArray(at)) return undefined;
-    const ref: unknown = Reflect.get(at, '$ref');
-    if (typeof ref !== 'string') return toObject(at);
-    const [name = '', pointer = ''] = ref.split('#', 2);
-    if (name !== '') root = document.references.get(name);
-    at = pointTo(root, pointer);
-  }
-  return undefined;
-}
-
-/** RFC 6901. */
-function pointTo(root: unknown, pointer: string): unknown {
-  if (pointer === '') return root;
-  if (!pointer.startsWith('/')) return undefined;
-  let at = root;
-  for (const part of pointer.slice(1).split('/')) {
-    const name = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
-    at = typeof at === 'object' && at !== null && Object.hasOwn(at, name) ? Reflect.get(at, name) : undefined;
-  }
-  return at;
 }

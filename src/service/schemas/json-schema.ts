@@ -1,5 +1,6 @@
 import type { RegisteredSchema, Schemas } from '../../model/schema.ts';
-import { jsonProblems, type SchemaDocument } from './json-rules.ts';
+import type { SchemaDocument } from './json-document.ts';
+import { jsonProblems } from './json-rules.ts';
 import { minifyJson, parseSchemaJson, resolveReferences, type SchemaKind } from './schema-kind.ts';
 
 /** The check that a JSON Schema stands for: the one that records get. Throws for a schema that cannot be used. */
@@ -27,9 +28,16 @@ export function createJsonKind(compile: CompileJson): SchemaKind {
 }
 
 function toDocument(schema: RegisteredSchema, schemas: Schemas): SchemaDocument {
-  const references = resolveReferences(schema, schemas);
-  return {
-    root: parseSchemaJson(schema.schema),
-    references: new Map(references.map(({ name, schema: referred }) => [name, parseSchemaJson(referred.schema)])),
-  };
+  const references = new Map(
+    resolveReferences(schema, schemas).map(({ name, schema: referred }) => [name, parseSchemaJson(referred.schema)]),
+  );
+  const homes = new Map<object, unknown>();
+  for (const root of references.values()) setHomes(root, root, homes);
+  return { root: parseSchemaJson(schema.schema), references, homes };
+}
+
+function setHomes(part: unknown, root: unknown, homes: Map<object, unknown>): void {
+  if (typeof part !== 'object' || part === null) return;
+  if (Object.hasOwn(part, '$ref')) homes.set(part, root);
+  for (const one of Object.values(part)) setHomes(one, root, homes);
 }

@@ -18,7 +18,8 @@ export function createProtobufKind(compile: CompileProtobuf): SchemaKind {
     parse: (schema, schemas) => void compile(schema, schemas),
     problems(reader, writer, schemas) {
       const [ours, theirs] = [compile(reader, schemas), compile(writer, schemas)];
-      return [...compareMessages(ours.messages, theirs.messages, '')];
+      const files = { ours: ours.messages[0]?.file, theirs: theirs.messages[0]?.file };
+      return [...compareMessages(ours.messages, theirs.messages, '', { files, seen: new Set() })];
     },
   };
 }
@@ -46,34 +47,71 @@ export function descriptorsOf(
   );
 }
 
+interface Comparison {
+  /** Of the two schemas themselves. */
+  readonly files: Readonly<Record<'ours' | 'theirs', DescFile | undefined>>;
+  /** The imported messages that were compared: one may refer to itself. */
+  readonly seen: Set<string>;
+}
+
 function* compareMessages(
   ours: readonly DescMessage[],
   theirs: readonly DescMessage[],
   scope: string,
+  comparison: Comparison,
 ): Generator<string> {
   for (const their of theirs) {
     const our = ours.find(({ name }) => name === their.name);
     const path = `${scope}${their.name}`;
-    if (our === undefined) yield `message ${path} was removed`;
-    else yield* compareMessage(our, their, path);
+    if (our === undefined) {
+      yield `message ${path} was removed`;
+      continue;
+    }
+    yield* compareMessage(our, their, path, comparison);
+    yield* compareMessages(our.nestedMessages, their.nestedMessages, `${path}.`, comparison);
   }
 }
 
-function* compareMessage(ours: DescMessage, theirs: DescMessage, path: string): Generator<string> {
+function* compareMessage(
+  ours: DescMessage,
+  theirs: DescMessage,
+  path: string,
+  comparison: Comparison,
+): Generator<string> {
   for (const their of theirs.fields) {
     const our = ours.fields.find(({ number }) => number === their.number);
     if (our === undefined) {
       if (isRequired(their)) yield `${path}.${their.name} (${their.number}): a required field was removed`;
       if (their.oneof !== undefined)
         yield `${path}.${their.name} (${their.number}): a field of oneof ${their.oneof.name} was removed`;
-    } else yield* compareField(our, their, `${path}.${our.name} (${our.number})`);
+      continue;
+    }
+    const place = `${path}.${our.name} (${our.number})`;
+    const problems = [...compareField(our, their, place)];
+    yield* problems;
+    if (problems.length === 0) yield* compareImported(our, their, place, comparison);
   }
   for (const our of ours.fields) {
     const isNew = theirs.fields.every(({ number }) => number !== our.number);
     if (isNew && isRequired(our)) yield `${path}.${our.name} (${our.number}): a required field was added`;
   }
   yield* compareOneofs(ours, theirs, path);
-  yield* compareMessages(ours.nestedMessages, theirs.nestedMessages, `${path}.`);
+}
+
+/** Messages of the schemas themselves are compared by their names. An imported one may be another than before. */
+function* compareImported(
+  ours: DescField,
+  theirs: DescField,
+  path: string,
+  { files, seen }: Comparison,
+): Generator<string> {
+  const [our, their] = [ours.message, theirs.message];
+  if (our === undefined || their === undefined) return;
+  if (our.file === files.ours && their.file === files.theirs) return;
+  const pair = `${our.typeName} ${their.typeName}`;
+  if (seen.has(pair)) return;
+  seen.add(pair);
+  yield* compareMessage(our, their, path, { files, seen });
 }
 
 /** One field alone may move into a new oneof. Of two, a message may have had both. */
@@ -100,12 +138,16 @@ function isRenamed(field: DescField, numbers: readonly number[]): boolean {
 }
 
 function* compareField(ours: DescField, theirs: DescField, path: string): Generator<string> {
-  if (isRequired(ours) !== isRequired(theirs)) yield `${path}: required was added or removed`;
+  if (isRequired(ours) && !isRequired(theirs)) yield `${path}: it is required now`;
+  if (isGroup(ours) !== isGroup(theirs)) yield `${path}: its encoding changed between a group and a message`;
   if (ours.fieldKind !== theirs.fieldKind) {
     const kinds = [kindOf(ours), kindOf(theirs)];
     // An enum is a varint on the wire. Of many values, a reader of one takes the last; numbers may be packed, which it cannot read.
     const isSameWire = kinds[0] === kinds[1] && !ours.fieldKind.includes('map') && !theirs.fieldKind.includes('map');
-    const isPackable = kinds[0] !== 'bytes' && ours.fieldKind.includes('list') !== theirs.fieldKind.includes('list');
+    const isPackable =
+      kinds[0] !== 'bytes' &&
+      ours.message === undefined &&
+      ours.fieldKind.includes('list') !== theirs.fieldKind.includes('list');
     if (!isSameWire || isPackable) yield `${path}: its type changed from ${nameOf(theirs)} to ${nameOf(ours)}`;
     return;
   }
@@ -148,6 +190,10 @@ function nameOf(field: DescField): string {
 
 function localName(typeName: string, scope: string): string {
   return scope !== '' && typeName.startsWith(`${scope}.`) ? typeName.slice(scope.length + 1) : typeName;
+}
+
+function isGroup(field: DescField): boolean {
+  return 'delimitedEncoding' in field && field.delimitedEncoding;
 }
 
 function isRequired({ presence }: DescField): boolean {

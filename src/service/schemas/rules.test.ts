@@ -28,7 +28,10 @@ const closed = (properties: object, more: object = {}) => ({
   ...more,
 });
 const text = { type: 'string' };
-const ref = (i: number) => ({ $ref: `#/definitions/d${i}` });
+/** A reference to a definition, and definitions. */
+const t = (name: string) => ({ $ref: `#/definitions/${name}` });
+const v2020 = (schema: object) => ({ $schema: 'https://json-schema.org/draft/2020-12/schema', ...schema });
+const of = (d: unknown) => ({ definitions: { d } });
 const TREE = { properties: { next: { $ref: '#' }, a: text }, additionalProperties: false };
 
 describe('JSON Schema', () => {
@@ -58,6 +61,21 @@ describe('JSON Schema', () => {
     ['items', { type: 'array', items: { type: 'integer' } }, { type: 'array', items: { type: 'number' } }],
     ['a $ref that says the same', { $ref: '#/definitions/t', definitions: { t: text } }, text],
     ['a schema that refers to itself', TREE, { ...TREE, properties: { ...TREE.properties, b: text } }],
+    ['allOf in another order', { allOf: [text, { maxLength: 3 }] }, { allOf: [{ maxLength: 4 }, text] }],
+    ['allOf that became one', { allOf: [text, { maxLength: 3 }] }, { type: 'string', maxLength: 3 }],
+    ['a not that refuses less', { not: { type: 'number' } }, { not: { type: 'integer' } }],
+    ['fewer dependencies', { dependencies: { a: ['b', 'c'], d: text } }, { dependencies: { a: ['b'] } }],
+    ['a $ref with more beside it', { ...t('d'), ...of(text), maxLength: 3 }, { ...t('d'), ...of(text), maxLength: 4 }],
+    [
+      'a new pattern of names in a closed object',
+      closed({ xa: text }),
+      closed({}, { patternProperties: { '^x': text } }),
+    ],
+    [
+      'a name that a pattern had',
+      closed({}, { patternProperties: { '^x': { type: 'integer' }, '^y': text } }),
+      closed({ xa: { type: 'number' } }, { patternProperties: { '^x': { type: 'integer' }, '^y': text } }),
+    ],
     ['allOf that became fewer', { allOf: [text, { maxLength: 3 }] }, { maxLength: 3 }],
   ])('takes %s', (_, before, after) => expect(jsonReads(before, after)).toEqual([]));
 
@@ -87,6 +105,38 @@ describe('JSON Schema', () => {
       { ...TREE, properties: { ...TREE.properties, a: { type: 'null' } } },
       '/properties/a',
     ],
+    [
+      'a form that a $ref changed',
+      { oneOf: [t('d')], ...of(text) },
+      { oneOf: [t('d')], ...of({ type: 'null' }) },
+      '/oneOf',
+    ],
+    ['a not that a $ref changed', { not: t('d'), ...of({ const: 1 }) }, { not: t('d'), ...of({}) }, '/not'],
+    ['more beside a $ref', { ...t('d'), ...of(text) }, { ...t('d'), ...of(text), maxLength: 3 }, '/maxLength'],
+    ['two forms of oneOf for all', { type: 'integer' }, { oneOf: [{ type: 'number' }, { type: 'integer' }] }, '/oneOf'],
+    ['a not that refuses more', { not: { type: 'integer' } }, { not: { type: 'number' } }, '/not'],
+    ['a dependency that asks for more', { dependencies: { a: ['b'] } }, { dependencies: { a: ['b', 'c'] } }, '/a'],
+    ['no pattern of names any more', closed({}, { patternProperties: { '^x': text } }), closed({}), '/additional'],
+    [
+      'another type for a name that a pattern had',
+      closed({}, { patternProperties: { '^x': { type: 'integer' } } }),
+      closed({ xa: text }, { patternProperties: { '^x': { type: 'integer' } } }),
+      '/properties/xa',
+    ],
+    [
+      'a closed object that had other properties in a form',
+      closed({ a: text }, { anyOf: [{ properties: { b: text } }] }),
+      closed({ b: text }),
+      'allOf changed',
+    ],
+    [
+      'unevaluated properties that had a schema',
+      v2020({ properties: { a: text }, unevaluatedProperties: false }),
+      v2020({ unevaluatedProperties: false }),
+      '/unevaluatedProperties',
+    ],
+    ['no item that is asked for', v2020({ minContains: 0, contains: text }), v2020({ contains: text }), '/minContains'],
+    ['an enum without its type', { enum: ['a', 1] }, { type: 'string', enum: ['a', 1] }, '/type'],
     ['one more allOf', text, { allOf: [text, { maxLength: 3 }] }, 'maxLength'],
     ['nothing', text, false, 'nothing is valid'],
     [
@@ -97,6 +147,19 @@ describe('JSON Schema', () => {
     ],
   ])('refuses %s', (_, before, after, problem) => expect(jsonReads(before, after).join()).toContain(problem));
 
+  it('follows a $ref within the schema that it stands in', () => {
+    const schemas = new SchemaTable();
+    const using = (d: unknown, version: number): RegisteredSchema => {
+      const shared = jsonOf({ properties: { a: t('d') }, ...of(d) });
+      schemas.apply([{ ...shared, kind: 'version', subject: 's', version, id: 10 + version }]);
+      const schema = jsonOf({ $ref: 's', ...of({ type: 'boolean' }) });
+      return { ...schema, references: [{ name: 's', subject: 's', version }] };
+    };
+    const [first, wider, other] = [using({ type: 'integer' }, 1), using({ type: 'number' }, 2), using(text, 3)];
+    expect(jsonKind.problems(wider, first, schemas)).toEqual([]);
+    expect(jsonKind.problems(other, first, schemas).join()).toContain('/properties/a/type');
+  });
+
   it('gives up on alternatives that multiply, and does not hang', () => {
     const nest = (depth: number): object =>
       depth === 0
@@ -106,9 +169,9 @@ describe('JSON Schema', () => {
   });
 
   it('ends a validation that would take for ever', () => {
-    const levels = Array.from({ length: 28 }, (_, i) => [`d${i}`, { allOf: [ref(i + 1), ref(i + 1)] }]);
+    const levels = Array.from({ length: 28 }, (_, i) => [`d${i}`, { allOf: [t(`d${i + 1}`), t(`d${i + 1}`)] }]);
     const schema = jsonOf({
-      ...ref(0),
+      ...t('d0'),
       definitions: { ...Object.fromEntries(levels), d28: { minLength: 1, anyOf: [text, text] } },
     });
     expect(createRecordCheck(schema, NONE).faultOf('"x"')?.problem).toContain('takes too long');
@@ -131,6 +194,17 @@ describe('PROTOBUF', () => {
     ['enum to int32', 'enum E { Z = 0; } message A { E a = 1; }', 'message A { int32 a = 1; }'],
     ['a new enum value', 'enum E { Z = 0; } message A { E a = 1; }', 'enum E { Z = 0; Y = 1; } message A { E a = 1; }'],
     ['one text to many', 'message A { string a = 1; }', 'message A { repeated string a = 1; }'],
+    ['one message to many', 'message A { A a = 1; }', 'message A { repeated A a = 1; }'],
+    [
+      'a field no longer required',
+      'syntax = "proto2"; message A { required int32 a = 1; }',
+      'syntax = "proto2"; message A { optional int32 a = 1; }',
+    ],
+    [
+      'a field out of a oneof',
+      'message A { oneof x { string a = 1; string b = 2; } }',
+      'message A { string a = 1; oneof x { string b = 2; } }',
+    ],
     [
       'one field into a new oneof',
       'message A { string a = 1; }',
@@ -171,7 +245,35 @@ describe('PROTOBUF', () => {
       'syntax = "proto2"; message A { optional int32 a = 1; required int32 b = 2; }',
       'a required field was added',
     ],
+    [
+      'a field now required',
+      'syntax = "proto2"; message A { optional int32 a = 1; }',
+      'syntax = "proto2"; message A { required int32 a = 1; }',
+      'A.a (1)',
+    ],
+    [
+      'a group to a message',
+      'syntax = "proto2"; message A { optional group G = 1 {} }',
+      'syntax = "proto2"; message A { optional G g = 1; message G {} }',
+      'A.g (1)',
+    ],
   ])('refuses %s', (_, before, after, problem) => expect(protoReads(before, after).join()).toContain(problem));
+
+  it('compares imported messages with those that they were', () => {
+    const schemas = new SchemaTable();
+    const importing = (level: string, version: number): RegisteredSchema => {
+      const shared = schemaOf(
+        'PROTOBUF',
+        `syntax = "proto3"; package s; message S { S next = 1; ${level} level = 2; }`,
+      );
+      schemas.apply([{ ...shared, kind: 'version', subject: 's.proto', version, id: 10 + version }]);
+      const schema = 'syntax = "proto3"; import "s.proto"; message A { repeated s.S s = 1; }';
+      return { ...schemaOf('PROTOBUF', schema), references: [{ name: 's.proto', subject: 's.proto', version }] };
+    };
+    const [first, wider, other] = [importing('int32', 1), importing('int64', 2), importing('string', 3)];
+    expect(protobufKind.problems(wider, first, schemas)).toEqual([]);
+    expect(protobufKind.problems(other, first, schemas).join()).toContain('A.s (1).level (2)');
+  });
 
   it('is the same schema with other space and comments', () => {
     const canonical = (one: string) => protobufKind.canonical(one);
