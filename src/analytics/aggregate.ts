@@ -126,7 +126,7 @@ function createRun(
   return async function runOnce() {
     const started = performance.now();
     const changed = repo.changedHours().filter(({ stream }) => streams.has(stream));
-    const ready = (await recount?.prepare(new Set(changed.map(({ stream }) => stream)))) ?? streams;
+    const ready = (await recount?.prepare(new Set(changed.map(({ stream }) => stream)), isStopped)) ?? streams;
     const grown = changed.filter(({ stream }) => ready.has(stream));
     const wanted = new Map(again);
     again.clear();

@@ -78,7 +78,7 @@ function start(stream: Stream, { fails = new Set<Hour>() } = {}): Recount {
 
 /** Runs to the end, or as many steps as a process lives. */
 async function run(recount: Recount, steps = Infinity): Promise<void> {
-  await recount.prepare(new Set());
+  await recount.prepare(new Set(), () => false);
   for (let step = 0; step < steps; step++) if (!(await recount.step(() => false))) return;
 }
 
@@ -142,15 +142,15 @@ describe('hours of a stream whose dimensions changed', () => {
   it('leaves a stream alone that has none, until it grows', async () => {
     fs.rmSync(join(folder, 'logs'), { recursive: true });
     const recount = start(by('task'));
-    expect([...(await recount.prepare(new Set()))]).toEqual(['access']);
+    expect([...(await recount.prepare(new Set(), () => false))]).toEqual(['access']);
     expect(fs.existsSync(join(folder, 'analytics'))).toBe(false);
-    expect([...(await recount.prepare(new Set(['tasks'])))]).toEqual(['access', 'tasks']);
+    expect([...(await recount.prepare(new Set(['tasks']), () => false))]).toEqual(['access', 'tasks']);
     expect(await notes().read('tasks')).toMatchObject({ countBy: ['task'] });
   });
 
   it('are noted before the first summary by new dimensions is written', async () => {
     await run(start(by('task')));
-    const ready = await start(by('user')).prepare(new Set());
+    const ready = await start(by('user')).prepare(new Set(), () => false);
     expect([...ready]).toEqual(['access', 'tasks']);
     expect(await notes().read('tasks')).toEqual({ countBy: ['user'], upTo: MAX_HOUR });
   });
@@ -187,13 +187,24 @@ describe('hours of a stream whose dimensions changed', () => {
     fs.rmSync(path);
     fs.mkdirSync(path);
     const recount = start(by('user'));
-    expect([...(await recount.prepare(new Set()))]).toEqual(['access']);
+    expect([...(await recount.prepare(new Set(), () => false))]).toEqual(['access']);
     expect(await recount.step(() => false)).toBe(false);
     fs.rmdirSync(path);
     fs.writeFileSync(path, note);
     await run(recount);
     expect(allDimensions()).toEqual(all('user'));
   });
+});
+
+it('says nothing of what a stop keeps it from noting', async () => {
+  fs.rmSync(join(folder, 'analytics'), { recursive: true, force: true });
+  fs.writeFileSync(join(folder, 'analytics'), '');
+  let isStopped = false;
+  const stopping = start(by('task')).prepare(new Set(['tasks']), () => isStopped);
+  isStopped = true;
+  expect([...(await stopping), ...logged]).toEqual(['access']);
+  await start(by('task')).prepare(new Set(['tasks']), () => false);
+  expect(logged).toEqual(['cannot note the dimensions of a stream; its hours are not summarised now']);
 });
 
 describe('notes of dimensions', () => {

@@ -15,7 +15,7 @@ export interface Recount {
    * Notes the dimensions of each stream before a summary is written by them. Gives the streams that are noted; hours of any other must not be
    * summarised now, or nobody would find those that have other dimensions. A stream without hours is left alone until it is `growing`.
    */
-  prepare(growing: ReadonlySet<StreamName>): Promise<ReadonlySet<StreamName>>;
+  prepare(growing: ReadonlySet<StreamName>, isStopped: () => boolean): Promise<ReadonlySet<StreamName>>;
   /** Summarises one hour again. False when there is none left. */
   step(isStopped: () => boolean): Promise<boolean>;
 }
@@ -117,12 +117,13 @@ function createPreparation({ streams, notes, listHours, log }: RecountOptions, j
     if (upTo !== undefined) jobs.push({ stream, upTo, hours: undefined, written: 0, unnoted: 0, failed: 0 });
   }
 
-  return async function prepare(growing) {
+  return async function prepare(growing, isStopped) {
     for (const stream of all) {
-      if (noted.has(stream.name)) continue;
+      if (noted.has(stream.name) || isStopped()) continue;
       try {
         await prepareOne(stream, growing.has(stream.name));
       } catch (err) {
+        if (isStopped()) continue;
         log.error('cannot note the dimensions of a stream; its hours are not summarised now', {
           stream: stream.name,
           err,
