@@ -151,7 +151,7 @@ function base64(bytes: Buffer): string {
 /** Adds the records to the collector. An AvroFault that it throws names the place in `bytes`. */
 function* addRecords({ layout, collector, options, pace }: Parts, data: Data): Generator<undefined, void, undefined> {
   const { bytes, start, end, count, schema } = data;
-  const { writer } = collector.lines;
+  const { lines } = collector;
   const flatSchema = schema.flat(options.extraFields);
   const flat = flatSchema === undefined ? undefined : new FlatReader(bytes, layout, flatSchema);
   let reader: DatumReader | undefined;
@@ -160,6 +160,8 @@ function* addRecords({ layout, collector, options, pace }: Parts, data: Data): G
     const from = at;
     const flatEnd = flat === undefined ? -1 : flat.read(from, end);
     const isWhole = flatEnd !== -1 && (left > 1 || flatEnd === end);
+    // A full writer is followed by another.
+    const { writer } = lines;
     const used = writer.used;
     if (isWhole && flat?.line.write(writer) === true && collector.addWritten(flat.line.instants.hour, used)) {
       at = flatEnd;
