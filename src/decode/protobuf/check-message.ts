@@ -165,7 +165,7 @@ class MessageCheck {
   #plain(start: number, end: number, wire: number, name: string): number {
     if (wire === WIRE.START_GROUP) return start;
     if (wire === WIRE.VARINT) {
-      this.#varints.skip(start, end, name);
+      this.#varints.pass(start, end, name);
       return this.#varints.at;
     }
     const next = start + (wire === WIRE.I64 ? 8 : 4);

@@ -36,7 +36,7 @@ export class VarintReader {
   }
 
   /** Skips a number of at most 64 bits. */
-  skip(at: number, end: number, what: string): void {
+  pass(at: number, end: number, what: string): void {
     const bytes = this.#bytes;
     for (let i = at; i < end; i++) {
       if ((bytes[i] as number) < MORE) {
