@@ -4,8 +4,7 @@
 
 import type { Layout } from '../../lines/layout.ts';
 import { LEVELS } from '../../model/level.ts';
-import type { FieldRule } from './field-rules.ts';
-import { FieldType } from './field-rules.ts';
+import { type FieldRule, FieldType } from './field-rules.ts';
 import { isOneOf, MOST_BYTES_OF_CHARACTER, type Text, toText } from './field-scan.ts';
 
 /** See RecordCheck.acceptsFields. */
