@@ -5,7 +5,7 @@ import { type Connection, createConnections, leaveTurn, takeTurn } from './conne
 function connect(): Connection {
   const connections = createConnections();
   const socket = new Socket();
-  connections.add(socket, { hold: () => undefined, goOn: () => undefined });
+  connections.add(socket, { hold: () => undefined, goOn: () => undefined, ignoreRest: () => undefined });
   const connection = connections.get(socket);
   if (connection === undefined) throw new Error('the connection is not known');
   return connection;

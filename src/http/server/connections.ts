@@ -11,6 +11,8 @@ export interface Paced {
   /** No more bytes are read, until `goOn`. */
   hold(): void;
   goOn(): void;
+  /** Bytes that were not read yet, and all that come, are dropped. */
+  ignoreRest(): void;
 }
 
 /** One open connection, as node:http serves it. */
@@ -63,7 +65,7 @@ export function createConnections(): Connections {
     get: (socket) => connections.get(socket),
     closeIdle: () => {
       for (const connection of connections.values()) {
-        if (connection.open > 0 || connection.socket.writableEnded) continue;
+        if (connection.open > 0 || connection.closing || connection.socket.writableEnded) continue;
         connection.closing = true;
         afterAnswers(connection, () => connection.socket.destroySoon());
       }

@@ -37,7 +37,12 @@ export function createDispatch(options: {
 
   return (request, response, expectation) => {
     const connection = connections.get(request.socket);
-    if (connection === undefined || connection.closing) return;
+    if (connection === undefined) return;
+    if (connection.closing) {
+      // node:http keeps a request that is not answered until the connection closes, and needs quadratic time for many.
+      connection.paced.ignoreRest();
+      return;
+    }
     beginRequest(connection, request, response);
     const exchange: Exchange = {
       request,

@@ -17,6 +17,8 @@ export class ForwardedSocket extends Duplex {
   #rest: Buffer | undefined;
   #isHeld = false;
   #isGiving = false;
+  /** Bytes that come are dropped. */
+  #isIgnoring = false;
   /** The client ended its side. */
   #isEnded = false;
 
@@ -36,6 +38,7 @@ export class ForwardedSocket extends Duplex {
 
   /** Takes bytes of the socket. False: the socket must pause, and is resumed when all are given on. */
   feed(bytes: Buffer): boolean {
+    if (this.#isIgnoring) return true;
     if (bytes.length > 0) this.#rest = this.#rest === undefined ? bytes : Buffer.concat([this.#rest, bytes]);
     this.#give();
     return this.#rest === undefined;
@@ -66,6 +69,13 @@ export class ForwardedSocket extends Duplex {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     this.#give();
+  }
+
+  /** Drops all that node:http was not given yet, and all that comes. It is read still: a reset would take the client's answers away. */
+  ignoreRest(): void {
+    this.#isIgnoring = true;
+    this.#rest = undefined;
+    if (!this.destroyed) this.socket.resume();
   }
 
   #give(): void {
