@@ -15,8 +15,8 @@ export interface Exchange {
   readonly id: string;
   /** By `performance.now()`. */
   readonly started: number;
-  /** The client waits for "100 Continue" before it sends the body. */
-  readonly expectsContinue: boolean;
+  /** The client waits for "100 Continue" before it sends the body, and did not get it. node:http closes after the answer to such a request. */
+  expectsContinue: boolean;
 }
 
 export interface Answers {
@@ -55,7 +55,7 @@ export function createAnswers(options: {
     if (connection.socket.destroyed) return;
 
     // The answer to an older request must not close: the answers after it would be lost.
-    if (isNewest && (lingers || connection.closing || isDraining())) {
+    if (isNewest && (lingers || exchange.expectsContinue || connection.closing || isDraining())) {
       connection.closing = true;
       headers.push('Connection', 'close');
     } else if (connection.closing && connection.open === 0) {

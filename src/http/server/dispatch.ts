@@ -94,14 +94,15 @@ function expectationFault({ headers }: BodyRequest, expectation: Expectation): P
 }
 
 function toLogsExchange(exchange: Exchange, answers: Answers): LogsExchange {
-  const { request, response, id, expectsContinue } = exchange;
+  const { request, response, id } = exchange;
   return {
     id,
     headers: request.headers,
     url: request.url ?? '',
     remoteAddress: request.socket.remoteAddress,
     receive: (body) => {
-      if (expectsContinue) response.writeContinue();
+      if (exchange.expectsContinue) response.writeContinue();
+      exchange.expectsContinue = false;
       request.sink = body;
     },
     answer: (...answer) => answers.answer(exchange, ...answer),
@@ -141,11 +142,11 @@ function createHonoListener(options: {
     },
   });
 
-  return ({ request, response, connection, id, started }) => {
+  return ({ request, response, connection, id, started, expectsContinue }) => {
     const path = pathOf(request.url ?? '');
     const observe = durations.get(path) ?? durations.get(registryLabel(path) ?? 'other');
     response.setHeader('X-Request-Id', id);
-    if (isDraining()) {
+    if (isDraining() || expectsContinue) {
       connection.closing = true;
       response.setHeader('Connection', 'close');
     }
