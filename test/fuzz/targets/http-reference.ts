@@ -21,7 +21,8 @@ export function mostAnswers(bytes: Buffer): number {
   for (let at = 0; at < text.length; ) {
     // RFC 9112, 2.2: empty lines before a request line are left out, and a line may end in LF alone.
     while (text[at] === '\r' || text[at] === '\n') at++;
-    if (at >= text.length) return count;
+    // A line end that is half there may be the beginning of anything.
+    if (at >= text.length) return text.endsWith('\r') ? count + 1 : count;
     count++;
     const { end } = readMessage(text, at);
     if (end === undefined) return count;
@@ -37,7 +38,7 @@ function readMessage(text: string, at: number): Message {
   if (!REQUEST_LINE.test(requestLine)) return { end: undefined };
   const fields = readFields(lines);
   if (fields === undefined || requestLine.startsWith('CONNECT ')) return { end: undefined };
-  const isLast = fields.some(([name, value]) => name === 'connection' && /(?:^|,)\s*close\s*(?:,|$)/i.test(value));
+  const isLast = closes(requestLine, valuesOf(fields, 'connection').join(','));
   const body = headEnd + 4;
   const transfers = valuesOf(fields, 'transfer-encoding');
   const lengths = valuesOf(fields, 'content-length');
@@ -52,6 +53,12 @@ function readMessage(text: string, at: number): Message {
   if (lengths.some((other) => !LENGTH.test(other) || other !== length)) return { end: undefined };
   const end = body + Number(length ?? 0);
   return { end: isLast || end > text.length ? undefined : end };
+}
+
+/** RFC 9112, 9.3: \`close\` is stronger. node:http keeps a connection of HTTP/1.0 that asks for both. */
+function closes(requestLine: string, connection: string): boolean {
+  if (requestLine.endsWith('1.0') && /(?:^|,)\s*keep-alive\s*(?:,|$)/i.test(connection)) return false;
+  return /(?:^|,)\s*close\s*(?:,|$)/i.test(connection);
 }
 
 type Fields = readonly (readonly [name: string, value: string])[];
@@ -77,7 +84,7 @@ function readChunks(text: string, from: number): number | undefined {
   for (let at = from; ; ) {
     const lineEnd = text.indexOf('\r\n', at);
     if (lineEnd === -1) return undefined;
-    const match = /^([0-9A-Fa-f]{1,12})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/.exec(text.slice(at, lineEnd));
+    const match = /^0*([0-9A-Fa-f]{1,12})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/.exec(text.slice(at, lineEnd));
     if (match === null) return undefined;
     const size = Number.parseInt(match[1] ?? '', 16);
     at = lineEnd + 2;
