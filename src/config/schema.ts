@@ -1,3 +1,6 @@
+// A long file: it is one list. Every key is declared here, once: its type, default, limits and description. The types, the names in the
+// environment, the messages and the reference in docs/configuration.md are made from this.
+
 import {
   address,
   choice,
@@ -16,11 +19,6 @@ import {
   toggle,
 } from './leaves.ts';
 import { formatRateLimit, parseRateLimit } from './units.ts';
-
-/*
- * A long file: it is one list. Every key is declared here, once: its type, default, limits and description. The types, the names in the environment, the
- * messages and the reference in docs/configuration.md are made from this.
- */
 
 const server = section('The HTTP server.', {
   addr: address(

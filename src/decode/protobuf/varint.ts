@@ -35,7 +35,7 @@ export class VarintReader {
     throw new PartError(at, `${what} is cut off`);
   }
 
-  /** Skips a number of at most 64 bits. */
+  /** Passes over a number of at most 64 bits. */
   pass(at: number, end: number, what: string): void {
     const bytes = this.#bytes;
     for (let i = at; i < end; i++) {

@@ -228,5 +228,24 @@ export function describeOrder(create: CreateServer): void {
       expect(await client.ended()).toBe('');
       expect(ingested).toHaveLength(1);
     });
+
+    // The answer closes the connection: a batch that was stored after it would have no answer.
+    test.each([
+      [
+        'another method',
+        'DELETE /logs HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n[]',
+        405,
+      ],
+      ['another route', 'GET /health HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n', 200],
+      ['no body', 'POST /logs HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Type: a/b\r\n\r\n', 415],
+    ])('and stores nothing behind a request that expects 100 Continue and does not get it: %s', async (_, request, status) => {
+      const { connect, ingested } = await startFixture(create);
+      const client = await connect();
+      client.send(Buffer.concat([Buffer.from(request), postBytes()]));
+      const answer = await client.answer();
+      expect([answer.status, answer.headers.get('connection')]).toEqual([status, 'close']);
+      expect(await client.ended()).toBe('');
+      expect(ingested).toEqual([]);
+    });
   });
 }

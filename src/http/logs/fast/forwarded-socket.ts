@@ -52,6 +52,7 @@ export class ForwardedSocket extends Duplex {
 
   /** Takes back bytes that were given to node:http and not read, to give them again before all others. */
   giveBack(bytes: Buffer): void {
+    if (this.#isIgnoring) return;
     if (this.readableLength > 0) {
       this.unshift(bytes);
       return;
