@@ -112,9 +112,9 @@ describe('streams on the page', () => {
     expect(await barOf(page, 23)).toEqual(['ERROR', 'INFO', 'TRACE']);
     expect(await barOf(page, 20)).toEqual(['WARN']);
     expect(await barOf(page, 19)).toEqual([]);
-    expect(await captions(page)).toEqual(['level 4', 'service 3']);
-    expect(await list(page, 1)).toEqual(['INFO', 'WARN', 'ERROR', 'TRACE']);
-    expect(await list(page, 2)).toEqual(['db', 'auth', 'api']);
+    await soon(() => captions(page)).toEqual(['level 4', 'service 3']);
+    await soon(() => list(page, 1)).toEqual(['INFO', 'WARN', 'ERROR', 'TRACE']);
+    await soon(() => list(page, 2)).toEqual(['db', 'auth', 'api']);
     expect(await page.locator('#audience').isVisible()).toBe(false);
     expect(hash(page)).toBe('#stream=events');
 
@@ -130,7 +130,7 @@ describe('streams on the page', () => {
 
     await picker.selectOption('access');
     await soon(() => title(page)).toMatch(/ · 0 records$/);
-    expect(await captions(page)).toEqual(['Paths 0', 'User agents 0']);
+    await soon(() => captions(page)).toEqual(['Paths 0', 'User agents 0']);
     expect([hash(page), await page.locator('#audience').isVisible(), await legend(page)]).toEqual(['', true, []]);
     expect(strange).toEqual([]);
   });
@@ -182,7 +182,7 @@ describe('streams on the page', () => {
     await soon(() => legend(page)).toEqual([...cities.slice(0, 12), 'other']);
     expect(await barOf(page, 23)).toEqual([...cities.slice(0, 12), 'other']);
     expect(await page.locator('#hour-chart').getAttribute('aria-valuetext')).toMatch(/, city 11 9, other 21$/);
-    expect(await captions(page)).toEqual(['state 1', 'city 15']);
+    await soon(() => captions(page)).toEqual(['state 1', 'city 15']);
     await page.getByLabel('Search').fill('CITY 03');
     await soon(() => list(page, 2)).toEqual(['city 03']);
     await page.getByRole('button', { name: 'state', exact: true }).click();
@@ -316,7 +316,7 @@ describe('streams for everyone', () => {
     await soon(async () => (await legend(page)).length).toBe(HOSTILE.length);
     const names = await legend(page);
     expect(names.slice(0, 5)).toEqual([...HOSTILE.slice(0, 4), 'U+202Egpj.exe']);
-    expect((await list(page, 2)).slice(0, 5)).toEqual(names.slice(0, 5));
+    await soon(async () => (await list(page, 2)).slice(0, 5)).toEqual(names.slice(0, 5));
     expect(await barOf(page, 23)).toEqual(names);
     await page.getByText('Show the bars as a table').click();
     await soon(() => page.locator('#hour-rows thead th').count()).toBe(HOSTILE.length + 2);
