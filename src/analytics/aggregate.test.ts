@@ -7,7 +7,7 @@ import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
 import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
 import { at, countsOf } from '../model/summary.case.ts';
-import { openHourFile } from '../repo/hour-file.ts';
+import { openHour } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles, type SummaryFiles } from '../repo/summaries.ts';
 import { type Aggregator, createAggregator } from './aggregate.ts';
@@ -79,7 +79,7 @@ function createTestLog(): Log {
 /** Summarises in this thread, so that a test sees what is read; `before` may wait or fail. */
 function createInlineThread(before?: (committed: CommittedHour) => Promise<void> | void) {
   const calls: Hour[] = [];
-  const summarise = createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM] });
+  const summarise = createHourSummariser({ openHour, summaries, streams: [ACCESS_STREAM] });
   const thread: SummariserThread = {
     async summarise(committed, options) {
       calls.push(committed.hour);
@@ -277,7 +277,7 @@ describe('the hours of other streams', () => {
   it('are summarised beside those of access, each by its own dimensions; a stream that is not configured stays', async () => {
     const settled: StreamHour[] = [];
     const summarise = createHourSummariser({
-      openHour: openHourFile,
+      openHour,
       summaries,
       streams: [ACCESS_STREAM, EVENTS_STREAM],
     });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Hour, parseHour } from '../model/hour.ts';
 import { ACCESS_STREAM } from '../model/stream.ts';
 import { at, countsOf } from '../model/summary.case.ts';
-import { openHourFile } from '../repo/hour-file.ts';
+import { openHour } from '../repo/hour-file.ts';
 import { createSummaryFiles, type SummaryFiles, summaryPath } from '../repo/summaries.ts';
 import { createHourSummariser, type HourReport } from './summarise-hour.ts';
 
@@ -27,7 +27,7 @@ afterEach(() => fs.rmSync(folder, { recursive: true }));
 const store = (text: string): void => fs.writeFileSync(path, text);
 
 function summarise(bytes = fs.statSync(path).size, options = {}): HourReport {
-  return createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM], sliceBytes: 100 })(
+  return createHourSummariser({ openHour, summaries, streams: [ACCESS_STREAM], sliceBytes: 100 })(
     { stream: 'access', hour: HOUR, path, bytes },
     options,
   );
@@ -164,7 +164,7 @@ describe('summarising an hour', () => {
   it('names the first keys only, bit by bit as counting from the start, and counts the others', () => {
     const limits = { maxKeys: 2, maxKeyBytes: 1_000 };
     const run = (bytes: number, rebuild = false) =>
-      createHourSummariser({ openHour: openHourFile, summaries, streams: [ACCESS_STREAM], limits })(
+      createHourSummariser({ openHour, summaries, streams: [ACCESS_STREAM], limits })(
         { stream: 'access', hour: HOUR, path, bytes },
         { rebuild },
       );

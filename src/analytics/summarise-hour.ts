@@ -25,7 +25,7 @@ export type SummariseHour = (committed: CommittedHour, options?: { readonly rebu
 /** Access to hour files and summaries. Handed in, because another room owns them. */
 export interface SummariseHourOptions {
   /** Undefined when there is no such file. */
-  readonly openHour: (path: string) => (HourSource & { close(): void }) | undefined;
+  readonly openHour: (hour: CommittedHour) => (HourSource & { close(): void }) | undefined;
   readonly summaries: {
     /**
      * Undefined where there is none. What it gives is the caller's to change. SummaryFormatError: what is there is no
@@ -86,7 +86,7 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
     const stream = streams.get(committed.stream);
     if (stream === undefined) throw new Error(`there is no stream ${JSON.stringify(committed.stream)}`);
     const warnings: string[] = [];
-    const file = openHour(committed.path);
+    const file = openHour(committed);
     if (file === undefined) {
       putAsideDamaged(committed, warnings);
       return { ...NOTHING, outcome: 'missing', warnings };

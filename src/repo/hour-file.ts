@@ -3,19 +3,23 @@ import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
 import { type Hour, parseHour, type StreamHour } from '../model/hour.ts';
 import { ACCESS_STREAM, isDefaultStream, isStreamName, type StreamName } from '../model/stream.ts';
+import type { CommittedHour } from './repo.ts';
 import { streamFolder } from './stream-folders.ts';
 
-/** An hour's file, open for reading. Its calls block, so they are for the aggregator's thread only. */
+/** The lines of an hour, open for reading. Its calls block, so they are for threads that serve no requests. */
 export interface HourFile {
-  /** Length in bytes when it was opened. Bytes that are not committed count. */
+  /** Length in bytes when it was opened. Lines that are not committed may count. */
   readonly size: number;
   /** Reads up to `length` bytes at `position` into `target` at `offset`, and gives how many; 0 at the end. */
   read(target: Buffer, offset: number, length: number, position: number): number;
   close(): void;
 }
 
-/** Undefined when there is no such file. */
-export function openHourFile(path: string): HourFile | undefined {
+/**
+ * Opens an hour for reading, whatever its form: positions are those of the plain lines. Undefined where there is no file. The way for
+ * every reader: nobody else opens a path of an hour.
+ */
+export function openHour({ path }: CommittedHour): HourFile | undefined {
   let fd: number;
   try {
     // O_NONBLOCK: a FIFO that somebody put there must not hold up the thread.
