@@ -2,7 +2,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { type HourKey, hourKey, hourToIso, type StreamHour } from '../model/hour.ts';
 import { isDefaultStream, type StreamName } from '../model/stream.ts';
-import type { CommittedHour, Repo } from '../repo/repo.ts';
+import type { ChangedHour, Repo } from '../repo/repo.ts';
 import type { AggregationRun } from './analytics.ts';
 import { createBackground, type Recount } from './recount.ts';
 import type { HourReport } from './summarise-hour.ts';
@@ -153,10 +153,10 @@ function createRun(
 async function findHours(
   repo: AggregatorOptions['repo'],
   wanted: ReadonlyMap<HourKey, StreamHour>,
-  grown: readonly CommittedHour[],
-): Promise<CommittedHour[]> {
+  grown: readonly ChangedHour[],
+): Promise<ChangedHour[]> {
   const known = new Set(grown.map(hourKey));
-  const found: CommittedHour[] = [];
+  const found: ChangedHour[] = [];
   for (const [key, at] of wanted)
     if (!known.has(key)) found.push((await repo.committedHour(at)) ?? { ...at, path: '', bytes: 0 });
   return found;
@@ -180,7 +180,7 @@ function createHourSteps(
   const unsettled = new Map<HourKey, number>();
 
   /** Whether that is all there is to do for the hour. */
-  async function settle(committed: CommittedHour): Promise<boolean> {
+  async function settle(committed: ChangedHour): Promise<boolean> {
     const { path, bytes } = committed;
     const key = hourKey(committed);
     if (unsettled.get(key) !== bytes) return false;
@@ -198,9 +198,10 @@ function createHourSteps(
   }
 
   /** Undefined where it failed. */
-  async function summarise(committed: CommittedHour, { isAtRest = false } = {}): Promise<HourReport | undefined> {
-    const fields = { ...namesOf(committed), path: committed.path };
+  async function summarise(changed: ChangedHour, { isAtRest = false } = {}): Promise<HourReport | undefined> {
+    const fields = { ...namesOf(changed), path: changed.path };
     try {
+      const committed = (await repo.committedHour(changed)) ?? changed;
       const report = await thread.summarise(committed);
       if (thread.settle === undefined || report.outcome === 'missing') {
         repo.advanceSummaryCursor(committed, committed.bytes);
@@ -257,7 +258,7 @@ const LAG_HOURS = 4096;
 function createLag() {
   const lengths = new Map<HourKey, number>();
   return {
-    summarised(committed: CommittedHour): void {
+    summarised(committed: ChangedHour): void {
       const key = hourKey(committed);
       lengths.delete(key);
       lengths.set(key, committed.bytes);
@@ -266,7 +267,7 @@ function createLag() {
         lengths.delete(oldest);
       }
     },
-    of(changed: readonly CommittedHour[]): number {
+    of(changed: readonly ChangedHour[]): number {
       let lag = 0;
       for (const committed of changed) lag += Math.max(0, committed.bytes - (lengths.get(hourKey(committed)) ?? 0));
       return lag;

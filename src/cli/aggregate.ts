@@ -187,10 +187,11 @@ async function openStorage(config: Config, metrics: ReturnType<typeof createMetr
 }
 
 async function chooseHours(repo: Repo, logsDir: string, { range, streams }: Choice): Promise<readonly CommittedHour[]> {
-  if (range === undefined) return repo.changedHours();
+  const wanted = range === undefined ? repo.changedHours() : await listAllHours(logsDir);
   const chosen: CommittedHour[] = [];
-  for (const hour of await listAllHours(logsDir)) {
-    if (!streams.has(hour.stream) || hour.hour < range.from || hour.hour >= range.to) continue;
+  for (const hour of wanted) {
+    const isInRange = range === undefined || (hour.hour >= range.from && hour.hour < range.to);
+    if (range !== undefined && (!isInRange || !streams.has(hour.stream))) continue;
     const committed = await repo.committedHour(hour);
     if (committed !== undefined) chosen.push(committed);
   }

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import type { DamageReport } from '../disk/damage-report.ts';
 import { cutFile, type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
 import { createFolder } from '../disk/folders.ts';
 import { inParallelUpTo } from '../disk/in-parallel.ts';
@@ -7,9 +8,11 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { BYTES } from '../model/bytes.ts';
 import type { AppendFiles, FileChange } from './append-files.ts';
 import type { DataFile } from './data-files.ts';
+import { type FramesLength, keepWholeFrames, NO_FRAMES } from './frames-file.ts';
 import type { FileNote } from './journal-meta.ts';
 import type { CommittedState } from './state.ts';
 import type { UnsyncedFiles } from './unsynced-files.ts';
+import type { WaitingLines } from './waiting-lines.ts';
 
 const { NEWLINE } = BYTES;
 
@@ -30,6 +33,8 @@ export interface AdoptionOptions {
   readonly state: CommittedState;
   readonly data: AppendFiles;
   readonly unsynced: UnsyncedFiles;
+  readonly waiting: WaitingLines;
+  readonly report: DamageReport;
   /** Files that a failed commit left longer than committed. */
   readonly uncut: Set<DataFile>;
   readonly durable: boolean;
@@ -41,6 +46,8 @@ export interface AdoptionOptions {
 export interface Adopted {
   /** For the journal. */
   readonly notes: readonly FileNote[];
+  /** What the notes count as inline. */
+  readonly data: readonly Buffer[];
   readonly made: Made;
 }
 
@@ -66,11 +73,22 @@ export class Adoption {
     if (unknown.length === 0) return undefined;
     const { lengths, made } = await this.#adoptAll(unknown);
     // From 0: what the journal has of a file that stood there before must never be written into this one.
-    const notes = unknown.flatMap((file): FileNote[] => [
-      [file, 0, 0],
-      [file, lengths.get(file) ?? 0, 0],
-    ]);
-    return { notes, made };
+    const notes = unknown.flatMap((file): FileNote[] => {
+      const { length, lines } = lengths.get(file) ?? NO_FRAMES;
+      if (file.kind !== 'compressed hour') return [[file, 0, 0], [file, length, 0]];
+      // Answered lines that are in no file: the entry that had them does not count any more, so this one has them.
+      const waiting = this.#options.waiting.bytesOf(file);
+      return [
+        [file, 0, 0, { framed: 0, logical: 0 }],
+        [file, length, waiting, { framed: lines, logical: lines + waiting }],
+      ];
+    });
+    return { notes, data: unknown.flatMap((file) => this.#waitingOf(file)), made };
+  }
+
+  #waitingOf(file: DataFile): Buffer[] {
+    const pieces = file.kind === 'compressed hour' ? this.#options.waiting.piecesOf(file) : [];
+    return pieces.map(({ lines }) => lines);
   }
 
   /**
@@ -106,6 +124,8 @@ export class Adoption {
     await this.#unmake(made);
     const areGone = await this.#syncRemoval(made);
     for (const file of made.files) {
+      // Its entry in the journal has lines that wait.
+      if (this.#waitingOf(file).length > 0) continue;
       // One that could not be cut back, or that may come back after a power cut, stays known, as empty.
       if (!areGone) uncut.add(file);
       if (!areGone || files.statusAt(file.path) !== undefined) continue;
@@ -156,9 +176,9 @@ export class Adoption {
    * they are. A last line without its newline gets one, so that no later record joins it. When it rejects, it has
    * removed again what it made.
    */
-  async #adoptAll(list: readonly DataFile[]): Promise<{ lengths: ReadonlyMap<DataFile, number>; made: Made }> {
+  async #adoptAll(list: readonly DataFile[]): Promise<{ lengths: ReadonlyMap<DataFile, FramesLength>; made: Made }> {
     const { files: disk, data, durable } = this.#options;
-    const lengths = new Map<DataFile, number>();
+    const lengths = new Map<DataFile, FramesLength>();
     const files: DataFile[] = [];
     const folders = new Set<string>();
     const toSync = new Set<string>();
@@ -172,8 +192,8 @@ export class Adoption {
       }
       // Also of a file that is there: a process that died may have made it, or its day's folder, and not synced its name.
       toSync.add(dirname(file.path));
-      if (file.kind === 'hour') toSync.add(dirname(dirname(file.path)));
-      lengths.set(file, await this.#lengthOf(await data.openAnew(file)));
+      if (file.kind !== 'dead letters') toSync.add(dirname(dirname(file.path)));
+      lengths.set(file, await this.#endOf(file, await data.openAnew(file)));
     };
     try {
       for (const round of data.rounds(list)) {
@@ -211,6 +231,13 @@ export class Adoption {
       () => true,
       () => false,
     );
+  }
+
+  async #endOf(file: DataFile, fd: number): Promise<FramesLength> {
+    const { files, report } = this.#options;
+    if (file.kind === 'compressed hour') return keepWholeFrames({ files, fd, path: file.path, report });
+    const length = await this.#lengthOf(fd);
+    return { length, lines: length };
   }
 
   /** Length of an open file that ends in a whole line. Zeros at its end are the hole of another program, not records. */

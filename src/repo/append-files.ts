@@ -85,20 +85,24 @@ export class AppendFiles {
   }
 
   /**
-   * Writes all, each at its position, and then syncs them. More files than may be open go in rounds: the later ones take
+   * Writes all, each at its position, and then syncs those that have bytes. More files than may be open go in rounds: the later ones take
    * the descriptors of the first. Gives the time of the syncs, in ms.
    */
   async writeAll(
-    appends: ReadonlyMap<DataFile, { readonly buffers: readonly Buffer[] }>,
-    { positionOf, sync }: { readonly positionOf: (file: DataFile) => number; readonly sync: boolean },
+    plans: ReadonlyMap<DataFile, { readonly buffers: readonly Buffer[]; readonly bytes: number; readonly position: number }>,
+    { sync }: { readonly sync: boolean },
   ): Promise<number> {
     let syncMs = 0;
-    for (const round of this.rounds(appends.keys())) {
+    const written = [...plans.keys()].filter((file) => plans.get(file)?.bytes !== 0);
+    for (const round of this.rounds(written)) {
       await this.makeRoom(round);
-      await inParallel(round, (file) => this.write(file, appends.get(file)?.buffers ?? [], positionOf(file)));
-      const written = performance.now();
+      await inParallel(round, async (file) => {
+        const plan = plans.get(file);
+        if (plan !== undefined) await this.write(file, plan.buffers, plan.position);
+      });
+      const began = performance.now();
       if (sync) await inParallel(round, (file) => this.sync(file));
-      syncMs += performance.now() - written;
+      syncMs += performance.now() - began;
     }
     return syncMs;
   }

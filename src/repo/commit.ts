@@ -1,16 +1,20 @@
 import { isOutOfDescriptors } from '../disk/missing.ts';
 import { type Adopted, Adoption } from './adoption.ts';
 import { AppendFiles, FileChangedError } from './append-files.ts';
+import { type CommitFiles, CommitJournal } from './commit-journal.ts';
+import { type FilePlan, planCommit } from './commit-plan.ts';
 import type { CommitterOptions } from './committer-options.ts';
 import type { DataFile, HourDataFile } from './data-files.ts';
-import type { EntryMeta } from './journal-meta.ts';
-import { type Append, collectAppends, countStreamBytes, entryOf, inlineData, keysOf, type Pending } from './pending.ts';
-import { restoreFromJournal } from './recovery.ts';
-import { SegmentedJournal } from './segmented-journal.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { HourForms } from './hour-forms.ts';
+import { type Append, collectAppends, countStreamBytes, entryOf, keysOf, type Pending } from './pending.ts';
+import type { CommittedHour } from './repo.ts';
 import type { CommittedState } from './state.ts';
 import { UnsyncedFiles } from './unsynced-files.ts';
+import { WaitingLines } from './waiting-lines.ts';
 
 type Appends = ReadonlyMap<DataFile, Append>;
+type Plans = ReadonlyMap<DataFile, FilePlan>;
 
 /** A commit begins again when another program changes its files meanwhile, or when descriptors are short. */
 const MAX_ATTEMPTS = 3;
@@ -19,41 +23,46 @@ const MAX_ATTEMPTS = 3;
  * Makes groups of batches durable. The caller commits one group at a time. A group is stored whole, or not at all and
  * the files are as they were.
  *
- * Invariants: a file's bytes up to its length in `state` are committed. The newest bytes of `#unsynced` files are
- * durable only in the journal, so no segment is deleted before they are synced.
+ * Invariant: a file's bytes up to its length in `state` are committed.
  */
 export class Committer {
   readonly #options: CommitterOptions;
   readonly #state: CommittedState;
   readonly #data: AppendFiles;
   readonly #unsynced: UnsyncedFiles;
-  /** Files written since the current segment began. */
-  readonly #touched = new Set<DataFile>();
-  /** Files that a failed commit left longer than committed and that could not be cut back yet. */
-  readonly #uncut = new Set<DataFile>();
+  readonly #waiting: WaitingLines;
+  readonly #frames: FrameWriter;
+  readonly #forms: HourForms;
+  readonly #uncut: Set<DataFile>;
   readonly #adoption: Adoption;
-  readonly #journal: SegmentedJournal;
-  /** The aggregator's cursors that advanced and are not in the journal yet. */
-  #summaryCursors: (readonly [HourDataFile, number])[] = [];
+  readonly #journal: CommitJournal;
 
-  private constructor(options: CommitterOptions, journal: SegmentedJournal) {
+  private constructor(options: CommitterOptions, files: CommitFiles, journal: CommitJournal) {
     this.#options = options;
-    this.#state = options.recovered.state;
     this.#journal = journal;
-    this.#unsynced = new UnsyncedFiles(options);
-    this.#data = new AppendFiles({ files: options.files, maxOpen: options.maxOpenFiles });
-    const parts = { state: this.#state, data: this.#data, unsynced: this.#unsynced, uncut: this.#uncut };
-    this.#adoption = new Adoption({ ...options, ...parts });
+    this.#state = files.state;
+    this.#data = files.data;
+    this.#unsynced = files.unsynced;
+    this.#waiting = files.waiting;
+    this.#frames = files.frames;
+    this.#uncut = files.uncut;
+    this.#forms = new HourForms({ ...options, state: files.state });
+    this.#adoption = new Adoption({ ...options, ...files });
   }
 
-  /** Starts a new segment after the recovered ones, and retires those. */
+  /** Starts a new segment of the journal after the recovered ones. */
   static async open(options: CommitterOptions): Promise<Committer> {
-    const { state, segments, nextSegment, sequence } = options.recovered;
-    const snapshot = state.snapshot(() => true);
-    const first = { number: nextSegment, snapshot, old: segments, notReady: options.opening.failure };
-    const journal = await SegmentedJournal.open({ ...options, sequence }, first);
-    state.apply({ seq: snapshot.seq });
-    return new Committer(options, journal);
+    const { state } = options.recovered;
+    const parts = {
+      state,
+      data: new AppendFiles({ files: options.files, maxOpen: options.maxOpenFiles }),
+      unsynced: new UnsyncedFiles(options),
+      waiting: new WaitingLines(),
+      uncut: new Set<DataFile>(),
+    };
+    const frames = new FrameWriter({ ...options, ...parts });
+    const files = { ...parts, frames };
+    return new Committer(options, files, await CommitJournal.open(options, files));
   }
 
   get journalBytes(): number {
@@ -62,7 +71,7 @@ export class Committer {
 
   /** False after another program deleted or replaced the state folder, or before the first segment could be made. */
   get isJournalInPlace(): boolean {
-    return this.#journal.isInPlace();
+    return this.#journal.isInPlace;
   }
 
   /** Why the first segment could not be made at the start. */
@@ -75,33 +84,71 @@ export class Committer {
   }
 
   /** The next commit stores it. When it is lost, the aggregator only reads the hour once more. */
-  advanceSummaryCursor(file: HourDataFile, bytes: number): void {
-    const committed = this.#state.length(file);
-    if (committed !== undefined && committed !== bytes) return;
-    this.#state.advanceSummaryCursor(file);
-    this.#summaryCursors.push([file, bytes]);
+  advanceSummaryCursor(hour: HourDataFile, bytes: number): void {
+    this.#journal.advanceSummaryCursor(hour, bytes);
+  }
+
+  /** The committed part of an hour, undefined where there is none. */
+  async locate(hour: HourDataFile): Promise<CommittedHour | undefined> {
+    const { files } = this.#options;
+    const file = await this.#forms.find(hour);
+    const status = file && files.statusAt(file.path);
+    if (file === undefined || status === undefined) return undefined;
+    const at = { stream: hour.stream, hour: hour.hour, path: file.path };
+    const length = this.#state.length(file);
+    if (file.kind === 'hour') return { ...at, bytes: length ?? status.size };
+    if (length === undefined) {
+      const frames = await this.#forms.framesIn(file.path, status.size);
+      return { ...at, bytes: frames.lines, frames };
+    }
+    // In one turn: a frame may be written meanwhile.
+    const { framed, logical } = this.#state.linesOf(file);
+    const waiting = this.#waiting.copyOf(file);
+    return { ...at, bytes: logical, frames: { length, lines: framed }, ...(waiting && { waiting }) };
+  }
+
+  /** Whether a failed sync may have lost committed bytes of the hour's file: it must not be read before `restore`. */
+  mustRestore(hour: HourDataFile): boolean {
+    const file = this.#state.fileOf(hour);
+    return file !== undefined && this.#unsynced.needsRestore && this.#unsynced.has(file);
+  }
+
+  /** Between two commits. */
+  restore(): Promise<void> {
+    return this.#journal.restoreIfNeeded();
+  }
+
+  /** Whether lines of compressed hours wait to become frames. */
+  get hasWaiting(): boolean {
+    return this.#waiting.bytes > 0;
+  }
+
+  /** Between two commits: makes frames of lines that have waited long enough. */
+  async writeFrames(): Promise<void> {
+    await this.#frames.write(this.#waiting.due());
   }
 
   /** Rejects when any batch of the group cannot be stored. Then everything is as it was. */
   async commit(group: readonly Pending[]): Promise<void> {
     const started = performance.now();
     const { metrics } = this.#options;
-    const appends = collectAppends(group, this.#options.dataFiles);
+    const collected = collectAppends(group, this.#options.dataFiles);
     let bytes: number | undefined;
-    for (let attempt = 1; bytes === undefined; attempt++) bytes = await this.#attempt(group, appends, attempt);
+    for (let attempt = 1; bytes === undefined; attempt++) bytes = await this.#attempt(group, collected, attempt);
     for (const { note } of group) for (const key of keysOf(note)) this.#options.keys.remember(key);
     await this.#data.trim();
     metrics.storedBytes.inc(bytes);
-    countStreamBytes(appends, metrics);
+    countStreamBytes(collected, metrics);
     metrics.commitBatches.observe(group.length);
     metrics.commitDuration.observe((performance.now() - started) / 1000);
   }
 
   /** Undefined when the commit must begin again, on the files as they are now. */
-  async #attempt(group: readonly Pending[], appends: Appends, attempt: number): Promise<number | undefined> {
+  async #attempt(group: readonly Pending[], collected: Appends, attempt: number): Promise<number | undefined> {
     let adopted: Adopted | undefined;
     try {
-      await this.#prepareJournal();
+      await this.#prepare();
+      const appends = await this.#byFile(collected);
       adopted = await this.#adoptUnknown(appends.keys());
       return await this.#store(group, appends);
     } catch (error) {
@@ -112,9 +159,20 @@ export class Committer {
     }
   }
 
+  /** What each file gets: the plain one of an hour, or the compressed one. */
+  async #byFile(collected: Appends): Promise<Appends> {
+    const appends = new Map<DataFile, Append>();
+    for (const [wanted, append] of collected) {
+      const file = this.#forms.fileFor(wanted);
+      appends.set(file instanceof Promise ? await file : file, append);
+    }
+    return appends;
+  }
+
   /** Opens files, or makes them, for a commit that comes later. Gives what undoes it when that commit fails. */
-  async prepare(files: readonly DataFile[]): Promise<() => Promise<void>> {
-    await this.#prepareJournal();
+  async prepare(hours: readonly DataFile[]): Promise<() => Promise<void>> {
+    await this.#prepare();
+    const files = await Promise.all(hours.map((hour) => this.#forms.fileFor(hour)));
     const adopted = await this.#adoptUnknown(files);
     return async () => adopted && this.#adoption.undo(adopted);
   }
@@ -123,8 +181,8 @@ export class Committer {
   async probe(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#prepareJournal();
-        await this.#appendEntry({ seq: this.#state.nextSeq }, []);
+        await this.#prepare();
+        await this.#journal.append({ seq: this.#state.nextSeq }, []);
         return;
       } catch (error) {
         if (!(error instanceof FileChangedError) || attempt === MAX_ATTEMPTS) throw error;
@@ -132,48 +190,14 @@ export class Committer {
     }
   }
 
-  /** Syncs all and leaves one small segment, so that the next start has nothing to do. On a full disk it leaves the old ones. */
-  async close(): Promise<void> {
-    await this.#unsynced.idle();
-    try {
-      await this.#options.opening.finish();
-      await this.#rotate({ durable: true });
-    } catch (err) {
-      await this.#closeWithoutRotation(err);
-    } finally {
-      await this.#data.closeAll();
-      await this.#journal.close();
-    }
+  /** Syncs all and leaves one small segment of the journal. */
+  close(): Promise<void> {
+    return this.#journal.close();
   }
 
-  /** The journal has all that was answered, if it is where a start finds it. If not, the files must have it. */
-  async #closeWithoutRotation(cause: unknown): Promise<void> {
-    const { log, durable, stateDir } = this.#options;
-    const isKept = this.#journal.isInPlace();
-    try {
-      if (!durable || !isKept) await this.#unsynced.sync(this.#unsynced.list);
-    } catch (error) {
-      const loss = `cannot sync at the stop; answered records may be lost stateDir=${stateDir}`;
-      if (!isKept) throw new Error(loss, { cause: error });
-    }
-    const message = 'cannot begin a new journal segment at the stop; the next start reads the present one';
-    log.warn(message, { stateDir, err: cause });
-  }
-
-  async #prepareJournal(): Promise<void> {
-    if (this.#options.opening.failure !== undefined) await this.#options.opening.finish();
-    await this.#restoreIfNeeded();
-    if (this.#journal.isRotationDue) await this.#renewJournal();
+  async #prepare(): Promise<void> {
+    await this.#journal.prepare();
     if (this.#uncut.size > 0) await this.#adoption.cutLeftovers();
-  }
-
-  async #renewJournal(): Promise<void> {
-    const { opening, log, stateDir, durable } = this.#options;
-    const wasInPlace = this.#journal.isInPlace();
-    await this.#rotate({ durable });
-    if (wasInPlace) return;
-    opening.relock();
-    log.error('the commit journal was deleted or moved while the service ran; a new one has begun', { stateDir });
   }
 
   /**
@@ -184,7 +208,7 @@ export class Committer {
     const adopted = await this.#adoption.adopt(list);
     if (adopted === undefined) return undefined;
     try {
-      await this.#appendEntry({ seq: this.#state.nextSeq, files: adopted.notes }, []);
+      await this.#journal.append({ seq: this.#state.nextSeq, files: adopted.notes }, adopted.data);
     } catch (error) {
       await this.#adoption.undo(adopted);
       throw error;
@@ -196,58 +220,64 @@ export class Committer {
     const { durable, metrics, inline: limits } = this.#options;
     let bytes = 0;
     for (const append of appends.values()) bytes += append.bytes;
-    const inline = durable && bytes <= limits.bytes + appends.size * limits.bytesPerFile;
+    const isSmall = bytes <= limits.bytes + appends.size * limits.bytesPerFile;
+    await this.#makeRoom(isSmall ? bytes : 0);
+    const plans = await planCommit(appends, { state: this.#state, waiting: this.#waiting, isSmall, durable });
     try {
-      const positionOf = (file: DataFile): number => this.#committed(file);
-      const syncMs = await this.#data.writeAll(appends, { positionOf, sync: durable && !inline });
+      const syncMs = await this.#data.writeAll(plans, { sync: durable && !isSmall });
       const written = performance.now();
-      const entry = entryOf(group, { seq: this.#state.nextSeq, appends, positionOf, inline });
-      const isInPlace = (): void => this.#checkInPlace(appends);
-      await this.#appendEntry(entry, inline ? inlineData(appends) : [], isInPlace);
+      const planned = [...plans.values()];
+      const entry = entryOf(group, { seq: this.#state.nextSeq, files: planned.map(({ note }) => note) });
+      await this.#journal.append(entry, planned.flatMap(({ inline }) => inline), () => this.#checkInPlace(plans));
       metrics.syncDuration.observe((performance.now() - written + syncMs) / 1000);
     } catch (error) {
-      await this.#rollBack(appends);
+      await this.#rollBack(plans);
       throw error;
     }
-    for (const file of appends.keys()) {
-      this.#touched.add(file);
-      if (inline || !durable) this.#unsynced.add(file);
-    }
-    if (inline) this.#unsynced.grew(bytes);
+    this.#settle(plans, { isSynced: durable && !isSmall });
     return bytes;
   }
 
+  /** The lines that wait take memory, so some become frames first when the commit brings more. Rejects when they cannot. */
+  async #makeRoom(more: number): Promise<void> {
+    const due = this.#waiting.due({ more });
+    if (due.length === 0 || (await this.#frames.write(due)) || !this.#waiting.isFull(more)) return;
+    throw new Error('too many lines of compressed hours wait, and cannot be written to their files');
+  }
+
+  /** What a commit that counts leaves to be done later. */
+  #settle(plans: Plans, { isSynced }: { readonly isSynced: boolean }): void {
+    let unsyncedBytes = 0;
+    for (const { file, bytes, inline, waiting } of plans.values()) {
+      this.#journal.touch(file);
+      if (file.kind === 'compressed hour') {
+        if (inline.length > 0) this.#waiting.add(file, waiting);
+        else this.#waiting.delete(file);
+      }
+      if (isSynced || bytes === 0) continue;
+      this.#unsynced.add(file);
+      unsyncedBytes += bytes;
+    }
+    if (unsyncedBytes > 0 && this.#options.durable) this.#unsynced.grew(unsyncedBytes);
+  }
+
   /** Between the last sync and the answer: what is answered must stand where its readers look for it. */
-  #checkInPlace(appends: Appends): void {
-    for (const [file, { bytes }] of appends) {
-      if (this.#data.holds(file, this.#committed(file) + bytes)) continue;
+  #checkInPlace(plans: Plans): void {
+    for (const { file, position, bytes } of plans.values()) {
+      if (this.#data.holds(file, position + bytes)) continue;
       throw new FileChangedError(`another program changed the data file while it was written file=${file.path}`);
     }
   }
 
-  /** `check` runs when the entry is durable. When it throws, the entry does not count. */
-  async #appendEntry(meta: EntryMeta, data: readonly Buffer[], check?: () => void): Promise<void> {
-    const summarised = this.#summaryCursors.filter(([file]) => !this.#state.isChanged(file));
-    const whole = summarised.length > 0 ? { ...meta, summarised } : meta;
-    await this.#journal.append(whole, data, check);
-    this.#summaryCursors = [];
-    this.#state.apply(whole);
-  }
-
-  #committed(file: DataFile): number {
-    const length = this.#state.length(file);
-    if (length === undefined) throw new Error(`the committed length of file=${file.path} is not known`);
-    return length;
-  }
-
   /** Back to the committed length, on new descriptors. Not while a start may find the entry: it names these bytes. */
-  async #rollBack(appends: Appends): Promise<void> {
+  async #rollBack(plans: Plans): Promise<void> {
     const { log, durable } = this.#options;
     const { isInDoubt } = this.#journal;
-    for (const [file, { bytes }] of appends) {
-      const committed = this.#committed(file);
+    for (const { file, position, bytes } of plans.values()) {
+      if (bytes === 0) continue;
       if (isInDoubt) this.#uncut.add(file);
-      const done = isInDoubt ? this.#data.drop(file) : this.#data.cutBack(file, { committed, written: bytes, durable });
+      const back = { committed: position, written: bytes, durable };
+      const done = isInDoubt ? this.#data.drop(file) : this.#data.cutBack(file, back);
       await done.catch((err: unknown) => {
         this.#uncut.add(file);
         const message = 'cannot cut a file back to its committed length; the next commit tries again';
@@ -255,45 +285,5 @@ export class Committer {
       });
       if (durable && this.#unsynced.has(file)) this.#unsynced.needsRestore = true;
     }
-  }
-
-  /** After a failed sync the kernel may have dropped bytes that were written. Writes them again from the journal. */
-  async #restoreIfNeeded(): Promise<void> {
-    // A journal that is not ours any more restores nothing. The next rotation begins one from what the files have.
-    if (!this.#unsynced.needsRestore || !this.#journal.isInPlace()) return;
-    const { files, stateDir, dataFiles } = this.#options;
-    const committed = new Map<DataFile, number>();
-    for (const file of this.#unsynced.list) {
-      await this.#data.drop(file);
-      const length = this.#state.length(file) ?? 0;
-      // Not into a file that another program put there.
-      if (this.#data.holds(file, length)) committed.set(file, length);
-    }
-    await restoreFromJournal({ files, stateDir, dataFiles, committed });
-    this.#unsynced.needsRestore = false;
-  }
-
-  /**
-   * Starts a new segment. Files that need the older segments are synced in the background before those are deleted. A
-   * sync may have failed before, in the background too: what it lost must be written again while the segments are there.
-   */
-  async #rotate({ durable }: { readonly durable: boolean }): Promise<void> {
-    await this.#journal.settled();
-    await this.#restoreIfNeeded();
-    const keep = [this.#touched, new Set<DataFile>(this.#state.changedHours()), this.#uncut];
-    const snapshot = this.#state.snapshot((file) => this.#data.isOpen(file) || keep.some((set) => set.has(file)));
-    const unsynced = durable ? this.#unsynced.list : [];
-    const isLost = !this.#journal.isInPlace();
-    const release = async (): Promise<void> => {
-      this.#unsynced.clear();
-      if (isLost) this.#unsynced.needsRestore = false;
-      await this.#unsynced.sync(unsynced);
-      await this.#unsynced.idle(); // When it has failed meanwhile, this sync wrote nothing: only the segments have the bytes.
-      if (this.#unsynced.needsRestore) throw new Error('a sync in the background has failed meanwhile');
-    };
-    await this.#journal.rotate({ snapshot, durable, release });
-    this.#state.apply({ seq: snapshot.seq });
-    this.#summaryCursors = [];
-    this.#touched.clear();
   }
 }

@@ -1,8 +1,11 @@
+import type { DamageReport } from '../disk/damage-report.ts';
 import type { FileSystem } from '../disk/file-system.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
+import type { StreamName } from '../model/stream.ts';
 import type { DataFiles } from './data-files.ts';
+import type { Compression } from './hour-forms.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import type { Opening } from './opening.ts';
 import type { Recovered } from './recovery.ts';
@@ -20,6 +23,9 @@ export interface CommitterOptions {
   readonly syncEveryBytes: number;
   /** A commit of up to `bytes` + `bytesPerFile` for each file goes into the journal entry itself. */
   readonly inline: { readonly bytes: number; readonly bytesPerFile: number };
+  /** How new hours of a stream are stored. */
+  readonly compressionOf: (stream: StreamName) => Compression;
+  readonly report: DamageReport;
   readonly keys: IdempotencyKeys;
   readonly recovered: Recovered;
   readonly opening: Opening;

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
-import { type HourKey, hourKey, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
-import { ACCESS_STREAM, isDefaultStream, isStreamName } from '../model/stream.ts';
+import { type Hour, type HourKey, hourKey, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
+import { ACCESS_STREAM, isDefaultStream, isStreamName, type StreamName } from '../model/stream.ts';
 import { streamFolder } from './stream-folders.ts';
 
 /*
@@ -11,6 +11,7 @@ import { streamFolder } from './stream-folders.ts';
  *   name                 file
  *   2015-05-17T10        <logsDir>/2015-05-17/10.log.json             an hour of the stream access
  *   events/2015-05-17T10 <logsDir>/events/2015-05-17/10.log.json      of any other
+ *                        and the same with .zst: the hour in its compressed form
  *   dlq/2015-05-17       <dlqDir>/2015-05-17.ndjson                       a day of dead letters
  */
 const NAME = /^(?:(?<folder>[^/]+)\/)?(?<time>.+)$/;
@@ -18,19 +19,56 @@ const DLQ_FOLDER = 'dlq';
 const DLQ_FILE = /^(\d{4}-\d\d-\d\d)\.ndjson$/;
 
 /** A reference to a data file. There is one object for each file, so references are compared with `===`. */
-export type DataFile = HourDataFile | DeadLetterFile;
+export type DataFile = HourDataFile | CompressedHourFile | DeadLetterFile;
 
+/** An hour, and its file while it is plain. */
 export interface HourDataFile extends StreamHour {
   readonly kind: 'hour';
   /** In the journal. */
   readonly name: string;
   readonly path: string;
+  /** Its file once it is compressed. The journal says which of the two counts. */
+  readonly compressed: CompressedHourFile;
+}
+
+/** The file of a compressed hour (hour-frames.ts). In the journal it has the name of its hour, and a form. */
+export interface CompressedHourFile {
+  readonly kind: 'compressed hour';
+  readonly name: string;
+  readonly path: string;
+  readonly of: HourDataFile;
 }
 
 export interface DeadLetterFile {
   readonly kind: 'dead letters';
   readonly name: string;
   readonly path: string;
+}
+
+/** The hour whose records a file has; undefined for dead letters. */
+export function hourOf(file: DataFile): HourDataFile | undefined {
+  if (file.kind === 'compressed hour') return file.of;
+  return file.kind === 'hour' ? file : undefined;
+}
+
+/** What a compressed hour's file is called beside its plain one. */
+export const COMPRESSED = '.zst';
+
+class HourReference implements HourDataFile {
+  readonly kind = 'hour';
+  readonly stream: StreamName;
+  readonly hour: Hour;
+  readonly name: string;
+  readonly path: string;
+  readonly compressed: CompressedHourFile;
+
+  constructor(parts: StreamHour & { readonly name: string; readonly path: string }) {
+    this.stream = parts.stream;
+    this.hour = parts.hour;
+    this.name = parts.name;
+    this.path = parts.path;
+    this.compressed = { kind: 'compressed hour', name: this.name, path: `${this.path}${COMPRESSED}`, of: this };
+  }
 }
 
 export interface DataFolders {
@@ -62,7 +100,7 @@ export class DataFiles {
     const { day, hh } = hourToPath(hour);
     const name = isDefaultStream(stream) ? `${day}T${hh}` : `${stream}/${day}T${hh}`;
     const path = join(streamFolder(this.#folders.logsDir, stream), day, `${hh}.log.json`);
-    return this.#remember(key, { kind: 'hour', stream, hour, name, path });
+    return this.#remember(key, new HourReference({ stream, hour, name, path }));
   }
 
   /** The file for dead letters of `time`, Unix milliseconds: one a UTC day. */

@@ -9,18 +9,21 @@ import { type Batch, countBytes } from '../model/chunk.ts';
 import { type Clock, elapsedClock, systemClock } from '../model/clock.ts';
 import { type CommitNote, type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
 import type { StreamHour } from '../model/hour.ts';
+import type { StreamName } from '../model/stream.ts';
 import { Committer } from './commit.ts';
 import { INLINE } from './committer-options.ts';
 import { DataFiles } from './data-files.ts';
 import { checkFreeSpace } from './free-space.ts';
+import type { Compression } from './hour-forms.ts';
 import { IdempotencyKeys, type IdempotencyLimits, NOTHING_LOADED } from './idempotency-keys.ts';
 import { MANY_HOURS, prepareManyHours } from './many-hours.ts';
 import { isFolder, Opening } from './opening.ts';
 import type { Pending } from './pending.ts';
 import { nothingToRecover, recover } from './recovery.ts';
-import type { CommittedHour, Repo } from './repo.ts';
+import type { ChangedHour, CommittedHour, Repo } from './repo.ts';
 import type { CommittedState } from './state.ts';
 import { SYNC_EVERY_BYTES } from './unsynced-files.ts';
+import { MAX_WAITING_MS } from './waiting-lines.ts';
 
 export interface FileRepoOptions {
   readonly logsDir: string;
@@ -44,6 +47,8 @@ export interface FileRepoOptions {
   readonly beginsGenerations?: boolean;
   /** The largest batch that may be appended, when it is larger than a commit group. */
   readonly maxBatchBytes?: number;
+  /** How new hours of a stream are stored; plain when left out. */
+  readonly compressionOf?: (stream: StreamName) => Compression;
   /** See commit.ts. */
   readonly inline?: typeof INLINE;
   readonly syncEveryBytes?: number;
@@ -88,6 +93,8 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
       segmentBytes: options.segmentBytes ?? 64 * 1024 * 1024,
       inline: options.inline ?? INLINE,
       syncEveryBytes: options.syncEveryBytes ?? SYNC_EVERY_BYTES,
+      compressionOf: options.compressionOf ?? (() => 'none'),
+      report,
       keys,
       recovered,
       opening,
@@ -125,6 +132,7 @@ class FileRepo implements Repo {
   #probe: Promise<void> | undefined;
   #lastFailure: unknown;
   #closed: Promise<void> | undefined;
+  #frameTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: {
     readonly options: FileRepoOptions;
@@ -183,15 +191,15 @@ class FileRepo implements Repo {
     return this.#state.hasBatchId(batchId);
   }
 
-  changedHours(): readonly CommittedHour[] {
-    return this.#state.changedHours().flatMap((file) => {
-      const { stream, hour, path } = file;
-      const bytes = this.#state.length(file);
+  changedHours(): readonly ChangedHour[] {
+    return this.#state.changedHours().flatMap((reference) => {
+      const { stream, hour, path } = reference;
+      const bytes = this.#state.logicalLength(reference);
       if (bytes !== undefined) return { stream, hour, path, bytes };
       // The file was shortened by hand: the journal no longer has its length.
-      const found = statSync(path, { throwIfNoEntry: false });
-      if (found !== undefined) return { stream, hour, path, bytes: found.size };
-      this.#committer.advanceSummaryCursor(file, 0);
+      const found = [path, reference.compressed.path].flatMap((one) => statSync(one, { throwIfNoEntry: false }) ?? []);
+      if (found[0] !== undefined) return { stream, hour, path, bytes: found[0].size };
+      this.#committer.advanceSummaryCursor(reference, 0);
       return [];
     });
   }
@@ -201,10 +209,10 @@ class FileRepo implements Repo {
   }
 
   async committedHour(wanted: StreamHour): Promise<CommittedHour | undefined> {
-    const file = this.#dataFiles.ofHour(wanted);
-    const size = await (this.#options.files ?? diskFileSystem).size(file.path);
-    const bytes = this.#state.length(file) ?? size;
-    return bytes === undefined || size === undefined ? undefined : { ...wanted, path: file.path, bytes };
+    const reference = this.#dataFiles.ofHour(wanted);
+    // A reader must neither miss what a failed sync lost, nor read bytes that were never there.
+    if (this.#committer.mustRestore(reference)) await this.#commits.between(() => this.#committer.restore());
+    return this.#committer.locate(reference);
   }
 
   async checkWritable(): Promise<void> {
@@ -226,6 +234,7 @@ class FileRepo implements Repo {
   }
 
   async #finish(): Promise<void> {
+    clearTimeout(this.#frameTimer);
     await this.#probe?.catch(() => undefined);
     await this.#commits.idle();
     try {
@@ -259,8 +268,19 @@ class FileRepo implements Repo {
     metrics.queueDepth.set(this.#commits.waiting);
     const inTime = this.#refuseLate(group);
     if (inTime.length > 0) await this.#commit(inTime);
+    this.#watchWaiting();
     metrics.openFiles.set(this.#committer.openFiles);
     metrics.journalBytes.set(this.#committer.journalBytes);
+  }
+
+  /** Lines that wait become a frame when no more come, which no commit sees. */
+  #watchWaiting(): void {
+    if (this.#frameTimer !== undefined || !this.#committer.hasWaiting || this.#closed !== undefined) return;
+    this.#frameTimer = setTimeout(() => {
+      this.#frameTimer = undefined;
+      if (this.#closed !== undefined) return;
+      void this.#commits.between(() => this.#committer.writeFrames()).finally(() => this.#watchWaiting());
+    }, MAX_WAITING_MS / 4).unref();
   }
 
   /** Refuses the batches that have waited too long. Gives the others. */

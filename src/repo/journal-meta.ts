@@ -5,8 +5,21 @@ import type { DataFile, DataFiles, HourDataFile } from './data-files.ts';
 
 /** What an entry of the commit journal says, and its form in the file, which journal.ts draws. */
 
-/** A file as of this entry: its new committed length, and how many of the last bytes are the entry's inline data. */
-export type FileNote = readonly [file: DataFile, length: number, inline: number];
+/**
+ * A file as of this entry: its new committed length, and how many of the last bytes are the entry's inline data. Of a compressed hour:
+ * also how much of its lines is in frames, and the committed length of its lines, which the inline data counts for.
+ */
+export type FileNote = readonly [file: DataFile, length: number, inline: number, lines?: LinesNote];
+
+export interface LinesNote {
+  readonly framed: number;
+  readonly logical: number;
+}
+
+/** Committed length of the lines in bytes after this note. */
+export function logicalLength([, length, , lines]: FileNote): number {
+  return lines?.logical ?? length;
+}
 
 /** Its keys are those of the JSON. */
 export interface EntryMeta {
@@ -28,10 +41,19 @@ export interface EntryMeta {
 
 type StoredHour = Hour | string;
 
+/** `form` is left out of a plain file. */
+type StoredFileNote = readonly [
+  name: string,
+  length: number,
+  inline: number,
+  form?: { readonly form: string } & LinesNote,
+];
+const COMPRESSED_FORM = 'zstd';
+
 type StoredMeta = Omit<EntryMeta, 'files' | 'generations' | 'summarised' | 'changed'> & {
   readonly summarised?: readonly (readonly [hour: StoredHour, bytes: number])[];
   readonly changed?: readonly StoredHour[];
-  readonly files?: readonly (readonly [name: string, length: number, inline: number])[];
+  readonly files?: readonly StoredFileNote[];
   readonly generations?: readonly (readonly [name: string, generation: number])[];
 };
 
@@ -65,7 +87,7 @@ export function encodeMeta(meta: EntryMeta): object {
   const { files, generations, summarised, changed, ...rest } = meta;
   const stored: StoredMeta = {
     ...rest,
-    ...(files && { files: files.map(([{ name }, length, inline]) => [name, length, inline] as const) }),
+    ...(files && { files: files.map(encodeFileNote) }),
     ...(summarised && { summarised: summarised.map(([file, bytes]) => [encodeHour(file), bytes] as const) }),
     ...(changed && { changed: changed.map(encodeHour) }),
     ...(generations && { generations: generations.map(([{ name }, generation]) => [name, generation] as const) }),
@@ -102,10 +124,17 @@ export function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
   };
 }
 
-function decodeFileNote(note: readonly [name: string, length: number, inline: number], dataFiles: DataFiles): FileNote {
-  const [name, length, inline, ...more] = note;
-  if (more.length > 0) throw new LaterJournalError(`the file ${JSON.stringify(name)} has an unknown form`);
-  return [namedFile(name, dataFiles), length, inline];
+function encodeFileNote([{ name }, length, inline, lines]: FileNote): StoredFileNote {
+  return lines === undefined ? [name, length, inline] : [name, length, inline, { form: COMPRESSED_FORM, ...lines }];
+}
+
+function decodeFileNote(note: StoredFileNote, dataFiles: DataFiles): FileNote {
+  const [name, length, inline, form, ...more] = note;
+  const file = namedFile(name, dataFiles);
+  if (form === undefined && more.length === 0) return [file, length, inline];
+  if (form?.form !== COMPRESSED_FORM || more.length > 0 || file.kind !== 'hour')
+    throw new LaterJournalError(`the file ${JSON.stringify(name)} has an unknown form`);
+  return [file.compressed, length, inline, { framed: form.framed, logical: form.logical }];
 }
 
 function namedFile(name: string, dataFiles: DataFiles): DataFile {

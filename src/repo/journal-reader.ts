@@ -46,6 +46,15 @@ export async function readSegments(stateDir: string, dataFiles: DataFiles): Prom
   });
 }
 
+/** The entries that count, in order. An entry whose `seq` a later segment starts with, or goes beyond, was given up. */
+export function liveEntries(segments: readonly Segment[]): Entry[] {
+  const readable = segments.filter((segment) => segment.entries.length > 0);
+  return readable.flatMap((segment, i) => {
+    const nextSeq = readable[i + 1]?.entries[0]?.meta.seq ?? Number.POSITIVE_INFINITY;
+    return segment.entries.filter((entry) => entry.meta.seq < nextSeq);
+  });
+}
+
 /** Entries are valid in their own place only. */
 function formOf(number: number): EntryForm {
   return { metaStart: META_BEGINNING, seedOf: (_, position) => seedAt(number, position) };

@@ -16,7 +16,11 @@ import { type EntryMeta, encodeMeta } from './journal-meta.ts';
  *     meta  = EntryMeta below, as JSON       begins with {"seq":
  *     data  = inline data                    the bytes of the files in `files`, one after the other
  *
- *   files       = [[name, length, inline], …]    a data file stands in it by its name (data-files.ts)
+ *   files       = [note, …]                      a data file stands in it by its name (data-files.ts)
+ *   note        = [name, length, inline]         of a plain file
+ *               | [name, length, inline, {"form":"zstd","framed":n,"logical":n}]     of a compressed hour: `length` on disk, the
+ *                                                lines in frames, and all lines. The first entry that has an hour in
+ *                                                another form than before is the moment when it changes
  *   generations = [[name, generation], …]        of hours whose generation is above 0
  *   keys        = [IdempotencyNote, …]           with `owner` where an API key was asked for
  *   summarised  = [[hour, length], …]            an hour of the stream access is its number, any other stands by its name
@@ -26,9 +30,7 @@ import { type EntryMeta, encodeMeta } from './journal-meta.ts';
  *
  * Later versions add to this form and do not replace it. The room is this rule: a member of the meta whose name begins
  * with `x-` may be skipped; its loss costs work, not records. Any other member, and any name of a file, that a reader does
- * not know comes from a later version, and the start stops before it changes anything. So these are free for later use:
- *   files       = [name, length, inline, {form?, logical?}]   form: plain when left out. logical: the length of the lines,
- *                                                             when `length` is that of a compressed file
+ * not know comes from a later version, and the start stops before it changes anything. So this is free for later use:
  *   positions   = [[source, next], …]                         how far a source has been read; for Kafka it is `offsets`
  * A new member inside a note needs a kind of note of its own, because readers do not look for it.
  *

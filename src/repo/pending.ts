@@ -1,8 +1,8 @@
 import type { Metrics } from '../metrics/metrics.ts';
-import { addPiece, type Batch, type Pieces } from '../model/chunk.ts';
+import type { Batch, Pieces } from '../model/chunk.ts';
 import type { CommitNote, IdempotencyNote } from '../model/deliver.ts';
 import type { StreamName } from '../model/stream.ts';
-import type { DataFile, DataFiles } from './data-files.ts';
+import { type DataFile, type DataFiles, hourOf } from './data-files.ts';
 import { encodeDeadLetter } from './dead-letter.ts';
 import type { EntryMeta, FileNote } from './journal-meta.ts';
 
@@ -12,18 +12,33 @@ export interface Pending {
   readonly note: CommitNote;
 }
 
-/** What a commit does to one file. */
-export type Append = Pieces;
+/** What a commit adds to an hour or to a day of dead letters. */
+export interface Append extends Pieces {
+  /** Records of each buffer. */
+  readonly counts: number[];
+}
 
-/** What each file gets, in the order of the group. */
+/** What each file gets, in the order of the group. Which form an hour's file has is not asked yet. */
 export function collectAppends(group: readonly Pending[], dataFiles: DataFiles): Map<DataFile, Append> {
   const appends = new Map<DataFile, Append>();
   for (const { batch, note } of group) {
-    for (const chunk of batch) addPiece(appends, dataFiles.ofHour(chunk), chunk.lines, chunk.count);
+    for (const chunk of batch) addLines(appends, dataFiles.ofHour(chunk), chunk.lines, chunk.count);
     for (const letter of note.deadLetters ?? [])
-      addPiece(appends, dataFiles.ofDeadLetters(letter.time), encodeDeadLetter(letter), 1);
+      addLines(appends, dataFiles.ofDeadLetters(letter.time), encodeDeadLetter(letter), 1);
   }
   return appends;
+}
+
+function addLines(appends: Map<DataFile, Append>, file: DataFile, lines: Buffer, count: number): void {
+  const known = appends.get(file);
+  if (known === undefined) {
+    appends.set(file, { buffers: [lines], counts: [count], bytes: lines.length, count });
+    return;
+  }
+  known.buffers.push(lines);
+  known.counts.push(count);
+  known.bytes += lines.length;
+  known.count += count;
 }
 
 /** Counts the bytes of a commit by stream, one step a stream. */
@@ -33,7 +48,8 @@ export function countStreamBytes(
 ): void {
   const sums = new Map<StreamName, number>();
   for (const [file, { bytes }] of appends) {
-    if (file.kind === 'hour') sums.set(file.stream, (sums.get(file.stream) ?? 0) + bytes);
+    const hour = hourOf(file);
+    if (hour !== undefined) sums.set(hour.stream, (sums.get(hour.stream) ?? 0) + bytes);
   }
   for (const [stream, bytes] of sums) streamBytes.labels(stream).inc(bytes);
 }
@@ -43,23 +59,11 @@ export function keysOf(note: CommitNote): readonly IdempotencyNote[] {
   return note.idempotency === undefined ? (note.keys ?? []) : [note.idempotency, ...(note.keys ?? [])];
 }
 
-/** The journal entry of a group that writes each file at its position. `inline`: with the bytes themselves. */
+/** The journal entry of a group that leaves the files as `files` says. */
 export function entryOf(
   group: readonly Pending[],
-  {
-    seq,
-    appends,
-    positionOf,
-    inline,
-  }: {
-    readonly seq: number;
-    readonly appends: ReadonlyMap<DataFile, Append>;
-    readonly positionOf: (file: DataFile) => number;
-    readonly inline: boolean;
-  },
+  { seq, files }: { readonly seq: number; readonly files: readonly FileNote[] },
 ): EntryMeta {
-  const files: FileNote[] = [];
-  for (const [file, { bytes }] of appends) files.push([file, positionOf(file) + bytes, inline ? bytes : 0]);
   const notes = group.map((pending) => pending.note);
   const keys = notes.flatMap(keysOf);
   const offsets = notes.flatMap((note) => note.offsets ?? []);
@@ -71,9 +75,4 @@ export function entryOf(
     ...(offsets.length > 0 && { offsets }),
     ...(batchIds.length > 0 && { batchIds }),
   };
-}
-
-/** The bytes of all files in the order of the journal entry's `files`. */
-export function inlineData(appends: ReadonlyMap<DataFile, Append>): Buffer[] {
-  return [...appends.values()].flatMap((append) => append.buffers);
 }

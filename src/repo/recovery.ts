@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { DamageReport } from '../disk/damage-report.ts';
-import { cutFile, type FileSystem } from '../disk/file-system.ts';
+import type { FileSystem } from '../disk/file-system.ts';
 import { writeAgain } from '../disk/write-again.ts';
 import type { Log } from '../log.ts';
 import type { DataFile, DataFiles } from './data-files.ts';
 import { listAllHours } from './hour-file.ts';
 import type { IdempotencyKeys, LoadedKeys } from './idempotency-keys.ts';
-import { type Entry, readSegments, type Segment } from './journal-reader.ts';
+import { type Entry, liveEntries, readSegments, type Segment } from './journal-reader.ts';
 import { scanAnswers, scanKeys } from './key-files.ts';
 import { mendKeyFile } from './mend-keys.ts';
-import { type InlineWrite, inlineWrites, restore } from './restore.ts';
+import { keepUnknownHours, restoreFiles } from './restore-files.ts';
 import { SequenceFile } from './sequence-file.ts';
 import { CommittedState } from './state.ts';
-import { keepWholeLines } from './whole-lines.ts';
 
 /** What a start finds: the committed state, and the segments that it came from, which the caller retires. */
 export interface Recovered {
@@ -97,7 +96,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     ];
     if (options.durable && places.length > 0) await makeDurable({ files, stateDir, places });
     await restoreFiles({ ...options, state, entries, isIncomplete, restored });
-    if (isIncomplete) await keepUnknownHours(options, state);
+    if (isIncomplete) await keepUnknownHours({ ...options, state });
   };
   return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1, sequence, mend };
 }
@@ -127,15 +126,6 @@ async function makeDurable({
     }
   }
   await files.syncFolder(stateDir);
-}
-
-/** The entries that count, in order. An entry whose `seq` a later segment starts with, or goes beyond, was given up. */
-export function liveEntries(segments: readonly Segment[]): Entry[] {
-  const readable = segments.filter((segment) => segment.entries.length > 0);
-  return readable.flatMap((segment, i) => {
-    const nextSeq = readable[i + 1]?.entries[0]?.meta.seq ?? Number.POSITIVE_INFINITY;
-    return segment.entries.filter((entry) => entry.meta.seq < nextSeq);
-  });
 }
 
 interface Findings extends RecoveryOptions {
@@ -181,79 +171,6 @@ async function bytesBeyond({ files, state }: Findings): Promise<number> {
   return bytes;
 }
 
-async function restoreFiles(
-  options: RecoveryOptions & {
-    readonly state: CommittedState;
-    readonly entries: readonly Entry[];
-    readonly isIncomplete: boolean;
-    /** Files that an earlier run has restored. */
-    readonly restored: Set<DataFile>;
-  },
-): Promise<void> {
-  const { state, entries, restored } = options;
-  const inline = inlineWrites(entries);
-  for (const [file, journalLength] of [...state.files()]) {
-    if (restored.has(file)) continue;
-    await restoreFile({ ...options, file, journalLength, writes: inline.get(file) ?? [] }).catch((cause: unknown) => {
-      throw new Error(`cannot restore file=${file.path}`, { cause });
-    });
-    restored.add(file);
-  }
-}
-
-async function restoreFile(
-  options: RecoveryOptions & {
-    readonly state: CommittedState;
-    readonly isIncomplete: boolean;
-    readonly file: DataFile;
-    readonly journalLength: number;
-    readonly writes: readonly InlineWrite[];
-  },
-): Promise<void> {
-  const { files, durable, log, report, state, isIncomplete, file, journalLength, writes } = options;
-  const { path } = file;
-  const closesGaps = isIncomplete;
-  const { size, gap } = await restore({ files, path, writes, committed: journalLength, durable, closesGaps });
-  const committed = journalLength - gap;
-  if (size > committed && isIncomplete) {
-    state.setLength(file, await keepWholeLines({ files, path, from: committed, size, report }));
-    state.beginGeneration(file);
-  } else if (size > committed) {
-    await cutFile(files, { path, length: committed, durable });
-    log.info('cut off bytes that were not committed', { file: path, committed, bytes: size - committed });
-  } else if (size < committed) {
-    const message = 'a data file is shorter than committed: somebody shortened or deleted it';
-    log.error(message, { file: path, committed, size });
-    state.forget(file);
-    state.beginGeneration(file);
-  } else if (gap > 0) {
-    state.setLength(file, size);
-    state.beginGeneration(file);
-  }
-}
-
-/** The lost entries may have named any hour. So all hours end with a whole line, and the aggregator looks at them again. */
-async function keepUnknownHours(options: RecoveryOptions, state: CommittedState): Promise<void> {
-  const { files, logsDir, dataFiles, report } = options;
-  for (const hour of await listAllHours(logsDir)) {
-    const file = dataFiles.ofHour(hour);
-    if (state.length(file) === undefined) await endLastLine({ files, file, report, state });
-    state.markChanged(file);
-  }
-}
-
-async function endLastLine(options: {
-  readonly files: FileSystem;
-  readonly file: DataFile;
-  readonly report: DamageReport;
-  readonly state: CommittedState;
-}): Promise<void> {
-  const { files, file, report, state } = options;
-  const size = (await files.size(file.path)) ?? 0;
-  const length = await keepWholeLines({ files, path: file.path, from: 0, size, report });
-  if (length !== size) state.beginGeneration(file);
-}
-
 /** The number of the next entry is higher than any before it, though the journal may have lost the highest. */
 function nameStore(state: CommittedState, { found }: SequenceFile, segments: readonly Segment[]): void {
   if (state.store === undefined) {
@@ -261,20 +178,4 @@ function nameStore(state: CommittedState, { found }: SequenceFile, segments: rea
     state.nameStore(isSame ? found.store : randomBytes(8).toString('hex'));
   }
   if (found !== undefined && found.store === state.store) state.raiseNextSeq(found.seq + 1);
-}
-
-/** Writes the bytes of these files again that a failed sync may have lost. Their journal entries are durable. */
-export async function restoreFromJournal(options: {
-  readonly files: FileSystem;
-  readonly stateDir: string;
-  readonly dataFiles: DataFiles;
-  readonly committed: ReadonlyMap<DataFile, number>;
-}): Promise<void> {
-  const { files, stateDir, dataFiles, committed } = options;
-  const writes = inlineWrites(liveEntries(await readSegments(stateDir, dataFiles)));
-  for (const [file, length] of committed) {
-    // The newest entry may have been given up: what it would add is not committed.
-    const committedWrites = writes.get(file)?.filter(({ end }) => end <= length) ?? [];
-    await restore({ files, path: file.path, writes: committedWrites, committed: length, durable: true });
-  }
 }

@@ -1,13 +1,26 @@
 import type { Deliver, OffsetNote } from '../model/deliver.ts';
 import type { StreamHour } from '../model/hour.ts';
 import type { KnownKey, UsedKey } from '../model/key-table.ts';
+import type { FramesLength } from './frames-file.ts';
 
-/** The part of an hour's file that is committed: only these bytes may be read. */
-export interface CommittedHour extends StreamHour {
-  /** Absolute path of the NDJSON file. */
+/** An hour that is longer than the aggregator's cursor. */
+export interface ChangedHour extends StreamHour {
+  /** Of its plain file, for the log. */
   readonly path: string;
-  /** Committed length in bytes; always the end of a line. */
+  /** Committed length of its plain lines in bytes. */
   readonly bytes: number;
+}
+
+/** The part of an hour that is committed: only these lines may be read. May be handed to another thread. */
+export interface CommittedHour extends StreamHour {
+  /** Absolute path of its file. Only `openHour` opens it. */
+  readonly path: string;
+  /** Committed length of the plain lines in bytes; always the end of a line. */
+  readonly bytes: number;
+  /** Of a compressed hour: its committed length on disk, and how many bytes of lines are in it. */
+  readonly frames?: FramesLength;
+  /** Of a compressed hour: the committed lines after those, which only the journal has. */
+  readonly waiting?: Uint8Array;
 }
 
 /**
@@ -42,11 +55,11 @@ export interface Repo {
   hasBatchId(batchId: string): boolean;
 
   /** Hours that are longer than the aggregator's cursor. The cost depends on how many are listed, not on history. */
-  changedHours(): readonly CommittedHour[];
+  changedHours(): readonly ChangedHour[];
 
   /**
-   * Moves the aggregator's cursor: the summary of `hour` has read its file up to `bytes`. Has no effect when the file is
-   * longer by now. Stored with the next commit: after a crash before it, the hour is listed once more.
+   * Moves the aggregator's cursor: the summary of `hour` has read its lines up to `bytes`. Has no effect when they are
+   * more by now. Stored with the next commit: after a crash before it, the hour is listed once more.
    */
   advanceSummaryCursor(hour: StreamHour, bytes: number): void;
 

@@ -2,9 +2,10 @@ import { dirname } from 'node:path';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
 import type { DataFile } from './data-files.ts';
+import { logicalLength } from './journal-meta.ts';
 import type { Entry } from './journal-reader.ts';
 
-/** Inline data of the journal, and where it belongs in its data file. */
+/** Inline data of the journal, and where it belongs in its data file; of a compressed hour: in its plain lines. */
 export interface InlineWrite {
   readonly start: number;
   readonly end: number;
@@ -16,7 +17,9 @@ export function inlineWrites(entries: readonly Entry[]): Map<DataFile, InlineWri
   const writes = new Map<DataFile, InlineWrite[]>();
   for (const { meta, data } of entries) {
     let at = 0;
-    for (const [file, length, inline] of meta.files ?? []) {
+    for (const note of meta.files ?? []) {
+      const [file, , inline] = note;
+      const length = logicalLength(note);
       const ofFile = writes.get(file)?.filter((write) => write.end <= length - inline) ?? [];
       if (inline > 0) {
         ofFile.push({ start: length - inline, end: length, bytes: data.subarray(at, at + inline) });

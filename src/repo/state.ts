@@ -1,7 +1,8 @@
 import type { OffsetNote } from '../model/deliver.ts';
 import { BatchIdSet } from './batch-id-set.ts';
-import type { DataFile, HourDataFile } from './data-files.ts';
-import type { EntryMeta, FileNote } from './journal-meta.ts';
+import { type CompressedHourFile, type DataFile, type HourDataFile, hourOf } from './data-files.ts';
+import type { FramesLength } from './frames-file.ts';
+import { type EntryMeta, type FileNote, type LinesNote, logicalLength } from './journal-meta.ts';
 
 /**
  * The sum of all journal entries. The running service and the start after a crash use the same `apply`, so they cannot
@@ -9,8 +10,9 @@ import type { EntryMeta, FileNote } from './journal-meta.ts';
  */
 export class CommittedState {
   #seq = 0;
-  /** Committed length of each file that was written since the snapshot before the last. */
+  /** Committed length on disk of each file that was written since the snapshot before the last. Of an hour only one form is in it. */
   readonly #lengths = new Map<DataFile, number>();
+  readonly #lines = new Map<CompressedHourFile, LinesNote>();
   readonly #offsets = new Map<string, OffsetNote>();
   readonly #batchIds = new BatchIdSet();
   /** Hours whose file is longer than the aggregator's cursor. */
@@ -28,11 +30,7 @@ export class CommittedState {
     this.#seq = meta.seq + 1;
     // Before the files: an hour that grew in this entry has grown after the aggregator read it.
     for (const [file] of meta.summarised ?? []) this.#changed.delete(file);
-    for (const [file, length] of meta.files ?? []) {
-      const before = this.#lengths.get(file);
-      this.#lengths.set(file, length);
-      if (file.kind === 'hour' && before !== undefined && before !== length) this.#changed.add(file);
-    }
+    for (const note of meta.files ?? []) this.#applyFile(note);
     for (const note of meta.offsets ?? []) this.#offsets.set(`${note.topic}/${note.partition}`, note);
     for (const id of meta.batchIds ?? []) this.#batchIds.add(id);
     for (const file of meta.changed ?? []) this.#changed.add(file);
@@ -40,12 +38,29 @@ export class CommittedState {
     for (const [file, generation] of meta.generations ?? []) this.#generations.set(file, generation);
   }
 
+  #applyFile(note: FileNote): void {
+    const [file, length, , lines] = note;
+    const hour = hourOf(file);
+    const before = hour === undefined ? undefined : this.logicalLength(hour);
+    if (file.kind === 'compressed hour') {
+      this.#lengths.delete(file.of);
+      if (lines !== undefined) this.#lines.set(file, lines);
+    } else if (file.kind === 'hour') this.#forgetForm(file.compressed);
+    this.#lengths.set(file, length);
+    if (hour !== undefined && before !== undefined && before !== logicalLength(note)) this.#changed.add(hour);
+  }
+
+  #forgetForm(file: DataFile): void {
+    this.#lengths.delete(file);
+    if (file.kind === 'compressed hour') this.#lines.delete(file);
+  }
+
   /** The first entry of a new segment. Forgets the files that `keep` does not want. */
   snapshot(keep: (file: DataFile) => boolean): EntryMeta {
-    for (const file of [...this.#lengths.keys()]) if (!keep(file)) this.#lengths.delete(file);
+    for (const file of [...this.#lengths.keys()]) if (!keep(file)) this.#forgetForm(file);
     return {
       seq: this.#seq,
-      files: [...this.#lengths].map(([file, length]): FileNote => [file, length, 0]),
+      files: [...this.#lengths].map(([file, length]) => this.#noteOf(file, length)),
       offsets: [...this.#offsets.values()],
       batchIds: this.#batchIds.toTexts(),
       changed: [...this.#changed],
@@ -54,7 +69,34 @@ export class CommittedState {
     };
   }
 
-  /** Committed length in bytes; undefined for a file that the journal does not know. */
+  #noteOf(file: DataFile, length: number): FileNote {
+    const lines = file.kind === 'compressed hour' ? this.#lines.get(file) : undefined;
+    return lines === undefined ? [file, length, 0] : [file, length, 0, lines];
+  }
+
+  /** The file that has the records of an hour; undefined where the journal does not know. */
+  fileOf(hour: HourDataFile): HourDataFile | CompressedHourFile | undefined {
+    if (this.#lengths.has(hour.compressed)) return hour.compressed;
+    return this.#lengths.has(hour) ? hour : undefined;
+  }
+
+  /** Committed bytes of an hour's lines; undefined where the journal does not know. */
+  logicalLength(hour: HourDataFile): number | undefined {
+    return this.#lines.get(hour.compressed)?.logical ?? this.#lengths.get(hour);
+  }
+
+  /** Of a compressed hour: how much of its lines is in frames, and their committed length. */
+  linesOf(file: CompressedHourFile): LinesNote {
+    return this.#lines.get(file) ?? { framed: 0, logical: 0 };
+  }
+
+  /** Lines that were committed before have become frames, or a start has found these. */
+  setFrames(file: CompressedHourFile, { length, lines }: FramesLength, logical = this.linesOf(file).logical): void {
+    this.#lengths.set(file, length);
+    this.#lines.set(file, { framed: lines, logical });
+  }
+
+  /** Committed length on disk in bytes; undefined for a file that the journal does not know. */
   length(file: DataFile): number | undefined {
     return this.#lengths.get(file);
   }
@@ -65,8 +107,13 @@ export class CommittedState {
 
   /** The file was deleted or shortened by hand: its length in the journal is wrong. The rest of it stays as it is. */
   forget(file: DataFile): void {
-    this.#lengths.delete(file);
-    if (file.kind === 'hour') this.#changed.add(file);
+    this.#forgetForm(file);
+    this.#changeHourOf(file);
+  }
+
+  #changeHourOf(file: DataFile): void {
+    const hour = hourOf(file);
+    if (hour !== undefined) this.#changed.add(hour);
   }
 
   /** The next entry gets at least this number. */
@@ -77,7 +124,7 @@ export class CommittedState {
   /** What a start found out about a file, when the journal does not know all of it. */
   setLength(file: DataFile, length: number): void {
     this.#lengths.set(file, length);
-    if (file.kind === 'hour') this.#changed.add(file);
+    this.#changeHourOf(file);
   }
 
   /** The aggregator looks at the hour again. */
@@ -95,12 +142,12 @@ export class CommittedState {
   }
 
   generation(file: DataFile): number {
-    return this.#generations.get(file) ?? 0;
+    return this.#generations.get(hourOf(file) ?? file) ?? 0;
   }
 
   /** From now on an offset in the file may mean another record than before. */
   beginGeneration(file: DataFile): void {
-    this.#generations.set(file, this.generation(file) + 1);
+    this.#generations.set(hourOf(file) ?? file, this.generation(file) + 1);
   }
 
   isChanged(file: HourDataFile): boolean {
