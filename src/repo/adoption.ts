@@ -75,7 +75,11 @@ export class Adoption {
     // From 0: what the journal has of a file that stood there before must never be written into this one.
     const notes = unknown.flatMap((file): FileNote[] => {
       const { length, lines } = lengths.get(file) ?? NO_FRAMES;
-      if (file.kind !== 'compressed hour') return [[file, 0, 0], [file, length, 0]];
+      if (file.kind !== 'compressed hour')
+        return [
+          [file, 0, 0],
+          [file, length, 0],
+        ];
       // Answered lines that are in no file: the entry that had them does not count any more, so this one has them.
       const waiting = this.#options.waiting.bytesOf(file);
       return [

@@ -89,7 +89,10 @@ export class AppendFiles {
    * the descriptors of the first. Gives the time of the syncs, in ms.
    */
   async writeAll(
-    plans: ReadonlyMap<DataFile, { readonly buffers: readonly Buffer[]; readonly bytes: number; readonly position: number }>,
+    plans: ReadonlyMap<
+      DataFile,
+      { readonly buffers: readonly Buffer[]; readonly bytes: number; readonly position: number }
+    >,
     { sync }: { readonly sync: boolean },
   ): Promise<number> {
     let syncMs = 0;

@@ -171,8 +171,13 @@ export class CommitJournal {
     await this.restoreIfNeeded();
     const isLost = !this.#journal.isInPlace();
     const areFramed = await frames.write(waiting.files);
-    if (!areFramed && !isLost) throw new Error('lines that wait in the commit journal cannot be written to their hours');
-    const keep = [this.#touched, new Set<DataFile>(state.changedHours().flatMap((hour) => state.fileOf(hour) ?? [])), uncut];
+    if (!areFramed && !isLost)
+      throw new Error('lines that wait in the commit journal cannot be written to their hours');
+    const keep = [
+      this.#touched,
+      new Set<DataFile>(state.changedHours().flatMap((hour) => state.fileOf(hour) ?? [])),
+      uncut,
+    ];
     const snapshot = state.snapshot((file) => data.isOpen(file) || keep.some((set) => set.has(file)));
     const toSync = durable ? unsynced.list : [];
     const release = async (): Promise<void> => {

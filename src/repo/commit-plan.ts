@@ -38,7 +38,8 @@ export async function planCommit(
   for (const [file, append] of appends) {
     const position = state.length(file);
     if (position === undefined) throw new Error(`the committed length of file=${file.path} is not known`);
-    if (file.kind !== 'compressed hour') plans.push(planPlain({ file, append, position, isInline: isSmall && durable }));
+    if (file.kind !== 'compressed hour')
+      plans.push(planPlain({ file, append, position, isInline: isSmall && durable }));
     else if (isSmall) plans.push(planWaiting({ file, append, position, state }));
     else plans.push(planFrames({ file, append, position, state, waiting }));
   }

@@ -57,7 +57,7 @@ export class Committer {
       state,
       data: new AppendFiles({ files: options.files, maxOpen: options.maxOpenFiles }),
       unsynced: new UnsyncedFiles(options),
-      waiting: new WaitingLines(),
+      waiting: new WaitingLines(options.waiting),
       uncut: new Set<DataFile>(),
     };
     const frames = new FrameWriter({ ...options, ...parts });
@@ -228,7 +228,11 @@ export class Committer {
       const written = performance.now();
       const planned = [...plans.values()];
       const entry = entryOf(group, { seq: this.#state.nextSeq, files: planned.map(({ note }) => note) });
-      await this.#journal.append(entry, planned.flatMap(({ inline }) => inline), () => this.#checkInPlace(plans));
+      await this.#journal.append(
+        entry,
+        planned.flatMap(({ inline }) => inline),
+        () => this.#checkInPlace(plans),
+      );
       metrics.syncDuration.observe((performance.now() - written + syncMs) / 1000);
     } catch (error) {
       await this.#rollBack(plans);

@@ -9,6 +9,7 @@ import type { Compression } from './hour-forms.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import type { Opening } from './opening.ts';
 import type { Recovered } from './recovery.ts';
+import type { WaitingLimits } from './waiting-lines.ts';
 
 export interface CommitterOptions {
   readonly files: FileSystem;
@@ -25,6 +26,7 @@ export interface CommitterOptions {
   readonly inline: { readonly bytes: number; readonly bytesPerFile: number };
   /** How new hours of a stream are stored. */
   readonly compressionOf: (stream: StreamName) => Compression;
+  readonly waiting: WaitingLimits;
   readonly report: DamageReport;
   readonly keys: IdempotencyKeys;
   readonly recovered: Recovered;

@@ -3,7 +3,13 @@ import type { FramesLength } from './frames-file.ts';
 import type { HourFile } from './hour-file.ts';
 import {
   DamagedFrameError,
-  DamagedHourError, decodeFrame, decodeTrailer, type Frame, lastTrailer, TRAILER_BYTES } from './hour-frames.ts';
+  DamagedHourError,
+  decodeFrame,
+  decodeTrailer,
+  type Frame,
+  lastTrailer,
+  TRAILER_BYTES,
+} from './hour-frames.ts';
 
 /** A frame, or a part of the file that is no frame, and where it is. */
 interface Place {
@@ -66,7 +72,8 @@ export function createFramesReader(options: {
       const bytes = read(start, stop - start);
       for (let at = lastTrailer(bytes); at !== -1; at = lastTrailer(bytes.subarray(0, at + TRAILER_BYTES - 1))) {
         const frame = decodeTrailer(bytes, at) as Frame;
-        if (frame.offset + frame.lines <= to) return { length: start + at + TRAILER_BYTES, lines: frame.offset + frame.lines };
+        if (frame.offset + frame.lines <= to)
+          return { length: start + at + TRAILER_BYTES, lines: frame.offset + frame.lines };
       }
       if (start === 0) break;
       stop = start + TRAILER_BYTES - 1;

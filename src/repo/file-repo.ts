@@ -23,7 +23,7 @@ import { nothingToRecover, recover } from './recovery.ts';
 import type { ChangedHour, CommittedHour, Repo } from './repo.ts';
 import type { CommittedState } from './state.ts';
 import { SYNC_EVERY_BYTES } from './unsynced-files.ts';
-import { MAX_WAITING_MS } from './waiting-lines.ts';
+import { WAITING_LIMITS, type WaitingLimits } from './waiting-lines.ts';
 
 export interface FileRepoOptions {
   readonly logsDir: string;
@@ -52,6 +52,7 @@ export interface FileRepoOptions {
   /** See commit.ts. */
   readonly inline?: typeof INLINE;
   readonly syncEveryBytes?: number;
+  readonly waiting?: WaitingLimits;
 }
 
 /** A commit group takes no more, so that its first batch does not wait for all that came later. */
@@ -94,6 +95,7 @@ export async function openRepo(options: FileRepoOptions): Promise<Repo> {
       inline: options.inline ?? INLINE,
       syncEveryBytes: options.syncEveryBytes ?? SYNC_EVERY_BYTES,
       compressionOf: options.compressionOf ?? (() => 'none'),
+      waiting: options.waiting ?? WAITING_LIMITS,
       report,
       keys,
       recovered,
@@ -276,11 +278,14 @@ class FileRepo implements Repo {
   /** Lines that wait become a frame when no more come, which no commit sees. */
   #watchWaiting(): void {
     if (this.#frameTimer !== undefined || !this.#committer.hasWaiting || this.#closed !== undefined) return;
-    this.#frameTimer = setTimeout(() => {
-      this.#frameTimer = undefined;
-      if (this.#closed !== undefined) return;
-      void this.#commits.between(() => this.#committer.writeFrames()).finally(() => this.#watchWaiting());
-    }, MAX_WAITING_MS / 4).unref();
+    this.#frameTimer = setTimeout(
+      () => {
+        this.#frameTimer = undefined;
+        if (this.#closed !== undefined) return;
+        void this.#commits.between(() => this.#committer.writeFrames()).finally(() => this.#watchWaiting());
+      },
+      (this.#options.waiting ?? WAITING_LIMITS).ms / 4,
+    ).unref();
   }
 
   /** Refuses the batches that have waited too long. Gives the others. */

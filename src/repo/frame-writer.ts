@@ -38,7 +38,10 @@ export class FrameWriter {
         areWritten = (await this.#writeOne(file)) && areWritten;
       } catch (err) {
         areWritten = false;
-        log.error('cannot write a frame of a compressed hour; its lines are safe in the journal', { file: file.path, err });
+        log.error('cannot write a frame of a compressed hour; its lines are safe in the journal', {
+          file: file.path,
+          err,
+        });
       }
     }
     return areWritten;

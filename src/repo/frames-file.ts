@@ -16,6 +16,9 @@ const STEP_BYTES = 256 * 1024;
 /** No write leaves a longer piece of a frame. A file without a trailer in its last bytes was not written here. */
 const SEARCHED_BYTES = 160 * 1024 * 1024;
 
+/** More bytes are not copied to the damaged files. */
+const MAX_KEPT_BYTES = 64 * 1024 * 1024;
+
 /** A file in the place of a compressed hour that logforge did not write. */
 export class ForeignHourError extends Error {
   override readonly name = 'ForeignHourError';
@@ -63,7 +66,8 @@ async function holds(
 
 /**
  * Ends a compressed hour after its last sound frame, when the journal cannot say where it ends, or another program wrote to it. What
- * follows is moved to the damaged files. `from`: this much is known to be whole frames. Rejects when the rest cannot be kept elsewhere.
+ * follows is moved to the damaged files. `from`: this much is known to be whole frames. Rejects when the rest cannot be kept elsewhere, with
+ * ForeignHourError when it is too much.
  */
 export async function keepWholeFrames(options: {
   readonly files: FileSystem;
@@ -76,25 +80,30 @@ export async function keepWholeFrames(options: {
   const { size } = files.statusOf(fd);
   if (size <= from.length) return from;
   const found = await findLastFrame(files, fd, { path, size, isSound: true }).catch((error: unknown) => {
-    // Nothing after `from` is a frame: all of it is a piece that a write left.
-    if (error instanceof ForeignHourError && from.length > 0) return from;
+    // Nothing after `from` is a frame: a power cut left it, or somebody put it there.
+    if (error instanceof ForeignHourError) return from;
     throw error;
   });
   const end = found.length < from.length ? from : found;
   if (end.length === size) return end;
+  if (size - end.length > MAX_KEPT_BYTES) throw new ForeignHourError(path);
   const piece = await readFully(files, fd, size - end.length, end.length);
   const reason = 'bytes after the last whole frame were moved out of a compressed hour';
   const isKept = await report.tell(
     { kind: 'hours', file: path, offset: end.length, bytes: piece.length, reason },
     piece,
   );
-  if (!isKept) throw new Error(`cannot keep the bytes after the last frame of file=${path} elsewhere; move the file away`);
+  if (!isKept)
+    throw new Error(`cannot keep the bytes after the last frame of file=${path} elsewhere; move the file away`);
   await files.truncateOpen(fd, end.length);
   return end;
 }
 
 /** `findLastFrame`, blocking: for threads that serve no requests. */
-export function findLastFrameSync(fd: number, { path, size }: { readonly path: string; readonly size: number }): FramesLength {
+export function findLastFrameSync(
+  fd: number,
+  { path, size }: { readonly path: string; readonly size: number },
+): FramesLength {
   if (size === 0) return NO_FRAMES;
   for (let end = size, start = Math.max(0, size - TRAILER_BYTES); ; ) {
     const bytes = Buffer.alloc(end - start);

@@ -27,7 +27,18 @@ export const TRAILER_BYTES = 40;
 const SKIPPABLE = 0x184d2a5f;
 const SIZE_FIELD = TRAILER_BYTES - 8;
 const TAG = Buffer.from('LFH1');
-const AT = { size: 4, tag: 8, offset: 12, lines: 18, zstd: 22, records: 26, crc: 30, zero: 34, trailerCrc: 35, end: 39 };
+const AT = {
+  size: 4,
+  tag: 8,
+  offset: 12,
+  lines: 18,
+  zstd: 22,
+  records: 26,
+  crc: 30,
+  zero: 34,
+  trailerCrc: 35,
+  end: 39,
+};
 
 /** Lines of a frame, in bytes: what a reader holds in memory to read one record. */
 export const FRAME_BYTES = 1024 * 1024;
@@ -60,11 +71,19 @@ export class DamagedHourError extends Error {
   readonly bytes: number;
 
   constructor(
-    { path, offset, bytes, position }: { readonly path: string; readonly offset: number; readonly bytes: number; readonly position: number },
+    {
+      path,
+      offset,
+      bytes,
+      position,
+    }: { readonly path: string; readonly offset: number; readonly bytes: number; readonly position: number },
     options?: ErrorOptions,
   ) {
     const reason = options?.cause instanceof Error ? `: ${options.cause.message}` : '';
-    super(`cannot read ${bytes} bytes of lines at logical offset ${offset} of file=${path}, byte ${position}${reason}`, options);
+    super(
+      `cannot read ${bytes} bytes of lines at logical offset ${offset} of file=${path}, byte ${position}${reason}`,
+      options,
+    );
     this.offset = offset;
     this.bytes = bytes;
   }
@@ -218,7 +237,8 @@ export function lastTrailer(bytes: Buffer): number {
 
 /** The lines of a frame. DamagedFrameError when they are not what the trailer says. */
 export function decodeFrame(zstd: Buffer, frame: Frame): Buffer {
-  if (zstd.length !== frame.zstd || crc32(zstd) !== frame.crc) throw new DamagedFrameError('its checksum does not hold');
+  if (zstd.length !== frame.zstd || crc32(zstd) !== frame.crc)
+    throw new DamagedFrameError('its checksum does not hold');
   let lines: Buffer;
   try {
     lines = zstdDecompressSync(zstd, {
@@ -229,6 +249,7 @@ export function decodeFrame(zstd: Buffer, frame: Frame): Buffer {
   } catch (cause) {
     throw new DamagedFrameError('it cannot be decompressed', { cause });
   }
-  if (lines.length !== frame.lines) throw new DamagedFrameError(`it has ${lines.length} bytes of lines, not ${frame.lines}`);
+  if (lines.length !== frame.lines)
+    throw new DamagedFrameError(`it has ${lines.length} bytes of lines, not ${frame.lines}`);
   return lines;
 }

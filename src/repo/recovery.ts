@@ -87,6 +87,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     for (const hour of await listAllHours(logsDir)) state.beginGeneration(dataFiles.ofHour(hour));
   }
   const restored = new Set<DataFile>();
+  const tried = new Set<DataFile>();
   const mend = async (): Promise<void> => {
     if (areKeysKept) for (const { path } of loadedKeys.keys) mendKeyFile(path, scanKeys);
     if (areAnswersKept) for (const { path } of loadedKeys.answers) mendKeyFile(path, scanAnswers);
@@ -95,7 +96,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
       ...loadedKeys.unsynced.map((path) => ({ path, from: 0 })),
     ];
     if (options.durable && places.length > 0) await makeDurable({ files, stateDir, places });
-    await restoreFiles({ ...options, state, entries, isIncomplete, restored });
+    await restoreFiles({ ...options, state, entries, isIncomplete, restored, tried });
     if (isIncomplete) await keepUnknownHours({ ...options, state });
   };
   return { state, segments, nextSegment: (segments.at(-1)?.number ?? 0) + 1, sequence, mend };

@@ -26,18 +26,22 @@ export async function restoreFiles(
     readonly entries: readonly Entry[];
     /** Files that an earlier run has restored. */
     readonly restored: Set<DataFile>;
+    /** Files that an earlier run has begun with. */
+    readonly tried: Set<DataFile>;
   },
 ): Promise<void> {
-  const { state, entries, restored } = options;
+  const { state, entries, restored, tried } = options;
   const inline = inlineWrites(entries);
   const synced = syncedFrames(entries);
   for (const [file, journalLength] of [...state.files()]) {
     if (restored.has(file)) continue;
     const writes = inline.get(file) ?? [];
+    const isRetry = tried.has(file);
+    tried.add(file);
     const done =
       file.kind === 'compressed hour'
         ? restoreCompressed({ ...options, file, base: synced.get(file) ?? NO_FRAMES, writes })
-        : restoreFile({ ...options, file, journalLength, writes });
+        : restoreFile({ ...options, file, journalLength, writes, isRetry });
     await done.catch((cause: unknown) => {
       throw new Error(`cannot restore file=${file.path}`, { cause });
     });
@@ -74,9 +78,10 @@ async function restoreFile(
     readonly file: DataFile;
     readonly journalLength: number;
     readonly writes: readonly InlineWrite[];
+    readonly isRetry: boolean;
   },
 ): Promise<void> {
-  const { files, durable, log, report, state, isIncomplete, file, journalLength, writes } = options;
+  const { files, durable, log, report, state, isIncomplete, file, journalLength, writes, isRetry } = options;
   const { path } = file;
   const closesGaps = isIncomplete;
   const { size, gap } = await restore({ files, path, writes, committed: journalLength, durable, closesGaps });
@@ -95,6 +100,9 @@ async function restoreFile(
   } else if (gap > 0) {
     state.setLength(file, size);
     state.beginGeneration(file);
+  } else if (isRetry && durable && files.statusAt(path) !== undefined) {
+    // The run before may have cut it, and not synced that.
+    await cutFile(files, { path, length: committed, durable });
   }
 }
 

@@ -101,4 +101,3 @@ function linesAfter(start: number, writes: readonly InlineWrite[], closesGaps: b
   }
   return { lines, end, gap };
 }
-

@@ -1,12 +1,17 @@
 import type { CompressedHourFile } from './data-files.ts';
 import type { CountedLines } from './hour-frames.ts';
 
-/** So many bytes of an hour's lines become a frame. */
-export const MAX_WAITING_BYTES = 256 * 1024;
-/** So many of all hours: then the lines that have waited longest become frames. */
-const MAX_ALL_BYTES = 32 * 1024 * 1024;
-/** Lines become a frame when no more have come for so long. */
-export const MAX_WAITING_MS = 10_000;
+/** When lines become a frame. */
+export interface WaitingLimits {
+  /** Bytes of an hour. */
+  readonly hourBytes: number;
+  /** Bytes of all hours: then the lines that have waited longest become frames. */
+  readonly allBytes: number;
+  /** Milliseconds without more lines. */
+  readonly ms: number;
+}
+
+export const WAITING_LIMITS: WaitingLimits = { hourBytes: 256 * 1024, allBytes: 32 * 1024 * 1024, ms: 10_000 };
 
 interface Waiting {
   readonly pieces: CountedLines[];
@@ -21,7 +26,12 @@ interface Waiting {
  */
 export class WaitingLines {
   readonly #byFile = new Map<CompressedHourFile, Waiting>();
+  readonly #limits: WaitingLimits;
   #bytes = 0;
+
+  constructor(limits: WaitingLimits) {
+    this.#limits = limits;
+  }
 
   /** Bytes of all hours. */
   get bytes(): number {
@@ -57,7 +67,13 @@ export class WaitingLines {
   /** The lines as one piece of memory of its own; undefined when none wait. */
   copyOf(file: CompressedHourFile): Uint8Array | undefined {
     const waiting = this.#byFile.get(file);
-    return waiting && Buffer.concat(waiting.pieces.map(({ lines }) => lines), waiting.bytes);
+    return (
+      waiting &&
+      Buffer.concat(
+        waiting.pieces.map(({ lines }) => lines),
+        waiting.bytes,
+      )
+    );
   }
 
   delete(file: CompressedHourFile): void {
@@ -67,16 +83,17 @@ export class WaitingLines {
 
   /** Whether `more` bytes would be too many. */
   isFull(more: number): boolean {
-    return this.#bytes + more > MAX_ALL_BYTES;
+    return this.#bytes + more > this.#limits.allBytes;
   }
 
   /** The files whose lines should become frames now. `more`: bytes that come with the next commit. */
   due({ more = 0 } = {}): CompressedHourFile[] {
     const due: CompressedHourFile[] = [];
-    const latest = performance.now() - MAX_WAITING_MS;
-    let excess = this.#bytes + more - MAX_ALL_BYTES;
+    const { hourBytes, allBytes, ms } = this.#limits;
+    const latest = performance.now() - ms;
+    let excess = this.#bytes + more - allBytes;
     for (const [file, { bytes, since }] of this.#byFile) {
-      if (excess <= 0 && since > latest && bytes < MAX_WAITING_BYTES) continue;
+      if (excess <= 0 && since > latest && bytes < hourBytes) continue;
       due.push(file);
       excess -= bytes;
     }

@@ -1,4 +1,5 @@
 import { it } from 'vitest';
+import { WAITING_LIMITS } from '../../src/repo/waiting-lines.ts';
 import type { LifePlan } from './lives.ts';
 import { runSpoolHistory, type SpoolStep } from './spool-history.ts';
 import { runStoreHistory, type StoreHistory, type StoreStep } from './store-history.ts';
@@ -26,6 +27,8 @@ const STORE: Omit<StoreHistory, 'lives'> = {
   segmentBytes: 1,
   syncEveryBytes: 4 * 1024 * 1024,
   maxOpenFiles: 1,
+  compression: 'none',
+  waiting: WAITING_LIMITS,
 };
 
 it('a power cut among the removals of several journal segments leaves no older one without a newer one', async () => {

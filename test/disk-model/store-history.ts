@@ -7,6 +7,7 @@ import { DataFiles } from '../../src/repo/data-files.ts';
 import { openRepo } from '../../src/repo/file-repo.ts';
 import { readSegments } from '../../src/repo/journal-reader.ts';
 import type { Repo } from '../../src/repo/repo.ts';
+import type { WaitingLimits } from '../../src/repo/waiting-lines.ts';
 import { type Life, type LifePlan, lives, runLives } from './lives.ts';
 import { type BatchPlan, MODEL_STREAMS, StoreLedger } from './store-ledger.ts';
 
@@ -28,6 +29,9 @@ export interface StoreHistory {
   readonly segmentBytes: number;
   readonly syncEveryBytes: number;
   readonly maxOpenFiles: number;
+  /** `by life`: it changes with each start. `by stream`: access is plain, the others are compressed. */
+  readonly compression: 'none' | 'zstd' | 'by life' | 'by stream';
+  readonly waiting: WaitingLimits;
   readonly lives: readonly LifePlan<StoreStep>[];
 }
 
@@ -89,6 +93,12 @@ export const storeHistory: fc.Arbitrary<StoreHistory> = fc.record({
   segmentBytes: fc.constantFrom(1, 2_000, 20_000, 64 * 1024 * 1024),
   syncEveryBytes: fc.constantFrom(1, 2_000, 4 * 1024 * 1024),
   maxOpenFiles: fc.constantFrom(1, 3, 512),
+  compression: fc.constantFrom('none', 'zstd', 'zstd', 'by life', 'by stream'),
+  waiting: fc.record({
+    hourBytes: fc.constantFrom(1, 4_000, 256 * 1024),
+    allBytes: fc.constantFrom(1, 10_000, 32 * 1024 * 1024),
+    ms: fc.constantFrom(50, 10_000),
+  }),
   lives: lives(step, { maxSteps: 8, maxLives: 5 }),
 });
 
@@ -155,9 +165,10 @@ async function serves({ life, ledger, time }: LifeParts, repo: Repo): Promise<'g
   }
 }
 
-async function open({ history, life, time }: LifeParts): Promise<Repo | undefined> {
+async function open({ history, life, plan, time }: LifeParts): Promise<Repo | undefined> {
   const { root, crash, log } = life;
-  const { durability, segmentBytes, syncEveryBytes, maxOpenFiles, inlineBytes } = history;
+  const { durability, segmentBytes, syncEveryBytes, maxOpenFiles, inlineBytes, compression, waiting } = history;
+  const isOddLife = history.lives.indexOf(plan) % 2 === 1;
   try {
     return await openRepo({
       ...foldersOf(root),
@@ -166,6 +177,11 @@ async function open({ history, life, time }: LifeParts): Promise<Repo | undefine
       segmentBytes,
       syncEveryBytes,
       maxOpenFiles,
+      waiting,
+      compressionOf(stream) {
+        const isCompressed = { none: false, zstd: true, 'by life': isOddLife, 'by stream': stream !== 'access' };
+        return isCompressed[compression] ? 'zstd' : 'none';
+      },
       inline: { bytes: inlineBytes, bytesPerFile: 0 },
       idempotency: { windowMs: WINDOW_MS, maxKeys: 10_000 },
       maxWaitMs: 60_000,

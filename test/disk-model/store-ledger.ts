@@ -5,6 +5,7 @@ import type { CommitNote } from '../../src/model/deliver.ts';
 import { type Hour, type HourKey, hourKey, hourToPath, type StreamHour } from '../../src/model/hour.ts';
 import { MANY_HOURS } from '../../src/repo/many-hours.ts';
 import type { Repo } from '../../src/repo/repo.ts';
+import { readHourFile } from '../support/hour-files.ts';
 
 /*
  * The plain model of the store: what was sent, what became of it, and what a start must find.
@@ -131,8 +132,8 @@ export class StoreLedger {
     const found = new Map<number, number>();
     const add = (id: number): void => void found.set(id, (found.get(id) ?? 0) + 1);
     for (const [path, { stream, hour }] of hourFiles(logsDir)) {
-      const content = fs.readFileSync(path);
-      const name = path.slice(logsDir.length);
+      const content = readHourFile(path);
+      const name = path.slice(logsDir.length).replace(/\.zst$/, '');
       this.#checkPrefix(name, content);
       let newest = -1;
       for (let at = 0; at < content.length; ) {
@@ -198,7 +199,7 @@ export class StoreLedger {
   }
 
   *#lengths(logsDir: string): Generator<[HourKey, number]> {
-    for (const [path, hour] of hourFiles(logsDir)) yield [hourKey(hour), fs.statSync(path).size];
+    for (const [path, hour] of hourFiles(logsDir)) yield [hourKey(hour), readHourFile(path).length];
   }
 }
 
@@ -209,7 +210,7 @@ function* hourFiles(logsDir: string): Generator<[path: string, hour: StreamHour]
     for (let hour = FIRST_HOUR; hour < FIRST_HOUR + 200; hour++) {
       const { day, hh } = hourToPath(hour);
       const path = join(folder, day, `${hh}.log.json`);
-      if (fs.existsSync(path)) yield [path, { stream, hour }];
+      for (const one of [path, `${path}.zst`]) if (fs.existsSync(one)) yield [one, { stream, hour }];
     }
   }
 }
