@@ -32,7 +32,7 @@ import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
 import type { QueuedPipelineParts } from './queued.ts';
 import { startRegistry } from './registry.ts';
-import { streamsOf } from './streams.ts';
+import { compressionBy, streamsOf } from './streams.ts';
 
 /** The same ending as this file: .ts from source, .js when built. */
 const analyticsWorker = new URL(`./analytics-worker${extname(import.meta.url)}`, import.meta.url);
@@ -159,6 +159,7 @@ async function openStorage({ config, descriptors, metrics, log, lifecycle }: Com
     idempotency: { windowMs: ingestion.idempotencyWindow, maxKeys: ingestion.idempotencyMaxKeys },
     maxWaitMs: server.requestTimeout,
     maxBatchBytes: ingestion.maxBatchBytes,
+    compressionOf: compressionBy(config),
     metrics,
     log,
   });

@@ -59,3 +59,12 @@ export function createDecodersOf(config: Pick<Config, 'streams'>, schemas: Schem
     return decoders;
   };
 }
+
+/** How new hours of each stream are stored. */
+export function compressionBy({ storage }: Pick<Config, 'storage'>): (stream: StreamName) => 'none' | 'zstd' {
+  const own = new Map(storage.streams.map(({ name, compression }) => [name, compression]));
+  return function compressionOf(stream) {
+    const of = own.get(stream) ?? 'inherit';
+    return of === 'inherit' ? storage.compression : of;
+  };
+}

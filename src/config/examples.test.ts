@@ -16,10 +16,9 @@ test.each(files)('%s loads', (file) => {
   const isLocal = file.includes('.local.');
   expect(config.version).toBe(version);
   expect(config.server.addr).toBe(`${isLocal ? '127.0.0.1' : ''}:${version === 1 ? 8082 : 8083}`);
-  const { durability, minFreeBytes, ...directories } = config.storage;
-  expect(durability).toBe('disk');
-  expect(minFreeBytes).toBe('off');
-  for (const directory of Object.values(directories)) expect(directory.startsWith('/data/')).toBe(!isLocal);
+  const { durability, minFreeBytes, compression, logsDir, analyticsDir, stateDir, dlqDir } = config.storage;
+  expect({ durability, minFreeBytes, compression }).toEqual({ durability: 'disk', minFreeBytes: 'off', compression: 'none' });
+  for (const directory of [logsDir, analyticsDir, stateDir, dlqDir]) expect(directory.startsWith('/data/')).toBe(!isLocal);
 });
 
 test('the brokers of the version 2 example may come from the environment', () => {

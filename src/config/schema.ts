@@ -114,8 +114,11 @@ const auth = section('Authentication: who may send, read and administer (docs/ap
   metrics: toggle(false, 'Whether `GET /metrics` needs a key of `readKeys`.'),
 });
 
-const storage = section('Folders and durability. Relative paths start at the working directory.', {
-  logsDir: folder('logs', 'Records: `YYYY-MM-DD/HH.log.json`.'),
+const COMPRESSION = ['none', 'zstd'] as const;
+const REST = ['1m', '876000h'] as const;
+
+const storage = section('Folders, durability and the form of hours. Relative paths start at the working directory.', {
+  logsDir: folder('logs', 'Records: `YYYY-MM-DD/HH.log.json`, compressed `HH.log.json.zst`.'),
   analyticsDir: folder('analytics', 'Hourly summaries: `YYYY-MM-DD/summary_HH.json`.'),
   stateDir: folder(
     'state',
@@ -127,6 +130,26 @@ const storage = section('Folders and durability. Relative paths start at the wor
     'disk',
     '`disk`: synced before the answer; survives a crash of the machine. `os`: survives only a crash of the process.',
   ),
+  compression: choice(
+    COMPRESSION,
+    'none',
+    'Form of new hours. `none`: plain lines. `zstd`: compressed as they are written, readable with `zstdcat` at any time. An hour keeps the form that it has.',
+  ),
+  compressAfter: durationOr(
+    ['off'],
+    ...REST,
+    'A plain hour that has ended and got no record for so long is compressed.',
+  ),
+  streams: objects('Forms of single streams, the built-in ones too, in the place of those above.', {
+    name: matching(
+      'unnamed',
+      /^[a-z][a-z0-9-]{0,62}$/,
+      'the name of a stream',
+      'A built-in stream, or one of `streams`.',
+    ),
+    compression: choice(['inherit', ...COMPRESSION], 'inherit', '`inherit`: `storage.compression`.'),
+    compressAfter: durationOr(['inherit', 'off'], ...REST, '`inherit`: `storage.compressAfter`.'),
+  }),
   minFreeBytes: sizeOr(
     ['off'],
     '1MiB',
