@@ -17,8 +17,13 @@ test.each(files)('%s loads', (file) => {
   expect(config.version).toBe(version);
   expect(config.server.addr).toBe(`${isLocal ? '127.0.0.1' : ''}:${version === 1 ? 8082 : 8083}`);
   const { durability, minFreeBytes, compression, logsDir, analyticsDir, stateDir, dlqDir } = config.storage;
-  expect({ durability, minFreeBytes, compression }).toEqual({ durability: 'disk', minFreeBytes: 'off', compression: 'none' });
-  for (const directory of [logsDir, analyticsDir, stateDir, dlqDir]) expect(directory.startsWith('/data/')).toBe(!isLocal);
+  expect({ durability, minFreeBytes, compression }).toEqual({
+    durability: 'disk',
+    minFreeBytes: 'off',
+    compression: 'none',
+  });
+  for (const directory of [logsDir, analyticsDir, stateDir, dlqDir])
+    expect(directory.startsWith('/data/')).toBe(!isLocal);
 });
 
 test('the brokers of the version 2 example may come from the environment', () => {

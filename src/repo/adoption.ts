@@ -9,6 +9,7 @@ import { BYTES } from '../model/bytes.ts';
 import type { AppendFiles, FileChange } from './append-files.ts';
 import type { DataFile } from './data-files.ts';
 import { type FramesLength, keepWholeFrames, NO_FRAMES } from './frames-file.ts';
+import { FILE_START } from './hour-frames.ts';
 import type { FileNote } from './journal-meta.ts';
 import type { CommittedState } from './state.ts';
 import type { UnsyncedFiles } from './unsynced-files.ts';
@@ -218,7 +219,8 @@ export class Adoption {
     const { files: disk, data } = this.#options;
     for (const file of files) {
       const found = disk.statusAt(file.path);
-      const isOurs = found !== undefined && found.size === 0 && data.isSame(file, found);
+      const empty = file.kind === 'compressed hour' ? FILE_START.length : 0;
+      const isOurs = found !== undefined && found.size <= empty && data.isSame(file, found);
       await data.drop(file);
       if (isOurs) await disk.remove(file.path).catch(() => undefined);
     }
@@ -239,7 +241,12 @@ export class Adoption {
 
   async #endOf(file: DataFile, fd: number): Promise<FramesLength> {
     const { files, report } = this.#options;
-    if (file.kind === 'compressed hour') return keepWholeFrames({ files, fd, path: file.path, report });
+    if (file.kind === 'compressed hour') {
+      const found = await keepWholeFrames({ files, fd, path: file.path, report });
+      if (found.length > 0) return found;
+      await writeFully(files, fd, [FILE_START], 0);
+      return { length: FILE_START.length, lines: 0 };
+    }
     const length = await this.#lengthOf(fd);
     return { length, lines: length };
   }

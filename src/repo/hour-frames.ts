@@ -5,7 +5,7 @@ import { BYTES } from '../model/bytes.ts';
  * A compressed hour, <logsDir>/…/HH.log.json.zst: zstd frames (RFC 8878), each followed by a trailer. A trailer is a skippable frame, so
  * `zstd -d`, `zstdcat` and `zstdgrep` read the file as it is.
  *
- *   file    = (frame trailer)*
+ *   file    = trailer (frame trailer)*           the first trailer has no frame: zstd takes an empty file for a damaged one
  *   frame   = one zstd frame. Its content is whole lines, at most FRAME_BYTES of them, or one longer line
  *   trailer = 40 bytes, little endian:
  *      0  u32  0x184D2A5F, the magic of a skippable frame
@@ -207,6 +207,9 @@ export function encodeTrailer({ offset, lines, zstd, records, crc }: Frame): Buf
   trailer[AT.end] = BYTES.NEWLINE;
   return trailer;
 }
+
+/** The beginning of every file. */
+export const FILE_START = encodeTrailer({ offset: 0, lines: 0, zstd: 0, records: 0, crc: 0 });
 
 /** The trailer at `at`; undefined where there is none that is whole. */
 export function decodeTrailer(bytes: Buffer, at = 0): Frame | undefined {

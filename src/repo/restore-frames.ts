@@ -3,8 +3,8 @@ import type { DamageReport } from '../disk/damage-report.ts';
 import { type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
 import type { CompressedHourFile } from './data-files.ts';
-import { type FramesLength, keepWholeFrames } from './frames-file.ts';
-import { countLines, decodeTrailer, encodeFrames, TRAILER_BYTES } from './hour-frames.ts';
+import { type FramesLength, keepWholeFrames, NO_FRAMES } from './frames-file.ts';
+import { countLines, decodeTrailer, encodeFrames, FILE_START, TRAILER_BYTES } from './hour-frames.ts';
 import type { Entry } from './journal-reader.ts';
 import type { InlineWrite } from './restore.ts';
 
@@ -52,7 +52,9 @@ export async function restoreFrames(options: {
   readonly durable: boolean;
   readonly closesGaps?: DamageReport | undefined;
 }): Promise<RestoredFrames | undefined> {
-  const { files, path, base, writes, durable, closesGaps } = options;
+  const { files, path, writes, durable, closesGaps } = options;
+  // The beginning of a file that has no lines was not synced.
+  const base = options.base.lines === 0 ? NO_FRAMES : options.base;
   const found = await files.size(path);
   if (found === undefined && base.length > 0) return undefined;
   await makeFolder(files, dirname(path), durable);
@@ -66,9 +68,11 @@ export async function restoreFrames(options: {
       lines.map((piece) => ({ lines: piece, records: countLines(piece) })),
       start.lines,
     );
-    await writeFully(files, fd, encoded.buffers, start.length);
+    const buffers = start.length === 0 ? [FILE_START, ...encoded.buffers] : encoded.buffers;
+    await writeFully(files, fd, buffers, start.length);
     if (durable) await files.sync(fd);
-    const frames = { length: start.length + encoded.bytes, lines: start.lines + encoded.lines };
+    const length = Math.max(start.length, FILE_START.length) + encoded.bytes;
+    const frames = { length, lines: start.lines + encoded.lines };
     const missing = Math.max(0, options.logical - Math.max(end, start.lines)) + gap;
     return { frames, missing, hasUnknown: start.lines > base.lines || frames.lines > options.logical };
   } finally {
