@@ -62,6 +62,8 @@ function createFakeRepo() {
       if (lengths.get(hour) === bytes) changed.delete(hour);
     },
     async committedHour({ stream, hour }: StreamHour): Promise<CommittedHour | undefined> {
+      const other = others.find((one) => one.stream === stream && one.hour === hour);
+      if (other !== undefined) return other;
       const bytes = lengths.get(hour);
       return bytes === undefined ? undefined : { stream, hour, path: pathOf(hour), bytes };
     },

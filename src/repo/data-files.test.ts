@@ -8,19 +8,25 @@ describe('a reference to a data file', () => {
   it('is the same object, whichever way it was made', () => {
     const hour = parseHour('2015-05-17T10') ?? 0;
     const ofHour = dataFiles.ofHour({ stream: 'access', hour });
-    expect(ofHour).toEqual({
+    expect(ofHour).toMatchObject({
       kind: 'hour',
       stream: 'access',
       hour,
       name: '2015-05-17T10',
       path: '/logs/2015-05-17/10.log.json',
     });
+    expect(ofHour.compressed).toEqual({
+      kind: 'compressed hour',
+      name: '2015-05-17T10',
+      path: '/logs/2015-05-17/10.log.json.zst',
+      of: ofHour,
+    });
     expect(dataFiles.named('2015-05-17T10')).toBe(ofHour);
     expect(dataFiles.ofHour({ stream: 'access', hour })).toBe(ofHour);
     expect(dataFiles.ofHour({ stream: 'access', hour: hour + 1 })).not.toBe(ofHour);
 
     const ofEvents = dataFiles.ofHour({ stream: 'events', hour });
-    expect(ofEvents).toEqual({
+    expect(ofEvents).toMatchObject({
       kind: 'hour',
       stream: 'events',
       hour,

@@ -3,20 +3,11 @@ import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
 import { type Hour, parseHour, type StreamHour } from '../model/hour.ts';
 import { ACCESS_STREAM, isDefaultStream, isStreamName, type StreamName } from '../model/stream.ts';
-import { createFramesReader } from './compressed-hour.ts';
+import { CompressedHour } from './compressed-hour.ts';
 import { COMPRESSED } from './data-files.ts';
 import { findLastFrameSync } from './frames-file.ts';
-import type { CommittedHour } from './repo.ts';
+import type { CommittedHour, HourFile } from './repo.ts';
 import { streamFolder } from './stream-folders.ts';
-
-/** The lines of an hour, open for reading. Its calls block, so they are for threads that serve no requests. */
-export interface HourFile {
-  /** Length in bytes when it was opened. Lines that are not committed may count. */
-  readonly size: number;
-  /** Reads up to `length` bytes at `position` into `target` at `offset`, and gives how many; 0 at the end. */
-  read(target: Buffer, offset: number, length: number, position: number): number;
-  close(): void;
-}
 
 /**
  * Opens an hour for reading, whatever its form: positions are those of the plain lines. Undefined where there is no file. The way for
@@ -32,7 +23,7 @@ export function openHour({ path, frames, waiting }: CommittedHour): HourFile | u
   const { fd, size } = opened;
   try {
     const found = frames ?? findLastFrameSync(fd, { path: compressedPath, size });
-    return createFramesReader({ path: compressedPath, fd, frames: found, waiting });
+    return new CompressedHour({ path: compressedPath, fd, frames: found, waiting });
   } catch (error) {
     fs.closeSync(fd);
     throw error;

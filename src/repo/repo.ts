@@ -23,6 +23,15 @@ export interface CommittedHour extends StreamHour {
   readonly waiting?: Uint8Array;
 }
 
+/** The lines of an hour, open for reading. Its calls block, so they are for threads that serve no requests. */
+export interface HourFile {
+  /** Length in bytes when it was opened. Lines that are not committed may count. */
+  readonly size: number;
+  /** Reads up to `length` bytes at `position` into `target` at `offset`, and gives how many; 0 at the end. */
+  read(target: Buffer, offset: number, length: number, position: number): number;
+  close(): void;
+}
+
 /**
  * Our own disk: hourly files and the commit journal that says how long they are. One process owns it, and in that
  * process one thread.
