@@ -71,6 +71,22 @@ export function streamProblems({
   return problems;
 }
 
+/** What is wrong with the limits of single streams. */
+export function retentionProblems({
+  streams,
+  retention,
+}: Values): readonly { readonly key: string; readonly message: string }[] {
+  const known = new Set<string>([ACCESS_STREAM.name, EVENTS_STREAM.name, ...streams.map(({ name }) => name)]);
+  const seen = new Set<string>();
+  return retention.streams.flatMap(({ name }, index) => {
+    const key = `retention.streams[${index}].name`;
+    if (!known.has(name)) return [{ key, message: `there is no stream ${name}; there are ${[...known].join(', ')}` }];
+    if (seen.has(name)) return [{ key, message: `stands twice in the list: ${name}` }];
+    seen.add(name);
+    return [];
+  });
+}
+
 /** The longest name of a topic that Kafka takes. */
 const MAX_TOPIC = 249;
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { RULES, streamProblems } from './check.ts';
+import { RULES, retentionProblems, streamProblems } from './check.ts';
 import { isList, isSection, keysByPath, listsByPath, rootSection, type Section, walk } from './keys.ts';
 import { readKeysFile } from './keys-file.ts';
 import { ConfigError, formatSource, type Source } from './problem.ts';
@@ -66,7 +66,7 @@ export function loadConfig({ file, text, env = {}, flags = {} }: ConfigInput = {
     problems.push({ key: keys[0], source: sourceOf(keys[0]), message });
   }
   // A stream whose name cannot be used has the default, which says nothing new.
-  const ofStreams = streamProblems(config).filter(({ key }) => !suspects.has(key));
+  const ofStreams = [...streamProblems(config), ...retentionProblems(config)].filter(({ key }) => !suspects.has(key));
   problems.push(...ofStreams.map((problem) => ({ ...problem, source: sourceOf(problem.key) })));
   if (config.auth.enabled && config.auth.keysFile !== '') {
     const fromFile = readKeysFile(config.auth.keysFile);
@@ -127,15 +127,20 @@ export function describeConfig({ config, sources }: LoadedConfig): readonly Conf
   const masked = maskSecrets(config);
   const keys = [...keysByPath.values()];
   for (const list of listsByPath.values()) {
-    const objects = Reflect.get(masked, list.path) as readonly unknown[];
+    const objects = valueAt(masked, list.path) as readonly unknown[];
     for (const index of objects.keys()) keys.push(...walk(list.at(index)));
   }
   return keys.map(({ path, leaf }) => {
-    const value = path.split(/\.|\[|\]\./).reduce<unknown>((tree, name) => Reflect.get(Object(tree), name), masked);
+    const value = valueAt(masked, path);
     const written = leaf.write === undefined ? String(value) : leaf.write(value);
     const source = sources.get(path);
     return { key: path, value: written, source: source === undefined ? '' : formatSource(source) };
   });
+}
+
+/** The value of a key or a list by its path, `streams[2].name`. */
+function valueAt(values: ConfigValues, path: string): unknown {
+  return path.split(/\.|\[|\]\./).reduce<unknown>((tree, name) => Reflect.get(Object(tree), name), values);
 }
 
 /** The value of every key, with each secret that is set replaced by asterisks. */

@@ -16,8 +16,9 @@ test.each(files)('%s loads', (file) => {
   const isLocal = file.includes('.local.');
   expect(config.version).toBe(version);
   expect(config.server.addr).toBe(`${isLocal ? '127.0.0.1' : ''}:${version === 1 ? 8082 : 8083}`);
-  const { durability, ...directories } = config.storage;
+  const { durability, minFreeBytes, ...directories } = config.storage;
   expect(durability).toBe('disk');
+  expect(minFreeBytes).toBe('off');
   for (const directory of Object.values(directories)) expect(directory.startsWith('/data/')).toBe(!isLocal);
 });
 

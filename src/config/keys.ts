@@ -86,9 +86,17 @@ export function* walk(section: Section): Generator<Key> {
   }
 }
 
+/** The lists of objects in the section, those of its sections too. */
+function* walkLists(section: Section): Generator<ObjectList> {
+  for (const entry of section.entries.values()) {
+    if (isSection(entry)) yield* walkLists(entry);
+    else if (isList(entry)) yield entry;
+  }
+}
+
 /** The lists of objects, by their paths. */
 export const listsByPath: ReadonlyMap<string, ObjectList> = new Map(
-  [...rootSection.entries.values()].filter(isList).map((entry) => [entry.path, entry]),
+  [...walkLists(rootSection)].map((list) => [list.path, list]),
 );
 
 /** Every key by its path, in the order of the schema. */

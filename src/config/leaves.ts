@@ -132,27 +132,74 @@ export function inText<T>(parse: (text: string) => T | undefined): (value: unkno
 
 /** Milliseconds. */
 export function duration(byDefault: string, min: string, max: string, doc: string) {
+  return quantity({
+    byDefault,
+    expects: expectsDuration(min, max),
+    read: readDuration(min, max),
+    write: formatDuration,
+    doc,
+  });
+}
+
+/** Milliseconds, or one of these words; the first is the default. */
+export function durationOr<const W extends string>(words: readonly [W, ...W[]], min: string, max: string, doc: string) {
+  const expects = expectsDuration(min, max);
+  return quantity(wordOr({ words, expects, read: readDuration(min, max), write: formatDuration, doc }));
+}
+
+function expectsDuration(min: string, max: string): string {
+  return `a duration from ${min} to ${max}, such as 500ms, 30s, 5m or 24h`;
+}
+
+function readDuration(min: string, max: string) {
   const atLeast = parseDuration(min) ?? 0;
   const atMost = parseDuration(max) ?? 0;
-  const expects = `a duration from ${min} to ${max}, such as 500ms, 30s, 5m or 24h`;
-  const read = inText((text) => {
+  return inText((text) => {
     const ms = parseDuration(text);
     return ms === undefined || ms < atLeast || ms > atMost ? undefined : ms;
   });
-  return quantity({ byDefault, expects, read, write: formatDuration, doc });
 }
 
 /** Bytes. */
 export function size(byDefault: string, min: string, max: string, doc: string) {
+  return quantity({ byDefault, expects: expectsSize(min, max), read: readSize(min, max), write: formatSize, doc });
+}
+
+/** Bytes, or one of these words; the first is the default. */
+export function sizeOr<const W extends string>(words: readonly [W, ...W[]], min: string, max: string, doc: string) {
+  return quantity(wordOr({ words, expects: expectsSize(min, max), read: readSize(min, max), write: formatSize, doc }));
+}
+
+function expectsSize(min: string, max: string): string {
+  return `a size from ${min} to ${max}, such as 65536, 64KiB or 16MiB`;
+}
+
+function readSize(min: string, max: string) {
   const atLeast = parseSize(min) ?? 0;
   const atMost = parseSize(max) ?? 0;
-  const expects = `a size from ${min} to ${max}, such as 65536, 64KiB or 16MiB`;
-  const read = (value: unknown) => {
+  return (value: unknown) => {
     const bytes = typeof value === 'string' ? parseSize(value) : value;
     const valid = typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= atLeast && bytes <= atMost;
     return valid ? bytes : undefined;
   };
-  return quantity({ byDefault, expects, read, write: formatSize, doc });
+}
+
+/** A number that may be a word instead. */
+function wordOr<W extends string>(options: {
+  readonly words: readonly [W, ...W[]];
+  readonly expects: string;
+  readonly read: (value: unknown) => number | undefined;
+  readonly write: (value: number) => string;
+  readonly doc: string;
+}) {
+  const { words, expects, read, write, doc } = options;
+  return {
+    byDefault: words[0],
+    expects: `${words.join(', ')}, or ${expects}`,
+    read: (value: unknown): number | W | undefined => words.find((word) => word === value) ?? read(value),
+    write: (value: number | W) => (typeof value === 'number' ? write(value) : value),
+    doc,
+  };
 }
 
 export function address(byDefault: string, doc: string) {

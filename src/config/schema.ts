@@ -6,6 +6,7 @@ import {
   choice,
   count,
   duration,
+  durationOr,
   folder,
   inText,
   list,
@@ -15,6 +16,7 @@ import {
   quantity,
   section,
   size,
+  sizeOr,
   text,
   toggle,
 } from './leaves.ts';
@@ -125,7 +127,59 @@ const storage = section('Folders and durability. Relative paths start at the wor
     'disk',
     '`disk`: synced before the answer; survives a crash of the machine. `os`: survives only a crash of the process.',
   ),
+  minFreeBytes: sizeOr(
+    ['off'],
+    '1MiB',
+    '1048576GiB',
+    'Free space that the file system of `logsDir` should keep: below it the oldest hours of all streams are removed until there is enough (docs/operations.md, Retention). More than the whole file system is ignored, with a warning.',
+  ),
 });
+
+const AGE = ['1h', '876000h'] as const;
+const STORE_SIZE = ['1MiB', '1048576GiB'] as const;
+
+const retention = section(
+  'How long records are kept. Whole hours go, the oldest first, and never one that has not ended (docs/operations.md, Retention).',
+  {
+    maxAge: durationOr(['off'], ...AGE, 'Age at which an hour of a stream is removed, counted from its end.'),
+    maxBytes: sizeOr(
+      ['off'],
+      ...STORE_SIZE,
+      'Bytes that the hours of one stream may take on disk; the oldest are removed beyond that.',
+    ),
+    force: toggle(
+      false,
+      'Whether hours are removed that a reader still needs, such as the aggregator. Otherwise they wait for it.',
+    ),
+    summaries: choice(
+      ['keep', 'remove'],
+      'keep',
+      'Whether the summaries of removed hours are kept, or removed too: then also those of hours that were removed before.',
+    ),
+    interval: duration(
+      '1m',
+      '1s',
+      '24h',
+      'Time between two runs that look for hours to remove. The first is at the start.',
+    ),
+    dlqMaxAge: durationOr(
+      ['off'],
+      '24h',
+      '876000h',
+      'Age at which a day of dead letters is removed, counted from its end.',
+    ),
+    streams: objects('Limits of single streams, the built-in ones too, in the place of those above.', {
+      name: matching(
+        'unnamed',
+        /^[a-z][a-z0-9-]{0,62}$/,
+        'the name of a stream',
+        'A built-in stream, or one of `streams`.',
+      ),
+      maxAge: durationOr(['inherit', 'off'], ...AGE, '`inherit`: `retention.maxAge`.'),
+      maxBytes: sizeOr(['inherit', 'off'], ...STORE_SIZE, '`inherit`: `retention.maxBytes`.'),
+    }),
+  },
+);
 
 const ingestion = section('Which records are accepted, and for how long keys are remembered.', {
   invalidRecords: choice(
@@ -320,6 +374,7 @@ export const configSchema = section('', {
   server,
   auth,
   storage,
+  retention,
   ingestion,
   aggregation,
   logging,
