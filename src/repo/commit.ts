@@ -1,6 +1,7 @@
 import { isOutOfDescriptors } from '../disk/missing.ts';
 import { type Adopted, Adoption } from './adoption.ts';
 import { AppendFiles, FileChangedError } from './append-files.ts';
+import { closeWithoutRotation } from './close-without-rotation.ts';
 import type { CommitterOptions } from './committer-options.ts';
 import type { DataFile, HourDataFile } from './data-files.ts';
 import type { EntryMeta } from './journal-meta.ts';
@@ -114,17 +115,29 @@ export class Committer {
 
   /** Opens files, or makes them, for a commit that comes later. Gives what undoes it when that commit fails. */
   async prepare(files: readonly DataFile[]): Promise<() => Promise<void>> {
+    this.#state.removed.refuse(files);
     await this.#prepareJournal();
     const adopted = await this.#adoptUnknown(files);
     return async () => adopted && this.#adoption.undo(adopted);
   }
 
   /** Writes an entry without news, which shows that storage can be written. */
-  async probe(): Promise<void> {
+  probe(): Promise<void> {
+    return this.#note({});
+  }
+
+  /** Removes a day of dead letters, or an hour with those of its stream before it. From then on nothing here holds or writes their files. */
+  async remove(file: DataFile): Promise<void> {
+    await this.#note({ removed: [file] });
+    await this.#adoption.release((other) => other === file || this.#state.removed.has(other));
+  }
+
+  /** Writes an entry of its own. */
+  async #note(news: Pick<EntryMeta, 'removed'>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#prepareJournal();
-        await this.#appendEntry({ seq: this.#state.nextSeq }, []);
+        await this.#appendEntry({ seq: this.#state.nextSeq, ...news }, []);
         return;
       } catch (error) {
         if (!(error instanceof FileChangedError) || attempt === MAX_ATTEMPTS) throw error;
@@ -139,25 +152,11 @@ export class Committer {
       await this.#options.opening.finish();
       await this.#rotate({ durable: true });
     } catch (err) {
-      await this.#closeWithoutRotation(err);
+      await closeWithoutRotation({ ...this.#options, journal: this.#journal, unsynced: this.#unsynced }, err);
     } finally {
       await this.#data.closeAll();
       await this.#journal.close();
     }
-  }
-
-  /** The journal has all that was answered, if it is where a start finds it. If not, the files must have it. */
-  async #closeWithoutRotation(cause: unknown): Promise<void> {
-    const { log, durable, stateDir } = this.#options;
-    const isKept = this.#journal.isInPlace();
-    try {
-      if (!durable || !isKept) await this.#unsynced.sync(this.#unsynced.list);
-    } catch (error) {
-      const loss = `cannot sync at the stop; answered records may be lost stateDir=${stateDir}`;
-      if (!isKept) throw new Error(loss, { cause: error });
-    }
-    const message = 'cannot begin a new journal segment at the stop; the next start reads the present one';
-    log.warn(message, { stateDir, err: cause });
   }
 
   async #prepareJournal(): Promise<void> {

@@ -85,7 +85,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const isIncomplete = await findLoss({ ...options, segments, entries, state, sequence });
   nameStore(state, sequence, segments);
   if (options.beginsGenerations === true) {
-    for (const hour of await listAllHours(logsDir)) state.beginGeneration(dataFiles.ofHour(hour));
+    for (const hour of await listAllHours(logsDir)) {
+      const file = dataFiles.ofHour(hour);
+      if (!state.removed.has(file)) state.beginGeneration(file);
+    }
   }
   const restored = new Set<DataFile>();
   const mend = async (): Promise<void> => {
@@ -237,6 +240,7 @@ async function keepUnknownHours(options: RecoveryOptions, state: CommittedState)
   const { files, logsDir, dataFiles, report } = options;
   for (const hour of await listAllHours(logsDir)) {
     const file = dataFiles.ofHour(hour);
+    if (state.removed.has(file)) continue;
     if (state.length(file) === undefined) await endLastLine({ files, file, report, state });
     state.markChanged(file);
   }

@@ -2,6 +2,7 @@ import type { OffsetNote } from '../model/deliver.ts';
 import { BatchIdSet } from './batch-id-set.ts';
 import type { DataFile, HourDataFile } from './data-files.ts';
 import type { EntryMeta, FileNote } from './journal-meta.ts';
+import { RemovedHours } from './removed-hours.ts';
 
 /**
  * The sum of all journal entries. The running service and the start after a crash use the same `apply`, so they cannot
@@ -18,6 +19,7 @@ export class CommittedState {
   #store: string | undefined;
   /** Those above 0. */
   readonly #generations = new Map<DataFile, number>();
+  readonly removed = new RemovedHours();
 
   /** The number that the next entry takes. */
   get nextSeq(): number {
@@ -38,6 +40,14 @@ export class CommittedState {
     for (const file of meta.changed ?? []) this.#changed.add(file);
     this.#store = meta.store ?? this.#store;
     for (const [file, generation] of meta.generations ?? []) this.#generations.set(file, generation);
+    if (meta.removed !== undefined) this.#remove(meta.removed);
+  }
+
+  #remove(list: readonly DataFile[]): void {
+    for (const file of list) this.removed.add(file);
+    const isGone = (file: DataFile): boolean => list.includes(file) || this.removed.has(file);
+    for (const known of [this.#lengths, this.#changed, this.#generations])
+      for (const file of [...known.keys()]) if (isGone(file)) known.delete(file as HourDataFile);
   }
 
   /** The first entry of a new segment. Forgets the files that `keep` does not want. */
@@ -51,6 +61,7 @@ export class CommittedState {
       changed: [...this.#changed],
       ...(this.#store !== undefined && { store: this.#store }),
       ...(this.#generations.size > 0 && { generations: [...this.#generations] }),
+      ...(this.removed.newest.length > 0 && { removed: this.removed.newest }),
     };
   }
 
