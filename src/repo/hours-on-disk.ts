@@ -5,6 +5,7 @@ import type { FileSystem } from '../disk/file-system.ts';
 import { codeOf, isMissing } from '../disk/missing.ts';
 import { type Hour, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
 import type { StreamName } from '../model/stream.ts';
+import type { HourOnDisk } from './repo.ts';
 import { streamFolder } from './stream-folders.ts';
 
 /*
@@ -23,12 +24,6 @@ const SUMMARY = /^summary_(\d\d)\.json$/;
  */
 const STEP_BYTES = 64 * 1024 * 1024;
 const PAUSE_MS = 10;
-
-/** An hour that has files. */
-export interface HourOnDisk extends StreamHour {
-  /** Their lengths together. */
-  readonly bytes: number;
-}
 
 export interface HoursOnDiskOptions {
   readonly files: FileSystem;

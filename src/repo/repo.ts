@@ -66,6 +66,12 @@ export interface Repo {
   close(): Promise<void>;
 }
 
+/** An hour that has files. */
+export interface HourOnDisk extends StreamHour {
+  /** Their lengths together. */
+  readonly bytes: number;
+}
+
 /** What ends, for ever. The journal says so first, durably; then the files go. What a kill leaves of them is deleted by whoever asks again. */
 export interface Retention {
   /** The first hour of a stream that takes records: the hour after the newest removed one. MIN_HOUR where none was removed. */
@@ -77,6 +83,12 @@ export interface Retention {
    * at the last moment; when it says no, nothing happens. Rejects when the journal cannot be written.
    */
   removeHours(upTo: StreamHour, mayGo?: () => boolean): Promise<boolean>;
+
+  /** Whether the hour is longer than the aggregator's cursor: it would be listed as changed. */
+  isUnsummarised(at: StreamHour): boolean;
+
+  /** The days that have a file of dead letters, `2015-05-17`, oldest first. */
+  deadLetterDays(): Promise<readonly string[]>;
 
   /** Deletes the file of a day of dead letters, `2015-05-17`. Commits wait meanwhile. Rejects when that fails; a later dead letter of the day begins it again. */
   removeDeadLetters(day: string): Promise<void>;

@@ -1,4 +1,5 @@
 import { type FileSystem, removeIfThere } from '../disk/file-system.ts';
+import { parseHour } from '../model/hour.ts';
 import type { Committer } from './commit.ts';
 import type { DataFiles } from './data-files.ts';
 import type { Retention } from './repo.ts';
@@ -25,10 +26,18 @@ export function createRetention(parts: {
         return true;
       }),
 
+    isUnsummarised: (at) => state.isChanged(dataFiles.ofHour(at)),
+
+    async deadLetterDays() {
+      const days = (await dataFiles.listDeadLetters()).map(({ name }) => name.slice('dlq/'.length));
+      return days.filter((day) => parseHour(`${day}T00`) !== undefined);
+    },
+
     // The file goes before the next commit: that one may bring a dead letter of the same day, which belongs into a new file.
     removeDeadLetters: (day) =>
       between(async () => {
         const file = dataFiles.ofDeadLetterDay(day);
+        if (files.statusAt(file.path)?.isFile !== true) return;
         await committer.remove(file);
         await removeIfThere(files, file.path);
       }),
