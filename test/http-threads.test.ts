@@ -6,6 +6,7 @@ import type { CreateServer } from '../src/http/contract/contract-fixture.case.ts
 import { describeClose } from '../src/http/contract/contract-stop.case.ts';
 import { describeOnAnyThreads } from '../src/http/contract/http-contract.case.ts';
 import { writeExposition } from '../src/metrics/metrics.ts';
+import { FirstHours } from '../src/model/first-hours.ts';
 import { startHttpThreads } from './support/http-threads.ts';
 import { createTestLog } from './support/queues.ts';
 import { createMemoryRegistry } from './support/registry.ts';
@@ -37,6 +38,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
       const workers = createHttpWorkers({ config, version: options.version, log: createTestLog(), schemaStore });
       threads = workers;
       return workers.start({
+        firstHours: new FirstHours([]),
         deliver: async (batch, note) => {
           const body = Buffer.concat(batch.map(({ lines }) => lines));
           const idempotencyKey = note?.idempotency?.key;

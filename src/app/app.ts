@@ -10,6 +10,7 @@ import { createTails, type Tails } from '../live/tail.ts';
 import { type Log, takeDroppedLogLines } from '../log.ts';
 import { createMetrics, type Metrics, readStreamTotals, writeExposition } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
+import { FirstHours } from '../model/first-hours.ts';
 import type { Stream, StreamName } from '../model/stream.ts';
 import { MAX_KEY_BYTES, mapLimits } from '../model/summary.ts';
 import { createDimensionNotes } from '../repo/dimension-notes.ts';
@@ -26,12 +27,14 @@ import {
 import { createLifecycle, type Lifecycle } from '../runtime/lifecycle.ts';
 import { shareWork } from '../runtime/share-work.ts';
 import type { Accounting } from '../service/accounting.ts';
+import type { RetentionRunner } from '../service/retention.ts';
 import type { AnalyticsWorkerData } from './analytics-worker.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
 import type { QueuedPipelineParts } from './queued.ts';
 import { startRegistry } from './registry.ts';
+import { startRetention } from './retention.ts';
 import { compressionBy, streamsOf } from './streams.ts';
 
 /** The same ending as this file: .ts from source, .js when built. */
@@ -106,6 +109,8 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const repo = await openStorage(common);
   const registry = await startRegistry({ ...common, registry: config.registry, dir: config.storage.stateDir });
   const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
+  const firstHours = new FirstHours(streamsOf(config).keys());
+  const retention = startRetention({ ...common, repo, firstHours });
   const http = createHttpReaders({ config, version, metrics, log, schemaStore: registry.store });
   const tails = createTails();
   const live = startLive(common, http, tails);
@@ -119,6 +124,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
       ...pipeline.checks,
     })),
     ...(await checkDamage(repo)),
+    ...describeRetention(retention),
   });
   const readHealth = createGauges({ config, metrics, checkReadiness });
 
@@ -131,6 +137,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     aggregate: () => aggregator.run(),
     registry: registry.registry,
     schemas: registry.store.table,
+    firstHours,
     metricsText: shareWork(async () => {
       readGauges(metrics, repo, [...http.accountings(), ...pipeline.accountings]);
       metrics.logLinesDropped.inc(takeDroppedLogLines());
@@ -244,6 +251,12 @@ async function checkAll(
 async function checkDamage(repo: Repo): Promise<Record<string, { ok: boolean; detail: string }>> {
   const detail = await repo.damage();
   return detail === undefined ? {} : { damage: { ok: true, detail } };
+}
+
+/** What retention cannot do is named, and does not fail the check: records are stored. */
+function describeRetention(retention: RetentionRunner): Record<string, { ok: boolean; detail: string }> {
+  const detail = retention.status();
+  return detail === undefined ? {} : { retention: { ok: true, detail } };
 }
 
 /** Sets the gauges that are read when a scrape asks, not counted as things happen. */

@@ -6,6 +6,7 @@ import type { LiveSample } from '../live/live-sampler.ts';
 import { createRemoteLive, type LiveListenerCalls } from '../live/remote-live.ts';
 import { createLog, takeDroppedLogLines } from '../log.ts';
 import { createMetrics, type MetricCounts, readCounts } from '../metrics/metrics.ts';
+import { FirstHours } from '../model/first-hours.ts';
 import { type SchemaEvent, SchemaTable } from '../model/schema-table.ts';
 import { createChannel } from '../runtime/channel.ts';
 import { answerSnapshots } from '../runtime/snapshot.ts';
@@ -22,6 +23,8 @@ export interface HttpWorkerData {
   readonly shared: NonNullable<HttpServerOptions['shared']>;
   /** What is registered at the start; changes follow as calls. */
   readonly schemas: readonly SchemaEvent[];
+  /** Of FirstHours, with the streams of the configuration. */
+  readonly firstHours: SharedArrayBuffer;
 }
 
 /** The calls that an HTTP worker answers to the main thread. */
@@ -54,6 +57,7 @@ function run(data: HttpWorkerData): void {
   const core = createRemoteCore({
     remote: channel.remote,
     schemas,
+    firstHours: new FirstHours(streamsOf(config).keys(), data.firstHours),
     live: remoteLive.live,
     log,
     reuse: bodyBuffers.adopt,

@@ -13,6 +13,7 @@ import type { Log } from '../log.ts';
 import type { Metrics, StreamTotals } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import type { FirstHours } from '../model/first-hours.ts';
 import type { Registry } from '../model/registry.ts';
 import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
@@ -35,6 +36,8 @@ export interface Core {
   readonly registry: Registry;
   /** What is registered, known in this thread. */
   readonly schemas: Schemas;
+  /** What retention left, known in this thread. */
+  readonly firstHours: FirstHours;
 }
 
 export interface HttpWorker {
@@ -102,6 +105,7 @@ function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accoun
   const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields, invalidRecords } = config.ingestion;
   return createIngest({
     decodersOf: createDecodersOf(config, core.schemas),
+    firstHour: core.firstHours.of,
     decode: {
       maxRecordBytes,
       maxDepth,

@@ -145,11 +145,12 @@ async function checkPortIsFree({ host, port }: ReturnType<typeof toListenAddress
 const SCHEMAS_WAIT_MS = 5_000;
 
 function startThread(
-  options: Omit<HttpWorkerData, 'schemas'>,
+  options: Omit<HttpWorkerData, 'schemas' | 'firstHours'>,
   core: Core,
   schemaStore: HttpWorkersOptions['schemaStore'],
 ): Thread {
-  const data: HttpWorkerData = { ...options, schemas: [...schemaStore.table.events()] };
+  const schemas = [...schemaStore.table.events()];
+  const data: HttpWorkerData = { ...options, schemas, firstHours: core.firstHours.memory };
   // The same ending as this file: .ts from source, .js when built.
   const entry = new URL(`./http-worker-entry${extname(import.meta.url)}`, import.meta.url);
   const worker = new Worker(entry, { workerData: data, name: 'http-worker' });

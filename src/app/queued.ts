@@ -103,6 +103,7 @@ function startConsumers(
     metrics,
     log,
     accounting: accounting.of(stream.name),
+    firstHour: repo.retention.firstHour,
     onFatal,
     stream: stream.name,
     decoders: createDecoders(stream, schemas),
@@ -134,7 +135,12 @@ async function createSend(
   const send = breaker.wrap(withDeadline(enqueue, config.server.requestTimeout / 2));
   const streams = streamsOf(config);
   const isConfigured = (stream: StreamName) => streams.has(stream);
-  return spoolInFront({ ...parts, send, resend: storeRemovedStreams({ ...parts, deliver: resend, isConfigured }) });
+  const { firstHour } = parts.repo.retention;
+  return spoolInFront({
+    ...parts,
+    send,
+    resend: storeRemovedStreams({ ...parts, deliver: resend, isConfigured, firstHour }),
+  });
 }
 
 /** With the spool a request waits for no retry: what fails once goes to the spool, and its drain tries again. */

@@ -10,6 +10,7 @@ import type { Live } from '../live/live.ts';
 import type { LiveCalls } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import type { StreamTotals } from '../metrics/metrics.ts';
+import type { FirstHours } from '../model/first-hours.ts';
 import type { StreamRange } from '../model/hour.ts';
 import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
@@ -36,13 +37,14 @@ export interface CoreCalls extends DeliverCalls, LiveCalls {
 /** A Core whose work is done by the thread at the other end of the channel; `live` comes from createRemoteLive. */
 export function createRemoteCore(parts: {
   readonly schemas: Schemas;
+  readonly firstHours: FirstHours;
   readonly remote: Remote<CoreCalls>;
   readonly live: Live;
   readonly log: Log;
   /** Given memory of batches that comes back. */
   readonly reuse: (memory: ArrayBuffer) => void;
 }): Core {
-  const { remote, schemas, live, log, reuse } = parts;
+  const { remote, schemas, firstHours, live, log, reuse } = parts;
   return {
     deliver: createRemoteDeliver(remote, log, reuse),
     checkReadiness: () => remote.readiness(),
@@ -51,6 +53,7 @@ export function createRemoteCore(parts: {
     aggregate: () => remote.aggregate(),
     live,
     schemas,
+    firstHours,
     registry: createRemoteRegistry((call) => remote.registry(call)),
     hourTotals: {
       totals: (range) => remote.hourTotals(range),
@@ -65,7 +68,9 @@ export function createRemoteCore(parts: {
 }
 
 /** The other end: answers the calls of a remote Core, but for those of its `live` (serveLive). */
-export function serveCore(core: Omit<Core, 'live' | 'schemas'>): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
+export function serveCore(
+  core: Omit<Core, 'live' | 'schemas' | 'firstHours'>,
+): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
   const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, registry } = core;
   return {
     deliver: serveDeliver(deliver),

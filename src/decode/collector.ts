@@ -1,5 +1,5 @@
 import { Lines } from '../lines/chunker.ts';
-import type { Hour } from '../model/hour.ts';
+import { type Hour, MIN_HOUR } from '../model/hour.ts';
 import type { StreamName } from '../model/stream.ts';
 import {
   type Decoded,
@@ -9,7 +9,7 @@ import {
   MalformedBodyError,
   type Rejection,
 } from './decode.ts';
-import type { RecordFault, StoredRecord } from './record.ts';
+import { OLDER_THAN_RETENTION, type RecordFault, type StoredRecord } from './record.ts';
 import type { RecordCheck } from './schema-check/schema-check.ts';
 
 /** Of a dead letter's line, beside its reason and its record. */
@@ -43,6 +43,8 @@ export class Collector {
   isListing = true;
   /** A reader that adds lines to `lines` itself asks it first, and leaves a line that it does not accept to `add`. */
   readonly check: RecordCheck | undefined;
+  /** The same: a line of an earlier hour is not accepted. */
+  readonly firstHour: Hour;
   readonly #maxRecordBytes: number;
   readonly #noun: 'record' | 'row';
   readonly #skips: boolean;
@@ -56,6 +58,7 @@ export class Collector {
     this.lines = new Lines(options.stream, body, expected, options);
     this.index = 0;
     this.check = options.check;
+    this.firstHour = options.firstHour ?? MIN_HOUR;
     this.#maxRecordBytes = options.maxRecordBytes;
     this.#noun = noun;
     this.#skips = options.invalid === 'skip';
@@ -74,20 +77,31 @@ export class Collector {
     this.#rejected++;
   }
 
+  /** The same for a record that is certainly invalid: false, and nothing is done, where its reason is needed. */
+  rejectsUnlisted(): boolean {
+    if (!this.isListing) this.reject();
+    return !this.isListing;
+  }
+
   /** `raw` is called only if the record is rejected and listed. */
   add(result: StoredRecord | RecordFault, raw: () => string): void {
     if ('problem' in result) this.#rejectFor(result, raw);
+    else if (result.hour < this.firstHour) this.#rejectFor(OLDER_THAN_RETENTION, raw);
     else if (this.check === undefined) this.#addLine(result);
     else this.#addChecked(result, this.check, raw);
   }
 
   /**
-   * Adds the line that was written to `lines.writer` from `start` on. False, and the line is gone, where it is too long or its schema does
-   * not certainly accept it: then `add` judges it.
+   * Adds the line that was written to `lines.writer` from `start` on. False, and the line is gone, where it is too long, too old, or its
+   * schema does not certainly accept it: then `add` judges it.
    */
   addWritten(hour: Hour, start: number): boolean {
     const { check, lines } = this;
     const { writer } = lines;
+    if (hour < this.firstHour) {
+      writer.used = start;
+      return this.rejectsUnlisted();
+    }
     const length = writer.used - start;
     const fits =
       length <= this.#maxRecordBytes &&

@@ -1,5 +1,6 @@
 import type { BatchLimits } from '../lines/batch-limits.ts';
 import type { Batch } from '../model/chunk.ts';
+import type { Hour } from '../model/hour.ts';
 
 /** What is wrong with one record. */
 export interface Rejection {
@@ -35,6 +36,8 @@ export interface DecodeOptions extends BatchLimits {
   readonly extraFields: 'keep' | 'drop';
   /** 'reject': the first invalid record fails the batch. No more lines are made, and the records are still counted. */
   readonly invalid: 'reject' | 'skip';
+  /** A record before this hour is invalid: retention removed its hour. Absent: any hour is taken. */
+  readonly firstHour?: Hour;
   /** Protobuf: full name of the message where its bytes have no schema id; the first of the schema when absent. */
   readonly messageType?: string | undefined;
 }

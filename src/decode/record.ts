@@ -18,6 +18,9 @@ export interface RecordFault {
 
 export const NOT_AN_OBJECT: RecordFault = { field: '', problem: 'is not an object' };
 
+/** Of a record whose hour retention removed. */
+export const OLDER_THAN_RETENTION: RecordFault = { field: TIMESTAMP, problem: 'older than retention' };
+
 const SHOWN_CHARACTERS = 64;
 
 /**

@@ -11,6 +11,8 @@ export interface FileStatus {
   readonly size: number;
   /** False for a folder, a symbolic link, a FIFO, a socket and a device. */
   readonly isFile: boolean;
+  /** Names that the file has; 0 once it was deleted while somebody has it open. */
+  readonly links: number;
 }
 
 /**
@@ -72,7 +74,7 @@ const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 const OPEN_FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
 
 function statusFrom(stats: fs.Stats): FileStatus {
-  return { dev: stats.dev, ino: stats.ino, size: stats.size, isFile: stats.isFile() };
+  return { dev: stats.dev, ino: stats.ino, size: stats.size, isFile: stats.isFile(), links: stats.nlink };
 }
 
 const oneByte = Buffer.alloc(1);

@@ -25,6 +25,14 @@ export type StreamKind = (typeof STREAM_KINDS)[number];
 export const CUT_REASONS = ['unread', 'too_many_unread'] as const;
 export type CutReason = (typeof CUT_REASONS)[number];
 
+/** Why retention removed an hour. */
+export const REMOVAL_CAUSES = ['max_age', 'max_bytes', 'min_free_bytes'] as const;
+export type RemovalCause = (typeof REMOVAL_CAUSES)[number];
+
+/** Who reads hours, and may still need one that retention would remove. */
+export const READERS = ['aggregator'] as const;
+export type Reader = (typeof READERS)[number];
+
 /** Classes of status codes, by their first digit. */
 export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
@@ -49,6 +57,7 @@ export function createMetrics(options: {
     ...requestMetrics(make),
     ...storageMetrics(make),
     ...streamMetrics(make, options.streams ?? [ACCESS_STREAM.name, EVENTS_STREAM.name]),
+    ...retentionMetrics(make, options.streams ?? [ACCESS_STREAM.name, EVENTS_STREAM.name]),
     ...kafkaMetrics(make),
     ...aggregationMetrics(make),
     ...serviceMetrics(make),
@@ -190,6 +199,41 @@ function streamMetrics({ counter }: Make, streams: readonly string[]) {
     streamBytes: counter('logforge_stream_stored_bytes_total', 'Bytes committed to the hour files of a stream', {
       stream: streams,
     }),
+  };
+}
+
+function retentionMetrics({ counter, gauge }: Make, streams: readonly string[]) {
+  return {
+    removedHours: counter(
+      'logforge_retention_removed_hours_total',
+      'Hours removed by retention, by the limit that they exceeded',
+      {
+        stream: streams,
+        cause: REMOVAL_CAUSES,
+      },
+    ),
+    removedBytes: counter('logforge_retention_removed_bytes_total', 'Bytes of the files of the removed hours', {
+      stream: streams,
+      cause: REMOVAL_CAUSES,
+    }),
+    heldHours: gauge<'reader'>(
+      'logforge_retention_held_hours',
+      'Hours that exceed a limit and are kept because a reader still needs them, or an older one',
+      ['reader'],
+    ),
+    removedDeadLetterDays: counter(
+      'logforge_retention_removed_dlq_days_total',
+      'Days of dead letters removed by retention',
+    ),
+    retentionFailures: counter(
+      'logforge_retention_failures_total',
+      'Removals that failed; they are tried again in the next run',
+    ),
+    oldestHour: gauge<'stream'>(
+      'logforge_stream_oldest_hour_timestamp_seconds',
+      'Unix time of the oldest hour of a stream that has a file, where retention is on',
+      ['stream'],
+    ),
   };
 }
 

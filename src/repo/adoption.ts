@@ -169,6 +169,18 @@ export class Adoption {
     return true;
   }
 
+  /** Retention removed these files: nothing holds them any more. */
+  async release(isGone: (file: DataFile) => boolean): Promise<void> {
+    const { data, unsynced, waiting, uncut } = this.#options;
+    for (const file of waiting.files) if (isGone(file)) waiting.delete(file);
+    for (const file of new Set([...data.openFiles(), ...unsynced.list, ...uncut])) {
+      if (!isGone(file)) continue;
+      await data.drop(file);
+      unsynced.delete(file);
+      uncut.delete(file);
+    }
+  }
+
   #forget(file: DataFile): void {
     const { unsynced, state, uncut } = this.#options;
     unsynced.delete(file);

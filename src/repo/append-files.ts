@@ -46,6 +46,10 @@ export class AppendFiles {
     return this.#open.size;
   }
 
+  openFiles(): readonly DataFile[] {
+    return [...this.#open.keys()];
+  }
+
   isOpen(file: DataFile): boolean {
     return this.#open.has(file);
   }

@@ -4,9 +4,10 @@ import { AppendFiles, FileChangedError } from './append-files.ts';
 import { type CommitFiles, CommitJournal } from './commit-journal.ts';
 import { type FilePlan, planCommit } from './commit-plan.ts';
 import type { CommitterOptions } from './committer-options.ts';
-import type { DataFile, HourDataFile } from './data-files.ts';
+import { type DataFile, type HourDataFile, hourOf } from './data-files.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { HourForms } from './hour-forms.ts';
+import type { EntryMeta } from './journal-meta.ts';
 import { type Append, collectAppends, countStreamBytes, entryOf, keysOf, type Pending } from './pending.ts';
 import type { CommittedHour } from './repo.ts';
 import type { CommittedState } from './state.ts';
@@ -171,6 +172,7 @@ export class Committer {
 
   /** Opens files, or makes them, for a commit that comes later. Gives what undoes it when that commit fails. */
   async prepare(hours: readonly DataFile[]): Promise<() => Promise<void>> {
+    this.#state.removed.refuse(hours);
     await this.#prepare();
     const files = await Promise.all(hours.map((hour) => this.#forms.fileFor(hour)));
     const adopted = await this.#adoptUnknown(files);
@@ -178,11 +180,22 @@ export class Committer {
   }
 
   /** Writes an entry without news, which shows that storage can be written. */
-  async probe(): Promise<void> {
+  probe(): Promise<void> {
+    return this.#note({});
+  }
+
+  /** Removes a day of dead letters, or an hour with those of its stream before it. From then on nothing here holds or writes their files. */
+  async remove(file: DataFile): Promise<void> {
+    await this.#note({ removed: [file] });
+    await this.#adoption.release((other) => hourOf(other) === file || other === file || this.#state.removed.has(other));
+  }
+
+  /** Writes an entry of its own. */
+  async #note(news: Pick<EntryMeta, 'removed'>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#prepare();
-        await this.#journal.append({ seq: this.#state.nextSeq }, []);
+        await this.#journal.append({ seq: this.#state.nextSeq, ...news }, []);
         return;
       } catch (error) {
         if (!(error instanceof FileChangedError) || attempt === MAX_ATTEMPTS) throw error;

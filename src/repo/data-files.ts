@@ -105,7 +105,7 @@ export class DataFiles {
 
   /** The file for dead letters of `time`, Unix milliseconds: one a UTC day. */
   ofDeadLetters(time: number): DataFile {
-    return this.#ofDeadLetterDay(new Date(time).toISOString().slice(0, 10));
+    return this.ofDeadLetterDay(new Date(time).toISOString().slice(0, 10));
   }
 
   /** The files of dead letters that are there, oldest first. */
@@ -115,13 +115,13 @@ export class DataFiles {
       throw error;
     });
     const days = names.flatMap((name) => DLQ_FILE.exec(name)?.[1] ?? []).sort();
-    return days.map((day) => this.#ofDeadLetterDay(day));
+    return days.map((day) => this.ofDeadLetterDay(day));
   }
 
   /** The file that the journal calls by this name. Throws when it is the name of no data file. */
   named(name: string): DataFile {
     const { folder, time = '' } = NAME.exec(name)?.groups ?? {};
-    if (folder === DLQ_FOLDER && parseHour(`${time}T00`) !== undefined) return this.#ofDeadLetterDay(time);
+    if (folder === DLQ_FOLDER && parseHour(`${time}T00`) !== undefined) return this.ofDeadLetterDay(time);
     const hour = parseHour(time);
     const isOfStream = folder === undefined || (isStreamName(folder) && !isDefaultStream(folder));
     if (hour === undefined || !isOfStream)
@@ -129,7 +129,8 @@ export class DataFiles {
     return this.ofHour({ stream: folder ?? ACCESS_STREAM.name, hour });
   }
 
-  #ofDeadLetterDay(day: string): DataFile {
+  /** The file for dead letters of a UTC day, `2015-05-17`. */
+  ofDeadLetterDay(day: string): DataFile {
     const name = `${DLQ_FOLDER}/${day}`;
     const known = this.#known.get(name)?.deref();
     if (known !== undefined) return known;

@@ -20,7 +20,9 @@ import { MANY_HOURS, prepareManyHours } from './many-hours.ts';
 import { isFolder, Opening } from './opening.ts';
 import type { Pending } from './pending.ts';
 import { nothingToRecover, recover } from './recovery.ts';
+import { refuseWaiting } from './refuse-waiting.ts';
 import type { ChangedHour, CommittedHour, Repo } from './repo.ts';
+import { createRetention } from './retention.ts';
 import type { CommittedState } from './state.ts';
 import { SYNC_EVERY_BYTES } from './unsynced-files.ts';
 import { WAITING_LIMITS, type WaitingLimits } from './waiting-lines.ts';
@@ -131,6 +133,7 @@ class FileRepo implements Repo {
   readonly #receipt: Receipt;
   readonly #commits: GroupCommit<Waiting>;
   readonly #appendManyHours: Deliver;
+  readonly retention: Repo['retention'];
   #probe: Promise<void> | undefined;
   #lastFailure: unknown;
   #closed: Promise<void> | undefined;
@@ -165,6 +168,8 @@ class FileRepo implements Repo {
       between: (work) => this.#commits.between(work),
       isClosing: () => this.#closed !== undefined,
     });
+    const between = <T>(work: () => Promise<T>): Promise<T> => this.#betweenCommits(work);
+    this.retention = createRetention({ ...parts, files: parts.options.files ?? diskFileSystem, between });
   }
 
   readonly append: Deliver = (batch, note = {}) => {
@@ -179,6 +184,11 @@ class FileRepo implements Repo {
       this.#commits.add({ batch, note, since: performance.now(), bytes: countBytes(batch), resolve, reject });
       this.#options.metrics.queueDepth.set(this.#commits.waiting);
     });
+  }
+
+  #betweenCommits<T>(work: () => Promise<T>): Promise<T> {
+    const isClosed = this.#closed !== undefined;
+    return isClosed ? Promise.reject(new Error('storage is closing')) : this.#commits.between(work);
   }
 
   get idempotency(): Repo['idempotency'] {
@@ -212,6 +222,7 @@ class FileRepo implements Repo {
 
   async committedHour(wanted: StreamHour): Promise<CommittedHour | undefined> {
     const reference = this.#dataFiles.ofHour(wanted);
+    if (this.#state.removed.has(reference)) return undefined;
     // A reader must neither miss what a failed sync lost, nor read bytes that were never there.
     if (this.#committer.mustRestore(reference)) await this.#commits.between(() => this.#committer.restore());
     return this.#committer.locate(reference);
@@ -268,8 +279,8 @@ class FileRepo implements Repo {
   async #commitGroup(group: readonly Waiting[]): Promise<void> {
     const { metrics } = this.#options;
     metrics.queueDepth.set(this.#commits.waiting);
-    const inTime = this.#refuseLate(group);
-    if (inTime.length > 0) await this.#commit(inTime);
+    const left = refuseWaiting(group, { ...this.#options, dataFiles: this.#dataFiles, removed: this.#state.removed });
+    if (left.length > 0) await this.#commit(left);
     this.#watchWaiting();
     metrics.openFiles.set(this.#committer.openFiles);
     metrics.journalBytes.set(this.#committer.journalBytes);
@@ -286,18 +297,6 @@ class FileRepo implements Repo {
       },
       (this.#options.waiting ?? WAITING_LIMITS).ms / 4,
     ).unref();
-  }
-
-  /** Refuses the batches that have waited too long. Gives the others. */
-  #refuseLate(group: readonly Waiting[]): readonly Waiting[] {
-    const { maxWaitMs } = this.#options;
-    const earliest = performance.now() - maxWaitMs;
-    if (group.every(({ since }) => since >= earliest)) return group;
-    return group.filter(({ since, reject }) => {
-      if (since >= earliest) return true;
-      reject(new UnavailableError(`no commit began within ${maxWaitMs} ms`, RETRY_AFTER_SECONDS));
-      return false;
-    });
   }
 
   async #commit(group: readonly Waiting[]): Promise<void> {

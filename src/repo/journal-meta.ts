@@ -37,6 +37,8 @@ export interface EntryMeta {
   readonly store?: string;
   /** Hours in which an offset may be given a second time: their generation by now. Those of generation 0 are left out. */
   readonly generations?: readonly (readonly [file: DataFile, generation: number])[];
+  /** Retention removed these: an hour with all hours of its stream before it, for ever; a day of dead letters. */
+  readonly removed?: readonly DataFile[];
 }
 
 type StoredHour = Hour | string;
@@ -50,7 +52,8 @@ type StoredFileNote = readonly [
 ];
 const COMPRESSED_FORM = 'zstd';
 
-type StoredMeta = Omit<EntryMeta, 'files' | 'generations' | 'summarised' | 'changed'> & {
+type StoredMeta = Omit<EntryMeta, 'files' | 'generations' | 'summarised' | 'changed' | 'removed'> & {
+  readonly removed?: readonly StoredHour[];
   readonly summarised?: readonly (readonly [hour: StoredHour, bytes: number])[];
   readonly changed?: readonly StoredHour[];
   readonly files?: readonly StoredFileNote[];
@@ -68,6 +71,7 @@ const MEMBERS: ReadonlySet<string> = new Set([
   'changed',
   'store',
   'generations',
+  'removed',
 ] satisfies (keyof EntryMeta)[]);
 const SKIPPED_MEMBERS = 'x-';
 
@@ -84,12 +88,13 @@ export class LaterJournalError extends Error {
 
 /** The meta as it stands in the file. */
 export function encodeMeta(meta: EntryMeta): object {
-  const { files, generations, summarised, changed, ...rest } = meta;
+  const { files, generations, summarised, changed, removed, ...rest } = meta;
   const stored: StoredMeta = {
     ...rest,
     ...(files && { files: files.map(encodeFileNote) }),
     ...(summarised && { summarised: summarised.map(([file, bytes]) => [encodeHour(file), bytes] as const) }),
     ...(changed && { changed: changed.map(encodeHour) }),
+    ...(removed && { removed: removed.map((file) => (file.kind === 'hour' ? encodeHour(file) : file.name)) }),
     ...(generations && { generations: generations.map(([{ name }, generation]) => [name, generation] as const) }),
   };
   return stored;
@@ -99,16 +104,20 @@ function encodeHour({ stream, hour, name }: HourDataFile): StoredHour {
   return isDefaultStream(stream) ? hour : name;
 }
 
-function decodeHour(stored: StoredHour, dataFiles: DataFiles): HourDataFile {
+function decodeFile(stored: StoredHour, dataFiles: DataFiles): DataFile {
   if (typeof stored === 'number') return dataFiles.ofHour({ stream: ACCESS_STREAM.name, hour: stored });
-  const file = namedFile(stored, dataFiles);
+  return namedFile(stored, dataFiles);
+}
+
+function decodeHour(stored: StoredHour, dataFiles: DataFiles): HourDataFile {
+  const file = decodeFile(stored, dataFiles);
   if (file.kind !== 'hour') throw new LaterJournalError(`an entry takes ${JSON.stringify(stored)} for an hour`);
   return file;
 }
 
 /** The checksum of the entry holds, so `meta` is what `encode` wrote, in this version or another. */
 export function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
-  const { files, generations, summarised, changed, ...rest } = meta as StoredMeta;
+  const { files, generations, summarised, changed, removed, ...rest } = meta as StoredMeta;
   for (const name of Object.keys(rest)) {
     if (MEMBERS.has(name) || name.startsWith(SKIPPED_MEMBERS)) continue;
     throw new LaterJournalError(`an entry has the unknown member ${JSON.stringify(name)}`);
@@ -118,6 +127,7 @@ export function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
     ...(files && { files: files.map((note) => decodeFileNote(note, dataFiles)) }),
     ...(summarised && { summarised: summarised.map(([hour, bytes]) => [decodeHour(hour, dataFiles), bytes] as const) }),
     ...(changed && { changed: changed.map((hour) => decodeHour(hour, dataFiles)) }),
+    ...(removed && { removed: removed.map((stored) => decodeFile(stored, dataFiles)) }),
     ...(generations && {
       generations: generations.map(([name, generation]) => [namedFile(name, dataFiles), generation] as const),
     }),

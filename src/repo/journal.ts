@@ -25,6 +25,8 @@ import { type EntryMeta, encodeMeta } from './journal-meta.ts';
  *   keys        = [IdempotencyNote, …]           with `owner` where an API key was asked for
  *   summarised  = [[hour, length], …]            an hour of the stream access is its number, any other stands by its name
  *   changed     = [hour, …]
+ *   removed     = [hour, …]                      it and all hours of its stream before it are removed for ever; or dlq/2015-05-17, a day
+ *                                                of dead letters that was deleted, and that later entries may begin again
  *
  * The seed makes an entry valid in its own place only, so a reader can find the next entry after a damaged one.
  *

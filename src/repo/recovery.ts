@@ -84,7 +84,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const isIncomplete = await findLoss({ ...options, segments, entries, state, sequence });
   nameStore(state, sequence, segments);
   if (options.beginsGenerations === true) {
-    for (const hour of await listAllHours(logsDir)) state.beginGeneration(dataFiles.ofHour(hour));
+    for (const hour of await listAllHours(logsDir)) {
+      const file = dataFiles.ofHour(hour);
+      if (!state.removed.has(file)) state.beginGeneration(file);
+    }
   }
   const restored = new Set<DataFile>();
   const tried = new Set<DataFile>();

@@ -1,6 +1,7 @@
 import type { Deliver, OffsetNote } from '../model/deliver.ts';
-import type { StreamHour } from '../model/hour.ts';
+import type { Hour, StreamHour } from '../model/hour.ts';
 import type { KnownKey, UsedKey } from '../model/key-table.ts';
+import type { StreamName } from '../model/stream.ts';
 import type { FramesLength } from './frames-file.ts';
 
 /** An hour that is longer than the aggregator's cursor. */
@@ -75,6 +76,8 @@ export interface Repo {
   /** The committed part of one hour, undefined where there is none. */
   committedHour(hour: StreamHour): Promise<CommittedHour | undefined>;
 
+  readonly retention: Retention;
+
   /** Rejects with the reason when storage cannot be written now. Creates no file. */
   checkWritable(): Promise<void>;
 
@@ -83,4 +86,32 @@ export interface Repo {
 
   /** Commits all batches that wait, syncs, releases the lock. Later appends are refused with UnavailableError. */
   close(): Promise<void>;
+}
+
+/** An hour that has files. */
+export interface HourOnDisk extends StreamHour {
+  /** Their lengths together. */
+  readonly bytes: number;
+}
+
+/** What ends, for ever. The journal says so first, durably; then the files go. What a kill leaves of them is deleted by whoever asks again. */
+export interface Retention {
+  /** The first hour of a stream that takes records: the hour after the newest removed one. MIN_HOUR where none was removed. */
+  firstHour(stream: StreamName): Hour;
+
+  /**
+   * Removes the hour and all hours of its stream before it. Resolves true once that is durable: they have no committed part, are not
+   * listed, and a batch with a record of them is refused with UnavailableError. Their files are left: see hours-on-disk.ts. `mayGo` is asked
+   * at the last moment; when it says no, nothing happens. Rejects when the journal cannot be written.
+   */
+  removeHours(upTo: StreamHour, mayGo?: () => boolean): Promise<boolean>;
+
+  /** Whether the hour is longer than the aggregator's cursor: it would be listed as changed. */
+  isUnsummarised(at: StreamHour): boolean;
+
+  /** The days that have a file of dead letters, `2015-05-17`, oldest first. */
+  deadLetterDays(): Promise<readonly string[]>;
+
+  /** Deletes the file of a day of dead letters, `2015-05-17`. Commits wait meanwhile. Rejects when that fails; a later dead letter of the day begins it again. */
+  removeDeadLetters(day: string): Promise<void>;
 }

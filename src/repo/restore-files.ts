@@ -117,6 +117,7 @@ export async function keepUnknownHours(options: {
   const { files, logsDir, dataFiles, report, state } = options;
   for (const hour of await listAllHours(logsDir)) {
     const file = dataFiles.ofHour(hour);
+    if (state.removed.has(file)) continue;
     if (state.fileOf(file) === undefined) {
       if (files.statusAt(file.path) !== undefined) await endLastLine({ files, file, report, state });
       if (files.statusAt(file.compressed.path) !== undefined) await endLastFrame({ files, file, report, state });

@@ -3,6 +3,7 @@ import { BatchIdSet } from './batch-id-set.ts';
 import { type CompressedHourFile, type DataFile, type HourDataFile, hourOf } from './data-files.ts';
 import type { FramesLength } from './frames-file.ts';
 import { type EntryMeta, type FileNote, type LinesNote, logicalLength } from './journal-meta.ts';
+import { RemovedHours } from './removed-hours.ts';
 
 /**
  * The sum of all journal entries. The running service and the start after a crash use the same `apply`, so they cannot
@@ -20,6 +21,7 @@ export class CommittedState {
   #store: string | undefined;
   /** Those above 0. */
   readonly #generations = new Map<DataFile, number>();
+  readonly removed = new RemovedHours();
 
   /** The number that the next entry takes. */
   get nextSeq(): number {
@@ -36,6 +38,18 @@ export class CommittedState {
     for (const file of meta.changed ?? []) this.#changed.add(file);
     this.#store = meta.store ?? this.#store;
     for (const [file, generation] of meta.generations ?? []) this.#generations.set(file, generation);
+    if (meta.removed !== undefined) this.#remove(meta.removed);
+  }
+
+  #remove(list: readonly DataFile[]): void {
+    for (const file of list) this.removed.add(file);
+    for (const file of [...this.#lengths.keys()]) if (this.#isGone(file, list)) this.#forgetForm(file);
+    for (const file of [...this.#changed]) if (this.#isGone(file, list)) this.#changed.delete(file);
+    for (const file of [...this.#generations.keys()]) if (this.#isGone(file, list)) this.#generations.delete(file);
+  }
+
+  #isGone(file: DataFile, list: readonly DataFile[]): boolean {
+    return list.includes(hourOf(file) ?? file) || this.removed.has(file);
   }
 
   #applyFile(note: FileNote): void {
@@ -66,6 +80,7 @@ export class CommittedState {
       changed: [...this.#changed],
       ...(this.#store !== undefined && { store: this.#store }),
       ...(this.#generations.size > 0 && { generations: [...this.#generations] }),
+      ...(this.removed.newest.length > 0 && { removed: this.removed.newest }),
     };
   }
 

@@ -64,6 +64,7 @@ async function setUp({ schemas }: OneSubject) {
   const consumer = createConsumer({
     stream: 'events',
     repo,
+    firstHour: repo.retention.firstHour,
     decoders,
     decode: DECODE_OPTIONS,
     backoff: { firstMs: 1, maxMs: 8 },

@@ -8,10 +8,12 @@ import type { Delivery, QueuedBatch, QueueItem } from '../queue/queue.ts';
 import type { Repo } from '../repo/repo.ts';
 import { batchAsDeadLetters } from './dead-letter.ts';
 import { createForeignReader, type ForeignOptions, type ForeignReader } from './foreign.ts';
+import { type FirstHour, type PartedRecords, partOldRecords } from './old-records.ts';
 import { areStoredLines } from './stored-lines.ts';
 
 export interface DeliveryReaderOptions extends ForeignOptions {
   readonly repo: Pick<Repo, 'hasBatchId' | 'idempotency'>;
+  readonly firstHour: FirstHour;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn' | 'error'>;
 }
@@ -56,7 +58,7 @@ interface About {
 
 /** Reads what a delivery brings, and leaves out what is stored already. The lines stay views of the delivery's memory. */
 export function createDeliveryReader(options: DeliveryReaderOptions) {
-  const { repo, clock, log } = options;
+  const { repo, firstHour, clock, log } = options;
   const readForeign = createForeignReader(options);
   const checkLines = createLineCheck({ readForeign, log });
 
@@ -66,8 +68,7 @@ export function createDeliveryReader(options: DeliveryReaderOptions) {
       return;
     }
     const { batch, accepted, deadLetters } = await readForeign(item, about);
-    pushAll(content.chunks, batch);
-    content.stored += accepted;
+    addRecords(content, partOldRecords(batch, firstHour, about), accepted);
     pushAll(content.deadLetters, deadLetters);
     content.deadLettered += deadLetters.length;
   }
@@ -84,8 +85,7 @@ export function createDeliveryReader(options: DeliveryReaderOptions) {
     const known = idempotency && (findKey(content, idempotency) ?? repo.idempotency.find(idempotency));
     if (known === undefined) {
       if (idempotency !== undefined) addKey(content, trustedNote(idempotency, records, repo.idempotency.now()));
-      pushAll(content.chunks, batch);
-      content.stored += records - invalid.length;
+      addRecords(content, partOldRecords(batch, firstHour, about), records - invalid.length);
       pushAll(content.deadLetters, deadLetters);
       pushAll(content.deadLetters, invalid);
       content.deadLettered += invalid.length;
@@ -109,6 +109,27 @@ export function createDeliveryReader(options: DeliveryReaderOptions) {
       await addItem(content, item, { source: `kafka:${topic}/${partition}@${item.offset}`, time: clock() });
     }
     return finish(content, delivery);
+  };
+}
+
+/** Adds `records` records, of which the old ones are dead letters. */
+function addRecords(content: Content, { batch, deadLetters }: PartedRecords, records: number): void {
+  pushAll(content.chunks, batch);
+  pushAll(content.deadLetters, deadLetters);
+  content.stored += records - deadLetters.length;
+  content.deadLettered += deadLetters.length;
+}
+
+/** The content without the records whose hours retention removed since it was read: they are dead letters. */
+export function putOldAside(content: DeliveryContent, firstHour: FirstHour, about: About): DeliveryContent {
+  const { batch, deadLetters } = partOldRecords(content.batch, firstHour, about);
+  if (deadLetters.length === 0) return content;
+  return {
+    ...content,
+    batch,
+    note: { ...content.note, deadLetters: [...(content.note.deadLetters ?? []), ...deadLetters] },
+    stored: content.stored - deadLetters.length,
+    deadLettered: content.deadLettered + deadLetters.length,
   };
 }
 

@@ -9,7 +9,7 @@ import { createDecoders } from '../decode/decoders.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type CommitNote, type Deliver, type IdempotencyNote, UnavailableError } from '../model/deliver.ts';
-import { hourToIso } from '../model/hour.ts';
+import { hourToIso, MIN_HOUR } from '../model/hour.ts';
 import { ACCESS_STREAM } from '../model/stream.ts';
 import type { Assignment, PartitionState, QueuedBatch, QueueItem } from '../queue/queue.ts';
 import { batchOf, textOf } from '../queue/queue-contract.case.ts';
@@ -28,6 +28,7 @@ interface Options {
   readonly known?: readonly string[];
   readonly keys?: readonly IdempotencyNote[];
   readonly append?: Deliver;
+  readonly firstHour?: () => number;
   /** In place of the real ones. */
   readonly decoder?: Decoder;
 }
@@ -47,6 +48,7 @@ function setUp(options: Options = {}) {
   const pauses: number[] = [];
   const consumer = createConsumer({
     stream: 'access',
+    firstHour: options.firstHour ?? (() => MIN_HOUR),
     repo: {
       append: store,
       offsets: () =>
@@ -143,6 +145,42 @@ describe('a consumer', () => {
       deadLetters: [letter],
     });
     expect(await outcomes()).toEqual({ stored: 4, unaccounted: 0 });
+  });
+
+  it('puts records aside whose hours retention removed, with the place of their message', async () => {
+    const { consumer, stored, texts, outcomes } = setUp({ firstHour: () => HOUR + 1 });
+    const assignment = await consumer.assign(STATE);
+    const mixed = batchOf([HOUR, line(2)], [HOUR + 1, line(3, HOUR + 1)]);
+    await receive(assignment, [ours(0, one(0)), ours(1, { id: 'p:2', batch: mixed }), theirs(2, `[${LINE}]`)]);
+    expect(texts()).toEqual([[[HOUR + 1, 1, `${line(3, HOUR + 1)}\n`]]]);
+    const about = { time: 5_000, stage: 'consume', reason: 'older than retention' };
+    expect(stored[0]?.note).toMatchObject({
+      batchIds: ['p:0', 'p:2'],
+      deadLetters: [
+        { ...about, raw: line(0), source: 'kafka:logs/0@0' },
+        { ...about, raw: line(2), source: 'kafka:logs/0@1' },
+        { ...about, raw: LINE, source: 'kafka:logs/0@2' },
+      ],
+    });
+    expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 3, unaccounted: 0 });
+  });
+
+  it('puts records aside whose hours are removed while it stores them', async () => {
+    let firstHour = HOUR;
+    const { consumer, stored, texts, outcomes } = setUp({
+      firstHour: () => firstHour,
+      append: async (batch) => {
+        if (batch.every(({ hour }) => hour >= HOUR + 1)) return { durability: 'disk' };
+        firstHour = HOUR + 1;
+        throw new UnavailableError('the hour was removed by retention meanwhile', 1);
+      },
+    });
+    const assignment = await consumer.assign(STATE);
+    const mixed = batchOf([HOUR, line(2)], [HOUR + 1, line(3, HOUR + 1)]);
+    await receive(assignment, [ours(0, { id: 'p:2', batch: mixed })]);
+    expect(texts()).toEqual([[[HOUR + 1, 1, `${line(3, HOUR + 1)}\n`]]]);
+    expect(stored[0]?.note.deadLetters).toMatchObject([{ reason: 'older than retention', source: 'kafka:logs/0@0' }]);
+    expect(await outcomes()).toEqual({ stored: 1, dead_lettered: 1, unaccounted: 0 });
   });
 
   it.each<[string, Partial<PartitionState>, string | undefined, bigint]>([
@@ -451,6 +489,7 @@ describe('a consumer over the file repo', () => {
     const consumer = createConsumer({
       stream: 'access',
       repo,
+      firstHour: repo.retention.firstHour,
       decoders,
       decode: { ...DECODE_OPTIONS, maxRecordBytes: 1_000 },
       backoff: { firstMs: 1, maxMs: 8 },

@@ -8,6 +8,7 @@ import { createPositions } from './consume-positions.ts';
 import { createDeliveryReader, type DeliveryContent } from './consume-read.ts';
 import { storeUntilDone } from './consume-store.ts';
 import type { ForeignOptions } from './foreign.ts';
+import type { FirstHour } from './old-records.ts';
 import type { Backoff } from './retry.ts';
 
 /*
@@ -24,6 +25,8 @@ import type { Backoff } from './retry.ts';
 
 export interface ConsumerOptions extends ForeignOptions {
   readonly repo: Pick<Repo, 'append' | 'offsets' | 'hasBatchId' | 'idempotency'>;
+  /** Records of earlier hours become dead letters. */
+  readonly firstHour: FirstHour;
   /** Pauses between attempts to store, while storage fails. */
   readonly backoff: Backoff;
   /** An accounting of the consumer's own. */
@@ -83,20 +86,19 @@ export function createConsumer(options: ConsumerOptions): QueueHandler {
   }
 
   async function storeAccounted(content: DeliveryContent, delivery: Delivery, signal: AbortSignal): Promise<void> {
-    const { stored, duplicates, deadLettered } = content;
-    const records = stored + duplicates + deadLettered;
+    const records = content.stored + content.duplicates + content.deadLettered;
     accounting.receive(records);
     await accounting.inFlight(records, async () => {
       try {
-        await storeUntilDone(content, delivery, signal, options);
+        const { stored, duplicates, deadLettered } = await storeUntilDone(content, delivery, signal, options);
+        accounting.settle('stored', stored);
+        accounting.settle('duplicate', duplicates);
+        accounting.settle('dead_lettered', deadLettered);
       } catch (error) {
         // The partition is lost. Its next owner receives these records and accounts for them.
         accounting.settle('handed_over', records);
         throw error;
       }
-      accounting.settle('stored', stored);
-      accounting.settle('duplicate', duplicates);
-      accounting.settle('dead_lettered', deadLettered);
     });
   }
 

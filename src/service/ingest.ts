@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { formatAnswer } from '../model/answer.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommitNote, DeadLetter, Deliver } from '../model/deliver.ts';
+import { type Hour, MIN_HOUR } from '../model/hour.ts';
 import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { Account, Accounting } from './accounting.ts';
 import type { Ingest, IngestRequest, IngestResult, Rejected } from './service.ts';
@@ -18,6 +19,8 @@ import { createSteps } from './steps.ts';
 export interface IngestOptions {
   /** Of each stream that records may be sent to. */
   readonly decodersOf: (stream: StreamName) => Decoders;
+  /** The first hour of a stream that takes records. Absent: any hour of any stream does. */
+  readonly firstHour?: (stream: StreamName) => Hour;
   /** The defaults; a request may ask for another `invalid`. */
   readonly decode: DecodeOptions;
   readonly deliver: Deliver;
@@ -37,7 +40,8 @@ export function createIngest(options: IngestOptions): Ingest {
     const invalid = request.invalid ?? options.decode.invalid;
     const bodyHash = request.idempotencyKey === undefined ? '' : hashBody(request);
     const { memory, messageType } = request;
-    const decodeOptions = { ...options.decode, invalid, memory, messageType };
+    const firstHour = options.firstHour?.(request.stream) ?? MIN_HOUR;
+    const decodeOptions = { ...options.decode, invalid, memory, messageType, firstHour };
     const decoding = decodersOf(request.stream)[request.format](request.body, decodeOptions);
     const first = decoding.next();
     const decoded = first.done === true ? first.value : await finish(decoding, nextStep);

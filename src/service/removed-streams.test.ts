@@ -9,7 +9,7 @@ import { storeRemovedStreams } from './removed-streams.ts';
 const batchOf = (stream: string): Batch => [{ stream, hour: 1, count: 2, lines: Buffer.from('{}\n{}\n') }];
 const idempotency = { key: 'k', bodyHash: 'h', answer: '{"accepted":2}', time: 5 };
 
-function setUp() {
+function setUp({ firstHour = 0 } = {}) {
   const keys = new KeyTable({ maxKeys: 10 });
   const ids = new Set<string>();
   const [sent, stored]: [Batch[], { batch: Batch; note: CommitNote | undefined }[]] = [[], []];
@@ -22,6 +22,7 @@ function setUp() {
       return { durability: 'broker' };
     },
     isConfigured: (stream) => stream !== 'audit',
+    firstHour: () => firstHour,
     repo: {
       append: async (batch, note) => {
         const failure = failures.pop();
@@ -69,6 +70,15 @@ describe('a batch of the spool', () => {
     expect([stored.length, sent.length]).toEqual([2, 0]);
     expect(accounting.unaccounted()).toBe(0);
     expect((await storedRecords())?.value).toBe(2);
+  });
+
+  it('keeps records as dead letters whose hours retention removed', async () => {
+    const { deliver, stored, accounting } = setUp({ firstHour: 2 });
+    await deliver([...batchOf('audit'), { ...batchOf('audit')[0], hour: 2 } as Batch[number]], { batchIds: ['p:0'] });
+    expect(stored[0]?.batch.map(({ hour }) => hour)).toEqual([2]);
+    const letter = { stream: 'audit', reason: 'older than retention', raw: '{}', source: 'spool:p:0' };
+    expect(stored[0]?.note).toMatchObject({ batchIds: ['p:0'], deadLetters: [letter, letter] });
+    expect(accounting.unaccounted()).toBe(0);
   });
 
   it('waits while storage fails, and is refused permanently when its key came with another body', async () => {

@@ -5,12 +5,15 @@ import type { StreamName } from '../model/stream.ts';
 import type { Repo } from '../repo/repo.ts';
 import type { Accounting } from './accounting.ts';
 import { withIdempotency } from './idempotency.ts';
+import { type FirstHour, partOldRecords } from './old-records.ts';
 
 export interface RemovedStreamsOptions {
   readonly deliver: Deliver;
   /** Whether the configuration has the stream. */
   readonly isConfigured: (stream: StreamName) => boolean;
   readonly repo: Pick<Repo, 'append' | 'hasBatchId' | 'idempotency'>;
+  /** Records of earlier hours become dead letters. */
+  readonly firstHour: FirstHour;
   readonly accounting: Accounting;
   readonly log: Pick<Log, 'warn'>;
 }
@@ -21,17 +24,21 @@ export interface RemovedStreamsOptions {
  * PermanentError, as anywhere.
  */
 export function storeRemovedStreams(options: RemovedStreamsOptions): Deliver {
-  const { deliver, isConfigured, repo, accounting, log } = options;
+  const { deliver, isConfigured, repo, firstHour, accounting, log } = options;
 
   const store = withIdempotency({
     /** The same batch may come again after a crash: its id was committed with it. */
     deliver: async (batch, note) => {
       const [id] = note?.batchIds ?? [];
       const isStored = id !== undefined && repo.hasBatchId(id);
-      if (!isStored) await repo.append(batch, note);
       const records = countRecords(batch);
+      const about = { source: `spool:${id}`, time: repo.idempotency.now() };
+      const { batch: left, deadLetters } = partOldRecords(batch, firstHour, about);
+      const all = { ...note, deadLetters: [...(note?.deadLetters ?? []), ...deadLetters] };
+      if (!isStored) await repo.append(left, deadLetters.length > 0 ? all : note);
       accounting.receive(records);
-      accounting.settle(isStored ? 'duplicate' : 'stored', records);
+      accounting.settle(isStored ? 'duplicate' : 'stored', records - deadLetters.length);
+      accounting.settle(isStored ? 'duplicate' : 'dead_lettered', deadLetters.length);
       return { durability: 'disk' };
     },
     find: (used) => repo.idempotency.find(used),

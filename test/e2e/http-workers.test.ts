@@ -5,6 +5,7 @@ import type { Core } from '../../src/app/http-worker.ts';
 import { createHttpWorkers } from '../../src/app/http-workers.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import type { Receipt } from '../../src/model/deliver.ts';
+import { FirstHours } from '../../src/model/first-hours.ts';
 import { createClient, openSocket } from '../support/client.ts';
 import { createTestLog } from '../support/queues.ts';
 import { createMemoryRegistry } from '../support/registry.ts';
@@ -79,6 +80,7 @@ async function startBefore(deliver: Core['deliver']) {
     streamTotals: async () => new Map(),
     registry: schemaStore.registry,
     schemas: schemaStore.table,
+    firstHours: new FirstHours([]),
   };
   const workers = createHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, log, schemaStore });
   const listening = await workers.start(core);

@@ -4,7 +4,7 @@ import { createDecoders } from '../../src/decode/decoders.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import type { Batch } from '../../src/model/chunk.ts';
 import type { CommitNote } from '../../src/model/deliver.ts';
-import { hourToIso } from '../../src/model/hour.ts';
+import { hourToIso, MIN_HOUR } from '../../src/model/hour.ts';
 import { ACCESS_STREAM } from '../../src/model/stream.ts';
 import { encodeSend } from '../../src/queue/kafka/message.ts';
 import { createReceiver } from '../../src/queue/kafka/receiver.ts';
@@ -28,6 +28,7 @@ async function openPartition() {
   const stored: { batch: Batch; note: CommitNote }[] = [];
   const consumer = createConsumer({
     stream: 'access',
+    firstHour: () => MIN_HOUR,
     repo: {
       append: async (batch, note = {}) => {
         stored.push({ batch, note });

@@ -9,6 +9,7 @@ import { NoRoomError, TooManyHoursError } from '../../src/lines/batch-limits.ts'
 import { createRemoteLive } from '../../src/live/remote-live.ts';
 import { createMetrics, readCounts } from '../../src/metrics/metrics.ts';
 import { BatchTooLargeError, IdempotencyConflict, PermanentError, UnavailableError } from '../../src/model/deliver.ts';
+import { FirstHours } from '../../src/model/first-hours.ts';
 import { SchemaTable } from '../../src/model/schema-table.ts';
 import { createChannel } from '../../src/runtime/channel.ts';
 import type { IngestRequest, IngestResult } from '../../src/service/service.ts';
@@ -75,6 +76,7 @@ function serve(port: MessagePort, data: ServerData): void {
   const { live, ...core } = createRemoteCore({
     remote,
     schemas: new SchemaTable(),
+    firstHours: new FirstHours([]),
     live: remoteLive.live,
     log: createTestLog(),
     reuse: () => undefined,
