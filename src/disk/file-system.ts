@@ -39,6 +39,8 @@ export interface FileSystem {
   truncate(path: string, length: number): Promise<void>;
   /** `truncate`, by descriptor: for a file that may have lost its name. */
   truncateOpen(fd: number, length: number): Promise<void>;
+  /** Gives a file another name in the same folder, in the place of whatever has it. */
+  rename(from: string, to: string): Promise<void>;
   /** Deletes a file. */
   remove(path: string): Promise<void>;
   /** Deletes an empty folder. */
@@ -101,6 +103,7 @@ export const diskFileSystem: FileSystem = {
   },
   truncate: promisify(fs.truncate),
   truncateOpen: promisify(fs.ftruncate),
+  rename: promisify(fs.rename),
   remove: promisify(fs.unlink),
   removeFolder: promisify(fs.rmdir),
   statusAt(path) {

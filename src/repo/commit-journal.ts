@@ -30,6 +30,8 @@ export class CommitJournal {
   readonly #journal: SegmentedJournal;
   /** Files written since the current segment began. */
   readonly #touched = new Set<DataFile>();
+  /** How often bytes were written again that a failed sync may have lost: until then readers may have missed them. */
+  restores = 0;
   /** The aggregator's cursors that advanced and are not in the journal yet. */
   #summaryCursors: (readonly [HourDataFile, number])[] = [];
 
@@ -120,6 +122,7 @@ export class CommitJournal {
       if (framed === logical) waiting.delete(file);
     }
     unsynced.needsRestore = false;
+    this.restores++;
   }
 
   /** Syncs all and leaves one small segment, so that the next start has nothing to do. On a full disk it leaves the old ones. */

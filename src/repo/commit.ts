@@ -3,13 +3,14 @@ import { type Adopted, Adoption } from './adoption.ts';
 import { AppendFiles, FileChangedError } from './append-files.ts';
 import { type CommitFiles, CommitJournal } from './commit-journal.ts';
 import { type FilePlan, planCommit } from './commit-plan.ts';
+import { CommittedHours } from './committed-hours.ts';
 import type { CommitterOptions } from './committer-options.ts';
 import { type DataFile, type HourDataFile, hourOf } from './data-files.ts';
+import { FormChange } from './form-change.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { HourForms } from './hour-forms.ts';
 import type { EntryMeta } from './journal-meta.ts';
 import { type Append, collectAppends, countStreamBytes, entryOf, keysOf, type Pending } from './pending.ts';
-import type { CommittedHour } from './repo.ts';
 import type { CommittedState } from './state.ts';
 import { UnsyncedFiles } from './unsynced-files.ts';
 import { WaitingLines } from './waiting-lines.ts';
@@ -34,6 +35,9 @@ export class Committer {
   readonly #waiting: WaitingLines;
   readonly #frames: FrameWriter;
   readonly #forms: HourForms;
+  /** For readers. */
+  readonly hours: CommittedHours;
+  readonly formChange: FormChange;
   readonly #uncut: Set<DataFile>;
   readonly #adoption: Adoption;
   readonly #journal: CommitJournal;
@@ -49,6 +53,14 @@ export class Committer {
     this.#uncut = files.uncut;
     this.#forms = new HourForms({ ...options, state: files.state });
     this.#adoption = new Adoption({ ...options, ...files });
+    this.hours = new CommittedHours({ ...options, ...files, forms: this.#forms });
+    this.formChange = new FormChange({
+      ...options,
+      ...files,
+      journal,
+      forms: this.#forms,
+      adopt: (file) => this.#adopt(file),
+    });
   }
 
   /** Starts a new segment of the journal after the recovered ones. */
@@ -89,32 +101,7 @@ export class Committer {
     this.#journal.advanceSummaryCursor(hour, bytes);
   }
 
-  /** The committed part of an hour, undefined where there is none. */
-  async locate(hour: HourDataFile): Promise<CommittedHour | undefined> {
-    const { files } = this.#options;
-    const file = await this.#forms.find(hour);
-    const status = file && files.statusAt(file.path);
-    if (file === undefined || status === undefined) return undefined;
-    const at = { stream: hour.stream, hour: hour.hour, path: file.path };
-    const length = this.#state.length(file);
-    if (file.kind === 'hour') return { ...at, bytes: length ?? status.size };
-    if (length === undefined) {
-      const frames = await this.#forms.framesIn(file.path, status.size);
-      return { ...at, bytes: frames.lines, frames };
-    }
-    // In one turn: a frame may be written meanwhile.
-    const { framed, logical } = this.#state.linesOf(file);
-    const waiting = this.#waiting.copyOf(file);
-    return { ...at, bytes: logical, frames: { length, lines: framed }, ...(waiting && { waiting }) };
-  }
-
-  /** Whether a failed sync may have lost committed bytes of the hour's file: it must not be read before `restore`. */
-  mustRestore(hour: HourDataFile): boolean {
-    const file = this.#state.fileOf(hour);
-    return file !== undefined && this.#unsynced.needsRestore && this.#unsynced.has(file);
-  }
-
-  /** Between two commits. */
+  /** Between two commits: writes again what a failed sync may have lost. */
   restore(): Promise<void> {
     return this.#journal.restoreIfNeeded();
   }
@@ -177,6 +164,12 @@ export class Committer {
     const files = await Promise.all(hours.map((hour) => this.#forms.fileFor(hour)));
     const adopted = await this.#adoptUnknown(files);
     return async () => adopted && this.#adoption.undo(adopted);
+  }
+
+  async #adopt(file: DataFile): Promise<void> {
+    await this.#prepare();
+    await this.#adoptUnknown([file]);
+    this.#journal.touch(file);
   }
 
   /** Writes an entry without news, which shows that storage can be written. */

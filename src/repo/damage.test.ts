@@ -7,7 +7,8 @@ import { createRandom } from '../../test/support/random.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { parseHour } from '../model/hour.ts';
-import { type FileRepoOptions, openRepo } from './file-repo.ts';
+import { openRepo } from './file-repo.ts';
+import type { FileRepoOptions } from './file-repo-options.ts';
 import { sequenceSettled } from './sequence-settled.case.ts';
 
 /*

@@ -9,7 +9,7 @@ import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type CommitNote, UnavailableError } from '../model/deliver.ts';
 import { parseHour, type StreamHour } from '../model/hour.ts';
-import type { FileRepoOptions } from './file-repo.ts';
+import type { FileRepoOptions } from './file-repo-options.ts';
 import { createRepoFixture, type RepoFixture } from './repo-fixture.case.ts';
 
 let fixture: RepoFixture;

@@ -1,21 +1,19 @@
-import { statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DamageReport, type DamageReportOptions } from '../disk/damage-report.ts';
 import { describeDamage } from '../disk/damaged-files.ts';
-import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
+import { diskFileSystem } from '../disk/file-system.ts';
 import { GroupCommit, nextTurn } from '../disk/group-commit.ts';
-import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics/metrics.ts';
 import { type Batch, countBytes } from '../model/chunk.ts';
-import { type Clock, elapsedClock, systemClock } from '../model/clock.ts';
+import { elapsedClock, systemClock } from '../model/clock.ts';
 import { type CommitNote, type Deliver, type Durability, type Receipt, UnavailableError } from '../model/deliver.ts';
 import type { StreamHour } from '../model/hour.ts';
-import type { StreamName } from '../model/stream.ts';
 import { Committer } from './commit.ts';
 import { INLINE } from './committer-options.ts';
+import { createCompaction } from './compaction.ts';
 import { DataFiles } from './data-files.ts';
+import type { FileRepoOptions } from './file-repo-options.ts';
 import { checkFreeSpace } from './free-space.ts';
-import type { Compression } from './hour-forms.ts';
-import { IdempotencyKeys, type IdempotencyLimits, NOTHING_LOADED } from './idempotency-keys.ts';
+import { IdempotencyKeys, NOTHING_LOADED } from './idempotency-keys.ts';
 import { MANY_HOURS, prepareManyHours } from './many-hours.ts';
 import { isFolder, Opening } from './opening.ts';
 import type { Pending } from './pending.ts';
@@ -25,37 +23,7 @@ import type { ChangedHour, CommittedHour, Repo } from './repo.ts';
 import { createRetention } from './retention.ts';
 import type { CommittedState } from './state.ts';
 import { SYNC_EVERY_BYTES } from './unsynced-files.ts';
-import { WAITING_LIMITS, type WaitingLimits } from './waiting-lines.ts';
-
-export interface FileRepoOptions {
-  readonly logsDir: string;
-  readonly dlqDir: string;
-  readonly stateDir: string;
-  /** Further folders that this process alone writes: made and locked like the others. */
-  readonly alsoOwn?: readonly string[];
-  readonly durability: 'disk' | 'os';
-  readonly idempotency: IdempotencyLimits;
-  /** A batch that has waited longer than this for its commit to begin is refused: its client has given up by then. */
-  readonly maxWaitMs: number;
-  readonly metrics: Metrics;
-  readonly log: Log;
-  readonly clock?: Clock;
-  /** Milliseconds that never jump: keys age by it. A `clock` of the caller's is taken for steady when this is left out. */
-  readonly elapsed?: Clock;
-  readonly files?: FileSystem;
-  readonly maxOpenFiles?: number;
-  readonly segmentBytes?: number;
-  /** See recovery.ts. */
-  readonly beginsGenerations?: boolean;
-  /** The largest batch that may be appended, when it is larger than a commit group. */
-  readonly maxBatchBytes?: number;
-  /** How new hours of a stream are stored; plain when left out. */
-  readonly compressionOf?: (stream: StreamName) => Compression;
-  /** See commit.ts. */
-  readonly inline?: typeof INLINE;
-  readonly syncEveryBytes?: number;
-  readonly waiting?: WaitingLimits;
-}
+import { WAITING_LIMITS } from './waiting-lines.ts';
 
 /** A commit group takes no more, so that its first batch does not wait for all that came later. */
 const MAX_COMMIT_BYTES = 32 * 1024 * 1024;
@@ -134,6 +102,7 @@ class FileRepo implements Repo {
   readonly #commits: GroupCommit<Waiting>;
   readonly #appendManyHours: Deliver;
   readonly retention: Repo['retention'];
+  readonly compaction: Repo['compaction'];
   #probe: Promise<void> | undefined;
   #lastFailure: unknown;
   #closed: Promise<void> | undefined;
@@ -169,7 +138,9 @@ class FileRepo implements Repo {
       isClosing: () => this.#closed !== undefined,
     });
     const between = <T>(work: () => Promise<T>): Promise<T> => this.#betweenCommits(work);
-    this.retention = createRetention({ ...parts, files: parts.options.files ?? diskFileSystem, between });
+    const { files = diskFileSystem, durability } = parts.options;
+    this.retention = createRetention({ ...parts, files, between });
+    this.compaction = createCompaction({ ...parts, files, durable: durability === 'disk', between, pause: sleep });
   }
 
   readonly append: Deliver = (batch, note = {}) => {
@@ -204,16 +175,9 @@ class FileRepo implements Repo {
   }
 
   changedHours(): readonly ChangedHour[] {
-    return this.#state.changedHours().flatMap((reference) => {
-      const { stream, hour, path } = reference;
-      const bytes = this.#state.logicalLength(reference);
-      if (bytes !== undefined) return { stream, hour, path, bytes };
-      // The file was shortened by hand: the journal no longer has its length.
-      const found = [path, reference.compressed.path].flatMap((one) => statSync(one, { throwIfNoEntry: false }) ?? []);
-      if (found[0] !== undefined) return { stream, hour, path, bytes: found[0].size };
-      this.#committer.advanceSummaryCursor(reference, 0);
-      return [];
-    });
+    const { hours, missing } = this.#committer.hours.changed();
+    for (const hour of missing) this.#committer.advanceSummaryCursor(hour, 0);
+    return hours;
   }
 
   advanceSummaryCursor(hour: StreamHour, bytes: number): void {
@@ -224,8 +188,9 @@ class FileRepo implements Repo {
     const reference = this.#dataFiles.ofHour(wanted);
     if (this.#state.removed.has(reference)) return undefined;
     // A reader must neither miss what a failed sync lost, nor read bytes that were never there.
-    if (this.#committer.mustRestore(reference)) await this.#commits.between(() => this.#committer.restore());
-    return this.#committer.locate(reference);
+    const { hours } = this.#committer;
+    if (hours.mustBeRestored(reference)) await this.#commits.between(() => this.#committer.restore());
+    return hours.find(reference);
   }
 
   async checkWritable(): Promise<void> {

@@ -47,6 +47,8 @@ export async function findLastFrame(
       if (isSound && !(await holds(files, fd, { frame, trailerAt: start + at }))) continue;
       return { length: start + at + TRAILER_BYTES, lines: frame.offset + frame.lines };
     }
+    // So little has no lines: it is the beginning of a file that a crash has left.
+    if (size <= TRAILER_BYTES) return NO_FRAMES;
     if (start === lowest) break;
     // A trailer may stand across the border.
     end = Math.min(size, start + TRAILER_BYTES - 1);
@@ -86,6 +88,7 @@ export async function keepWholeFrames(options: {
   });
   const end = found.length < from.length ? from : found;
   if (end.length === size) return end;
+  if (size <= TRAILER_BYTES) return truncated(files, fd, end);
   if (size - end.length > MAX_KEPT_BYTES) throw new ForeignHourError(path);
   const piece = await readFully(files, fd, size - end.length, end.length);
   const reason = 'bytes after the last whole frame were moved out of a compressed hour';
@@ -95,6 +98,10 @@ export async function keepWholeFrames(options: {
   );
   if (!isKept)
     throw new Error(`cannot keep the bytes after the last frame of file=${path} elsewhere; move the file away`);
+  return truncated(files, fd, end);
+}
+
+async function truncated(files: FileSystem, fd: number, end: FramesLength): Promise<FramesLength> {
   await files.truncateOpen(fd, end.length);
   return end;
 }
@@ -111,6 +118,7 @@ export function findLastFrameSync(
     const at = lastTrailer(bytes);
     const frame = decodeTrailer(bytes, at);
     if (frame !== undefined) return { length: start + at + TRAILER_BYTES, lines: frame.offset + frame.lines };
+    if (size <= TRAILER_BYTES) return NO_FRAMES;
     if (start <= size - SEARCHED_BYTES || start === 0) throw new ForeignHourError(path);
     end = Math.min(size, start + TRAILER_BYTES - 1);
     start = Math.max(0, start - STEP_BYTES);

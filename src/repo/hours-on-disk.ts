@@ -88,7 +88,7 @@ async function listFiles(folder: string, pattern: RegExp): Promise<{ readonly ho
 }
 
 /** Gives the bytes of the file; 0 where there is none, or something else. */
-async function deleteFile(files: FileSystem, path: string, stepBytes: number): Promise<number> {
+export async function deleteFile(files: FileSystem, path: string, stepBytes = STEP_BYTES): Promise<number> {
   const found = files.statusAt(path);
   if (found?.isFile !== true) return 0;
   // Its name goes first: so no reader finds a part of it, and a process that dies leaves no part. A file with other names is not ours to cut.

@@ -7,7 +7,8 @@ import { createFaultyDisk } from '../disk/faulty-disk.case.ts';
 import { encodeEntry, sealEntry } from '../disk/write-ahead-log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { IdempotencyNote } from '../model/deliver.ts';
-import { type FileRepoOptions, openRepo } from './file-repo.ts';
+import { openRepo } from './file-repo.ts';
+import type { FileRepoOptions } from './file-repo-options.ts';
 import type { Repo } from './repo.ts';
 import { verifyStorage } from './verify.ts';
 

@@ -5,7 +5,8 @@ import type { Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
 import { parseHour } from '../model/hour.ts';
-import { type FileRepoOptions, openRepo } from './file-repo.ts';
+import { openRepo } from './file-repo.ts';
+import type { FileRepoOptions } from './file-repo-options.ts';
 import type { Repo } from './repo.ts';
 
 /** New folders, with a repo on them when a test wants one, and what it logged. */

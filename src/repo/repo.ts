@@ -77,6 +77,7 @@ export interface Repo {
   committedHour(hour: StreamHour): Promise<CommittedHour | undefined>;
 
   readonly retention: Retention;
+  readonly compaction: Compaction;
 
   /** Rejects with the reason when storage cannot be written now. Creates no file. */
   checkWritable(): Promise<void>;
@@ -86,6 +87,18 @@ export interface Repo {
 
   /** Commits all batches that wait, syncs, releases the lock. Later appends are refused with UnavailableError. */
   close(): Promise<void>;
+}
+
+/** Makes compressed hours of plain ones. One call at a time. */
+export interface Compaction {
+  /**
+   * Compresses a plain hour. Gives the bytes of its file before and after; undefined when it is not plain, or got lines meanwhile: then it is
+   * as before. Rejects when it cannot be written, and with PackingStoppedError after `signal`; then too it is as before.
+   */
+  compress(at: StreamHour, signal: AbortSignal): Promise<{ readonly from: number; readonly to: number } | undefined>;
+
+  /** Deletes what an interrupted call left of an hour's other form. */
+  clean(at: StreamHour): Promise<void>;
 }
 
 /** An hour that has files. */

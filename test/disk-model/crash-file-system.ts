@@ -220,6 +220,13 @@ export function createCrashFileSystem(options: CrashFileSystemOptions): CrashFil
         fs.ftruncateSync(fd, length);
         openOf(fd).file.truncate(length);
       }),
+    rename: (from, to) =>
+      change('rename', from, () => {
+        fs.renameSync(from, to);
+        const { folder, name } = placeOf(from);
+        folder.set(placeOf(to).name, folder.get(name));
+        folder.set(name, undefined);
+      }),
     remove: (path) =>
       change('remove', path, () => {
         if (removalsToRefuse > 0) {

@@ -9,7 +9,7 @@ import { readSegments } from '../../src/repo/journal-reader.ts';
 import type { Repo } from '../../src/repo/repo.ts';
 import type { WaitingLimits } from '../../src/repo/waiting-lines.ts';
 import { type Life, type LifePlan, lives, runLives } from './lives.ts';
-import { type BatchPlan, MODEL_STREAMS, StoreLedger } from './store-ledger.ts';
+import { type BatchPlan, FIRST_HOUR, MODEL_STREAMS, StoreLedger } from './store-ledger.ts';
 
 /** Histories of the store (src/repo), and what must be true after each start. */
 
@@ -21,7 +21,9 @@ export type StoreStep =
   | { readonly kind: 'wait'; readonly ms: number }
   /** The next removals of files fail, so that several journal segments are retired at once later. */
   | { readonly kind: 'refuse removals'; readonly times: number }
-  | { readonly kind: 'summarise' };
+  | { readonly kind: 'summarise' }
+  /** Makes a compressed hour of a plain one, while later steps run. */
+  | { readonly kind: 'compress'; readonly hour: number; readonly stream: string };
 
 export interface StoreHistory {
   readonly durability: 'disk' | 'os';
@@ -75,6 +77,14 @@ const step: fc.Arbitrary<StoreStep> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(60, 60_000, 2 * HOUR_MS) }),
   },
   { weight: 1, arbitrary: fc.constant({ kind: 'summarise' as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('compress' as const),
+      hour: fc.nat({ max: 5 }),
+      stream: fc.constantFrom(...MODEL_STREAMS),
+    }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -252,10 +262,36 @@ async function runStep(each: StoreStep, parts: LifeParts, repo: Repo, waiting: P
     case 'summarise':
       ledger.summarise(repo);
       return;
+    case 'compress':
+      waiting.push(compress(each, parts, repo));
+      return;
     case 'refuse removals':
       crash.refuseRemovals(each.times);
       return;
   }
+}
+
+/** One call at a time, which the store asks for. */
+let compressing: Promise<unknown> = Promise.resolve();
+
+function compress(
+  { hour, stream }: { readonly hour: number; readonly stream: string },
+  { life: { crash } }: LifeParts,
+  repo: Repo,
+): Promise<void> {
+  const at = { stream, hour: FIRST_HOUR + hour };
+  const done = compressing
+    .then(() => repo.compaction.clean(at))
+    .then(() => repo.compaction.compress(at, new AbortController().signal))
+    .then(
+      () => undefined,
+      (error: unknown) => {
+        const isClosing = error instanceof Error && error.message === 'storage is closing';
+        if (!isClosing && !crash.isDead() && !crash.hadFault()) throw error;
+      },
+    );
+  compressing = done.catch(() => undefined);
+  return done;
 }
 
 async function end({ life, plan, ledger }: LifeParts, repo: Repo): Promise<void> {
@@ -280,6 +316,8 @@ function describeStep(each: StoreStep): string {
       return `wait ${each.ms} ms`;
     case 'refuse removals':
       return `${each.kind}: ${each.times}`;
+    case 'compress':
+      return `compress hour=${each.hour} stream=${each.stream}`;
     case 'settle':
     case 'summarise':
       return each.kind;

@@ -42,7 +42,7 @@ interface Sent {
   fate: Fate;
 }
 
-const FIRST_HOUR: Hour = 489_000;
+export const FIRST_HOUR: Hour = 489_000;
 const TOPIC = 'logs';
 /** Of all batches. */
 export const MODEL_STREAMS = ['access', 'events', 'audit'] as const;
@@ -210,9 +210,17 @@ function* hourFiles(logsDir: string): Generator<[path: string, hour: StreamHour]
     for (let hour = FIRST_HOUR; hour < FIRST_HOUR + 200; hour++) {
       const { day, hh } = hourToPath(hour);
       const path = join(folder, day, `${hh}.log.json`);
-      for (const one of [path, `${path}.zst`]) if (fs.existsSync(one)) yield [one, { stream, hour }];
+      const chosen = chooseForm(path);
+      if (chosen !== undefined) yield [chosen, { stream, hour }];
     }
   }
+}
+
+/** Of an hour that was being compressed the form with more lines counts. */
+function chooseForm(path: string): string | undefined {
+  const [plain, compressed] = [path, `${path}.zst`].map((one) => (fs.existsSync(one) ? readHourFile(one).length : -1));
+  if (plain === undefined || compressed === undefined || (plain < 0 && compressed < 0)) return undefined;
+  return compressed >= plain ? `${path}.zst` : path;
 }
 
 function linesOf(id: number, { stream, hour }: StreamHour, { records, size }: BatchPlan): Buffer {

@@ -1,0 +1,66 @@
+import type { FileSystem } from '../disk/file-system.ts';
+import type { HourDataFile } from './data-files.ts';
+import type { HourForms } from './hour-forms.ts';
+import type { ChangedHour, CommittedHour } from './repo.ts';
+import type { CommittedState } from './state.ts';
+import type { UnsyncedFiles } from './unsynced-files.ts';
+import type { WaitingLines } from './waiting-lines.ts';
+
+interface CommittedHoursOptions {
+  readonly files: FileSystem;
+  readonly state: CommittedState;
+  readonly forms: HourForms;
+  readonly waiting: WaitingLines;
+  readonly unsynced: UnsyncedFiles;
+}
+
+/** What readers may read: the committed part of each hour, whatever its form. */
+export class CommittedHours {
+  readonly #options: CommittedHoursOptions;
+
+  constructor(options: CommittedHoursOptions) {
+    this.#options = options;
+  }
+
+  /** The hours that are longer than the aggregator's cursor, and those whose file is gone: `missing`. */
+  changed(): { readonly hours: readonly ChangedHour[]; readonly missing: readonly HourDataFile[] } {
+    const { state, files } = this.#options;
+    const hours: ChangedHour[] = [];
+    const missing: HourDataFile[] = [];
+    for (const reference of state.changedHours()) {
+      const { stream, hour, path, compressed } = reference;
+      const bytes = state.logicalLength(reference);
+      // The file was shortened by hand: the journal no longer has its length.
+      const found = bytes ?? files.statusAt(path)?.size ?? files.statusAt(compressed.path)?.size;
+      if (found === undefined) missing.push(reference);
+      else hours.push({ stream, hour, path, bytes: found });
+    }
+    return { hours, missing };
+  }
+
+  /** Whether a failed sync may have lost committed bytes of the hour's file: it must not be read before they are written again. */
+  mustBeRestored(hour: HourDataFile): boolean {
+    const { state, unsynced } = this.#options;
+    const file = state.fileOf(hour);
+    return file !== undefined && unsynced.needsRestore && unsynced.has(file);
+  }
+
+  /** Undefined where there is none. Rejects with ForeignHourError for a file that logforge did not write. */
+  async find(hour: HourDataFile): Promise<CommittedHour | undefined> {
+    const { files, state, forms, waiting } = this.#options;
+    const file = await forms.find(hour);
+    const status = file && files.statusAt(file.path);
+    if (file === undefined || status === undefined) return undefined;
+    const at = { stream: hour.stream, hour: hour.hour, path: file.path };
+    const length = state.length(file);
+    if (file.kind === 'hour') return { ...at, bytes: length ?? status.size };
+    if (length === undefined) {
+      const frames = await forms.framesIn(file.path, status.size);
+      return { ...at, bytes: frames.lines, frames };
+    }
+    // In one turn: a frame may be written meanwhile.
+    const { framed, logical } = state.linesOf(file);
+    const lines = waiting.copyOf(file);
+    return { ...at, bytes: logical, frames: { length, lines: framed }, ...(lines && { waiting: lines }) };
+  }
+}
