@@ -6,8 +6,9 @@ import { inParallelUpTo } from '../disk/in-parallel.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { BYTES } from '../model/bytes.ts';
+import { isDefaultStream } from '../model/stream.ts';
 import type { AppendFiles, FileChange } from './append-files.ts';
-import type { DataFile } from './data-files.ts';
+import { type DataFile, hourOf } from './data-files.ts';
 import { type FramesLength, keepWholeFrames, NO_FRAMES } from './frames-file.ts';
 import { FILE_START } from './hour-frames.ts';
 import type { FileNote } from './journal-meta.ts';
@@ -207,9 +208,8 @@ export class Adoption {
         for (const path of folder.toSync) toSync.add(path);
         files.push(file);
       }
-      // Also of a file that is there: a process that died may have made it, or its day's folder, and not synced its name.
-      toSync.add(dirname(file.path));
-      if (file.kind !== 'dead letters') toSync.add(dirname(dirname(file.path)));
+      // Also of a file that is there: a process that died may have made it, or a folder above it, and not synced its name.
+      for (const path of foldersAbove(file)) toSync.add(path);
       lengths.set(file, await this.#endOf(file, await data.openAnew(file)));
     };
     try {
@@ -288,4 +288,13 @@ export class Adoption {
     }
     return 0;
   }
+}
+
+/** The folders that hold the names of a file, of its day, and of its stream. */
+function foldersAbove(file: DataFile): string[] {
+  const folder = dirname(file.path);
+  const hour = hourOf(file);
+  if (hour === undefined) return [folder];
+  const ofDays = dirname(folder);
+  return isDefaultStream(hour.stream) ? [folder, ofDays] : [folder, ofDays, dirname(ofDays)];
 }
