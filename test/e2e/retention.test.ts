@@ -84,7 +84,7 @@ describe.each(['1', '2'])('retention.maxAge with %s threads', (threads) => {
     expect(await readDeadLetters(first)).toMatchObject([{ stage: 'ingest', reason: 'record 0 older than retention' }]);
     // A later hour may be as old: it was not removed.
     expect(await post(first, bodyOf('2015-05-17T11:00:00Z'))).toMatchObject({ status: 202 });
-    const removed = await readMetric(first, 'logforge_retention_removed_hours_total');
+    const removed = await readMetric(first, 'logforge_retention_removals_total');
     expect(removed.get('{stream="access",cause="max_age"}')).toBeGreaterThanOrEqual(1);
     expect((await readMetric(first, 'logforge_records_unaccounted')).get('')).toBe(0);
     expect(first.logs()).toMatch(/"stream":"access","hour":"2015-05-17T10:00:00Z","bytes":\d+,"cause":"max_age"/);
@@ -119,7 +119,7 @@ describe('an hour that the aggregator has not read', () => {
       'ready: the aggregator still needs hour 2015-05-17T10:00:00Z of stream access, which should be removed';
     await expect.poll(() => readDetail(service), { timeout: 15_000 }).toBe(detail);
     expect(isThere(service, OLD_FILE)).toBe(true);
-    expect((await readMetric(service, 'logforge_retention_held_hours')).get('{reader="aggregator"}')).toBe(1);
+    expect((await readMetric(service, 'logforge_retention_held')).get('{reader="aggregator"}')).toBe(1);
     // The second run settles the summary that the first has written.
     for (let run = 0; run < 2; run++) {
       const answer = await fetch(`${service.url}/admin/aggregate`, { method: 'POST', headers: KEY });
