@@ -7,7 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import type { Command } from '../src/cli/command.ts';
 import { commands } from '../src/cli/main.ts';
 import { PROFILE_ENVIRONMENT } from '../src/cli/profiling.ts';
-import { keysByPath, rootSection } from '../src/config/keys.ts';
+import { keysByPath, listsByPath, rootSection } from '../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../src/config/text-layers.ts';
 import { knownSeries, seriesIn } from '../test/support/metric-names.ts';
 
@@ -49,7 +49,7 @@ export async function readWorld(): Promise<World> {
   return {
     targets: new Set(targets),
     commands,
-    keys: new Set([...keysByPath.keys(), ...keys.flatMap(({ path }) => prefixesOf(path))]),
+    keys: new Set([...keysByPath.keys(), ...listsByPath.keys(), ...keys.flatMap(({ path }) => prefixesOf(path))]),
     variables: new Set([
       ...keys.map(({ env }) => env),
       ...Object.keys(OTHER_VARIABLES),

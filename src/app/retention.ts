@@ -34,7 +34,7 @@ export function startRetention(options: {
   const runner = createRetention({
     repo: repo.retention,
     files: {
-      ...createHoursOnDisk({ files: diskFileSystem, logsDir, analyticsDir }),
+      ...createHoursOnDisk({ files: diskFileSystem, logsDir, analyticsDir, between: repo.retention.between }),
       readSpace: () => readSpace(logsDir),
     },
     streams,

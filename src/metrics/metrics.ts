@@ -205,7 +205,7 @@ function streamMetrics({ counter }: Make, streams: readonly string[]) {
 function retentionMetrics({ counter, gauge }: Make, streams: readonly string[]) {
   return {
     removedHours: counter(
-      'logforge_retention_removed_hours_total',
+      'logforge_retention_removals_total',
       'Hours removed by retention, by the limit that they exceeded',
       {
         stream: streams,
@@ -217,12 +217,12 @@ function retentionMetrics({ counter, gauge }: Make, streams: readonly string[]) 
       cause: REMOVAL_CAUSES,
     }),
     heldHours: gauge<'reader'>(
-      'logforge_retention_held_hours',
+      'logforge_retention_held',
       'Hours that exceed a limit and are kept because a reader still needs them, or an older one',
       ['reader'],
     ),
     removedDeadLetterDays: counter(
-      'logforge_retention_removed_dlq_days_total',
+      'logforge_retention_dlq_removals_total',
       'Days of dead letters removed by retention',
     ),
     retentionFailures: counter(

@@ -29,11 +29,14 @@ export interface HoursOnDiskOptions {
   readonly files: FileSystem;
   readonly logsDir: string;
   readonly analyticsDir: string;
+  /** Runs work between two commits: a commit may make a file in a day's folder that it has just found there. */
+  readonly between: <T>(work: () => Promise<T>) => Promise<T>;
   readonly stepBytes?: number;
 }
 
 /** The files of hours and of summaries that retention may remove. Only regular files by these names count; whatever else is there stays. */
-export function createHoursOnDisk({ files, logsDir, analyticsDir, stepBytes = STEP_BYTES }: HoursOnDiskOptions) {
+export function createHoursOnDisk(options: HoursOnDiskOptions) {
+  const { files, logsDir, analyticsDir, between, stepBytes = STEP_BYTES } = options;
   return {
     /** The hours of a stream that have files, in order. */
     async list(stream: StreamName): Promise<HourOnDisk[]> {
@@ -55,9 +58,9 @@ export function createHoursOnDisk({ files, logsDir, analyticsDir, stepBytes = ST
       return bytes;
     },
 
-    /** Deletes empty folders of days whose hours are all before `firstHour`: nobody makes a file there any more. */
+    /** Deletes empty folders of days that begin before `firstHour`. */
     removeEmptyDays: (stream: StreamName, firstHour: Hour) =>
-      removeEmptyDays(files, streamFolder(logsDir, stream), firstHour),
+      removeEmptyDays(files, streamFolder(logsDir, stream), { isOld: (day) => beginsBefore(day, firstHour), between }),
 
     /** Deletes the summaries of the hours before `firstHour`, and the checksums of days that are over. Gives the number of summaries. */
     async deleteSummaries(stream: StreamName, firstHour: Hour): Promise<number> {
@@ -69,7 +72,7 @@ export function createHoursOnDisk({ files, logsDir, analyticsDir, stepBytes = ST
         const day = /^(.{10})\.json$/.exec(name)?.[1] ?? '';
         if (isOver(day, firstHour)) await deleteFile(files, join(checksums, name), stepBytes);
       }
-      await removeEmptyDays(files, folder, firstHour);
+      await removeEmptyDays(files, folder, { isOld: (day) => isOver(day, firstHour) });
       return old.length;
     },
   };
@@ -106,13 +109,26 @@ export async function deleteFile(files: FileSystem, path: string, stepBytes = ST
   return found.size;
 }
 
-async function removeEmptyDays(files: FileSystem, folder: string, firstHour: Hour): Promise<void> {
+async function removeEmptyDays(
+  files: FileSystem,
+  folder: string,
+  options: {
+    readonly isOld: (day: string) => boolean;
+    readonly between?: HoursOnDiskOptions['between'];
+  },
+): Promise<void> {
+  const { isOld, between = (work) => work() } = options;
   for (const day of await daysIn(folder)) {
-    if (!isOver(day, firstHour) || (await namesIn(join(folder, day))).length > 0) continue;
-    await files.removeFolder(join(folder, day)).catch((error: unknown) => {
+    if (!isOld(day) || (await namesIn(join(folder, day))).length > 0) continue;
+    await between(() => files.removeFolder(join(folder, day))).catch((error: unknown) => {
       if (!isMissing(error) && codeOf(error) !== 'ENOTEMPTY') throw error;
     });
   }
+}
+
+function beginsBefore(day: string, firstHour: Hour): boolean {
+  const first = parseHour(`${day}T00`);
+  return first !== undefined && first < firstHour;
 }
 
 /** Whether all hours of a day are before `firstHour`. */

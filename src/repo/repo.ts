@@ -119,6 +119,9 @@ export interface Retention {
    */
   removeHours(upTo: StreamHour, mayGo?: () => boolean): Promise<boolean>;
 
+  /** Runs work on the files between two commits. */
+  between<T>(work: () => Promise<T>): Promise<T>;
+
   /** Whether the hour is longer than the aggregator's cursor: it would be listed as changed. */
   isUnsummarised(at: StreamHour): boolean;
 

@@ -25,7 +25,7 @@ afterEach(() => fixture.remove());
 
 const folders = () => ({ logsDir: join(fixture.dir, 'logs'), dlqDir: join(fixture.dir, 'dlq') });
 const hoursOnDisk = (files = diskFileSystem) =>
-  createHoursOnDisk({ files, ...folders(), analyticsDir: join(fixture.dir, 'analytics') });
+  createHoursOnDisk({ files, ...folders(), analyticsDir: join(fixture.dir, 'analytics'), between: (work) => work() });
 
 function letter(raw: string) {
   return { time: Date.parse(`${DAY}T10:00:00Z`), stage: 'ingest', reason: 'test', raw, source: 'test' } as const;

@@ -26,6 +26,8 @@ export function createRetention(parts: {
         return true;
       }),
 
+    between,
+
     isUnsummarised: (at) => state.isChanged(dataFiles.ofHour(at)),
 
     async deadLetterDays() {

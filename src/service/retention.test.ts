@@ -47,11 +47,14 @@ function summarise(stream: string, hour: number): void {
   repo.advanceSummaryCursor({ stream, hour }, LINE.length);
 }
 
+const between = <T>(work: () => Promise<T>): Promise<T> => repo.retention.between(work);
+
 function createRunner(options: Partial<RetentionOptions> = {}) {
   const files = createHoursOnDisk({
     files: diskFileSystem,
     logsDir: join(dir, 'logs'),
     analyticsDir: join(dir, 'analytics'),
+    between,
   });
   return createRetention({
     repo: repo.retention,
@@ -74,7 +77,7 @@ function createRunner(options: Partial<RetentionOptions> = {}) {
 const needs: RetentionOptions['needs'] = (at) => (repo.retention.isUnsummarised(at) ? 'aggregator' : undefined);
 
 async function hoursOf(stream: string): Promise<number[]> {
-  const files = createHoursOnDisk({ files: diskFileSystem, logsDir: join(dir, 'logs'), analyticsDir: '' });
+  const files = createHoursOnDisk({ files: diskFileSystem, logsDir: join(dir, 'logs'), analyticsDir: '', between });
   return (await files.list(stream)).map(({ hour }) => hour - TEN);
 }
 
@@ -145,7 +148,7 @@ describe('a run', () => {
     await store('access', TEN);
     summarise('access', TEN);
     let grown: Promise<unknown> | undefined;
-    const files = createHoursOnDisk({ files: diskFileSystem, logsDir: join(dir, 'logs'), analyticsDir: '' });
+    const files = createHoursOnDisk({ files: diskFileSystem, logsDir: join(dir, 'logs'), analyticsDir: '', between });
     const list: typeof files.list = async (stream) => {
       const hours = await files.list(stream);
       // The commit is under way when the removal begins.
@@ -170,7 +173,7 @@ describe('a run', () => {
 
   test('counts a removal that fails, and tries again in the next run', async () => {
     await store('access', TEN);
-    const files = createHoursOnDisk({ files: diskFileSystem, logsDir: join(dir, 'logs'), analyticsDir: '' });
+    const files = createHoursOnDisk({ files: diskFileSystem, logsDir: join(dir, 'logs'), analyticsDir: '', between });
     const failures = [new Error('EIO: i/o error')];
     const remove: typeof files.delete = async (at) => {
       const failure = failures.pop();
@@ -207,7 +210,7 @@ describe('free space', () => {
     ['events', NO_LIMIT],
   ]);
   const withSpace = (freeBytes: number, minFreeBytes: number, options: Partial<RetentionOptions> = {}) => {
-    const files = createHoursOnDisk({ files: diskFileSystem, logsDir: join(dir, 'logs'), analyticsDir: '' });
+    const files = createHoursOnDisk({ files: diskFileSystem, logsDir: join(dir, 'logs'), analyticsDir: '', between });
     const readSpace = async () => ({ freeBytes, sizeBytes: 10_000 });
     return createRunner({ streams, minFreeBytes, files: { ...files, readSpace }, ...options });
   };

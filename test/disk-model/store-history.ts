@@ -5,6 +5,7 @@ import { vi } from 'vitest';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { DataFiles } from '../../src/repo/data-files.ts';
 import { openRepo } from '../../src/repo/file-repo.ts';
+import { createHoursOnDisk } from '../../src/repo/hours-on-disk.ts';
 import { readSegments } from '../../src/repo/journal-reader.ts';
 import type { Repo } from '../../src/repo/repo.ts';
 import type { WaitingLimits } from '../../src/repo/waiting-lines.ts';
@@ -23,7 +24,9 @@ export type StoreStep =
   | { readonly kind: 'refuse removals'; readonly times: number }
   | { readonly kind: 'summarise' }
   /** Makes a compressed hour of a plain one, while later steps run. */
-  | { readonly kind: 'compress'; readonly hour: number; readonly stream: string };
+  | { readonly kind: 'compress'; readonly hour: number; readonly stream: string }
+  /** Retention removes an hour with those before it, and deletes the file of the hour. The hour counts from the first of the history. */
+  | { readonly kind: 'remove'; readonly stream: string; readonly hour: number };
 
 export interface StoreHistory {
   readonly durability: 'disk' | 'os';
@@ -83,6 +86,14 @@ const step: fc.Arbitrary<StoreStep> = fc.oneof(
       kind: fc.constant('compress' as const),
       hour: fc.nat({ max: 5 }),
       stream: fc.constantFrom(...MODEL_STREAMS),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('remove' as const),
+      stream: fc.constantFrom(...MODEL_STREAMS),
+      hour: fc.nat({ max: 3 }),
     }),
   },
   {
@@ -160,7 +171,7 @@ async function runLife(parts: LifeParts): Promise<'go on' | 'no more'> {
 
 /** After a power cut, `os` promises nothing of what was stored. But the service starts and stores. */
 async function serves({ life, ledger, time }: LifeParts, repo: Repo): Promise<'go on' | 'no more'> {
-  const plan = { hours: [0, 100], records: 1, size: 10, key: 'none', hasOffset: false, hasLetter: false } as const;
+  const plan = { hours: [90, 100], records: 1, size: 10, key: 'none', hasOffset: false, hasLetter: false } as const;
   const { batch, note } = ledger.send(plan, time.now);
   const { crash } = life;
   try {
@@ -268,6 +279,34 @@ async function runStep(each: StoreStep, parts: LifeParts, repo: Repo, waiting: P
     case 'refuse removals':
       crash.refuseRemovals(each.times);
       return;
+    case 'remove':
+      waiting.push(remove(each, parts, repo));
+      return;
+  }
+}
+
+async function remove(
+  { stream, hour }: StoreStep & { readonly kind: 'remove' },
+  { life: { root, crash }, ledger }: LifeParts,
+  repo: Repo,
+): Promise<void> {
+  const at = ledger.beginRemoval(stream, hour);
+  const { between } = repo.retention;
+  const files = createHoursOnDisk({
+    ...foldersOf(root),
+    files: crash.files,
+    analyticsDir: root,
+    between,
+    stepBytes: 50,
+  });
+  try {
+    await repo.retention.removeHours(at);
+    if (!crash.isDead()) ledger.removed(at);
+    await files.delete(at);
+    await files.removeEmptyDays(stream, at.hour + 1);
+  } catch (error) {
+    // The repo may be closing.
+    if (!crash.isDead() && !crash.hadFault() && !String(error).includes('closing')) throw error;
   }
 }
 
@@ -318,6 +357,8 @@ function describeStep(each: StoreStep): string {
       return `${each.kind}: ${each.times}`;
     case 'compress':
       return `compress hour=${each.hour} stream=${each.stream}`;
+    case 'remove':
+      return `remove ${each.stream} up to hour ${each.hour}`;
     case 'settle':
     case 'summarise':
       return each.kind;

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Batch } from '../../src/model/chunk.ts';
 import type { CommitNote } from '../../src/model/deliver.ts';
-import { type Hour, type HourKey, hourKey, hourToPath, type StreamHour } from '../../src/model/hour.ts';
+import { type Hour, type HourKey, hourKey, hourToPath, MIN_HOUR, type StreamHour } from '../../src/model/hour.ts';
 import { MANY_HOURS } from '../../src/repo/many-hours.ts';
 import type { Repo } from '../../src/repo/repo.ts';
 import { readHourFile } from '../support/hour-files.ts';
@@ -55,6 +55,9 @@ export class StoreLedger {
   /** How far the aggregator has read. */
   readonly #cursors = new Map<HourKey, number>();
   readonly #windowMs: number;
+  /** Of each stream the first hour that certainly, and that at most, takes records. */
+  readonly #leastFirst = new Map<string, Hour>();
+  readonly #mostFirst = new Map<string, Hour>();
   #newestSeq = -1;
   /** A power cut took what was only in the page cache, and nothing more is promised of it. */
   isVoid = false;
@@ -105,10 +108,38 @@ export class StoreLedger {
     }
   }
 
+  /** `hour` counts from the first of the history. Whether it will be removed is not known yet. */
+  beginRemoval(stream: string, hour: number): StreamHour {
+    const at = { stream, hour: FIRST_HOUR + hour };
+    this.#mostFirst.set(stream, Math.max(at.hour + 1, this.#mostFirst.get(stream) ?? MIN_HOUR));
+    return at;
+  }
+
+  removed({ stream, hour }: StreamHour): void {
+    this.#leastFirst.set(stream, Math.max(hour + 1, this.#leastFirst.get(stream) ?? MIN_HOUR));
+  }
+
+  /** What is removed stays removed, and nothing else is. */
+  #checkRemovals(repo: Repo): void {
+    for (const stream of MODEL_STREAMS) {
+      const first = repo.retention.firstHour(stream);
+      const [least, most] = [this.#leastFirst.get(stream) ?? MIN_HOUR, this.#mostFirst.get(stream) ?? MIN_HOUR];
+      if (first < least || first > most)
+        throw new Error(`the first hour of ${stream} is ${first}, not between ${least} and ${most}`);
+      this.#leastFirst.set(stream, first);
+      this.#mostFirst.set(stream, first);
+    }
+  }
+
+  #isRemoved({ stream, hour }: StreamHour): boolean {
+    return hour < (this.#leastFirst.get(stream) ?? MIN_HOUR);
+  }
+
   /** Compares what a start has found with what it must find. From then on that is settled. */
   check(repo: Repo, folders: { readonly logsDir: string; readonly dlqDir: string }, time: number): void {
+    this.#checkRemovals(repo);
     const found = this.#checkFiles(folders);
-    for (const sent of this.#sent) this.#settle(sent, found.get(sent.id) ?? 0);
+    for (const sent of this.#sent) this.#settle(sent, found.get(sent.id) ?? 0, repo.hasBatchId(`p:${sent.id}`));
     this.#checkNotes(repo, time);
     const listed = new Set(repo.changedHours().map(hourKey));
     for (const [key, bytes] of this.#lengths(folders.logsDir)) {
@@ -131,7 +162,7 @@ export class StoreLedger {
   #checkFiles({ logsDir, dlqDir }: { readonly logsDir: string; readonly dlqDir: string }): Map<number, number> {
     const found = new Map<number, number>();
     const add = (id: number): void => void found.set(id, (found.get(id) ?? 0) + 1);
-    for (const [path, { stream, hour }] of hourFiles(logsDir)) {
+    for (const [path, { stream, hour }] of this.#hourFiles(logsDir)) {
       const content = readHourFile(path);
       const name = path.slice(logsDir.length).replace(/\.zst$/, '');
       this.#checkPrefix(name, content);
@@ -169,10 +200,11 @@ export class StoreLedger {
     this.#settled.set(name, content);
   }
 
-  #settle(sent: Sent, chunks: number): void {
-    const whole = sent.batch.length + (sent.plan.hasLetter ? 1 : 0);
+  #settle(sent: Sent, chunks: number, isKnown: boolean): void {
+    const whole = sent.batch.filter((chunk) => !this.#isRemoved(chunk)).length + (sent.plan.hasLetter ? 1 : 0);
     if (chunks !== 0 && chunks !== whole) throw new Error(`batch ${sent.id} is there in part: ${chunks} of ${whole}`);
-    const isStored = chunks > 0;
+    // Of a batch whose hours are all removed only its id is left.
+    const isStored = whole > 0 ? chunks > 0 : isKnown;
     if (isStored && sent.fate === 'absent') throw new Error(`batch ${sent.id} was refused and is stored`);
     if (!isStored && sent.fate === 'acknowledged') throw new Error(`batch ${sent.id} was acknowledged and is lost`);
     if (!isStored && sent.fate === 'stored') throw new Error(`batch ${sent.id} was stored and is lost`);
@@ -198,21 +230,23 @@ export class StoreLedger {
       throw new Error(`the offset is ${offset}, not ${next}`);
   }
 
-  *#lengths(logsDir: string): Generator<[HourKey, number]> {
-    for (const [path, hour] of hourFiles(logsDir)) yield [hourKey(hour), readHourFile(path).length];
-  }
-}
-
-function* hourFiles(logsDir: string): Generator<[path: string, hour: StreamHour]> {
-  for (const stream of MODEL_STREAMS) {
-    const folder = stream === 'access' ? logsDir : join(logsDir, stream);
-    if (!fs.existsSync(folder)) continue;
-    for (let hour = FIRST_HOUR; hour < FIRST_HOUR + 200; hour++) {
-      const { day, hh } = hourToPath(hour);
-      const path = join(folder, day, `${hh}.log.json`);
-      const chosen = chooseForm(path);
-      if (chosen !== undefined) yield [chosen, { stream, hour }];
+  /** Without those that retention removed. */
+  *#hourFiles(logsDir: string): Generator<[path: string, hour: StreamHour]> {
+    for (const stream of MODEL_STREAMS) {
+      const folder = stream === 'access' ? logsDir : join(logsDir, stream);
+      if (!fs.existsSync(folder)) continue;
+      for (let hour = FIRST_HOUR; hour < FIRST_HOUR + 200; hour++) {
+        if (this.#isRemoved({ stream, hour })) continue;
+        const { day, hh } = hourToPath(hour);
+        const path = join(folder, day, `${hh}.log.json`);
+        const chosen = chooseForm(path);
+        if (chosen !== undefined) yield [chosen, { stream, hour }];
+      }
     }
+  }
+
+  *#lengths(logsDir: string): Generator<[HourKey, number]> {
+    for (const [path, hour] of this.#hourFiles(logsDir)) yield [hourKey(hour), readHourFile(path).length];
   }
 }
 
