@@ -30,6 +30,7 @@ import type { AnalyticsWorkerData } from './analytics-worker.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
+import { createQueries } from './query.ts';
 import type { QueuedPipelineParts } from './queued.ts';
 import { startRegistry } from './registry.ts';
 import { streamsOf } from './streams.ts';
@@ -106,6 +107,8 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const repo = await openStorage(common);
   const registry = await startRegistry({ ...common, registry: config.registry, dir: config.storage.stateDir });
   const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
+  const records = createQueries({ ...common, repo });
+  lifecycle.started('query', () => records.stop());
   const http = createHttpReaders({ config, version, metrics, log, schemaStore: registry.store });
   const tails = createTails();
   const live = startLive(common, http, tails);
@@ -129,6 +132,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     checkReadiness,
     analytics,
     aggregate: () => aggregator.run(),
+    records,
     registry: registry.registry,
     schemas: registry.store.table,
     metricsText: shareWork(async () => {
