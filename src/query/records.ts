@@ -170,7 +170,8 @@ function endQuery({ queries, places, thread, options }: Pool, query: Query, outc
   metrics.queryDuration.observe((performance.now() - query.begun) / 1_000);
   // Nobody asks for further hours, so it ends at once, or after the look-up that runs.
   query.hours.return?.().catch(() => undefined);
-  if (outcome !== 'complete') thread.forget(query.id);
+  // The thread has forgotten a query that is complete or refused, and one that failed may have taken the thread with it.
+  if (outcome !== 'complete' && outcome !== 'refused' && outcome !== 'failed') thread.forget(query.id);
 }
 
 function failQuery(pool: Pool, query: Query, why: FailedQuery['why'], detail: string): FailedQuery {
@@ -207,7 +208,7 @@ function createReplaceableThread({ entry, workerData }: Pick<RecordsOptions, 'en
 
   return {
     remote: () => current.remote,
-    /** Closes what the thread has of a query. Does not start a thread for it. */
+    /** Closes what the thread has of a query. */
     forget(id: number): void {
       current.remote.end(id).catch(() => undefined);
     },
