@@ -236,7 +236,7 @@ function* matchBackward(scan: Scan, lines: Buffer, { needle, test }: BlockFilter
 
 /** Gives the line [start, end) if it passes. An empty line is no record. */
 function take(scan: Scan, lines: Buffer, start: number, end: number, test: LineTest | undefined): void {
-  if (end === start || (test !== undefined && !test(lines.subarray(start, end)))) return;
+  if (end === start || (test !== undefined && !test(lines, start, end))) return;
   scan.write(scan.output, lines, start, end);
   scan.left -= 1;
 }
