@@ -32,6 +32,7 @@ export class OutputSlice {
 
   /** The bytes, in memory that nobody else has. */
   take(): Buffer {
+    if (this.#length === 0) return Buffer.alloc(0);
     const taken = this.#bytes.subarray(0, this.#length);
     this.#bytes = Buffer.allocUnsafeSlow(SLICE_BYTES);
     this.#length = 0;
