@@ -53,6 +53,6 @@ it('goes on when a day is removed while it lists, and takes a folder that is not
 
 it('tells the damage of an hour from other errors', () => {
   const damage = new DamagedHourError('bad checksum', { hour: { stream: 'access', hour: 1 }, offset: 2, bytes: 3 });
-  expect(damagedRange(damage)).toMatchObject({ offset: 2, bytes: 3, message: 'bad checksum' });
+  expect(damagedRange(damage)).toMatchObject({ offset: 2, bytes: 3 });
   expect(damagedRange(new Error('EIO'))).toBeUndefined();
 });

@@ -25,7 +25,7 @@ export class DamagedHourError extends Error {
 }
 
 /** The part that an error of a read names; undefined for any other error. */
-export function damagedRange(error: unknown): DamagedHourError | undefined {
+export function damagedRange(error: unknown): Pick<DamagedHourError, 'offset' | 'bytes'> | undefined {
   return error instanceof DamagedHourError ? error : undefined;
 }
 

@@ -32,6 +32,8 @@ export async function sendRecords(
   // A client may have gone while the query was opened.
   if (client.isGone) close();
   else outgoing.once('close', close);
+  // HTTP/1.0 has no trailers.
+  const hasTrailer = outgoing.req.httpVersion !== '1.0';
   const damaged: DamagedPart[] = [];
   for (let isFirst = true; ; isFirst = false) {
     const piece = client.isGone ? undefined : await records.next(id).catch(toFailed);
@@ -41,12 +43,12 @@ export async function sendRecords(
       outgoing.destroy();
       return undefined;
     }
-    if (isFirst) outgoing.writeHead(200, { ...headers, Trailer: DAMAGED_TRAILER });
+    if (isFirst) outgoing.writeHead(200, { ...headers, ...(hasTrailer && { Trailer: DAMAGED_TRAILER }) });
     damaged.push(...piece.damaged);
     if (piece.bytes.length > 0 && !(await client.write(piece.bytes))) return undefined;
     if (piece.isLast) break;
   }
-  if (damaged.length > 0) outgoing.addTrailers({ [DAMAGED_TRAILER]: describe(damaged) });
+  if (damaged.length > 0 && hasTrailer) outgoing.addTrailers({ [DAMAGED_TRAILER]: describe(damaged) });
   outgoing.end();
   return undefined;
 }
