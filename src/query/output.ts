@@ -7,9 +7,11 @@ export type WriteRecord = (output: OutputSlice, block: Buffer, start: number, en
 /** Records are collected until there are so many bytes; a longer line is a slice of its own. */
 export const SLICE_BYTES = 256 * 1024;
 
+const NONE = Buffer.alloc(0);
+
 /** The bytes of an answer that are not given yet. */
 export class OutputSlice {
-  #bytes = Buffer.allocUnsafeSlow(SLICE_BYTES);
+  #bytes = NONE;
   #length = 0;
 
   get length(): number {
@@ -32,16 +34,15 @@ export class OutputSlice {
 
   /** The bytes, in memory that nobody else has. */
   take(): Buffer {
-    if (this.#length === 0) return Buffer.alloc(0);
     const taken = this.#bytes.subarray(0, this.#length);
-    this.#bytes = Buffer.allocUnsafeSlow(SLICE_BYTES);
+    this.#bytes = NONE;
     this.#length = 0;
     return taken;
   }
 
   #reserve(bytes: number): void {
     if (this.#length + bytes <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.#length + bytes, 2 * this.#bytes.length));
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#length + bytes, 2 * this.#bytes.length, SLICE_BYTES));
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }
