@@ -32,6 +32,7 @@ import type { AnalyticsWorkerData } from './analytics-worker.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
+import { createQueries } from './query.ts';
 import type { QueuedPipelineParts } from './queued.ts';
 import { startRegistry } from './registry.ts';
 import { startRetention } from './retention.ts';
@@ -111,6 +112,8 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
   const firstHours = new FirstHours(streamsOf(config).keys());
   const retention = startRetention({ ...common, repo, firstHours });
+  const records = createQueries({ ...common, repo });
+  lifecycle.started('query', () => records.stop());
   const http = createHttpReaders({ config, version, metrics, log, schemaStore: registry.store });
   const tails = createTails();
   const live = startLive(common, http, tails);
@@ -135,6 +138,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     checkReadiness,
     analytics,
     aggregate: () => aggregator.run(),
+    records,
     registry: registry.registry,
     schemas: registry.store.table,
     firstHours,

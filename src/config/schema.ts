@@ -101,7 +101,7 @@ const auth = section('Authentication: who may send, read and administer (docs/ap
     [],
     /^[!-~]+$/,
     'keys of visible ASCII characters',
-    'The keys of those who read: `GET /analytics`, `GET /streams`, the data of the page and the event streams. Empty: the keys of `keys` and `keysFile`. Otherwise a key that sends may not read, unless it stands here too.',
+    'The keys of those who read: `GET /analytics`, `GET /records`, `GET /streams`, the data of the page and the event streams. Empty: the keys of `keys` and `keysFile`. Otherwise a key that sends may not read, unless it stands here too.',
     true,
   ),
   adminKeys: list(
@@ -254,6 +254,21 @@ const aggregation = section('Hourly summaries.', {
   ),
 });
 
+const query = section('Queries over stored records: `GET /records`.', {
+  maxConcurrent: count(
+    4,
+    1,
+    256,
+    'Queries that run at once, in one thread. 16 more wait for up to 10 s; further ones are answered 503 with `Retry-After`.',
+  ),
+  timeout: duration(
+    '5m',
+    '100ms',
+    '24h',
+    'Longest time of a query, with the time that its client takes to read. Then its connection is closed.',
+  ),
+});
+
 const logging = section("The service's own log, on standard error.", {
   level: choice(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
@@ -400,6 +415,7 @@ export const configSchema = section('', {
   retention,
   ingestion,
   aggregation,
+  query,
   logging,
   kafka,
   queue,

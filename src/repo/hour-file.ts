@@ -1,13 +1,19 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
-import { type Hour, parseHour, type StreamHour } from '../model/hour.ts';
+import { type Hour, MAX_HOUR, MIN_HOUR, parseHour, type StreamHour, type StreamRange } from '../model/hour.ts';
 import { ACCESS_STREAM, isDefaultStream, isStreamName, type StreamName } from '../model/stream.ts';
 import { CompressedHour } from './compressed-hour.ts';
 import { COMPRESSED } from './data-files.ts';
 import { findLastFrameSync } from './frames-file.ts';
+import { DamagedHourError } from './hour-frames.ts';
 import type { CommittedHour, HourFile } from './repo.ts';
 import { streamFolder } from './stream-folders.ts';
+
+/** The part of an hour that an error of a read names; undefined for any other error. A reader goes on after it. */
+export function damagedRange(error: unknown): Pick<DamagedHourError, 'offset' | 'bytes'> | undefined {
+  return error instanceof DamagedHourError ? error : undefined;
+}
 
 /**
  * Opens an hour for reading, whatever its form: positions are those of the plain lines. Undefined where there is no file. The way for
@@ -74,17 +80,43 @@ export async function listStreams(logsDir: string): Promise<StreamName[]> {
 
 /** The hours of one stream that have a file of any form under `logsDir`, in order. */
 export async function listHours(logsDir: string, stream: StreamName): Promise<Hour[]> {
+  const hours: Hour[] = [];
+  for await (const hour of hoursInRange(logsDir, { stream, from: MIN_HOUR, to: MAX_HOUR + 1 })) hours.push(hour);
+  return hours;
+}
+
+/** Those in [from, to), listed day by day as they are asked for; backwards where `isBackward`. */
+export async function* hoursInRange(
+  logsDir: string,
+  { stream, from, to, isBackward = false }: StreamRange & { readonly isBackward?: boolean },
+): AsyncGenerator<Hour, undefined> {
   const folder = streamFolder(logsDir, stream);
-  const hours = new Set<Hour>();
-  for (const day of await foldersIn(folder)) {
-    if (parseHour(`${day}T00`) === undefined) continue;
-    for (const name of await fs.promises.readdir(join(folder, day))) {
-      const [, hh] = /^(\d\d)\.log\.json(?:\.zst)?$/.exec(name) ?? [];
-      const hour = hh === undefined ? undefined : parseHour(`${day}T${hh}`);
-      if (hour !== undefined) hours.add(hour);
-    }
+  const days = (await foldersIn(folder)).flatMap((day) => {
+    const first = parseHour(`${day}T00`);
+    return first === undefined || first >= to || first + 24 <= from ? [] : [{ day, first }];
+  });
+  days.sort((a, b) => a.first - b.first);
+  for (const { day } of isBackward ? days.reverse() : days) {
+    const hours = (await hoursOfDay(join(folder, day), day)).filter((hour) => hour >= from && hour < to);
+    yield* isBackward ? hours.reverse() : hours;
   }
-  return [...hours].sort((a, b) => a - b);
+}
+
+async function hoursOfDay(folder: string, day: string): Promise<Hour[]> {
+  const hours = (await namesIn(folder)).flatMap((name) => {
+    const [, hh] = /^(\d\d)\.log\.json(?:\.zst)?$/.exec(name) ?? [];
+    return (hh === undefined ? undefined : parseHour(`${day}T${hh}`)) ?? [];
+  });
+  // An hour that is being compressed may have two files.
+  return [...new Set(hours)].sort((a, b) => a - b);
+}
+
+/** None where the folder went away, as when its hours were removed. */
+async function namesIn(folder: string): Promise<string[]> {
+  return fs.promises.readdir(folder).catch((error: unknown) => {
+    if (isMissing(error)) return [];
+    throw error;
+  });
 }
 
 /** The names of folders. A power cut may have taken the folder, and a full disk may keep a start from making it again. */

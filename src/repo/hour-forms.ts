@@ -16,13 +16,14 @@ export class HourForms {
   readonly #files: FileSystem;
   readonly #state: CommittedState;
   readonly #compressionOf: (stream: StreamName) => Compression;
-  readonly #log: Log;
+  readonly #log: Pick<Log, 'warn'> | undefined;
 
   constructor(options: {
     readonly files: FileSystem;
     readonly state: CommittedState;
     readonly compressionOf: (stream: StreamName) => Compression;
-    readonly log: Log;
+    /** Undefined for a reader that tells nobody. */
+    readonly log: Pick<Log, 'warn'> | undefined;
   }) {
     this.#files = options.files;
     this.#state = options.state;
@@ -59,7 +60,7 @@ export class HourForms {
     const { path } = hour.compressed;
     const { lines } = await this.framesIn(path, sizes.compressed).catch(() => ({ lines: -1 }));
     const chosen = lines >= sizes.plain ? hour.compressed : hour;
-    this.#log.warn('an hour has a plain and a compressed file; the one with more lines counts', {
+    this.#log?.warn('an hour has a plain and a compressed file; the one with more lines counts', {
       file: chosen.path,
       plain: sizes.plain,
       compressed: Math.max(0, lines),

@@ -9,6 +9,7 @@ import { deepNesting } from './clients/nesting.ts';
 import { nonReaders } from './clients/non-readers.ts';
 import { silentHeads, slowBodies, slowHeads } from './clients/slow-senders.ts';
 import { wideAnalytics } from './clients/wide-analytics.ts';
+import { wideQueries } from './clients/wide-queries.ts';
 import { wrongKeys } from './clients/wrong-keys.ts';
 
 /** Every kind of hostile client. */
@@ -21,6 +22,7 @@ export const HOSTILE_CLIENTS: readonly HostileClient[] = [
   slowBodies,
   nonReaders,
   wideAnalytics,
+  wideQueries,
   longAnswers,
   deepNesting,
   halfClose,

@@ -10,7 +10,8 @@ export function readHourFile(path: string): Buffer {
   const fd = fs.openSync(path, 'r');
   const frames = findLastFrameSync(fd, { path, size });
   fs.closeSync(fd);
-  if (frames.length !== size && size > TRAILER_BYTES) throw new Error(`${path} has ${size - frames.length} bytes after its last frame`);
+  if (frames.length !== size && size > TRAILER_BYTES)
+    throw new Error(`${path} has ${size - frames.length} bytes after its last frame`);
   const file = openHour({ stream: 'access', hour: 0, path, bytes: frames.lines, frames });
   if (file === undefined) throw new Error(`${path} is gone`);
   try {

@@ -53,6 +53,29 @@ export function describeReads(create: CreateServer): void {
       expect(logged).toMatchObject([{ level: 'error', message: 'cannot answer a request', fields: { requestId } }]);
     });
 
+    test('/records on HTTP/1.1 in chunks with a trailer, on HTTP/1.0 as it is; HEAD asks for nothing', async () => {
+      let opened = 0;
+      const damaged = [{ stream: 'access', hour: 397_714, offset: 1, bytes: 2, reason: 'bad checksum' }];
+      const { ask, connect } = await startFixture(create, {
+        records: {
+          open: async () => ({ kind: 'open', id: ++opened }),
+          next: async () => ({ kind: 'piece', bytes: new Uint8Array([123, 125, 10]), isLast: true, damaged }),
+        },
+      });
+      const newer = await ask('GET /records HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      expect([newer.status, newer.body]).toEqual([200, '{}\n']);
+      expect(newer.headers.get('trailer')).toBe('X-Logforge-Damaged');
+      expect(newer.headers.get('cache-control')).toBe('no-store');
+      const older = await connect();
+      older.send('GET /records HTTP/1.0\r\n\r\n');
+      const answer = await older.ended();
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n.*\r\n\r\n\{\}\n$/s);
+      expect(answer.toLowerCase()).not.toMatch(/\r\n(?:trailer|transfer-encoding):/);
+      const head = await ask('HEAD /records HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      expect([head.status, head.headers.get('content-type'), head.body]).toEqual([200, 'application/x-ndjson', '']);
+      expect(opened).toBe(2);
+    });
+
     test('/version', async () => {
       const { get } = await startFixture(create);
       expect(JSON.parse((await get('/version')).body)).toEqual({
