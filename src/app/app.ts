@@ -28,6 +28,7 @@ import { shareWork } from '../runtime/share-work.ts';
 import type { Accounting } from '../service/accounting.ts';
 import type { AnalyticsWorkerData } from './analytics-worker.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
+import { createDiskWatch, type DiskWatch } from './disk-watch.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
 import type { QueuedPipelineParts } from './queued.ts';
@@ -106,6 +107,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const repo = await openStorage(common);
   const registry = await startRegistry({ ...common, registry: config.registry, dir: config.storage.stateDir });
   const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
+  const diskWatch = startDiskWatch(common);
   const http = createHttpReaders({ config, version, metrics, log, schemaStore: registry.store });
   const tails = createTails();
   const live = startLive(common, http, tails);
@@ -126,6 +128,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     deliver: tails.tap(pipeline.deliver),
     live: { ...live, tail: tails.tail },
     hourTotals,
+    diskUse: diskWatch.read,
     checkReadiness,
     analytics,
     aggregate: () => aggregator.run(),
@@ -201,6 +204,14 @@ function heapForKeys(maxKeys: number, streams: readonly Stream[]): number {
   const maps = Math.max(...streams.map(({ countBy }) => countBy.length));
   const mapsMiB = (maps * 2 * MAX_KEY_BYTES) / 2 ** 20;
   return Math.ceil(512 + mapsMiB + (mapLimits(maxKeys).maxKeys * maps * 250) / 2 ** 20);
+}
+
+function startDiskWatch({ config, metrics, log, lifecycle }: Common): DiskWatch {
+  const streams = [...streamsOf(config).keys()];
+  const watch = createDiskWatch({ folders: config.storage, streams, metrics, log, clock: systemClock });
+  watch.start();
+  lifecycle.started('disk use', () => watch.stop());
+  return watch;
 }
 
 function startLive({ config, lifecycle }: Common, http: HttpReaders, tails: Tails): LiveWatch {

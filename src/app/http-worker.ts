@@ -13,6 +13,7 @@ import type { Log } from '../log.ts';
 import type { Metrics, StreamTotals } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import type { ReadDiskUse } from '../model/disk-use.ts';
 import type { Registry } from '../model/registry.ts';
 import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
@@ -28,6 +29,7 @@ export interface Core {
   readonly analytics: AnalyticsSource;
   readonly aggregate: Aggregate;
   readonly hourTotals: HourTotals;
+  readonly diskUse: ReadDiskUse;
   readonly live: Live;
   readonly metricsText: () => Promise<string>;
   /** What all threads have counted of each stream. */
@@ -79,7 +81,12 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     checkReadiness: core.checkReadiness,
     analytics: openAnalytics(core.analytics),
     aggregate: core.aggregate,
-    dashboard: { live: core.live, hourTotals: core.hourTotals, settings: hideFolders(maskSecrets(config)) },
+    dashboard: {
+      live: core.live,
+      hourTotals: core.hourTotals,
+      diskUse: core.diskUse,
+      settings: hideFolders(maskSecrets(config)),
+    },
     registry: core.registry,
     noteRefusal: refusals.add,
     ...(config.logging.access && { logAccess: (entry) => log.info('request', { ...entry, fold: false }) }),

@@ -10,6 +10,7 @@ import type { Live } from '../live/live.ts';
 import type { LiveCalls } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import type { StreamTotals } from '../metrics/metrics.ts';
+import type { DiskUse } from '../model/disk-use.ts';
 import type { StreamRange } from '../model/hour.ts';
 import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
@@ -28,6 +29,7 @@ export interface CoreCalls extends DeliverCalls, LiveCalls {
   hourTotals(range: StreamRange): ReturnType<HourTotals['totals']>;
   latestHour(stream: StreamName): ReturnType<HourTotals['latest']>;
   analyticsAnswer(question: AnalyticsQuestion): ReturnType<AnalyticsSource['ask']>;
+  diskUse(stream: StreamName): DiskUse;
   registry(call: RegistryCall): RegistryReply;
   analyticsBreakdown(question: BreakdownQuestion): ReturnType<AnalyticsSource['breakdown']>;
   analyticsSeries(question: SeriesQuestion): ReturnType<AnalyticsSource['series']>;
@@ -52,6 +54,7 @@ export function createRemoteCore(parts: {
     live,
     schemas,
     registry: createRemoteRegistry((call) => remote.registry(call)),
+    diskUse: (stream) => remote.diskUse(stream),
     hourTotals: {
       totals: (range) => remote.hourTotals(range),
       latest: (stream) => remote.latestHour(stream),
@@ -66,7 +69,8 @@ export function createRemoteCore(parts: {
 
 /** The other end: answers the calls of a remote Core, but for those of its `live` (serveLive). */
 export function serveCore(core: Omit<Core, 'live' | 'schemas'>): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
-  const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, registry } = core;
+  const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, diskUse, registry } =
+    core;
   return {
     deliver: serveDeliver(deliver),
     readiness: checkReadiness,
@@ -74,6 +78,7 @@ export function serveCore(core: Omit<Core, 'live' | 'schemas'>): Handlers<Omit<C
     metricsText,
     streamTotals,
     aggregate,
+    diskUse: (stream) => diskUse(stream),
     hourTotals: (range) => hourTotals.totals(range),
     latestHour: (stream) => hourTotals.latest(stream),
     analyticsAnswer: (question) => analytics.ask(question),

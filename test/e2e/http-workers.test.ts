@@ -74,6 +74,7 @@ async function startBefore(deliver: Core['deliver']) {
     analytics: { ask: unused, breakdown: unused, series: unused },
     aggregate: unused,
     hourTotals: { totals: async () => [], latest: async () => undefined },
+    diskUse: unused,
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
     metricsText: async () => '',
     streamTotals: async () => new Map(),
