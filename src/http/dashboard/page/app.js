@@ -7,6 +7,7 @@ import { exactDuration } from './format.js';
 import { createHours } from './hours.js';
 import { createRefusals, showSettings } from './lists.js';
 import { createLive } from './live.js';
+import { createStorage } from './storage.js';
 
 const REFRESH_MS = 15_000;
 const THEMES = { auto: 'Auto', light: 'Light', dark: 'Dark' };
@@ -113,6 +114,7 @@ function listen(interval) {
   );
   setInterval(async () => {
     if (document.hidden || lost) return;
+    parts.storage.refresh();
     try {
       const { stream } = parts.hours;
       const { stats, latestHour } = await getJson(`api/overview?${new URLSearchParams({ stream })}`);
@@ -182,7 +184,8 @@ document.addEventListener('visibilitychange', redrawCharts);
 
 parts.live = createLive();
 parts.refusals = createRefusals();
-parts.hours = createHours();
+parts.storage = createStorage();
+parts.hours = createHours({ onView: ({ stream }) => parts.storage.show(stream.name) });
 showTheme();
 showCommands();
 void start();

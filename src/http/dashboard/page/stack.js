@@ -30,8 +30,8 @@ function rank(name) {
   return index === -1 ? LEVELS.length : index;
 }
 
-/** Draws the parts into the chart `u`. `isFaint(second)`: the hour is not the chosen one. */
-export function drawStack(parts) {
+/** Draws the parts into the chart `u`, a bar every `step` seconds. `isFaint(second)`: the bar is not the chosen one. */
+export function drawStack(parts, step = 3600) {
   return (u, isFaint) => {
     const { ctx, bbox } = u;
     const tones = parts.map(({ tone }) => colour(tone));
@@ -39,19 +39,19 @@ export function drawStack(parts) {
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    u.data[0].forEach((second, hour) => {
+    u.data[0].forEach((second, index) => {
       const shades = isFaint(second) ? tones.map((tone) => withAlpha(tone, 0.35)) : tones;
-      const heights = parts.map(({ records }) => records[hour]);
-      drawBar(u, second, heights, shades);
+      const heights = parts.map(({ records }) => records[index]);
+      drawBar(u, second, { step, heights, shades });
     });
     ctx.restore();
   };
 }
 
-function drawBar(u, second, heights, shades) {
+function drawBar(u, second, { step, heights, shades }) {
   const { pxRatio } = uPlot;
   const at = (value, scale) => u.valToPos(value, scale, true);
-  const width = Math.max(1, Math.min(40 * pxRatio, (at(3600, 'x') - at(0, 'x')) * 0.78));
+  const width = Math.max(1, Math.min(40 * pxRatio, (at(step, 'x') - at(0, 'x')) * 0.78));
   const left = Math.round(at(second, 'x') - width / 2);
   let foot = at(0, 'y');
   let sum = 0;
@@ -92,7 +92,7 @@ export function describeParts(parts, index) {
 
 const sumOf = (records) => records.reduce((sum, each) => sum + each, 0);
 
-function swatch(tone) {
+export function swatch(tone) {
   const dot = make('i', { class: 'key-dot' });
   dot.style.setProperty('--c', `var(--${tone})`);
   return dot;
