@@ -94,6 +94,11 @@ async function listenWhole(): Promise<number> {
     ingest,
     checkReadiness: async () => ({}),
     aggregate: () => Promise.reject(new Error('unused')),
+    records: {
+      open: () => Promise.reject(new Error('unused')),
+      next: () => Promise.reject(new Error('unused')),
+      close: async () => undefined,
+    },
     analytics: {
       ask: async () => ({ kind: 'none' }),
       breakdown: () => Promise.reject(new Error('not here')),

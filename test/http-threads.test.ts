@@ -53,6 +53,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
         checkReadiness: options.checkReadiness,
         analytics: toSource(options.analytics),
         aggregate: options.aggregate,
+        records: options.records,
         registry: options.registry,
         schemas: schemaStore.table,
         ...options.dashboard,

@@ -1,4 +1,3 @@
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type SumCalls, serveSums } from '../analytics/analytics-thread.ts';
 import { cacheSums } from '../analytics/sum-cache.ts';
@@ -13,6 +12,7 @@ import { createDimensionNotes } from '../repo/dimension-notes.ts';
 import { openHour } from '../repo/hour-file.ts';
 import { createSummaryFiles, type SummaryFilesOptions } from '../repo/summaries.ts';
 import { createChannel } from '../runtime/channel.ts';
+import { yieldToOthers } from '../runtime/priority.ts';
 import { answerSnapshots } from '../runtime/snapshot.ts';
 
 // A thread that works on hours and their summaries, put together. The aggregator has one and analytics has one, so that
@@ -22,7 +22,8 @@ export interface AnalyticsWorkerData extends SummaryFilesOptions {
 }
 
 if (parentPort === null) throw new Error('analytics-worker must be started as a worker thread');
-yieldToOthers();
+// About a tenth of a core that it shares: no batch waits for a summary (bench/summarise-p99.ts), and summaries are still written.
+yieldToOthers(10);
 answerSnapshots();
 const options = workerData as AnalyticsWorkerData;
 const { streams } = options;
@@ -42,17 +43,3 @@ channel.answer<SummariserCalls & SumCalls>({
     keepText: createAnswerFiles(options),
   }),
 });
-
-/**
- * Where all cores are busy, the threads that read requests go first. Priority 10 leaves this thread about a tenth of a
- * core that it shares with one of them: no batch waits for a summary (bench/summarise-p99.ts), and summaries are still
- * written. On Linux 0 names the calling thread alone; elsewhere it would be the whole process.
- */
-function yieldToOthers(): void {
-  if (process.platform !== 'linux') return;
-  try {
-    setPriority(0, 10);
-  } catch {
-    // Not permitted: then the threads share the cores as equals.
-  }
-}

@@ -31,6 +31,7 @@ import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createDiskWatch, type DiskWatch } from './disk-watch.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
+import { createQueries } from './query.ts';
 import type { QueuedPipelineParts } from './queued.ts';
 import { startRegistry } from './registry.ts';
 import { streamsOf } from './streams.ts';
@@ -108,6 +109,8 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const registry = await startRegistry({ ...common, registry: config.registry, dir: config.storage.stateDir });
   const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
   const diskWatch = startDiskWatch(common);
+  const records = createQueries({ ...common, repo });
+  lifecycle.started('query', () => records.stop());
   const http = createHttpReaders({ config, version, metrics, log, schemaStore: registry.store });
   const tails = createTails();
   const live = startLive(common, http, tails);
@@ -132,6 +135,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     checkReadiness,
     analytics,
     aggregate: () => aggregator.run(),
+    records,
     registry: registry.registry,
     schemas: registry.store.table,
     metricsText: shareWork(async () => {

@@ -17,6 +17,7 @@ import type { ReadDiskUse } from '../model/disk-use.ts';
 import type { Registry } from '../model/registry.ts';
 import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
+import type { Records } from '../query/query.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createIngest } from '../service/ingest.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
@@ -28,6 +29,7 @@ export interface Core {
   readonly checkReadiness: CheckReadiness;
   readonly analytics: AnalyticsSource;
   readonly aggregate: Aggregate;
+  readonly records: Records;
   readonly hourTotals: HourTotals;
   readonly diskUse: ReadDiskUse;
   readonly live: Live;
@@ -81,6 +83,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     checkReadiness: core.checkReadiness,
     analytics: openAnalytics(core.analytics),
     aggregate: core.aggregate,
+    records: core.records,
     dashboard: {
       live: core.live,
       hourTotals: core.hourTotals,

@@ -14,7 +14,8 @@ import type { DiskUse } from '../model/disk-use.ts';
 import type { StreamRange } from '../model/hour.ts';
 import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
-import type { Handlers, Remote } from '../runtime/channel.ts';
+import type { OpenedQuery, RecordQuery, Records } from '../query/query.ts';
+import { HandedOver, type Handlers, type Remote } from '../runtime/channel.ts';
 import { createRemoteDeliver, type DeliverCalls, serveDeliver } from '../runtime/remote-deliver.ts';
 import type { CheckReadiness } from '../service/service.ts';
 import type { Core } from './http-worker.ts';
@@ -33,6 +34,9 @@ export interface CoreCalls extends DeliverCalls, LiveCalls {
   registry(call: RegistryCall): RegistryReply;
   analyticsBreakdown(question: BreakdownQuestion): ReturnType<AnalyticsSource['breakdown']>;
   analyticsSeries(question: SeriesQuestion): ReturnType<AnalyticsSource['series']>;
+  openQuery(query: RecordQuery): OpenedQuery;
+  nextRecords(id: number): ReturnType<Records['next']>;
+  closeQuery(end: Parameters<Records['close']>[0]): void;
 }
 
 /** A Core whose work is done by the thread at the other end of the channel; `live` comes from createRemoteLive. */
@@ -64,13 +68,18 @@ export function createRemoteCore(parts: {
       breakdown: (question) => remote.analyticsBreakdown(question),
       series: (question) => remote.analyticsSeries(question),
     },
+    records: {
+      open: (query) => remote.openQuery(query),
+      next: (id) => remote.nextRecords(id),
+      close: (end) => remote.closeQuery(end),
+    },
   };
 }
 
 /** The other end: answers the calls of a remote Core, but for those of its `live` (serveLive). */
 export function serveCore(core: Omit<Core, 'live' | 'schemas'>): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
-  const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, diskUse, registry } =
-    core;
+  const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, registry } = core;
+  const { diskUse, records } = core;
   return {
     deliver: serveDeliver(deliver),
     readiness: checkReadiness,
@@ -84,5 +93,13 @@ export function serveCore(core: Omit<Core, 'live' | 'schemas'>): Handlers<Omit<C
     analyticsAnswer: (question) => analytics.ask(question),
     analyticsBreakdown: (question) => analytics.breakdown(question),
     analyticsSeries: (question) => analytics.series(question),
+    openQuery: (query) => records.open(query),
+    nextRecords: async (id) => handOver(await records.next(id)),
+    closeQuery: (end) => records.close(end),
   };
+}
+
+/** A piece came from the query thread in memory of its own. */
+function handOver(piece: Awaited<ReturnType<Records['next']>>) {
+  return piece.kind === 'failed' ? piece : new HandedOver(piece, [piece.bytes.buffer as ArrayBuffer]);
 }

@@ -78,7 +78,7 @@ function connect({ url, apiKey, signal }: EventSourceOptions): Promise<IncomingM
 }
 
 /** 503 may pass. Any other status than 200 will be the same the next time. */
-async function refusal(response: IncomingMessage): Promise<Error> {
+export async function refusal(response: IncomingMessage): Promise<Error> {
   let text = '';
   for await (const part of response.setEncoding('utf8')) {
     text += part;
@@ -99,7 +99,7 @@ function readDetail(text: string): string {
 }
 
 /** A refused connection is an AggregateError without a message when a name has several addresses. */
-function firstCause(error: Error): Error {
+export function firstCause(error: Error): Error {
   if (error instanceof AggregateError && error.message === '' && error.errors[0] instanceof Error) {
     return error.errors[0];
   }

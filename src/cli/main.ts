@@ -6,6 +6,7 @@ import { createCompletion } from './completion.ts';
 import { dlq } from './dlq.ts';
 import { renderHelp, renderOverview } from './help.ts';
 import { printable, printableLines } from './print.ts';
+import { query } from './query.ts';
 import { registry } from './registry.ts';
 import { replay } from './replay.ts';
 import { serve } from './serve.ts';
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   replay,
   top,
   tail,
+  query,
   dlq,
   verify,
   registry,

@@ -10,6 +10,8 @@ export type FlagValues<O extends Options> = {
 export interface Flags<O extends Options> {
   readonly values: FlagValues<O>;
   readonly positionals: readonly string[];
+  /** All values of each flag with a value, in the order in which they are given. */
+  readonly every: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -26,17 +28,20 @@ export function parseFlags<O extends Options>(
   for (const [name, option] of Object.entries(options)) values[name] = option.value === undefined ? false : undefined;
 
   const positionals: string[] = [];
+  const every: Record<string, string[]> = {};
   for (const token of tokenize(args, options)) {
     if (token.kind === 'positional') positionals.push(token.value);
     if (token.kind !== 'option') continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined) throw new UsageError(describeUnknownFlag(token.rawName, options));
-    values[token.name] = readValue(token.rawName, option, token.value, token.inlineValue === true);
+    const value = readValue(token.rawName, option, token.value, token.inlineValue === true);
+    values[token.name] = value;
+    if (typeof value === 'string') every[token.name] = [...(every[token.name] ?? []), value];
   }
   const extra = positionals[maxPositionals];
   if (extra !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(extra)}`);
   // Filled above by the same rule that FlagValues states.
-  return { values: values as FlagValues<O>, positionals };
+  return { values: values as FlagValues<O>, positionals, every };
 }
 
 /**

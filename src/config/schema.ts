@@ -177,6 +177,21 @@ const aggregation = section('Hourly summaries.', {
   ),
 });
 
+const query = section('Queries over stored records: `GET /records`.', {
+  maxConcurrent: count(
+    4,
+    1,
+    256,
+    'Queries that run at once, in one thread. 16 more wait for up to 10 s; further ones are answered 503 with `Retry-After`.',
+  ),
+  timeout: duration(
+    '5m',
+    '100ms',
+    '24h',
+    'Longest time of a query, with the time that its client takes to read. Then its connection is closed.',
+  ),
+});
+
 const logging = section("The service's own log, on standard error.", {
   level: choice(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
@@ -322,6 +337,7 @@ export const configSchema = section('', {
   storage,
   ingestion,
   aggregation,
+  query,
   logging,
   kafka,
   queue,

@@ -32,6 +32,7 @@ const RULES: readonly Rule[] = [
   { path: '/assets/*', access: 'open' },
   { path: '/metrics', access: 'metrics' },
   { path: '/analytics', access: 'read' },
+  { path: '/records', access: 'read' },
   { path: '/streams', access: 'read' },
   { path: '/events', access: 'read' },
   { path: '/events/tail', access: 'read' },

@@ -6,6 +6,7 @@ import type { Clock } from '../model/clock.ts';
 import type { Registry } from '../model/registry.ts';
 import type { SchemaType } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
+import type { Records } from '../query/query.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
 import type { HttpAuth } from './auth.ts';
 import type { DashboardData } from './dashboard/dashboard.ts';
@@ -59,6 +60,7 @@ export interface HttpServerOptions {
   readonly checkReadiness: CheckReadiness;
   readonly analytics: Analytics;
   readonly aggregate: Aggregate;
+  readonly records: Records;
   readonly dashboard: DashboardData;
   /** Served under /registry and /schema. */
   readonly registry: Registry;

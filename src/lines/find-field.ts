@@ -1,6 +1,6 @@
 import { BYTES } from '../model/bytes.ts';
 
-const { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } = BYTES;
+const { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE, SPACE } = BYTES;
 
 /** Half-open range of bytes. */
 export interface Span {
@@ -17,19 +17,35 @@ export type FindField = (line: Buffer) => Span | undefined;
  * never one outside of the line.
  */
 export function createFieldFinder(name: string): FindField {
-  const quotedName = Buffer.from(JSON.stringify(name));
+  const findMember = createMemberFinder(name);
   return function findField(line) {
+    const found = findMember(line, 0, line.length);
+    return typeof found === 'string' ? undefined : found;
+  };
+}
+
+/** Where a member's value stands. `unclear`: the text is not in stored form, so only JSON.parse knows. */
+export type FoundMember = Span | 'none' | 'unclear';
+
+/** Finds the member of that name in the object that stands in [start, end) of a line: the line itself, or an object in it. */
+export function createMemberFinder(name: string): (line: Buffer, start: number, end: number) => FoundMember {
+  const quotedName = Buffer.from(JSON.stringify(name));
+  return function findMember(line, start, end) {
+    if (line[start + 1] === CLOSE_BRACE) return 'none';
     // The opening brace, and then each comma, stands before the quote of a name.
-    for (let at = 1; line[at] === QUOTE; ) {
-      const nameEnd = endOfString(line, at);
-      if (line[nameEnd] !== COLON) return undefined;
-      const start = nameEnd + 1;
-      const end = endOfValue(line, start);
-      if (isName(line, { start: at, end: nameEnd }, quotedName, name)) return { start, end };
-      if (line[end] !== COMMA) return undefined;
-      at = end + 1;
+    for (let at = start + 1; at < end && line[at] === QUOTE; ) {
+      const nameEnd = endOfString(line, at, end);
+      if (line[nameEnd] !== COLON) return 'unclear';
+      const valueStart = nameEnd + 1;
+      const valueEnd = endOfValue(line, valueStart, end);
+      if ((line[valueStart] as number) <= SPACE || (line[valueEnd - 1] as number) <= SPACE) return 'unclear';
+      if (isName(line, { start: at, end: nameEnd }, quotedName, name)) return { start: valueStart, end: valueEnd };
+      if (valueEnd >= end) return 'unclear';
+      if (line[valueEnd] === CLOSE_BRACE) return 'none';
+      if (line[valueEnd] !== COMMA) return 'unclear';
+      at = valueEnd + 1;
     }
-    return undefined;
+    return 'unclear';
   };
 }
 
@@ -51,23 +67,23 @@ function isName(line: Buffer, { start, end }: Span, quotedName: Buffer, name: st
   }
 }
 
-/** The offset after the closing quote of the string that opens at `at`, or the end of the line. */
-function endOfString(line: Buffer, at: number): number {
-  for (let i = at + 1; i < line.length; i++) {
+/** The offset after the closing quote of the string that opens at `at`, or `limit`. */
+function endOfString(line: Buffer, at: number, limit: number): number {
+  for (let i = at + 1; i < limit; i++) {
     if (line[i] === QUOTE) return i + 1;
     if (line[i] === BACKSLASH) i++;
   }
-  return line.length;
+  return limit;
 }
 
-/** The offset of the comma or brace after the value at `at`, or the end of the line. */
-function endOfValue(line: Buffer, at: number): number {
+/** The offset of the comma or brace after the value at `at`, or `limit`. */
+function endOfValue(line: Buffer, at: number, limit: number): number {
   let depth = 0;
   let i = at;
-  while (i < line.length) {
+  while (i < limit) {
     const byte = line[i];
     if (byte === QUOTE) {
-      i = endOfString(line, i);
+      i = endOfString(line, i, limit);
       continue;
     }
     const isClosing = byte === CLOSE_BRACE || byte === CLOSE_BRACKET;
@@ -76,5 +92,5 @@ function endOfValue(line: Buffer, at: number): number {
     else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
     i++;
   }
-  return i;
+  return Math.min(i, limit);
 }

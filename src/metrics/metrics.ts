@@ -25,6 +25,10 @@ export type StreamKind = (typeof STREAM_KINDS)[number];
 export const CUT_REASONS = ['unread', 'too_many_unread'] as const;
 export type CutReason = (typeof CUT_REASONS)[number];
 
+/** What became of a query over records. `stopped`: its client went; `slow`: the client read too slowly. */
+export const QUERY_OUTCOMES = ['complete', 'stopped', 'slow', 'timeout', 'busy', 'refused', 'failed'] as const;
+export type QueryOutcome = (typeof QUERY_OUTCOMES)[number];
+
 /** Classes of status codes, by their first digit. */
 export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
@@ -51,6 +55,7 @@ export function createMetrics(options: {
     ...streamMetrics(make, options.streams ?? [ACCESS_STREAM.name, EVENTS_STREAM.name]),
     ...kafkaMetrics(make),
     ...aggregationMetrics(make),
+    ...queryMetrics(make),
     ...serviceMetrics(make),
   };
 }
@@ -280,6 +285,25 @@ function aggregationMetrics({ counter, gauge, histogram }: Make) {
       'logforge_recount_hours',
       'Hours still to be summarised again, because the dimensions of their stream changed; those that failed stay in it until the next start',
       ['stream'],
+    ),
+  };
+}
+
+function queryMetrics({ counter, gauge, histogram }: Make) {
+  return {
+    queries: counter('logforge_queries_total', 'Queries over records (GET /records) by their outcome', {
+      outcome: QUERY_OUTCOMES,
+    }),
+    queriesRunning: gauge('logforge_queries_running', 'Queries that run, or wait for their client to read'),
+    queryDuration: histogram(
+      'logforge_query_duration_seconds',
+      'Time of a query from its start to its end, with the time that its client took to read',
+      [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300],
+    ),
+    queryBytes: counter('logforge_query_bytes_read_total', 'Bytes of stored lines that queries read'),
+    queryDamagedParts: counter(
+      'logforge_query_damaged_parts_total',
+      'Parts of hours that a query left out because they cannot be read',
     ),
   };
 }

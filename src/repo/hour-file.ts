@@ -1,10 +1,33 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
-import { type Hour, parseHour, type StreamHour } from '../model/hour.ts';
+import { type Hour, MAX_HOUR, MIN_HOUR, parseHour, type StreamHour, type StreamRange } from '../model/hour.ts';
 import { ACCESS_STREAM, isDefaultStream, isStreamName, type StreamName } from '../model/stream.ts';
 import type { CommittedHour } from './repo.ts';
 import { streamFolder } from './stream-folders.ts';
+
+/**
+ * A part of an hour that cannot be read: [offset, offset + bytes) of the plain lines. Both ends are ends of lines, so a reader goes on after
+ * it. `read` of HourFile throws it; what stands before `offset` can still be read.
+ */
+export class DamagedHourError extends Error {
+  override readonly name = 'DamagedHourError';
+  readonly hour: StreamHour;
+  readonly offset: number;
+  readonly bytes: number;
+
+  constructor(reason: string, damage: { readonly hour: StreamHour; readonly offset: number; readonly bytes: number }) {
+    super(reason);
+    this.hour = damage.hour;
+    this.offset = damage.offset;
+    this.bytes = damage.bytes;
+  }
+}
+
+/** The part that an error of a read names; undefined for any other error. */
+export function damagedRange(error: unknown): DamagedHourError | undefined {
+  return error instanceof DamagedHourError ? error : undefined;
+}
 
 /** The lines of an hour, open for reading. Its calls block, so they are for threads that serve no requests. */
 export interface HourFile {
@@ -56,17 +79,42 @@ export async function listStreams(logsDir: string): Promise<StreamName[]> {
 
 /** The hours of one stream that have a file under `logsDir`, in order. */
 export async function listHours(logsDir: string, stream: StreamName): Promise<Hour[]> {
-  const folder = streamFolder(logsDir, stream);
   const hours: Hour[] = [];
-  for (const day of await foldersIn(folder)) {
-    if (parseHour(`${day}T00`) === undefined) continue;
-    for (const name of await fs.promises.readdir(join(folder, day))) {
-      const [, hh] = /^(\d\d)\.log\.json$/.exec(name) ?? [];
-      const hour = hh === undefined ? undefined : parseHour(`${day}T${hh}`);
-      if (hour !== undefined) hours.push(hour);
-    }
+  for await (const hour of hoursInRange(logsDir, { stream, from: MIN_HOUR, to: MAX_HOUR + 1 })) hours.push(hour);
+  return hours;
+}
+
+/** Those in [from, to), listed day by day as they are asked for; backwards where `isBackward`. */
+export async function* hoursInRange(
+  logsDir: string,
+  { stream, from, to, isBackward = false }: StreamRange & { readonly isBackward?: boolean },
+): AsyncGenerator<Hour, undefined> {
+  const folder = streamFolder(logsDir, stream);
+  const days = (await foldersIn(folder)).flatMap((day) => {
+    const first = parseHour(`${day}T00`);
+    return first === undefined || first >= to || first + 24 <= from ? [] : [{ day, first }];
+  });
+  days.sort((a, b) => a.first - b.first);
+  for (const { day } of isBackward ? days.reverse() : days) {
+    const hours = (await hoursOfDay(join(folder, day), day)).filter((hour) => hour >= from && hour < to);
+    yield* isBackward ? hours.reverse() : hours;
   }
+}
+
+async function hoursOfDay(folder: string, day: string): Promise<Hour[]> {
+  const hours = (await namesIn(folder)).flatMap((name) => {
+    const [, hh] = /^(\d\d)\.log\.json$/.exec(name) ?? [];
+    return (hh === undefined ? undefined : parseHour(`${day}T${hh}`)) ?? [];
+  });
   return hours.sort((a, b) => a - b);
+}
+
+/** None where the folder went away, as when its hours were removed. */
+async function namesIn(folder: string): Promise<string[]> {
+  return fs.promises.readdir(folder).catch((error: unknown) => {
+    if (isMissing(error)) return [];
+    throw error;
+  });
 }
 
 /** The names of folders. A power cut may have taken the folder, and a full disk may keep a start from making it again. */

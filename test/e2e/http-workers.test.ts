@@ -73,6 +73,7 @@ async function startBefore(deliver: Core['deliver']) {
     checkReadiness: async () => ({}),
     analytics: { ask: unused, breakdown: unused, series: unused },
     aggregate: unused,
+    records: { open: unused, next: unused, close: unused },
     hourTotals: { totals: async () => [], latest: async () => undefined },
     diskUse: unused,
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },

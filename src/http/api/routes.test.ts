@@ -16,6 +16,7 @@ test('every route of the running app has a class of keys', () => {
     checkReadiness: unused,
     analytics: { ask: unused, breakdown: unused, series: unused },
     aggregate: unused,
+    records: { open: unused, next: unused, close: unused },
     metrics: createMetrics({ defaultMetrics: false }),
     metricsText: unused,
     version: { version: '1', commit: 'c', buildDate: 'd', pipeline: 1, node: 'n' },

@@ -16,6 +16,7 @@ import { ADMIN_ROUTES, addAdminRoutes } from './admin.ts';
 import { answerAnalytics, BUSY } from './analytics.ts';
 import type { EventStreams } from './event-stream.ts';
 import { answerReady } from './health.ts';
+import { addRecordsRoute } from './records.ts';
 import { createSendText, takesGzip } from './send-text.ts';
 import { addStreamsRoute } from './streams.ts';
 import { prefersCsv } from './summary-csv.ts';
@@ -28,6 +29,7 @@ export const ROUTES = [
   '/version',
   '/metrics',
   '/analytics',
+  '/records',
   '/streams',
   ...ADMIN_ROUTES,
   '/openapi.json',
@@ -45,6 +47,7 @@ interface RoutesOptions
     | 'checkReadiness'
     | 'analytics'
     | 'aggregate'
+    | 'records'
     | 'metrics'
     | 'metricsText'
     | 'version'
@@ -65,6 +68,7 @@ export function createRoutes(options: RoutesOptions): Hono {
   addAccessCheck(app, { ...options, answerProblem: problem });
   addServiceRoutes(app, options);
   addAnalyticsRoute(app, options);
+  addRecordsRoute(app, { ...options, answerProblem: problem });
   addStreamsRoute(app, options);
   addDocsRoutes(app, options);
   addAdminRoutes(app, { ...options, answerProblem: problem });

@@ -1,3 +1,4 @@
+import { csvCell } from '../../lines/csv-cell.ts';
 import { isDefaultStream, type StreamName } from '../../model/stream.ts';
 import type { Dimension } from '../../model/summary.ts';
 
@@ -23,8 +24,8 @@ export function* summaryCsv(
   const isAccess = isDefaultStream(stream);
   yield `dimension,value,${isAccess ? 'requests' : 'records'}\r\n`;
   for (const { name, counts, other } of dimensions) {
-    yield* rows(cell(name), counts);
-    const label = (isAccess && ACCESS_OTHERS[name]) || cell(`other ${name}`);
+    yield* rows(csvCell(name), counts);
+    const label = (isAccess && ACCESS_OTHERS[name]) || csvCell(`other ${name}`);
     if (hasOther) yield `${label},,${other}\r\n`;
   }
 }
@@ -35,25 +36,12 @@ const ACCESS_OTHERS: Readonly<Record<string, string>> = { path: 'otherPaths', us
 function* rows(dimension: string, counts: ReadonlyMap<string, number>): Generator<string> {
   let slice = '';
   for (const [value, count] of counts) {
-    slice += `${dimension},${cell(value)},${count}\r\n`;
+    slice += `${dimension},${csvCell(value)},${count}\r\n`;
     if (slice.length < SLICE_CHARACTERS) continue;
     yield slice;
     slice = '';
   }
   yield slice;
-}
-
-/**
- * How a formula begins for a spreadsheet: with one of these characters, also in full width or small form, after white space,
- * control and invisible characters, which it strips. A lone `-` is no formula: servers log it for a missing user agent. A tab or a
- * line break at the start moves to another cell.
- */
-const FORMULA =
-  /^(?:[\t\r\n]|[\s\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]*(?:[=+@\uff1d\uff0b\uff20\ufe62\ufe66\ufe6b]|[-\uff0d\ufe63].))/su;
-
-function cell(value: string): string {
-  const text = FORMULA.test(value) ? `'${value}` : value;
-  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Whether an Accept header prefers text/csv to application/json. RFC 9110, section 12.5.1. */

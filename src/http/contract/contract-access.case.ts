@@ -20,6 +20,8 @@ const CLASSES: Readonly<Record<string, AccessClass | 'metrics'>> = {
   'GET /metrics': 'metrics',
   'HEAD /metrics': 'metrics',
   'GET /analytics': 'read',
+  'GET /records': 'read',
+  'HEAD /records': 'read',
   'HEAD /analytics': 'read',
   'DELETE /analytics': 'read',
   'GET /streams': 'read',

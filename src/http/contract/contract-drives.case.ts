@@ -176,6 +176,21 @@ function crowding(target: string, streams: number): Drive {
   };
 }
 
+/** Answers a query with these pieces, and then fails if there is no last one. */
+function querying(...pieces: readonly string[]): Setup {
+  let at = 0;
+  return {
+    records: {
+      open: async () => ({ kind: 'open', id: 1 }),
+      next: async () => {
+        const text = pieces[at++];
+        if (text === undefined) return { kind: 'failed', why: 'timeout', detail: 'too long' };
+        return { kind: 'piece', bytes: new Uint8Array(Buffer.from(text)), isLast: at === pieces.length, damaged: [] };
+      },
+    },
+  };
+}
+
 const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
   'post /logs 202': [
     posting({}),
@@ -248,6 +263,33 @@ const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
       analytics: { ask: async () => ({ kind: 'damaged', stream: 'access', hours: [397_714] }) },
     }),
     getting('/analytics?hour=2015-05-17T10', { analytics: { ask: async () => ({ kind: 'busy' }) } }),
+  ],
+  'get /records 200': [
+    getting(
+      '/records?stream=events&where=level%3E%3DWARN&where=!x&limit=1',
+      querying('{"timestamp":"2015-05-17T10:00:00Z"}\n'),
+    ),
+    getting('/records?fields=status', querying('{"status":200}\n')),
+    getting('/records?format=csv', querying('timestamp,path,userAgent\r\n', '2015-05-17T10:00:00Z,/,a\r\n')),
+    {
+      setup: querying('timestamp\r\n'),
+      ask: ({ ask }) => ask('GET /records HTTP/1.1\r\nHost: a\r\nAccept: text/csv\r\n\r\n'),
+    },
+  ],
+  'get /records 400': [
+    ...['limit=0', 'order=up', 'where==', 'from=now', 'fields=a,,b', 'format=xml', 'limit=1&limit=2'].map((query) =>
+      getting(`/records?${query}`),
+    ),
+    getting('/records?matches=(', {
+      records: { open: async () => ({ kind: 'refused', parameter: 'matches', rule: 'must be a regular expression' }) },
+    }),
+  ],
+  'get /records 404': [getting('/records?stream=evnts')],
+  'get /records 503': [
+    getting('/records', { records: { open: BROKEN } }),
+    getting('/records', { records: { open: async () => ({ kind: 'busy', detail: 'too many' }) } }),
+    getting('/records', querying()),
+    draining('/records'),
   ],
   'get /streams 200': [
     getting('/streams'),

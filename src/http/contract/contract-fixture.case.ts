@@ -29,6 +29,7 @@ export interface Setup {
   readonly ingest?: Ingest;
   readonly analytics?: Partial<Analytics>;
   readonly aggregate?: Aggregate;
+  readonly records?: Partial<HttpServerOptions['records']>;
   readonly checkReadiness?: HttpServerOptions['checkReadiness'];
   readonly metricsText?: HttpServerOptions['metricsText'];
   readonly dashboard?: Partial<DashboardData>;
@@ -124,6 +125,12 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
       ...setup.analytics,
     },
     aggregate: setup.aggregate ?? (() => Promise.reject(new Error('unused'))),
+    records: {
+      open: () => Promise.reject(new Error('unused')),
+      next: () => Promise.reject(new Error('unused')),
+      close: async () => undefined,
+      ...setup.records,
+    },
     dashboard: { ...IDLE, ...setup.dashboard },
     registry: setup.registry ?? createMemoryRegistry().registry,
     noteRefusal: setup.noteRefusal ?? (() => undefined),

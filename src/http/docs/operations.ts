@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { dashboardOperations } from './api-dashboard.ts';
 import { json, type OperationDoc, problem, withAccess } from './api-operation.ts';
+import { getRecords } from './api-records.ts';
 import { registryOperations } from './api-registry.ts';
 import * as schemas from './api-schemas.ts';
 
@@ -173,6 +174,7 @@ const postAggregate: OperationDoc = {
 export const OPERATIONS: readonly OperationDoc[] = [
   postLogs,
   ...reads,
+  getRecords,
   postAggregate,
   ...dashboardOperations,
   ...registryOperations,

@@ -246,6 +246,7 @@ function startServer(
     checkReadiness: async () => ({ storage: { ok: true, detail: 'writable' } }),
     analytics: { ask: async () => ({ kind: 'none' }), breakdown: unused, series: unused },
     aggregate: unused,
+    records: { open: unused, next: unused, close: unused },
     dashboard: {
       live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
       hourTotals: { totals: async () => [], latest: async () => undefined },

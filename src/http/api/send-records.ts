@@ -1,0 +1,109 @@
+import type { ServerResponse } from 'node:http';
+import { hourToIso } from '../../model/hour.ts';
+import type { DamagedPart, FailedQuery, Records } from '../../query/query.ts';
+
+export interface SendRecordsLimits {
+  /** While the service waits for it, a client has to take this many bytes in each period, or it is disconnected. */
+  readonly leastBytes: number;
+  readonly periodMs: number;
+}
+
+export const SEND_RECORDS_LIMITS: SendRecordsLimits = { leastBytes: 1024 * 1024, periodMs: 30_000 };
+
+/** The trailer of an answer that leaves out what cannot be read. */
+export const DAMAGED_TRAILER = 'X-Logforge-Damaged';
+/** Parts that the trailer names. */
+const NAMED_PARTS = 20;
+
+/**
+ * Sends the records of a query, each piece when the client has taken the one before, and closes the query when the client goes or reads too
+ * slowly. A query that fails before its first piece is given back, with nothing sent; one that fails later cuts the connection, so that no
+ * client takes a part for the whole.
+ */
+export async function sendRecords(
+  records: Records,
+  id: number,
+  outgoing: ServerResponse,
+  { headers, limits }: { readonly headers: Record<string, string>; readonly limits: SendRecordsLimits },
+): Promise<FailedQuery | undefined> {
+  const client = watchClient(outgoing, limits);
+  outgoing.once('close', () => void records.close({ id, why: client.isSlow ? 'slow' : 'stopped' }));
+  const damaged: DamagedPart[] = [];
+  for (let isFirst = true; ; isFirst = false) {
+    const piece = client.isGone ? undefined : await records.next(id).catch(toFailed);
+    if (client.isGone || piece === undefined) return undefined;
+    if (piece.kind === 'failed') {
+      if (isFirst) return piece;
+      outgoing.destroy();
+      return undefined;
+    }
+    if (isFirst) outgoing.writeHead(200, { ...headers, Trailer: DAMAGED_TRAILER });
+    damaged.push(...piece.damaged);
+    if (piece.bytes.length > 0 && !(await client.write(piece.bytes))) return undefined;
+    if (piece.isLast) break;
+  }
+  if (damaged.length > 0) outgoing.addTrailers({ [DAMAGED_TRAILER]: describe(damaged) });
+  outgoing.end();
+  return undefined;
+}
+
+/** Where the thread of the query, or of its data, cannot be asked. */
+function toFailed(): FailedQuery {
+  return { kind: 'failed', why: 'failed', detail: 'the query failed; the log of the service says why' };
+}
+
+/** `2; 2015-05-17T10:00:00Z offset=0 bytes=4096, …` */
+function describe(damaged: readonly DamagedPart[]): string {
+  const parts = damaged.map(({ hour, offset, bytes }) => `${hourToIso(hour)} offset=${offset} bytes=${bytes}`);
+  const more = parts.length > NAMED_PARTS ? ', …' : '';
+  return `${parts.length}; ${parts.slice(0, NAMED_PARTS).join(', ')}${more.replace('…', '...')}`;
+}
+
+/** The client of an answer: whether it is still there, and how it takes what is written. */
+function watchClient(outgoing: ServerResponse, { leastBytes, periodMs }: SendRecordsLimits) {
+  const state = { isGone: outgoing.destroyed, isSlow: false };
+  outgoing.once('close', () => {
+    state.isGone = true;
+  });
+  let taken = 0;
+  let waitedMs = 0;
+
+  /** False when the client is gone, or was cut because it is slow. */
+  async function write(bytes: Uint8Array): Promise<boolean> {
+    if (outgoing.write(bytes)) return !state.isGone;
+    const since = performance.now();
+    const isTaken = await drained(periodMs - waitedMs);
+    if (state.isGone) return false;
+    waitedMs += performance.now() - since;
+    taken += bytes.length;
+    if (taken >= leastBytes) [taken, waitedMs] = [0, 0];
+    if (isTaken && waitedMs < periodMs) return true;
+    state.isSlow = true;
+    outgoing.destroy();
+    return false;
+  }
+
+  function drained(maxMs: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const settle = (isTaken: boolean) => {
+      clearTimeout(timer);
+      outgoing.off('drain', onDrain).off('close', onClose);
+      resolve(isTaken);
+    };
+    const onDrain = () => settle(true);
+    const onClose = () => settle(false);
+    const timer = setTimeout(() => settle(false), maxMs);
+    outgoing.on('drain', onDrain).on('close', onClose);
+    return promise;
+  }
+
+  return {
+    write,
+    get isGone() {
+      return state.isGone;
+    },
+    get isSlow() {
+      return state.isSlow;
+    },
+  };
+}

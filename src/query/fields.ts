@@ -1,0 +1,72 @@
+import { createMemberFinder, type FoundMember, textOfValue } from '../lines/find-field.ts';
+import { parseJson } from '../lines/parse-json.ts';
+import { BYTES } from '../model/bytes.ts';
+
+const { OPEN_BRACE } = BYTES;
+
+/** A value where it stands, as JSON. */
+export interface FieldValue {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The value of a field in a stored line without its newline; undefined where the record has no such field, or the line is no record. */
+export type ReadField = (line: Buffer) => FieldValue | undefined;
+
+/**
+ * Reads the field of that name at the top level, or else, for a name with dots, in nested objects: `a.b` is the member `b` of the object `a`.
+ * A line that is not in stored form, as after an edit by hand, is parsed and written again.
+ */
+export function createFieldReader(name: string): ReadField {
+  const search = createSearch(name);
+  return function readField(line) {
+    const found = search(line, 0, line.length);
+    if (found === 'none') return undefined;
+    if (found !== 'unclear') return { bytes: line, ...found };
+    const bytes = toStoredForm(line);
+    const again = bytes === undefined ? 'none' : search(bytes, 0, bytes.length);
+    return bytes === undefined || typeof again === 'string' ? undefined : { bytes, ...again };
+  };
+}
+
+/** The text of a value: of a string its characters, of anything else its JSON. */
+export function textOf({ bytes, start, end }: FieldValue): string {
+  return textOfValue(bytes, { start, end });
+}
+
+type Search = ReturnType<typeof createMemberFinder>;
+
+/** The plain name first, then each way to divide it at a dot. At most 2^(parts - 1) look-ups. */
+function createSearch(name: string): Search {
+  const plain = createMemberFinder(name);
+  const dots = Array.from(name.matchAll(/\./g), ({ index }) => index).filter((at) => at > 0 && at < name.length - 1);
+  if (dots.length === 0) return plain;
+  const divided = dots.map((dot) => ({
+    findOuter: createMemberFinder(name.slice(0, dot)),
+    findInner: createSearch(name.slice(dot + 1)),
+  }));
+  return function findNested(line, start, end): FoundMember {
+    const found = plain(line, start, end);
+    if (found !== 'none') return found;
+    for (const { findOuter, findInner } of divided) {
+      const outer = findOuter(line, start, end);
+      if (typeof outer === 'string' || line[outer.start] !== OPEN_BRACE) continue;
+      const inner = findInner(line, outer.start, outer.end);
+      if (inner !== 'none') return inner;
+    }
+    return 'none';
+  };
+}
+
+/** The record as it would be stored, without its newline; undefined for a line that is no JSON object. */
+function toStoredForm(line: Buffer): Buffer | undefined {
+  try {
+    const value = parseJson(line.toString());
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Buffer.from(JSON.stringify(value))
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

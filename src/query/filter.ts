@@ -1,0 +1,158 @@
+import { createRequire } from 'node:module';
+import type * as Re2Library from 're2js';
+import { TIMESTAMP } from '../lines/layout.ts';
+import { parseTimestamp } from '../lines/timestamp.ts';
+import { BYTES } from '../model/bytes.ts';
+import { LEVELS, toLevel } from '../model/level.ts';
+import { type Condition, isInOrder, toNumber } from './conditions.ts';
+import { createFieldReader, textOf } from './fields.ts';
+import { QueryTextError, type RecordQuery, toSortable } from './query.ts';
+
+const { BACKSLASH, QUOTE, UPPER_Z } = BYTES;
+
+/** Whether a stored line, without its newline, is one that the query asks for. */
+export type LineTest = (line: Buffer) => boolean;
+
+export interface Filter {
+  /** Bytes that stand in every line that passes; undefined where there are none. So lines between two hits need no look. */
+  readonly needle: Buffer | undefined;
+  /** Where one of these bytes stands in a block, the needle says nothing about the block: a value may be written with escapes. */
+  readonly unless: readonly Buffer[];
+  /** For lines with the needle in them. Undefined: all pass. */
+  readonly test: LineTest | undefined;
+  /** For lines that may be without the needle. */
+  readonly wholeTest: LineTest | undefined;
+}
+
+/** `isWhole`: all records of the hours are within the time of the query. Throws QueryTextError for a pattern that cannot be used. */
+export function createFilter(query: RecordQuery): { readonly ofHour: (isWhole: boolean) => Filter } {
+  const { contains, where, matches } = query;
+  const needle = contains === undefined ? needleOf(where) : { bytes: Buffer.from(contains), unless: [] };
+  const tests = where.map(createConditionTest);
+  if (matches !== undefined) tests.push(createPatternTest(matches));
+  const time = createTimeTest(query);
+  const contained = contains === undefined ? [] : [createContainsTest(Buffer.from(contains))];
+  const make = (first: readonly LineTest[]): Filter => ({
+    needle: needle?.bytes,
+    unless: needle?.unless ?? [],
+    test: all([...first, ...tests]),
+    wholeTest: all([...first, ...contained, ...tests]),
+  });
+  const whole = make([]);
+  const edge = make(time === undefined ? [] : [time]);
+  return { ofHour: (isWhole) => (isWhole ? whole : edge) };
+}
+
+function all(tests: readonly LineTest[]): LineTest | undefined {
+  const [first, ...others] = tests;
+  if (first === undefined) return undefined;
+  return others.length === 0 ? first : (line) => tests.every((test) => test(line));
+}
+
+/** Characters that JSON may not write but as they are, or with `\u`; a slash may also be `\/`. */
+const SAFE_VALUE = /^[^"\\\p{Cc}\p{Cs}]+$/u;
+const UNICODE_ESCAPE = Buffer.from('\\u');
+const SLASH_ESCAPE = Buffer.from('\\/');
+
+/** The longest value that a record must hold. */
+function needleOf(where: readonly Condition[]): { readonly bytes: Buffer; readonly unless: Buffer[] } | undefined {
+  const values = where.flatMap((one) => (one.kind === 'equal' && SAFE_VALUE.test(one.value) ? [one.value] : []));
+  const [longest] = values.toSorted((a, b) => b.length - a.length);
+  if (longest === undefined) return undefined;
+  const unless = longest.includes('/') ? [UNICODE_ESCAPE, SLASH_ESCAPE] : [UNICODE_ESCAPE];
+  return { bytes: Buffer.from(longest), unless };
+}
+
+function createContainsTest(needle: Buffer): LineTest {
+  return (line) => line.includes(needle);
+}
+
+function createConditionTest(condition: Condition): LineTest {
+  const read = createFieldReader(condition.field);
+  switch (condition.kind) {
+    case 'absent':
+      return (line) => read(line) === undefined;
+    case 'equal':
+      return createEqualTest(read, condition.value);
+    case 'unequal': {
+      const isEqual = createEqualTest(read, condition.value);
+      return (line) => !isEqual(line);
+    }
+    case 'number':
+      return (line) => {
+        const value = read(line);
+        const number = value === undefined ? undefined : toNumber(textOf(value));
+        return number !== undefined && isInOrder(condition.order, number, condition.than);
+      };
+    case 'level': {
+      const than = LEVELS.indexOf(condition.than);
+      return (line) => {
+        const value = read(line);
+        const level = value === undefined ? undefined : toLevel(textOf(value));
+        return level !== undefined && isInOrder(condition.order, LEVELS.indexOf(level), than);
+      };
+    }
+  }
+}
+
+/** Compares bytes; only a string with an escape in it becomes text. */
+function createEqualTest(read: ReturnType<typeof createFieldReader>, text: string): LineTest {
+  const wanted = Buffer.from(text);
+  return (line) => {
+    const value = read(line);
+    if (value === undefined) return false;
+    const { bytes, start, end } = value;
+    if (bytes[start] !== QUOTE) return bytes.compare(wanted, 0, wanted.length, start, end) === 0;
+    const backslash = bytes.indexOf(BACKSLASH, start);
+    if (backslash !== -1 && backslash < end) return textOf(value) === text;
+    return bytes.compare(wanted, 0, wanted.length, start + 1, end - 1) === 0;
+  };
+}
+
+const TIMESTAMP_LEAD = Buffer.from(`{"${TIMESTAMP}":"`);
+
+/** Whether the timestamp is in [from, to). A line whose timestamp cannot be read is in no range. Undefined: every record passes. */
+function createTimeTest({ from, to }: RecordQuery): LineTest | undefined {
+  if (from === undefined && to === undefined) return undefined;
+  const first = Buffer.from(from === undefined ? '' : toSortable(from));
+  const end = Buffer.from(to === undefined ? '~' : toSortable(to));
+  const lead = TIMESTAMP_LEAD.length;
+  const read = createFieldReader(TIMESTAMP);
+  return (line) => {
+    if (line.compare(TIMESTAMP_LEAD, 0, lead, 0, lead) === 0) {
+      const quote = line.indexOf(QUOTE, lead);
+      if (line[quote - 1] === UPPER_Z) {
+        return (
+          line.compare(first, 0, first.length, lead, quote - 1) >= 0 &&
+          line.compare(end, 0, end.length, lead, quote - 1) < 0
+        );
+      }
+    }
+    const value = read(line);
+    const instant = value === undefined ? undefined : parseTimestamp(textOf(value));
+    if (instant === undefined) return false;
+    const time = Buffer.from(toSortable(instant));
+    return time.compare(first) >= 0 && time.compare(end) < 0;
+  };
+}
+
+const require = createRequire(import.meta.url);
+/** Instructions of a compiled pattern. The time of a line is its length times these, at worst. */
+const MAX_PATTERN_SIZE = 2_000;
+
+/** Linear in the length of the line, whatever the pattern (RE2). The library is loaded with the first pattern. */
+function createPatternTest(pattern: string): LineTest {
+  const { RE2JS } = require('re2js') as typeof Re2Library;
+  let compiled: Re2Library.RE2JS;
+  try {
+    compiled = RE2JS.compile(RE2JS.translateRegExp(pattern));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new QueryTextError('matches', `must be a regular expression in the syntax of RE2: ${reason}`);
+  }
+  if (compiled.programSize() > MAX_PATTERN_SIZE) {
+    throw new QueryTextError('matches', 'must be a smaller regular expression: it takes too many instructions');
+  }
+  // Of the text: re2js takes a third longer for the bytes.
+  return (line) => compiled.test(line.toString());
+}

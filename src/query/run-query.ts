@@ -1,0 +1,242 @@
+import { BYTES } from '../model/bytes.ts';
+import { type Hour, hourToIso } from '../model/hour.ts';
+import type { Stream } from '../model/stream.ts';
+import type { CommittedHour } from '../repo/repo.ts';
+import { createFilter, type Filter, type LineTest } from './filter.ts';
+import { BlockMemory, type BlockOptions, type HourSource, readBackward, readForward } from './hour-blocks.ts';
+import { createCsvWriter, createFieldsWriter, csvHead, OutputSlice, type WriteRecord, writeLine } from './output.ts';
+import { type DamagedPart, hoursOf, type RecordQuery } from './query.ts';
+
+const { NEWLINE } = BYTES;
+
+/** What one step of a query did. */
+export interface Step {
+  /** Whole records, in memory that belongs to whoever gets them. */
+  readonly bytes: Buffer;
+  /** Bytes of hours that were read. */
+  readonly read: number;
+  readonly damaged: readonly DamagedPart[];
+  /** `hours`: it needs further hours. */
+  readonly state: 'more' | 'hours' | 'done';
+}
+
+/** A query that runs, step by step. */
+export interface QueryRun {
+  /** Adds hours to read, in the order of the query. `isEnd`: no others follow. */
+  add(hours: readonly CommittedHour[], isEnd: boolean): void;
+  /** Works for about STEP_MS, or until there is a slice of records. */
+  step(): Step;
+  /** Closes the hour that it reads. */
+  close(): void;
+}
+
+export interface QueryParts {
+  readonly openHour: (hour: CommittedHour) => (HourSource & { close(): void }) | undefined;
+  /** The damage that an error of a read names; undefined for any other error. */
+  readonly rangeOf: BlockOptions['rangeOf'];
+  readonly now?: () => number;
+}
+
+/** Queries take turns in one thread, so a step is what the others wait for: milliseconds. */
+const STEP_MS = 25;
+/** Bytes of lines, with some for each, that are looked at between two looks at the clock. */
+const BYTES_A_LOOK = 32 * 1024;
+const BYTES_A_LINE = 256;
+/** Damaged parts that an answer names. */
+const MAX_DAMAGED = 1_000;
+
+/**
+ * Runs a query over hours that it is given. It looks at bytes: a block is searched as a whole for text that a record must hold, and only
+ * lines with it are read further. Throws QueryTextError for a pattern that cannot be used.
+ */
+export function createQueryRun(query: RecordQuery, stream: Pick<Stream, 'required'>, parts: QueryParts): QueryRun {
+  const { now = () => performance.now() } = parts;
+  const filter = createFilter(query);
+  const output = new OutputSlice();
+  const fields = query.fields ?? (query.format === 'csv' ? ['timestamp', ...stream.required] : undefined);
+  const scan: Scan = {
+    query,
+    parts,
+    memory: new BlockMemory(),
+    output,
+    write: writerOf(query, fields),
+    left: query.limit,
+    hours: [],
+    isEnd: false,
+    read: 0,
+    damaged: [],
+    mustPause: () => output.isFull || now() >= deadline,
+  };
+  let deadline = 0;
+  const work = scanHours(scan, filter.ofHour);
+  if (fields !== undefined && query.format === 'csv') output.text(csvHead(fields));
+
+  return {
+    add(hours, isEnd) {
+      scan.hours.push(...hours);
+      scan.isEnd = isEnd;
+    },
+    step() {
+      deadline = now() + STEP_MS;
+      const { value, done } = work.next();
+      const { read, damaged } = scan;
+      scan.read = 0;
+      scan.damaged = [];
+      return { bytes: output.take(), read, damaged, state: done ? 'done' : value };
+    },
+    close: () => void work.return(undefined),
+  };
+}
+
+/** The state of a run. */
+interface Scan {
+  readonly query: RecordQuery;
+  readonly parts: QueryParts;
+  readonly memory: BlockMemory;
+  readonly output: OutputSlice;
+  readonly write: WriteRecord;
+  /** Records still to give. */
+  left: number;
+  readonly hours: CommittedHour[];
+  isEnd: boolean;
+  read: number;
+  damaged: DamagedPart[];
+  readonly mustPause: () => boolean;
+}
+
+function writerOf({ format }: RecordQuery, fields: readonly string[] | undefined): WriteRecord {
+  if (fields === undefined) return writeLine;
+  return format === 'csv' ? createCsvWriter(fields) : createFieldsWriter(fields);
+}
+
+type Pauses = Generator<'more' | 'hours', undefined, undefined>;
+
+function* scanHours(scan: Scan, filterOf: (isWhole: boolean) => Filter): Pauses {
+  const range = hoursOf(scan.query);
+  while (scan.left > 0) {
+    const hour = scan.hours.shift();
+    if (hour !== undefined && (hour.hour < range.from || hour.hour >= range.to)) continue;
+    if (hour !== undefined) yield* scanHour(scan, hour, filterOf(isWithin(hour.hour, range, scan.query)));
+    else if (scan.isEnd) return;
+    else yield 'hours';
+  }
+}
+
+/** Whether all records of the hour are within the time of the query. */
+function isWithin(hour: Hour, range: ReturnType<typeof hoursOf>, { from, to }: RecordQuery): boolean {
+  const startsBefore = from !== undefined && hour === range.from && from.text !== hourToIso(hour);
+  const endsAfter = to !== undefined && hour === range.to - 1 && to.text !== hourToIso(range.to);
+  return !startsBefore && !endsAfter;
+}
+
+function* scanHour(scan: Scan, committed: CommittedHour, filter: Filter): Pauses {
+  const { stream, hour, bytes } = committed;
+  const onUnread = ({ offset, bytes, reason }: Omit<DamagedPart, 'stream' | 'hour'>): void => {
+    if (scan.damaged.length < MAX_DAMAGED) scan.damaged.push({ stream, hour, offset, bytes, reason });
+  };
+  let source: ReturnType<QueryParts['openHour']>;
+  try {
+    source = scan.parts.openHour(committed);
+  } catch (error) {
+    onUnread({ offset: 0, bytes, reason: error instanceof Error ? error.message : String(error) });
+  }
+  // Removed by retention, or by hand.
+  if (source === undefined) return;
+  try {
+    const end = Math.min(bytes, source.size);
+    if (end < bytes)
+      onUnread({ offset: end, bytes: bytes - end, reason: `the file ends before its committed length ${bytes}` });
+    const isBackward = scan.query.order === 'desc';
+    const read = isBackward ? readBackward : readForward;
+    const matchBlock = isBackward ? matchBackward : matchForward;
+    const options = {
+      source,
+      bytes: end,
+      memory: scan.memory,
+      rangeOf: scan.parts.rangeOf,
+      onUnread,
+      onRead: (count: number) => {
+        scan.read += count;
+      },
+    };
+    for (const lines of read(options)) {
+      yield* matchBlock(scan, lines, ofBlock(filter, lines));
+      if (scan.left === 0) return;
+      if (scan.mustPause()) yield 'more';
+    }
+  } finally {
+    source.close();
+  }
+}
+
+/** The filter as it holds for a block. */
+interface BlockFilter {
+  readonly needle: Buffer | undefined;
+  readonly test: LineTest | undefined;
+}
+
+function ofBlock({ needle, unless, test, wholeTest }: Filter, lines: Buffer): BlockFilter {
+  const holds = needle !== undefined && unless.every((bytes) => !lines.includes(bytes));
+  return holds ? { needle, test } : { needle: undefined, test: wholeTest };
+}
+
+/** FAST PATH. A block without the needle costs one search, at the speed of memmem. */
+function* matchForward(scan: Scan, lines: Buffer, { needle, test }: BlockFilter): Pauses {
+  if (
+    needle === undefined &&
+    test === undefined &&
+    scan.write === writeLine &&
+    scan.left === Number.POSITIVE_INFINITY
+  ) {
+    scan.output.append(lines, 0, lines.length);
+    return;
+  }
+  let looked = 0;
+  for (let at = 0; at < lines.length && scan.left > 0; ) {
+    let start = at;
+    let from = at;
+    if (needle !== undefined) {
+      const hit = lines.indexOf(needle, at);
+      if (hit === -1) return;
+      start = lines.lastIndexOf(NEWLINE, hit) + 1;
+      from = hit + needle.length;
+    }
+    const end = lines.indexOf(NEWLINE, from);
+    at = end + 1;
+    take(scan, lines, start, end, test);
+    looked += BYTES_A_LINE + end - start;
+    if (looked < BYTES_A_LOOK && !scan.output.isFull) continue;
+    looked = 0;
+    if (scan.mustPause()) yield 'more';
+  }
+}
+
+/** The same from the end. */
+function* matchBackward(scan: Scan, lines: Buffer, { needle, test }: BlockFilter): Pauses {
+  let looked = 0;
+  for (let end = lines.length - 1; end > 0 && scan.left > 0; ) {
+    let start: number;
+    if (needle === undefined) {
+      start = lines.lastIndexOf(NEWLINE, end - 1) + 1;
+    } else {
+      if (end < needle.length) return;
+      const hit = lines.lastIndexOf(needle, end - needle.length);
+      if (hit === -1) return;
+      start = lines.lastIndexOf(NEWLINE, hit) + 1;
+      end = lines.indexOf(NEWLINE, hit + needle.length);
+    }
+    take(scan, lines, start, end, test);
+    looked += BYTES_A_LINE + end - start;
+    end = start - 1;
+    if (looked < BYTES_A_LOOK && !scan.output.isFull) continue;
+    looked = 0;
+    if (scan.mustPause()) yield 'more';
+  }
+}
+
+/** Gives the line [start, end) if it passes. An empty line is no record. */
+function take(scan: Scan, lines: Buffer, start: number, end: number, test: LineTest | undefined): void {
+  if (end === start || (test !== undefined && !test(lines.subarray(start, end)))) return;
+  scan.write(scan.output, lines, start, end);
+  scan.left -= 1;
+}
