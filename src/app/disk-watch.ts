@@ -16,7 +16,7 @@ export interface DiskWatch {
 /** A step is followed by a pause that is so many times as long: so a walk takes less than 2 % of a core, however much there is. */
 const PAUSE_FACTOR = 50;
 /** Between two walks at least, ms. */
-const WALK_PAUSE_MS = 5_000;
+const WALK_PAUSE_MS = 2_000;
 
 export function createDiskWatch(options: {
   readonly folders: WalkFolders;

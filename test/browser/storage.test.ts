@@ -32,6 +32,8 @@ async function startOn(hours: Readonly<Record<string, number>>): Promise<Service
   return start({ dirs });
 }
 
+/** Beside other tests a step of the walk may take long, and the pause after it fifty times as long. */
+const walked = <T>(read: () => T) => expect.poll(read, { timeout: 90_000 });
 const label = (page: Page) => page.locator('#disk-chart').getAttribute('aria-label');
 const legend = (page: Page) => page.locator('#disk-legend li').allInnerTexts();
 const row = async (page: Page, name: string) => {
@@ -54,7 +56,7 @@ describe('storage', () => {
       'events/2015-05-18/11.log.json': 5,
     });
     const { page, strange } = await open(service);
-    await soon(() => label(page)).toBe(
+    await walked(() => label(page)).toBe(
       'Bytes on disk by day of the stream access: 2 days: plain 4.0 MiB, compressed 2.0 MiB',
     );
     expect(await legend(page)).toEqual(['plain', 'compressed']);
@@ -65,7 +67,7 @@ describe('storage', () => {
     expect(await row(page, 'Commit journal')).toMatch(/^ \| [\d.]+ [KM]?i?B \| $/);
 
     await page.getByLabel('Stream', { exact: true }).selectOption('events');
-    await soon(() => label(page)).toBe('Bytes on disk by day of the stream events: 1 day: plain 5.0 MiB');
+    await walked(() => label(page)).toBe('Bytes on disk by day of the stream events: 1 day: plain 5.0 MiB');
     expect(await legend(page)).toEqual(['plain']);
     await page.locator('#disk-chart').scrollIntoViewIfNeeded();
     await soon(() => lastBar(page)).toMatch(/^18 May 2015\n5\.0 MiB\n/);
@@ -82,7 +84,7 @@ describe('storage', () => {
   test('has the bars as a table, also the days that are too old for a bar', async () => {
     const service = await startOn({ '2014-01-01/10.log.json': 3, '2015-05-18/10.log.json': 1 });
     const { page, strange } = await open(service);
-    await soon(() => page.locator('#disk-days').innerText()).toBe(
+    await walked(() => page.locator('#disk-days').innerText()).toBe(
       'access: 2 days: plain 4.0 MiB. 1 older day without a bar: see the table',
     );
     await page.locator('#disk-table summary').click();
@@ -99,7 +101,7 @@ describe('storage', () => {
   test('follows what is stored, and says when nothing is', async () => {
     const service = await startOn({});
     const { page } = await open(service);
-    await soon(() => label(page)).toBe('Bytes on disk by day of the stream access: 0 days');
+    await walked(() => label(page)).toBe('Bytes on disk by day of the stream access: 0 days');
     await page.locator('#disk-table summary').click();
     await soon(() => page.locator('#disk-rows').innerText()).toContain('Nothing is stored.');
     const record = { timestamp: '2015-05-17T10:00:00Z', path: '/', userAgent: 'a'.repeat(1_000) };
@@ -110,7 +112,7 @@ describe('storage', () => {
     });
     expect(response.status).toBe(202);
     const picker = page.getByLabel('Stream', { exact: true });
-    await soon(async () => {
+    await walked(async () => {
       await picker.selectOption('events');
       await picker.selectOption('access');
       return label(page);
@@ -120,14 +122,14 @@ describe('storage', () => {
   test('is readable on every screen, in light and dark', async () => {
     const service = await startOn({
       ...Object.fromEntries(
-        Array.from({ length: 28 }, (_, i) => [`2015-05-${String(i + 1).padStart(2, '0')}/10.log.json`, (i % 5) + 1]),
+        Array.from({ length: 8 }, (_, i) => [`2015-05-${String(i + 20).padStart(2, '0')}/10.log.json`, (i % 5) + 1]),
       ),
       '2015-05-26/11.log.json.zst': 2,
       '2015-05-27/11.log.json.zst': 3,
       'events/2015-05-18/11.log.json': 5,
     });
     const { page, strange } = await open(service);
-    await soon(() => label(page)).toContain('28 days');
+    await walked(() => label(page)).toContain('8 days');
     await page.locator('#disk-table summary').click();
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });

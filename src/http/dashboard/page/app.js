@@ -7,6 +7,7 @@ import { exactDuration } from './format.js';
 import { createHours } from './hours.js';
 import { createRefusals, showSettings } from './lists.js';
 import { createLive } from './live.js';
+import { createRecords } from './records.js';
 import { createStorage } from './storage.js';
 
 const REFRESH_MS = 15_000;
@@ -185,7 +186,13 @@ document.addEventListener('visibilitychange', redrawCharts);
 parts.live = createLive();
 parts.refusals = createRefusals();
 parts.storage = createStorage();
-parts.hours = createHours({ onView: ({ stream }) => parts.storage.show(stream.name) });
+parts.records = createRecords();
+parts.hours = createHours({
+  onView(view) {
+    parts.storage.show(view.stream.name);
+    parts.records.show(view);
+  },
+});
 showTheme();
 showCommands();
 void start();

@@ -12,7 +12,7 @@ import { createLegend, describeParts, drawStack, partsOf, stackTip } from './sta
 
 const DAY = 24;
 
-/** `onView({stream, from, to})`: told of the stream and the hours that are shown, whenever they change. */
+/** `onView({stream, hours})`: told of the stream and of the hours that somebody chose, {from, to} or undefined, when they may have changed. */
 export function createHours({ onView }) {
   const [from, to, search] = [byId('from'), byId('to'), byId('search')];
   const bars = byId('hour-chart');
@@ -77,7 +77,8 @@ export function createHours({ onView }) {
     history.replaceState(null, '', `${location.pathname}${hash === '' ? '' : `#${hash}`}`);
   }
 
-  const tellView = () => onView({ stream: picker.stream, ...chosenRange() });
+  const tellView = () =>
+    onView({ stream: picker.stream, hours: isAutomatic && chosen === undefined ? undefined : chosenRange() });
 
   const ask = (path, query) => `${path}?${new URLSearchParams({ stream: picker.stream.name, ...query })}`;
 

@@ -6,7 +6,7 @@ import { byId, make } from './dom.js';
 import { count, hourName } from './format.js';
 
 /** Levels, the most severe first: it stands at the foot of the bars, where heights compare best. */
-const LEVELS = ['EMERG', 'ALERT', 'CRIT', 'ERROR', 'WARN', 'NOTICE', 'INFO', 'DEBUG', 'TRACE'];
+export const LEVELS = ['EMERG', 'ALERT', 'CRIT', 'ERROR', 'WARN', 'NOTICE', 'INFO', 'DEBUG', 'TRACE'];
 
 /** Nothing is left between the parts of a bar that is narrower, nor above a part that is lower. In pixels. */
 const GAP_FROM = 4;
@@ -25,7 +25,8 @@ export function partsOf({ values, records, other }, isLevel) {
   return parts;
 }
 
-function rank(name) {
+/** 0 is the most severe; a name that is no level comes after all. */
+export function rank(name) {
   const index = LEVELS.indexOf(name);
   return index === -1 ? LEVELS.length : index;
 }
