@@ -101,5 +101,7 @@ export function serveCore(core: Omit<Core, 'live' | 'schemas'>): Handlers<Omit<C
 
 /** A piece came from the query thread in memory of its own. */
 function handOver(piece: Awaited<ReturnType<Records['next']>>) {
-  return piece.kind === 'failed' ? piece : new HandedOver(piece, [piece.bytes.buffer as ArrayBuffer]);
+  return piece.kind === 'failed' || piece.bytes.length === 0
+    ? piece
+    : new HandedOver(piece, [piece.bytes.buffer as ArrayBuffer]);
 }

@@ -99,7 +99,7 @@ const auth = section('Authentication: who may send, read and administer (docs/ap
     [],
     /^[!-~]+$/,
     'keys of visible ASCII characters',
-    'The keys of those who read: `GET /analytics`, `GET /streams`, the data of the page and the event streams. Empty: the keys of `keys` and `keysFile`. Otherwise a key that sends may not read, unless it stands here too.',
+    'The keys of those who read: `GET /analytics`, `GET /records`, `GET /streams`, the data of the page and the event streams. Empty: the keys of `keys` and `keysFile`. Otherwise a key that sends may not read, unless it stands here too.',
     true,
   ),
   adminKeys: list(

@@ -51,20 +51,32 @@ export function createMemberFinder(name: string): (line: Buffer, start: number, 
 
 /** The text of a value in a stored line: of a string its characters, of anything else its JSON. */
 export function textOfValue(line: Buffer, { start, end }: Span): string {
-  const json = line.toString('utf8', start, end);
-  return line[start] === QUOTE ? String(JSON.parse(json)) : json;
+  if (line[start] !== QUOTE) return line.toString('utf8', start, end);
+  if (!hasBackslash(line, start, end)) return line.toString('utf8', start + 1, end - 1);
+  return String(JSON.parse(line.toString('utf8', start, end)));
 }
 
 /** A name may be written with other escapes than ours: extra fields are stored with the tokens that they came with. */
 function isName(line: Buffer, { start, end }: Span, quotedName: Buffer, name: string): boolean {
-  if (line.compare(quotedName, 0, quotedName.length, start, end) === 0) return true;
-  const backslash = line.indexOf(BACKSLASH, start);
-  if (backslash === -1 || backslash >= end) return false;
+  if (end - start === quotedName.length && hasBytes(line, start, quotedName)) return true;
+  if (!hasBackslash(line, start, end)) return false;
   try {
     return JSON.parse(line.toString('utf8', start, end)) === name;
   } catch {
     return false;
   }
+}
+
+/** FAST PATH. For a name or a value, which are short, a call of Buffer costs more. */
+export function hasBytes(line: Buffer, start: number, bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) if (line[start + i] !== bytes[i]) return false;
+  return true;
+}
+
+/** FAST PATH, as hasBytes. Whether the string [start, end) is written with an escape. */
+export function hasBackslash(line: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (line[i] === BACKSLASH) return true;
+  return false;
 }
 
 /** The offset after the closing quote of the string that opens at `at`, or `limit`. */

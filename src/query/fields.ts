@@ -11,8 +11,11 @@ export interface FieldValue {
   readonly end: number;
 }
 
-/** The value of a field in a stored line without its newline; undefined where the record has no such field, or the line is no record. */
-export type ReadField = (line: Buffer) => FieldValue | undefined;
+/**
+ * The value of a field in the stored line [start, end) of a block, without its newline; undefined where the record has no such field, or
+ * the line is no record.
+ */
+export type ReadField = (block: Buffer, start: number, end: number) => FieldValue | undefined;
 
 /**
  * Reads the field of that name at the top level, or else, for a name with dots, in nested objects: `a.b` is the member `b` of the object `a`.
@@ -20,11 +23,11 @@ export type ReadField = (line: Buffer) => FieldValue | undefined;
  */
 export function createFieldReader(name: string): ReadField {
   const search = createSearch(name);
-  return function readField(line) {
-    const found = search(line, 0, line.length);
+  return function readField(block, start, end) {
+    const found = search(block, start, end);
     if (found === 'none') return undefined;
-    if (found !== 'unclear') return { bytes: line, ...found };
-    const bytes = toStoredForm(line);
+    if (found !== 'unclear') return { bytes: block, start: found.start, end: found.end };
+    const bytes = toStoredForm(block.subarray(start, end));
     const again = bytes === undefined ? 'none' : search(bytes, 0, bytes.length);
     return bytes === undefined || typeof again === 'string' ? undefined : { bytes, ...again };
   };

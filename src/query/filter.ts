@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type * as Re2Library from 're2js';
+import { hasBackslash, hasBytes } from '../lines/find-field.ts';
 import { TIMESTAMP } from '../lines/layout.ts';
 import { parseTimestamp } from '../lines/timestamp.ts';
 import { BYTES } from '../model/bytes.ts';
@@ -8,10 +9,10 @@ import { type Condition, isInOrder, toNumber } from './conditions.ts';
 import { createFieldReader, textOf } from './fields.ts';
 import { QueryTextError, type RecordQuery, toSortable } from './query.ts';
 
-const { BACKSLASH, QUOTE, UPPER_Z } = BYTES;
+const { QUOTE, UPPER_Z } = BYTES;
 
-/** Whether a stored line, without its newline, is one that the query asks for. */
-export type LineTest = (line: Buffer) => boolean;
+/** Whether the stored line [start, end) of a block, without its newline, is one that the query asks for. */
+export type LineTest = (block: Buffer, start: number, end: number) => boolean;
 
 export interface Filter {
   /** Bytes that stand in every line that passes; undefined where there are none. So lines between two hits need no look. */
@@ -46,7 +47,7 @@ export function createFilter(query: RecordQuery): { readonly ofHour: (isWhole: b
 function all(tests: readonly LineTest[]): LineTest | undefined {
   const [first, ...others] = tests;
   if (first === undefined) return undefined;
-  return others.length === 0 ? first : (line) => tests.every((test) => test(line));
+  return others.length === 0 ? first : (block, start, end) => tests.every((test) => test(block, start, end));
 }
 
 /** Characters that JSON may not write but as they are, or with `\u`; a slash may also be `\/`. */
@@ -64,31 +65,37 @@ function needleOf(where: readonly Condition[]): { readonly bytes: Buffer; readon
 }
 
 function createContainsTest(needle: Buffer): LineTest {
-  return (line) => line.includes(needle);
+  return (block, start, end) => block.subarray(start, end).includes(needle);
 }
 
 function createConditionTest(condition: Condition): LineTest {
   const read = createFieldReader(condition.field);
   switch (condition.kind) {
     case 'absent':
-      return (line) => read(line) === undefined;
+      return (...line) => read(...line) === undefined;
     case 'equal':
       return createEqualTest(read, condition.value);
     case 'unequal': {
       const isEqual = createEqualTest(read, condition.value);
-      return (line) => !isEqual(line);
+      return (...line) => !isEqual(...line);
     }
     case 'number':
-      return (line) => {
-        const value = read(line);
+      return (...line) => {
+        const value = read(...line);
         const number = value === undefined ? undefined : toNumber(textOf(value));
         return number !== undefined && isInOrder(condition.order, number, condition.than);
       };
     case 'level': {
       const than = LEVELS.indexOf(condition.than);
-      return (line) => {
-        const value = read(line);
-        const level = value === undefined ? undefined : toLevel(textOf(value));
+      const passing = LEVELS.filter((_, i) => isInOrder(condition.order, i, than)).map((level) =>
+        Buffer.from(`"${level}"`),
+      );
+      return (block, start, end) => {
+        const value = read(block, start, end);
+        if (value === undefined) return false;
+        // As it is stored, where the stream has levels.
+        if (passing.some((token) => hasBytes(value.bytes, value.start, token))) return true;
+        const level = toLevel(textOf(value));
         return level !== undefined && isInOrder(condition.order, LEVELS.indexOf(level), than);
       };
     }
@@ -98,14 +105,14 @@ function createConditionTest(condition: Condition): LineTest {
 /** Compares bytes; only a string with an escape in it becomes text. */
 function createEqualTest(read: ReturnType<typeof createFieldReader>, text: string): LineTest {
   const wanted = Buffer.from(text);
-  return (line) => {
-    const value = read(line);
+  return (...line) => {
+    const value = read(...line);
     if (value === undefined) return false;
     const { bytes, start, end } = value;
-    if (bytes[start] !== QUOTE) return bytes.compare(wanted, 0, wanted.length, start, end) === 0;
-    const backslash = bytes.indexOf(BACKSLASH, start);
-    if (backslash !== -1 && backslash < end) return textOf(value) === text;
-    return bytes.compare(wanted, 0, wanted.length, start + 1, end - 1) === 0;
+    const isText = bytes[start] === QUOTE;
+    if (isText && hasBackslash(bytes, start, end)) return textOf(value) === text;
+    const quotes = isText ? 2 : 0;
+    return end - start - quotes === wanted.length && hasBytes(bytes, start + quotes / 2, wanted);
   };
 }
 
@@ -118,17 +125,18 @@ function createTimeTest({ from, to }: RecordQuery): LineTest | undefined {
   const end = Buffer.from(to === undefined ? '~' : toSortable(to));
   const lead = TIMESTAMP_LEAD.length;
   const read = createFieldReader(TIMESTAMP);
-  return (line) => {
-    if (line.compare(TIMESTAMP_LEAD, 0, lead, 0, lead) === 0) {
-      const quote = line.indexOf(QUOTE, lead);
-      if (line[quote - 1] === UPPER_Z) {
+  return (block, lineStart, lineEnd) => {
+    const start = lineStart + lead;
+    if (hasBytes(block, lineStart, TIMESTAMP_LEAD)) {
+      const quote = block.indexOf(QUOTE, start);
+      if (quote < lineEnd && block[quote - 1] === UPPER_Z) {
         return (
-          line.compare(first, 0, first.length, lead, quote - 1) >= 0 &&
-          line.compare(end, 0, end.length, lead, quote - 1) < 0
+          block.compare(first, 0, first.length, start, quote - 1) >= 0 &&
+          block.compare(end, 0, end.length, start, quote - 1) < 0
         );
       }
     }
-    const value = read(line);
+    const value = read(block, lineStart, lineEnd);
     const instant = value === undefined ? undefined : parseTimestamp(textOf(value));
     if (instant === undefined) return false;
     const time = Buffer.from(toSortable(instant));
@@ -154,5 +162,5 @@ function createPatternTest(pattern: string): LineTest {
     throw new QueryTextError('matches', 'must be a smaller regular expression: it takes too many instructions');
   }
   // Of the text: re2js takes a third longer for the bytes.
-  return (line) => compiled.test(line.toString());
+  return (block, start, end) => compiled.test(block.toString('utf8', start, end));
 }

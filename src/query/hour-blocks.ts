@@ -76,7 +76,7 @@ export function* readForward(options: BlockOptions): Generator<Buffer> {
     if (linesEnd > start) yield memory.bytes.subarray(start, linesEnd);
     if (linesEnd > 0) skips = false;
     kept = skips ? 0 : end - linesEnd;
-    memory.bytes.copyWithin(0, linesEnd, linesEnd + kept);
+    if (linesEnd > 0) memory.bytes.copyWithin(0, linesEnd, linesEnd + kept);
     if (kept > MAX_LINE) {
       onUnread({ offset: at - kept, bytes: kept, reason: `a line is longer than ${MAX_LINE} bytes` });
       kept = 0;

@@ -32,6 +32,7 @@ export class OutputSlice {
 
   /** The bytes, in memory that nobody else has. */
   take(): Buffer {
+    if (this.#length === 0) return Buffer.alloc(0);
     const taken = this.#bytes.subarray(0, this.#length);
     this.#bytes = Buffer.allocUnsafeSlow(SLICE_BYTES);
     this.#length = 0;
@@ -53,10 +54,9 @@ export const writeLine: WriteRecord = (output, block, start, end) => output.appe
 export function createFieldsWriter(fields: readonly string[]): WriteRecord {
   const readers = fields.map((name) => ({ name: `${JSON.stringify(name)}:`, read: createFieldReader(name) }));
   return function writeFields(output, block, start, end) {
-    const line = block.subarray(start, end);
     let lead = '{';
     for (const { name, read } of readers) {
-      const value = read(line);
+      const value = read(block, start, end);
       if (value === undefined) continue;
       output.text(lead + name);
       output.append(value.bytes, value.start, value.end);
@@ -75,10 +75,9 @@ export function csvHead(fields: readonly string[]): string {
 export function createCsvWriter(fields: readonly string[]): WriteRecord {
   const readers = fields.map(createFieldReader);
   return function writeRow(output, block, start, end) {
-    const line = block.subarray(start, end);
     let row = '';
     for (const [i, read] of readers.entries()) {
-      const value = read(line);
+      const value = read(block, start, end);
       row += `${i === 0 ? '' : ','}${value === undefined ? '' : csvCell(textOf(value))}`;
     }
     output.text(`${row}\r\n`);

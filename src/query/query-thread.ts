@@ -56,7 +56,7 @@ export function serveQueries(parts: QueryParts & { readonly streams: readonly St
         const step = run.step();
         if (step.state === 'done') end(id);
         // OutputSlice gives memory of its own.
-        return new HandedOver(step, [step.bytes.buffer as ArrayBuffer]);
+        return step.bytes.length === 0 ? step : new HandedOver(step, [step.bytes.buffer as ArrayBuffer]);
       } catch (error) {
         end(id);
         throw withCauses(error);

@@ -182,12 +182,7 @@ function ofBlock({ needle, unless, test, wholeTest }: Filter, lines: Buffer): Bl
 
 /** FAST PATH. A block without the needle costs one search, at the speed of memmem. */
 function* matchForward(scan: Scan, lines: Buffer, { needle, test }: BlockFilter): Pauses {
-  if (
-    needle === undefined &&
-    test === undefined &&
-    scan.write === writeLine &&
-    scan.left === Number.POSITIVE_INFINITY
-  ) {
+  if (needle === undefined && test === undefined && takesAll(scan, lines)) {
     scan.output.append(lines, 0, lines.length);
     return;
   }
@@ -209,6 +204,14 @@ function* matchForward(scan: Scan, lines: Buffer, { needle, test }: BlockFilter)
     looked = 0;
     if (scan.mustPause()) yield 'more';
   }
+}
+
+const EMPTY_LINE = Buffer.from('\n\n');
+
+/** Whether the block as it is is what the query asks for. */
+function takesAll({ write, left }: Scan, lines: Buffer): boolean {
+  const isWhole = write === writeLine && left === Number.POSITIVE_INFINITY;
+  return isWhole && lines[0] !== NEWLINE && !lines.includes(EMPTY_LINE);
 }
 
 /** The same from the end. */
@@ -236,7 +239,7 @@ function* matchBackward(scan: Scan, lines: Buffer, { needle, test }: BlockFilter
 
 /** Gives the line [start, end) if it passes. An empty line is no record. */
 function take(scan: Scan, lines: Buffer, start: number, end: number, test: LineTest | undefined): void {
-  if (end === start || (test !== undefined && !test(lines.subarray(start, end)))) return;
+  if (end === start || (test !== undefined && !test(lines, start, end))) return;
   scan.write(scan.output, lines, start, end);
   scan.left -= 1;
 }

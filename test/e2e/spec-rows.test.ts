@@ -87,6 +87,9 @@ describe.each([1, 2])('the same answers on %i threads, whichever has the connect
     ['no such path', 404, (each) => each.get('/nothing')],
     ['an hour without a summary', 404, (each) => each.get('/analytics?hour=2001-01-01T00', KEY)],
     ['a range the wrong way round', 400, (each) => each.get('/analytics?from=2015-05-18T00&to=2015-05-17T00', KEY)],
+    ['records in no order that there is', 400, (each) => each.get('/records?order=up', KEY)],
+    ['records of no stream that there is', 404, (each) => each.get('/records?stream=evnts', KEY)],
+    ['no key for records', 401, (each) => each.get('/records')],
     ['no key for a summary', 401, (each) => each.get('/analytics?hour=2015-05-17T10')],
     ['no key for a run of the aggregator', 401, (each) => each.post('', {}, '/admin/aggregate')],
   ])('%s: %i', async (_name, status, ask) => {
@@ -110,6 +113,23 @@ describe.each([1, 2])('the same answers on %i threads, whichever has the connect
     }
     const range = await everywhere((each) => each.get('/analytics?from=2015-05-17T00&to=2015-05-18T00&top=1', KEY));
     for (const { body } of range) expect(JSON.parse(body)).toMatchObject({ hours: 1, totalRequests: total });
+  });
+
+  it('records as they are stored, on every thread', async () => {
+    const ids = await idsStored();
+    for (const { status, body, headers } of await everywhere((each) =>
+      each.get('/records?limit=all&to=2015-05-18', KEY),
+    )) {
+      expect([status, headers['content-type']]).toEqual([200, 'application/x-ndjson']);
+      expect(
+        body
+          .split('\n')
+          .slice(0, -1)
+          .map((line) => Number(JSON.parse(line).id)),
+      ).toEqual(ids);
+    }
+    const newest = await client().get(`/records?where=id=${ids.at(-1)}&order=desc&limit=1&fields=id`, KEY);
+    expect(newest.body).toBe(`{"id":${ids.at(-1)}}\n`);
   });
 
   it.each([

@@ -6,6 +6,7 @@ import { httpTarget } from './targets/http.ts';
 import { kafkaTarget } from './targets/kafka.ts';
 import { journalTarget, keysTarget, spoolTarget } from './targets/log-files.ts';
 import { protobufSchemaTarget, protobufTarget } from './targets/protobuf.ts';
+import { queryTarget } from './targets/query.ts';
 import { storeTarget } from './targets/store.ts';
 import { summaryTarget } from './targets/summary.ts';
 import { unpackTarget } from './targets/unpack.ts';
@@ -24,5 +25,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   spoolTarget,
   keysTarget,
   summaryTarget,
+  queryTarget,
   storeTarget,
 ];

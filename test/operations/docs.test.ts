@@ -132,7 +132,9 @@ describe('the curl lines', () => {
         return text(child.stdout);
       };
       // The summary of an hour follows its records.
-      await expect.poll(run, { timeout: 20_000 }).toMatch(/"accepted":[1-9]|"totalRequests"|"streams"|"version":1/);
+      await expect
+        .poll(run, { timeout: 20_000 })
+        .toMatch(/"accepted":[1-9]|"totalRequests"|"streams"|"version":1|"level":"WARN"/);
     });
   }
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, get, type IncomingMessage } from 'node:http';
+import { createServer, get, type IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/storage.ts';
@@ -49,6 +49,20 @@ it('ends the query when the client goes', async () => {
   const after = asked();
   await new Promise(setImmediate);
   expect(asked()).toBeLessThanOrEqual(after + 1);
+});
+
+it('closes the query of a client that went before it was open', async () => {
+  const { response } = await serve(endless);
+  const outgoing = new ServerResponse(response);
+  outgoing.destroy();
+  const closed: QueryStop[] = [];
+  const records: Records = {
+    open: () => Promise.reject(new Error('unused')),
+    next: () => Promise.reject(new Error('must not be asked')),
+    close: async ({ why }) => void closed.push(why),
+  };
+  expect(await sendRecords(records, 1, outgoing, { headers: {}, limits: LIMITS })).toBeUndefined();
+  expect(closed).toEqual(['stopped']);
 });
 
 it('gives back a query that fails before its first piece, and cuts the answer of one that fails later', async () => {

@@ -27,7 +27,11 @@ export async function sendRecords(
   { headers, limits }: { readonly headers: Record<string, string>; readonly limits: SendRecordsLimits },
 ): Promise<FailedQuery | undefined> {
   const client = watchClient(outgoing, limits);
-  outgoing.once('close', () => void records.close({ id, why: client.isSlow ? 'slow' : 'stopped' }));
+  // Where the thread of the queries is gone, so is the query.
+  const close = () => void records.close({ id, why: client.isSlow ? 'slow' : 'stopped' }).catch(() => undefined);
+  // A client may have gone while the query was opened.
+  if (client.isGone) close();
+  else outgoing.once('close', close);
   const damaged: DamagedPart[] = [];
   for (let isFirst = true; ; isFirst = false) {
     const piece = client.isGone ? undefined : await records.next(id).catch(toFailed);
