@@ -22,108 +22,98 @@ export interface WalkFolders {
   readonly dlqDir: string;
 }
 
+/** What one day of a stream has, in bytes. */
+interface Day extends FormBytes {
+  readonly summaries: number;
+}
+
 /** Adds up the lengths of the service's files, in small steps: one day of a stream, or one folder. Other files are not counted. */
 export class DiskWalk {
   readonly #folders: WalkFolders;
-  readonly #streams: readonly StreamName[];
-  /** Bytes by stream and day. Streams that are not configured are here too. */
-  readonly #hours = new Map<StreamName, Map<string, FormBytes>>();
-  /** Bytes of summaries by stream and day. */
-  readonly #summaries = new Map<StreamName, Map<string, number>>();
-  readonly #other = { journal: 0, keys: 0, dead_letters: 0 };
+  readonly #configured: readonly StreamName[];
+  /** By stream and day. Streams that are not configured are here too. */
+  readonly #streams = new Map<StreamName, Map<string, Day>>();
+  #other = { journal: 0, keys: 0, dead_letters: 0 };
   #walkedAt: number | undefined;
 
   /** `streams`: those that are configured. */
   constructor(folders: WalkFolders, streams: readonly StreamName[]) {
     this.#folders = folders;
-    this.#streams = streams;
+    this.#configured = streams;
   }
 
   /** Walks once, one step for each `next()`. The figures change with each step. `clock`: Unix ms. */
   async *steps(clock: () => number): AsyncGenerator<void> {
-    const { logsDir, analyticsDir } = this.#folders;
-    const found = await listStreams(logsDir);
-    for (const known of this.#hours.keys()) if (!found.includes(known)) this.#hours.delete(known);
-    yield* this.#otherFolders();
-    for (const stream of found) {
-      yield* walkDays(streamFolder(logsDir, stream), daysOf(this.#hours, stream), hourBytes);
-    }
-    for (const stream of this.#streams) {
-      yield* walkDays(streamFolder(analyticsDir, stream), daysOf(this.#summaries, stream), summaryBytes);
+    const { logsDir, stateDir, dlqDir } = this.#folders;
+    const [found, state, letters] = await Promise.all([
+      listStreams(logsDir),
+      readState(stateDir),
+      listFiles(dlqDir, (name) => DLQ_FILE.test(name)),
+    ]);
+    this.#other = { ...state, dead_letters: sumOf(letters) };
+    const streams = new Set([...this.#configured, ...found]);
+    for (const known of this.#streams.keys()) if (!streams.has(known)) this.#streams.delete(known);
+    for (const stream of streams) {
+      yield;
+      yield* this.#walkStream(stream);
     }
     this.#walkedAt = clock();
   }
 
   /** What is known now. `stream`: whose days are listed. */
   use(stream: StreamName): DiskUse {
-    const isConfigured = (name: StreamName) => this.#streams.includes(name);
-    const removed = [...this.#hours].filter(([name]) => !isConfigured(name)).map(([, days]) => sumForms(days));
-    const summaries = [...this.#summaries.values()].flatMap((days) => [...days.values()]);
+    const daysOf = (name: StreamName) => [...(this.#streams.get(name) ?? [])].filter(([, day]) => hasHours(day));
+    const streams = [...this.#streams.keys()];
+    const removed = streams.filter((name) => !this.#configured.includes(name)).flatMap(daysOf);
+    const summaries = [...this.#streams.values()].flatMap((days) => [...days.values()].map((day) => day.summaries));
     return {
-      streams: this.#streams.map((name) => {
-        const days = this.#hours.get(name) ?? new Map<string, FormBytes>();
-        return { name, ...sumForms(days), days: days.size };
-      }),
-      days: [...(this.#hours.get(stream) ?? [])]
+      streams: this.#configured.map((name) => ({ name, ...sumForms(daysOf(name)), days: daysOf(name).length })),
+      days: daysOf(stream)
         .sort(([a], [b]) => (a < b ? 1 : -1))
         .slice(0, MAX_DAYS)
-        .map(([day, bytes]) => ({ day, ...bytes })),
-      other: { ...this.#other, summaries: sum(summaries), removed_streams: sum(removed.flatMap(Object.values)) },
+        .map(([day, { plain, zstd }]) => ({ day, plain, zstd })),
+      other: { ...this.#other, summaries: sum(summaries), removed_streams: sum(Object.values(sumForms(removed))) },
       walkedAt: this.#walkedAt,
     };
   }
 
-  async *#otherFolders(): AsyncGenerator<void> {
-    const { stateDir, dlqDir } = this.#folders;
-    const state = { journal: 0, keys: 0 };
-    for (const { name, bytes } of await listFiles(stateDir, (each) => STATE_FILE.test(each)))
-      state[STATE_FILE.exec(name)?.groups?.journal === undefined ? 'keys' : 'journal'] += bytes;
-    Object.assign(this.#other, state);
-    yield;
-    const letters = await listFiles(dlqDir, (name) => DLQ_FILE.test(name));
-    this.#other.dead_letters = sum(letters.map(({ bytes }) => bytes));
-    yield;
+  /** Measures the days of a stream, newest first, and forgets those that are not there any more. */
+  async *#walkStream(stream: StreamName): AsyncGenerator<void> {
+    const { logsDir, analyticsDir } = this.#folders;
+    const folders = { hours: streamFolder(logsDir, stream), summaries: streamFolder(analyticsDir, stream) };
+    const names = await Promise.all([list(folders.hours), list(folders.summaries)]);
+    const days = new Set(names.flat().filter((name) => parseHour(`${name}T00`) !== undefined));
+    const known = this.#streams.get(stream) ?? new Map<string, Day>();
+    this.#streams.set(stream, known);
+    for (const day of known.keys()) if (!days.has(day)) known.delete(day);
+    for (const day of [...days].sort().reverse()) {
+      const [forms, summaries] = await Promise.all([
+        hourBytes(join(folders.hours, day)),
+        listFiles(join(folders.summaries, day), (name) => SUMMARY_FILE.test(name)),
+      ]);
+      known.set(day, { ...forms, summaries: sumOf(summaries) });
+      yield;
+    }
   }
 }
 
-function daysOf<T>(all: Map<StreamName, Map<string, T>>, stream: StreamName): Map<string, T> {
-  const days = all.get(stream) ?? new Map<string, T>();
-  all.set(stream, days);
-  return days;
+/** Empty files count as nothing. */
+function hasHours({ plain, zstd }: FormBytes): boolean {
+  return plain + zstd > 0;
 }
 
-/** Measures the days in `folder`, newest first, and forgets those that are not there any more. `measure`: undefined for none. */
-async function* walkDays<T>(
-  folder: string,
-  known: Map<string, T>,
-  measure: (dayFolder: string) => Promise<T | undefined>,
-): AsyncGenerator<void> {
-  const days = (await list(folder)).filter((name) => parseHour(`${name}T00`) !== undefined).sort();
-  const present = new Set(days);
-  for (const day of known.keys()) if (!present.has(day)) known.delete(day);
-  yield;
-  for (const day of days.reverse()) {
-    const measured = await measure(join(folder, day));
-    if (measured === undefined) known.delete(day);
-    else known.set(day, measured);
-    yield;
-  }
+async function readState(folder: string): Promise<{ journal: number; keys: number }> {
+  const state = { journal: 0, keys: 0 };
+  for (const { name, bytes } of await listFiles(folder, (each) => STATE_FILE.test(each)))
+    state[STATE_FILE.exec(name)?.groups?.journal === undefined ? 'keys' : 'journal'] += bytes;
+  return state;
 }
 
-async function hourBytes(folder: string): Promise<FormBytes | undefined> {
-  const files = await listFiles(folder, (name) => HOUR_FILE.test(name));
-  if (files.length === 0) return undefined;
+async function hourBytes(folder: string): Promise<FormBytes> {
   const total: Record<HourForm, number> = { plain: 0, zstd: 0 };
-  for (const { name, bytes } of files) {
-    const form = HOUR_FILE.exec(name)?.groups?.zstd === undefined ? 'plain' : 'zstd';
-    total[form] += bytes;
-  }
+  for (const { name, bytes } of await listFiles(folder, (each) => HOUR_FILE.test(each)))
+    total[HOUR_FILE.exec(name)?.groups?.zstd === undefined ? 'plain' : 'zstd'] += bytes;
   return total;
-}
-
-async function summaryBytes(folder: string): Promise<number | undefined> {
-  const files = await listFiles(folder, (name) => SUMMARY_FILE.test(name));
-  return files.length === 0 ? undefined : sum(files.map(({ bytes }) => bytes));
 }
 
 /** The regular files of a folder whose names are wanted, with their lengths. A file may go while they are measured. */
@@ -151,9 +141,12 @@ async function orNothing<T>(asked: Promise<T>): Promise<T | undefined> {
   }
 }
 
-function sumForms(days: ReadonlyMap<string, FormBytes>): FormBytes {
-  const all = [...days.values()];
-  return { plain: sum(all.map(({ plain }) => plain)), zstd: sum(all.map(({ zstd }) => zstd)) };
+function sumForms(days: readonly (readonly [string, FormBytes])[]): FormBytes {
+  return { plain: sum(days.map(([, { plain }]) => plain)), zstd: sum(days.map(([, { zstd }]) => zstd)) };
+}
+
+function sumOf(files: readonly { readonly bytes: number }[]): number {
+  return sum(files.map(({ bytes }) => bytes));
 }
 
 function sum(values: readonly number[]): number {

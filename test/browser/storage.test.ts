@@ -63,7 +63,7 @@ describe('storage', () => {
     await page.locator('#disk-chart').scrollIntoViewIfNeeded();
     await soon(() => lastBar(page)).toMatch(/^18 May 2015\n3\.0 MiB\ncompressed\s*2\.0 MiB\nplain\s*1\.0 MiB$/);
     await soon(() => row(page, 'access')).toBe('2 | 4.0 MiB | 2.0 MiB');
-    expect(await row(page, 'events')).toBe('1 | 5.0 MiB | 0 B');
+    await walked(() => row(page, 'events')).toBe('1 | 5.0 MiB | 0 B');
     expect(await row(page, 'Commit journal')).toMatch(/^ \| [\d.]+ [KM]?i?B \| $/);
 
     await page.getByLabel('Stream', { exact: true }).selectOption('events');
