@@ -86,6 +86,8 @@ describe('the records', () => {
   test('are those of the hour whose bar is chosen, and of the range that somebody chose', async () => {
     const service = await startStreams();
     await send(service, 'events', [event(7, 'early'), event(9, 'nine'), event(10, 'ten')]);
+    const summary = `${service.url}/analytics?stream=events&from=2015-05-17T07&to=2015-05-17T11`;
+    await soon(async () => (await fetch(summary)).text()).toContain('"totalRecords": 3');
     const { page, strange } = await open(service, '/#stream=events');
     await soon(() => rows(page)).toEqual(['ten', 'nine', 'early']);
     expect(await sub(page)).toBe('Newest first');
