@@ -107,6 +107,7 @@ async function listenWhole(): Promise<number> {
     dashboard: {
       live: { snapshot: () => Promise.reject(new Error('not here')), subscribe: () => silent, tail: () => silent },
       hourTotals: { totals: async () => [], latest: async () => undefined },
+      diskUse: () => Promise.reject(new Error('unused')),
       settings: {},
     },
     registry: createMemoryRegistry().registry,

@@ -9,6 +9,8 @@ export interface LoadOptions {
   readonly pipelining: number;
   /** Time before the measured time. Requests are sent as fast as answers come, and are not counted. */
   readonly warmUpMs: number;
+  /** The time before is at least so long that so many bytes of requests are accepted. */
+  readonly warmUpBytes?: number;
   readonly durationMs: number;
   /** Requests a second, on a fixed schedule that does not wait for answers. Absent: as fast as answers come. */
   readonly requestsPerSecond?: number;
@@ -61,12 +63,13 @@ export async function runLoad(
   options: LoadOptions,
   hooks: LoadHooks = {},
 ): Promise<LoadResult> {
-  const { warmUpMs, durationMs, requestsPerSecond, spins = false } = options;
+  const { warmUpMs, warmUpBytes = 0, durationMs, requestsPerSecond, spins = false } = options;
   const driver = await createDriver(requests, options);
   const stopSpinning = spins ? spin() : () => undefined;
   try {
     driver.loop(requestsPerSecond === undefined ? options.pipelining : 1);
     await driver.unlessFailed(sleep(warmUpMs));
+    while (driver.acceptedBytes() < warmUpBytes) await driver.unlessFailed(sleep(10));
     if (requestsPerSecond !== undefined) await driver.rest();
     hooks.onMeasureStart?.();
     const cpuBefore = process.cpuUsage();
@@ -109,6 +112,7 @@ async function createDriver(requests: readonly Buffer[], { port, connections, pi
   let isCounted = false;
   let accepted = 0;
   let bytes = 0;
+  let acceptedBytes = 0;
   let nextRequest = 0;
 
   const pool = await Promise.all(Array.from({ length: connections }, () => open(port, pipelining, onAnswer, fail)));
@@ -128,7 +132,8 @@ async function createDriver(requests: readonly Buffer[], { port, connections, pi
     connection.head = (slot + 1) % pipelining;
     connection.outstanding--;
     if (status !== '202') otherAnswers[status] = (otherAnswers[status] ?? 0) + 1;
-    else if (isCounted) {
+    else if (!isCounted) acceptedBytes += connection.sizes[slot] as number;
+    else {
       accepted++;
       bytes += connection.sizes[slot] as number;
       recordLatency(histogram, now - (connection.due[slot] as number));
@@ -151,6 +156,8 @@ async function createDriver(requests: readonly Buffer[], { port, connections, pi
     count(isOn: boolean): void {
       isCounted = isOn;
     },
+    /** Bytes of requests that were accepted and not counted. */
+    acceptedBytes: () => acceptedBytes,
     unlessFailed: (wait: Promise<void>) => Promise.race([wait, failed]),
     result: () => ({ accepted, otherAnswers, bytes, latencyMs: readLatency(histogram) }),
     close(): void {

@@ -13,6 +13,7 @@ import { type Dirs, makeDirs, removeDirs, type ServiceOptions, startService } fr
 import { createStream, startVersion2, topicOf, withAdmin } from '../test/support/version2.ts';
 import { type Cell, chooseCells, describeCell } from './cells.ts';
 import type { GeneratorInput, GeneratorOutput } from './generator.ts';
+import { type Ceiling, checkRoom, knowsCompression, measureCeilings, readWritten } from './sustained.ts';
 import { type Run, renderTables, whole } from './table.ts';
 import { type BenchBroker, startBenchBroker, watchStoring } from './version2.ts';
 import { STREAMS } from './workload.ts';
@@ -24,6 +25,7 @@ const USAGE = `Usage: node bench/suite.ts [OPTIONS]
   --encoding plain,gzip  only these encodings            --hours 1,84           only these spreads
   --stream access,events only these streams               --schema scanner,ajv   only with the schema of events, by whom
   --durability disk,os   only these                      --threads 1,2          only these
+  --compression none,zstd only these forms of files
   --version 1,2          only these                      --client kafkajs        only these drivers of version 2
   --kafka-format record  only these kinds of messages
   --rate 100000          records a second on a fixed schedule, in place of as fast as it goes
@@ -31,6 +33,9 @@ const USAGE = `Usage: node bench/suite.ts [OPTIONS]
   --warm-up 1.5          seconds before it               --connections 16       connections
   --pipelining 1         requests outstanding on each    --ceiling              the generator alone, against a server
   --spin                 the generator does not sleep                           that does nothing
+  --sustained            only rows that last, and what the disk takes without a service
+  --sustained-seconds 60 measured time of these          --after-gb 10          GB of requests before it
+  --sustained-runs 1     runs of each of these
   --by autocannon        the rows that autocannon drives, in place of our generator
   --dir PATH             where the data lies; the system's temporary folder when absent
   --out PATH             the results as JSON; bench/results/<date>.json when absent
@@ -47,6 +52,11 @@ const { values: flags } = parseArgs({
     encoding: { type: 'string' },
     hours: { type: 'string' },
     durability: { type: 'string' },
+    compression: { type: 'string' },
+    sustained: { type: 'boolean', default: false },
+    'sustained-seconds': { type: 'string', default: '60' },
+    'sustained-runs': { type: 'string', default: '1' },
+    'after-gb': { type: 'string', default: '10' },
     stream: { type: 'string' },
     schema: { type: 'string' },
     threads: { type: 'string' },
@@ -78,12 +88,14 @@ async function runCell(cell: Cell): Promise<Run> {
     const env = {
       LOGFORGE_STORAGE_DURABILITY: cell.durability,
       LOGFORGE_SERVER_THREADS: String(cell.threads),
+      ...(cell.compression === 'none' ? {} : { LOGFORGE_STORAGE_COMPRESSION: cell.compression }),
       ...(cell.schema === 'none' ? {} : { LOGFORGE_REGISTRY_LOAD: await writeSchema(dirs, cell.schema) }),
     };
     if (cell.version === 2) return await runQueued(cell, { dirs, env });
     const service = await startService({ dirs, env });
     try {
-      return describeRun(cell, await generate(cell, service.port, service.pid), readPeak(service.pid));
+      const run = describeRun(cell, await generate(cell, service.port, service.pid), readPeak(service.pid));
+      return cell.sustained === undefined ? run : { ...run, written: await readWritten(cell, service) };
     } finally {
       await service.stop('SIGKILL');
     }
@@ -161,7 +173,8 @@ async function generate(cell: Cell, port: number, servicePid: number): Promise<G
       spins: flags.spin && cell.rate === undefined,
       pipelining: cell.rate === undefined ? Number(flags.pipelining) : STEADY_PIPELINING,
       warmUpMs: Number(flags['warm-up']) * 1000,
-      durationMs: Number(flags.seconds) * 1000,
+      ...(cell.sustained !== undefined && { warmUpBytes: cell.sustained.afterBytes }),
+      durationMs: (cell.sustained?.seconds ?? Number(flags.seconds)) * 1000,
       ...(cell.rate === undefined ? {} : { requestsPerSecond: cell.rate / cell.batch }),
     },
   };
@@ -201,14 +214,17 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const cells = chooseCells(flags);
+  const cells = chooseKnown();
   if (cells.length === 0) throw new Error('the flags select no row: see --help for their values');
   const machine = await describeMachine();
   const runs = new Map<Cell, Run[]>(cells.map((cell) => [cell, []]));
+  for (const cell of cells) await checkRoom(flags.dir, cell);
+  const ceilings: Ceiling[] = [];
   const total = Number(flags.runs);
   process.stderr.write(`${machine.cpus} × ${machine.model}, ${machine.memoryGiB} GiB, Node ${machine.node}\n`);
   for (let round = 1; round <= total; round++) {
     for (const [cell, results] of runs) {
+      if (cell.sustained !== undefined && round > Number(flags['sustained-runs'])) continue;
       const run = await (flags.ceiling ? runCeiling(cell) : runCell(cell));
       results.push(run);
       const others = JSON.stringify(run.otherAnswers);
@@ -218,20 +234,35 @@ async function main(): Promise<number> {
       process.stderr.write(
         `${round}/${total} ${describeCell(cell)}: ${whole(run.recordsPerSecond)} records/s${refused}${disturbed}\n`,
       );
+      if (round === 1 && cell.compression === 'none') ceilings.push(...(await measureCeilings(cell, run, flags.dir)));
     }
   }
-  process.stdout.write(`${renderTables(runs)}\n`);
-  await writeResults(machine, runs);
+  process.stdout.write(`${renderTables(runs, ceilings)}\n`);
+  await writeResults(machine, runs, ceilings);
   return [...runs.values()].flat().some((run) => Object.keys(run.otherAnswers).length > 0) ? 1 : 0;
 }
 
-async function writeResults(machine: object, runs: ReadonlyMap<Cell, readonly Run[]>): Promise<void> {
+/** The rows that are asked for, without those that this version cannot measure. */
+function chooseKnown(): Cell[] {
+  const cells = chooseCells(flags);
+  if (knowsCompression()) return cells;
+  const known = cells.filter(({ compression }) => compression === 'none');
+  for (const cell of cells)
+    if (!known.includes(cell)) process.stderr.write(`skipped ${describeCell(cell)}: no key storage.compression\n`);
+  return known;
+}
+
+async function writeResults(
+  machine: object,
+  runs: ReadonlyMap<Cell, readonly Run[]>,
+  ceilings: readonly Ceiling[],
+): Promise<void> {
   const date = new Date().toISOString();
   const folder = join(import.meta.dirname, 'results');
   const path = flags.out ?? join(folder, `${date.slice(0, 19).replaceAll(':', '-')}.json`);
   await mkdir(dirname(path), { recursive: true });
   const rows = [...runs].map(([cell, results]) => ({ row: describeCell(cell), ...cell, runs: results }));
-  await writeFile(path, `${JSON.stringify({ date, machine, flags, rows }, undefined, 2)}\n`);
+  await writeFile(path, `${JSON.stringify({ date, machine, flags, rows, ceilings }, undefined, 2)}\n`);
   process.stderr.write(`written to ${path}\n`);
 }
 

@@ -17,7 +17,12 @@ export interface BenchResult {
     readonly platform: string;
     readonly node: string;
   };
-  readonly rows: readonly { readonly row: string; readonly runs: readonly BenchRun[] }[];
+  readonly rows: readonly {
+    readonly row: string;
+    readonly runs: readonly BenchRun[];
+    /** Only where the row is one of what lasts. These tables leave it out. */
+    readonly sustained?: object;
+  }[];
 }
 
 interface BenchRun {
@@ -29,7 +34,8 @@ interface BenchRun {
   readonly stored?: { readonly toFileMs: { readonly p50: number; readonly p99: number } };
 }
 
-export function renderBench({ date, machine, rows }: BenchResult): string {
+export function renderBench({ date, machine, rows: all }: BenchResult): string {
+  const rows = all.filter(({ sustained }) => sustained === undefined);
   const { cpus, memoryGiB, platform, node } = machine;
   const runs = Math.min(...rows.map((row) => row.runs.length));
   const isQueued = ({ runs: [run] }: BenchResult['rows'][number]): boolean => run?.stored !== undefined;

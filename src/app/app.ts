@@ -30,6 +30,7 @@ import type { Accounting } from '../service/accounting.ts';
 import type { RetentionRunner } from '../service/retention.ts';
 import type { AnalyticsWorkerData } from './analytics-worker.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
+import { createDiskWatch, type DiskWatch } from './disk-watch.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders, type HttpReaders } from './http-readers.ts';
 import { createQueries } from './query.ts';
@@ -112,6 +113,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
   const firstHours = new FirstHours(streamsOf(config).keys());
   const retention = startRetention({ ...common, repo, firstHours });
+  const diskWatch = startDiskWatch(common);
   const records = createQueries({ ...common, repo });
   lifecycle.started('query', () => records.stop());
   const http = createHttpReaders({ config, version, metrics, log, schemaStore: registry.store });
@@ -135,6 +137,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     deliver: tails.tap(pipeline.deliver),
     live: { ...live, tail: tails.tail },
     hourTotals,
+    diskUse: diskWatch.read,
     checkReadiness,
     analytics,
     aggregate: () => aggregator.run(),
@@ -213,6 +216,14 @@ function heapForKeys(maxKeys: number, streams: readonly Stream[]): number {
   const maps = Math.max(...streams.map(({ countBy }) => countBy.length));
   const mapsMiB = (maps * 2 * MAX_KEY_BYTES) / 2 ** 20;
   return Math.ceil(512 + mapsMiB + (mapLimits(maxKeys).maxKeys * maps * 250) / 2 ** 20);
+}
+
+function startDiskWatch({ config, metrics, log, lifecycle }: Common): DiskWatch {
+  const streams = [...streamsOf(config).keys()];
+  const watch = createDiskWatch({ folders: config.storage, streams, metrics, log, clock: systemClock });
+  watch.start();
+  lifecycle.started('disk use', () => watch.stop());
+  return watch;
 }
 
 function startLive({ config, lifecycle }: Common, http: HttpReaders, tails: Tails): LiveWatch {

@@ -13,6 +13,7 @@ import type { Log } from '../log.ts';
 import type { Metrics, StreamTotals } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
+import type { ReadDiskUse } from '../model/disk-use.ts';
 import type { FirstHours } from '../model/first-hours.ts';
 import type { Registry } from '../model/registry.ts';
 import type { Schemas } from '../model/schema.ts';
@@ -31,6 +32,7 @@ export interface Core {
   readonly aggregate: Aggregate;
   readonly records: Records;
   readonly hourTotals: HourTotals;
+  readonly diskUse: ReadDiskUse;
   readonly live: Live;
   readonly metricsText: () => Promise<string>;
   /** What all threads have counted of each stream. */
@@ -85,7 +87,12 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     analytics: openAnalytics(core.analytics),
     aggregate: core.aggregate,
     records: core.records,
-    dashboard: { live: core.live, hourTotals: core.hourTotals, settings: hideFolders(maskSecrets(config)) },
+    dashboard: {
+      live: core.live,
+      hourTotals: core.hourTotals,
+      diskUse: core.diskUse,
+      settings: hideFolders(maskSecrets(config)),
+    },
     registry: core.registry,
     noteRefusal: refusals.add,
     ...(config.logging.access && { logAccess: (entry) => log.info('request', { ...entry, fold: false }) }),

@@ -10,6 +10,7 @@ import type { Live } from '../live/live.ts';
 import type { LiveCalls } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import type { StreamTotals } from '../metrics/metrics.ts';
+import type { DiskUse } from '../model/disk-use.ts';
 import type { FirstHours } from '../model/first-hours.ts';
 import type { StreamRange } from '../model/hour.ts';
 import type { Schemas } from '../model/schema.ts';
@@ -30,6 +31,7 @@ export interface CoreCalls extends DeliverCalls, LiveCalls {
   hourTotals(range: StreamRange): ReturnType<HourTotals['totals']>;
   latestHour(stream: StreamName): ReturnType<HourTotals['latest']>;
   analyticsAnswer(question: AnalyticsQuestion): ReturnType<AnalyticsSource['ask']>;
+  diskUse(stream: StreamName): DiskUse;
   registry(call: RegistryCall): RegistryReply;
   analyticsBreakdown(question: BreakdownQuestion): ReturnType<AnalyticsSource['breakdown']>;
   analyticsSeries(question: SeriesQuestion): ReturnType<AnalyticsSource['series']>;
@@ -59,6 +61,7 @@ export function createRemoteCore(parts: {
     schemas,
     firstHours,
     registry: createRemoteRegistry((call) => remote.registry(call)),
+    diskUse: (stream) => remote.diskUse(stream),
     hourTotals: {
       totals: (range) => remote.hourTotals(range),
       latest: (stream) => remote.latestHour(stream),
@@ -80,8 +83,8 @@ export function createRemoteCore(parts: {
 export function serveCore(
   core: Omit<Core, 'live' | 'schemas' | 'firstHours'>,
 ): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
-  const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, registry, records } =
-    core;
+  const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, registry } = core;
+  const { diskUse, records } = core;
   return {
     deliver: serveDeliver(deliver),
     readiness: checkReadiness,
@@ -89,6 +92,7 @@ export function serveCore(
     metricsText,
     streamTotals,
     aggregate,
+    diskUse: (stream) => diskUse(stream),
     hourTotals: (range) => hourTotals.totals(range),
     latestHour: (stream) => hourTotals.latest(stream),
     analyticsAnswer: (question) => analytics.ask(question),

@@ -195,8 +195,18 @@ function storageMetrics({ counter, gauge, histogram }: Make) {
 }
 
 /** By stream. The configuration names the streams, so they are few. */
-function streamMetrics({ counter }: Make, streams: readonly string[]) {
+function streamMetrics({ counter, gauge }: Make, streams: readonly string[]) {
   return {
+    diskBytes: gauge<'stream' | 'form'>(
+      'logforge_disk_bytes',
+      'Length of the hour files of a stream, by their form (plain, zstd), as the last walk over the folders found it',
+      ['stream', 'form'],
+    ),
+    diskOtherBytes: gauge<'what'>(
+      'logforge_disk_other_bytes',
+      'Length of other files: summaries, journal, keys, dead_letters, and the hours of removed_streams',
+      ['what'],
+    ),
     streamRecords: counter('logforge_stream_records_total', 'Records by their stream and outcome', {
       stream: streams,
       outcome: OUTCOMES,

@@ -160,7 +160,9 @@ async function findLoss(findings: Findings): Promise<boolean> {
     return tell('the state folder is empty, and there are hour files of an earlier one; records stay in their files');
   }
   const isBehind = found !== undefined && (state.store === undefined || found.seq >= state.nextSeq);
-  if (isBehind || (await bytesBeyond(findings)) > findings.maxCommitBytes) {
+  // Of a service that ran while it was copied, the hour files are later than the journal. Its number was copied before both.
+  const isCopy = findings.beginsGenerations === true && found !== undefined;
+  if (isBehind || (!isCopy && (await bytesBeyond(findings)) > findings.maxCommitBytes)) {
     return tell(
       'the commit journal is older than the hour files, or lost its newest entries; records stay in their files',
     );

@@ -76,6 +76,7 @@ async function startBefore(deliver: Core['deliver']) {
     aggregate: unused,
     records: { open: unused, next: unused, close: unused },
     hourTotals: { totals: async () => [], latest: async () => undefined },
+    diskUse: unused,
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
     metricsText: async () => '',
     streamTotals: async () => new Map(),

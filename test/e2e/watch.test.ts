@@ -145,3 +145,18 @@ ${paths.join(',\n')}
   const found = JSON.parse((await client.get(`/api/breakdown?${range}&search=/P/77777`)).body);
   expect([found.dimensions[0].distinct, found.total]).toEqual([11, total]);
 });
+
+test('what is on disk is counted, on any connection and as metrics', async () => {
+  const { service, client } = await start({ env: { LOGFORGE_SERVER_THREADS: '2' } });
+  const body = batch(100, '/stored');
+  expect((await client.post(body)).status).toBe(202);
+  const lines = JSON.parse(body)
+    .map((record: object) => `${JSON.stringify(record)}\n`)
+    .join('');
+  const read = async () => JSON.parse((await client.get('/api/disk')).body);
+  await soon(async () => (await read()).days).toEqual([{ day: '2026-01-01', plain: lines.length, zstd: 0 }]);
+  const sample = `logforge_disk_bytes{stream="access",form="plain"} ${lines.length}\n`;
+  await soon(async () => (await client.get('/metrics')).body).toContain(sample);
+  expect((await read()).other.journal).toBeGreaterThan(0);
+  expect(await service.stop()).toEqual({ code: 0, signal: null });
+});

@@ -158,6 +158,7 @@ describe('the figures of a benchmark', () => {
   it('are medians, with the machine they were measured on', () => {
     const table = renderBench(result);
     expect(table).toContain('Measured on 2025-11-22: 2 cores, 24 GiB');
+    expect(renderBench({ ...result, rows: [...result.rows, { row: 'lasts', runs: [], sustained: {} }] })).toBe(table);
     expect(table).toContain('| json · 1000 · disk | 2,000,000 | 0.51 | 2.0 ms | 10.0 ms | 180 MB |');
   });
 

@@ -96,7 +96,7 @@ function serve(port: MessagePort, data: ServerData): void {
       if ('thrown' in result) throw revive(result.thrown);
       return result;
     },
-    dashboard: { live, hourTotals: core.hourTotals, settings },
+    dashboard: { live, hourTotals: core.hourTotals, diskUse: core.diskUse, settings },
     noteRefusal: (refusal) => tell(() => remote.noteRefusal(refusal)),
     metrics,
     clock: Date.now,

@@ -25,6 +25,7 @@ test('every route of the running app has a class of keys', () => {
     dashboard: {
       live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
       hourTotals: { totals: unused, latest: unused },
+      diskUse: unused,
       settings: {},
     },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },

@@ -33,6 +33,7 @@ const CLASSES: Readonly<Record<string, AccessClass | 'metrics'>> = {
   'GET /x/../api/overview': 'read',
   'GET /api/hours': 'read',
   'GET /api/breakdown': 'read',
+  'GET /api/disk': 'read',
   'GET /api/later': 'read',
   'POST /admin/aggregate': 'admin',
   'GET /admin/aggregate': 'admin',

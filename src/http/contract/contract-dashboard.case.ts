@@ -16,6 +16,7 @@ export function describeDashboard(create: CreateServer): void {
       '/api/overview',
       '/api/hours?from=2015-05-17T10&to=2015-05-17T11',
       '/api/breakdown?from=2015-05-17T10&to=2015-05-17T11',
+      '/api/disk',
     ];
 
     test.each(TARGETS)('%s needs a key', async (target) => {
@@ -191,6 +192,26 @@ export function describeDashboard(create: CreateServer): void {
       const { body } = await get('/api/breakdown?from=2015-05-17T10&to=2015-05-17T11&search=%3Cb%3E');
       expect(asked).toEqual([{ stream: 'access', from: HOUR, to: HOUR + 1, rows: 100, search: '<b>' }]);
       expect(JSON.parse(body)).toEqual({ from: '2015-05-17T10:00:00Z', to: '2015-05-17T11:00:00Z', ...tables });
+    });
+
+    test('/disk has the bytes of all streams, and the days of one', async () => {
+      const asked: string[] = [];
+      const use = {
+        streams: [{ name: 'access', plain: 5, zstd: 0, days: 1 }],
+        days: [{ day: '2015-05-17', plain: 5, zstd: 0 }],
+        other: { summaries: 1, journal: 2, keys: 3, dead_letters: 4, removed_streams: 5 },
+      };
+      const diskUse = async (stream: string) => {
+        asked.push(stream);
+        return { ...use, walkedAt: asked.length === 1 ? undefined : Date.UTC(2015, 4, 17) };
+      };
+      const { get } = await startLive(create, { dashboard: { diskUse } });
+      const first = await get('/api/disk');
+      expect(first.headers.get('cache-control')).toBe('no-store');
+      expect(JSON.parse(first.body)).toEqual({ ...use, stream: 'access', walkedAt: null });
+      const { body } = await get('/api/disk?stream=events');
+      expect(JSON.parse(body)).toEqual({ ...use, stream: 'events', walkedAt: '2015-05-17T00:00:00.000Z' });
+      expect(asked).toEqual(['access', 'events']);
     });
 
     test('/breakdown says that a summary is damaged, or that too much is asked', async () => {

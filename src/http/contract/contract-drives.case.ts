@@ -5,6 +5,7 @@ import { MalformedBodyError } from '../../decode/decode.ts';
 import { openBytes } from '../../disk/open-file.ts';
 import type { Live } from '../../live/live.ts';
 import { IdempotencyConflict, UnavailableError } from '../../model/deliver.ts';
+import type { DiskUse } from '../../model/disk-use.ts';
 import type { IngestResult } from '../../service/service.ts';
 import { WRONG_KEYS } from '../auth.ts';
 import { examplePath, type OperationDoc } from '../docs/api-operation.ts';
@@ -57,6 +58,12 @@ const SERIES: Series = {
   ],
   other: [1, 0],
   totals: [7, null],
+};
+const DISK_USE: DiskUse = {
+  streams: [{ name: 'events', plain: 100, zstd: 7, days: 1 }],
+  days: [{ day: '2015-05-17', plain: 100, zstd: 7 }],
+  other: { summaries: 1, journal: 2, keys: 3, dead_letters: 4, removed_streams: 5 },
+  walkedAt: Date.UTC(2015, 4, 17),
 };
 const STORED_SUMMARY = JSON.stringify({
   hour: '2015-05-17T10:00:00Z',
@@ -354,6 +361,13 @@ const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
   ],
   'get /api/breakdown 404': [getting(`/api/breakdown?${HOURS}&stream=evnts`)],
   'get /api/breakdown 400': [getting('/api/breakdown'), getting(`/api/breakdown?${HOURS}&search=${'x'.repeat(257)}`)],
+  'get /api/disk 200': [
+    getting('/api/disk?stream=events', { dashboard: { diskUse: async () => DISK_USE } }),
+    getting('/api/disk', { dashboard: { diskUse: async () => ({ ...DISK_USE, days: [], walkedAt: undefined }) } }),
+  ],
+  'get /api/disk 400': [getting('/api/disk?stream=events&stream=events')],
+  'get /api/disk 404': [getting('/api/disk?stream=evnts')],
+  'get /api/disk 503': [getting('/api/disk')],
   'get /api/breakdown 503': [getting(`/api/breakdown?${HOURS}`, { analytics: { breakdown: BROKEN } })],
   'post /admin/aggregate 200': [aggregating(['X-API-Key: k']), aggregating(['Authorization: Bearer k'])],
   'post /admin/aggregate 403': [aggregating([], { auth: { enabled: false, keys: ['k'] } })],

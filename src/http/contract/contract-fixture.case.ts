@@ -48,6 +48,7 @@ const IDLE: DashboardData = {
     totals: async ({ from, to }) => Array.from({ length: to - from }, () => null),
     latest: async () => undefined,
   },
+  diskUse: () => Promise.reject(new Error('unused')),
   settings: {},
 };
 

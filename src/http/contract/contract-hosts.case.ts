@@ -16,6 +16,7 @@ export function describeHosts(create: CreateServer): void {
       '/api/overview',
       '/api/hours',
       '/api/breakdown',
+      '/api/disk',
       '/analytics',
       '/version',
       '/docs',

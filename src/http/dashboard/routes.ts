@@ -12,7 +12,7 @@ import type { VersionInfo } from '../http.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import { type Asset, readAssets } from './assets.ts';
 import type { DashboardData } from './dashboard.ts';
-import { answerBreakdown, answerHours, readOverview, readRange } from './summaries.ts';
+import { answerBreakdown, answerHours, readRange, readStream } from './summaries.ts';
 
 export const DASHBOARD_ROUTES = [
   '/',
@@ -21,6 +21,7 @@ export const DASHBOARD_ROUTES = [
   '/api/overview',
   '/api/hours',
   '/api/breakdown',
+  '/api/disk',
 ] as const;
 
 /** The page may load its own files only, and has no script or style inside. */
@@ -93,7 +94,7 @@ function addData(app: Hono, options: DashboardOptions): void {
   const { live, hourTotals, settings } = dashboard;
 
   app.get('/api/overview', async (context) => {
-    const asked = readOverview(context, streams);
+    const asked = readStream(context, streams);
     if ('kind' in asked) return answerProblem(asked);
     const [snapshot, latest] = await Promise.all([live.snapshot(), hourTotals.latest(asked.stream)]);
     const latestHour = latest === undefined ? null : hourToIso(latest);
@@ -112,6 +113,14 @@ function addData(app: Hono, options: DashboardOptions): void {
     if ('kind' in range) return answerProblem(range);
     const answer = await answerBreakdown(range, options);
     return 'kind' in answer ? answerProblem(answer) : context.json(answer, 200, NOT_CACHED);
+  });
+
+  app.get('/api/disk', async (context) => {
+    const asked = readStream(context, streams);
+    if ('kind' in asked) return answerProblem(asked);
+    const { walkedAt, ...use } = await dashboard.diskUse(asked.stream);
+    const time = walkedAt === undefined ? null : new Date(walkedAt).toISOString();
+    return context.json({ walkedAt: time, stream: asked.stream, ...use }, 200, NOT_CACHED);
   });
 }
 

@@ -4,7 +4,7 @@ import { hourToIso, parseHour, type StreamRange } from '../../model/hour.ts';
 import { ACCESS_STREAM, type StreamName } from '../../model/stream.ts';
 import { BUSY, damaged } from '../api/analytics.ts';
 import { rangeFault, readParameters } from '../api/parameters.ts';
-import { type breakdownParameters, type hoursParameters, overviewParameters } from '../docs/dashboard-schemas.ts';
+import { type breakdownParameters, type hoursParameters, oneStreamParameters } from '../docs/dashboard-schemas.ts';
 import { unknownStream } from '../logs/logs-request.ts';
 import type { Problem } from '../problem.ts';
 import type { DashboardData } from './dashboard.ts';
@@ -51,12 +51,12 @@ export async function answerBreakdown({ stream, from, to, search = '' }: Range, 
   return { from: hourToIso(from), to: hourToIso(to), ...tables };
 }
 
-/** The stream whose latest hour is asked for. */
-export function readOverview(
+/** The stream that is asked for, where that is the only parameter. */
+export function readStream(
   { req }: Context,
   streams: readonly StreamName[],
 ): { readonly stream: StreamName } | Problem {
-  const given = readParameters(overviewParameters, req.queries());
+  const given = readParameters(oneStreamParameters, req.queries());
   if (typeof given === 'string') return { kind: 'bad-request', detail: given };
   const { stream = ACCESS_STREAM.name } = given;
   return streams.includes(stream) ? { stream } : unknownStream(stream, streams);

@@ -61,7 +61,7 @@ export const dashboardOperations: readonly OperationDoc[] = [
     id: 'getOverview',
     summary: 'The start data of the dashboard',
     description: 'Version, effective configuration, present and recent figures, and recent refusals.',
-    parameters: schemas.overviewParameters,
+    parameters: schemas.oneStreamParameters,
     answers: {
       200: json('The present state.', schemas.overview),
       400: problem('A parameter is given twice.'),
@@ -96,6 +96,22 @@ export const dashboardOperations: readonly OperationDoc[] = [
       400: problem('A parameter is missing or invalid.'),
       404: noStream,
       503: problem('The summaries cannot be read now.', ['Retry-After']),
+    },
+  },
+  {
+    path: '/api/disk',
+    method: 'get',
+    id: 'getDiskUse',
+    summary: 'Bytes on disk by stream, form and day',
+    description:
+      'Lengths of the files of the service, as a walk over its folders found them. The walk begins again all the time; the more ' +
+      'days there are, the longer it takes.',
+    parameters: schemas.oneStreamParameters,
+    answers: {
+      200: json('The figures that are known now.', schemas.diskUse),
+      400: problem('A parameter is given twice.'),
+      404: noStream,
+      503: problem('The figures cannot be read now.', ['Retry-After']),
     },
   },
 ];

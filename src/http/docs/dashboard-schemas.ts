@@ -161,13 +161,39 @@ export const breakdown = component(
   }),
 );
 
+const formBytes = {
+  plain: count.describe('Bytes of plain hours, `HH.log.json`.'),
+  zstd: count.describe('Bytes of compressed hours, `HH.log.json.zst`.'),
+};
+
+export const diskUse = component(
+  'DiskUse',
+  z.object({
+    walkedAt: z.string().nullable().describe('When the last whole walk ended; null before the end of the first.'),
+    stream: z.string().describe('The stream whose days are listed.'),
+    streams: z.array(z.object({ name: z.string(), ...formBytes, days: count.describe('Days that have an hour.') })),
+    days: z
+      .array(z.object({ day: z.string().meta({ examples: ['2015-05-17'] }), ...formBytes }))
+      .describe('The newest 400 days that have an hour, newest first.'),
+    other: z
+      .object({
+        summaries: count,
+        journal: count,
+        keys: count.describe('Idempotency keys.'),
+        dead_letters: count,
+        removed_streams: count.describe('Hours of streams that are not configured any more.'),
+      })
+      .describe('Bytes of other files.'),
+  }),
+);
+
 /** Zod infers mutable lists; the type of the live figures has read-only ones. */
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
 const MAX_TEXT = 256;
 const text = z.string().max(MAX_TEXT, `is longer than ${MAX_TEXT} characters`);
 
-export const overviewParameters = z.object({ stream: streamParameter });
+export const oneStreamParameters = z.object({ stream: streamParameter });
 
 export const rangeParameters = z.object({
   stream: streamParameter,

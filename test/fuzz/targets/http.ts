@@ -250,6 +250,7 @@ function startServer(
     dashboard: {
       live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
       hourTotals: { totals: async () => [], latest: async () => undefined },
+      diskUse: () => Promise.reject(new Error('unused')),
       settings: {},
     },
     registry: createMemoryRegistry().registry,

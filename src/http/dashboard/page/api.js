@@ -48,21 +48,48 @@ export async function getCsv(path) {
   return (await request(path, { accept: 'text/csv' })).blob();
 }
 
+/**
+ * The lines of an answer, at most so many bytes of them, for an answer whose lines may be long. `isCut`: there are more. Fails where the
+ * answer breaks off.
+ */
+export async function getLines(path, { signal, maxBytes }) {
+  const response = await request(path, { accept: 'application/x-ndjson', signal });
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let [text, read] = ['', 0];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    read += value.length;
+    text += decoder.decode(value, { stream: true });
+    if (read < maxBytes) continue;
+    await reader.cancel();
+    break;
+  }
+  const lines = text.split('\n');
+  // Of a line that was cut nothing is shown.
+  lines.pop();
+  return { lines, isCut: read >= maxBytes };
+}
+
 const SILENCE_MS = 5000;
 const RETRY_MS = [500, 1000, 2000, 5000];
 
 /**
  * Reads the event stream, and connects again whenever it is lost. It uses fetch, because an EventSource cannot send a key.
- * `handlers`: by the name of the event. `onState`: 'live', 'lost' with a reason, or 'refused' with a reason, which ends it.
+ * `handlers`: by the name of the event; they get its data through `parse`. `onState`: 'live', 'lost' with a reason, or 'refused' with a
+ * reason, which ends it; so does `signal`. `silenceMs`: a connection that is silent for longer is dead, even when the system has not noticed.
  */
-export function readEvents(path, handlers, onState) {
+export function readEvents(path, handlers, onState, options = {}) {
   let attempt = 0;
   const run = async () => {
     for (;;) {
-      const reason = await readStream(path, handlers, () => {
+      const onOpen = () => {
         attempt = 0;
         onState('live');
-      });
+      };
+      const reason = await readStream(path, handlers, { silenceMs: SILENCE_MS, parse: JSON.parse, ...options, onOpen });
+      if (options.signal?.aborted) return;
       if (isKeyProblem(reason)) return onState('refused', reason);
       onState('lost', reason);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(attempt++, RETRY_MS.length - 1)]));
@@ -72,17 +99,17 @@ export function readEvents(path, handlers, onState) {
 }
 
 /** Resolves to the reason why the stream ended. */
-async function readStream(path, handlers, onOpen) {
+async function readStream(path, handlers, { signal, silenceMs, parse, onOpen }) {
   const abort = new AbortController();
+  const either = signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]);
   let timer;
-  // The service sends an event each second. A silent connection is dead, even when the system has not noticed.
   const listen = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => abort.abort(new Error('the service sent nothing for 5 seconds')), SILENCE_MS);
+    timer = setTimeout(() => abort.abort(), silenceMs);
   };
   try {
     listen();
-    const response = await request(path, { accept: 'text/event-stream', signal: abort.signal });
+    const response = await request(path, { accept: 'text/event-stream', signal: either });
     onOpen();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = '';
@@ -92,7 +119,7 @@ async function readStream(path, handlers, onOpen) {
       listen();
       const blocks = (rest + value).split('\n\n');
       rest = blocks.pop();
-      for (const block of blocks) dispatch(block, handlers);
+      for (const block of blocks) dispatch(block, handlers, parse);
     }
   } catch (error) {
     return error instanceof ApiError ? error : new Error('the service does not answer');
@@ -102,11 +129,11 @@ async function readStream(path, handlers, onOpen) {
   }
 }
 
-function dispatch(block, handlers) {
+function dispatch(block, handlers, parse) {
   const event = /^event: (.*)$/m.exec(block)?.[1];
   const data = block
     .split('\n')
     .filter((line) => line.startsWith('data: '))
     .map((line) => line.slice(6));
-  if (event !== undefined && data.length > 0) handlers[event]?.(JSON.parse(data.join('\n')));
+  if (event !== undefined && data.length > 0) handlers[event]?.(parse(data.join('\n')));
 }

@@ -7,6 +7,8 @@ import { exactDuration } from './format.js';
 import { createHours } from './hours.js';
 import { createRefusals, showSettings } from './lists.js';
 import { createLive } from './live.js';
+import { createRecords } from './records.js';
+import { createStorage } from './storage.js';
 
 const REFRESH_MS = 15_000;
 const THEMES = { auto: 'Auto', light: 'Light', dark: 'Dark' };
@@ -113,6 +115,7 @@ function listen(interval) {
   );
   setInterval(async () => {
     if (document.hidden || lost) return;
+    parts.storage.refresh();
     try {
       const { stream } = parts.hours;
       const { stats, latestHour } = await getJson(`api/overview?${new URLSearchParams({ stream })}`);
@@ -182,7 +185,14 @@ document.addEventListener('visibilitychange', redrawCharts);
 
 parts.live = createLive();
 parts.refusals = createRefusals();
-parts.hours = createHours();
+parts.storage = createStorage();
+parts.records = createRecords();
+parts.hours = createHours({
+  onView(view) {
+    parts.storage.show(view.stream.name);
+    parts.records.show(view);
+  },
+});
 showTheme();
 showCommands();
 void start();

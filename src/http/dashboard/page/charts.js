@@ -97,6 +97,11 @@ export function redrawCharts() {
 /** Steps of an axis of whole numbers. */
 const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 
+/** Steps of an axis of bytes. */
+const BYTES = Array.from({ length: 5 }, (_, power) =>
+  [1, 2, 5, 10, 20, 50, 100, 200, 500].map((step) => step * 1024 ** power),
+).flat();
+
 /** From 0 to a little above the highest value, so that a line of zeros has an axis too. */
 const fromZero = (_, _min, max) => [0, max > 0 ? max * 1.12 : 1];
 
@@ -205,6 +210,32 @@ export function createHourBars(element, { chosen, name, scale, divided, onChoose
     if (parts !== undefined) return parts.tip(u.data[0][index] / 3600, index, value);
     return `${name(u.data[0][index] / 3600)} UTC\n${value == null ? 'no summary' : `${value.toLocaleString('en-US')} records`}`;
   });
+}
+
+/** Bars, one for each day, that have parts. `divided()`: as for hours, by the second at which a day begins. */
+export function createDayBars(element, { scale, divided }) {
+  const options = () => ({
+    padding: [8, 12, 0, 0],
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    scales: {
+      x: { time: true, range: (_, min, max) => [min - 43_200, max + 43_200] },
+      y: { range: fromZero },
+    },
+    axes: [
+      axis({
+        grid: { show: false },
+        space: 56,
+        size: 28,
+        incrs: [1, 2, 7, 14, 28].map((days) => days * 86_400),
+        values: (_, splits) => splits.map(hourLabel),
+      }),
+      axis({ size: 64, values: (_, splits) => splits.map(scale), space: 40, incrs: BYTES }),
+    ],
+    series: [{}, { paths: () => null, points: { show: false }, stroke: 'transparent', width: 0 }],
+    hooks: { draw: [(u) => divided().draw(u, () => false)] },
+    tzDate: (second) => new Date(new Date(second * 1000).toISOString().slice(0, -1)),
+  });
+  return createChart(element, options, (u, index) => divided().tip(u.data[0][index], index, u.data[1][index]));
 }
 
 /** The day at midnight, else the hour. */

@@ -31,6 +31,12 @@ export function bytes(value) {
   return [scaled >= 100 || power === 0 ? grouped.format(scaled) : scaled.toFixed(1), units[power]];
 }
 
+/** For an axis: `0`, `512 B`, `1.5 GiB`. */
+export function bytesTick(value) {
+  const [number, unit] = bytes(value);
+  return value === 0 ? '0' : `${number.replace(/\.0$/, '')} ${unit}`;
+}
+
 export function seconds(value) {
   if (value >= 60) return [fine.format(value / 60), 'min'];
   if (value >= 1) return [value.toFixed(2), 's'];
@@ -99,6 +105,11 @@ export function parseHour(text) {
   const iso = /^\d{4}-\d\d-\d\dT\d\d/.exec(text)?.[0];
   const ms = Date.parse(`${iso}:00:00Z`);
   return iso === undefined || Number.isNaN(ms) ? undefined : hourOf(ms);
+}
+
+/** `17 May`, with the year unless it is the present one. `second`: Unix time. */
+export function dayName(second) {
+  return hourName(hourOf(second * 1000)).slice(0, -' 00:00'.length);
 }
 
 /** `17 May 10:00`, with the year unless it is the present one. */

@@ -12,7 +12,8 @@ import { createLegend, describeParts, drawStack, partsOf, stackTip } from './sta
 
 const DAY = 24;
 
-export function createHours() {
+/** `onView({stream, hours})`: told of the stream and of the hours that somebody chose, {from, to} or undefined, when they may have changed. */
+export function createHours({ onView }) {
   const [from, to, search] = [byId('from'), byId('to'), byId('search')];
   const bars = byId('hour-chart');
   const chart = createHourBars(bars, {
@@ -65,6 +66,7 @@ export function createHours() {
     showRange();
     isAutomatic = automatic;
     writeAddress();
+    tellView();
     await load();
   }
 
@@ -74,6 +76,9 @@ export function createHours() {
     const hash = new URLSearchParams({ ...picker.address(), ...times }).toString();
     history.replaceState(null, '', `${location.pathname}${hash === '' ? '' : `#${hash}`}`);
   }
+
+  const tellView = () =>
+    onView({ stream: picker.stream, hours: isAutomatic && chosen === undefined ? undefined : chosenRange() });
 
   const ask = (path, query) => `${path}?${new URLSearchParams({ stream: picker.stream.name, ...query })}`;
 
@@ -85,6 +90,7 @@ export function createHours() {
     isLoaded = false;
     chosen = undefined;
     search.value = '';
+    tellView();
     clear();
     refuse('');
     try {
@@ -160,6 +166,7 @@ export function createHours() {
 
   function choose(hour) {
     chosen = hour;
+    tellView();
     chart.draw();
     describeBars();
     asked.abort();

@@ -6,7 +6,7 @@ import { byId, make } from './dom.js';
 import { count, hourName } from './format.js';
 
 /** Levels, the most severe first: it stands at the foot of the bars, where heights compare best. */
-const LEVELS = ['EMERG', 'ALERT', 'CRIT', 'ERROR', 'WARN', 'NOTICE', 'INFO', 'DEBUG', 'TRACE'];
+export const LEVELS = ['EMERG', 'ALERT', 'CRIT', 'ERROR', 'WARN', 'NOTICE', 'INFO', 'DEBUG', 'TRACE'];
 
 /** Nothing is left between the parts of a bar that is narrower, nor above a part that is lower. In pixels. */
 const GAP_FROM = 4;
@@ -25,13 +25,14 @@ export function partsOf({ values, records, other }, isLevel) {
   return parts;
 }
 
-function rank(name) {
+/** 0 is the most severe; a name that is no level comes after all. */
+export function rank(name) {
   const index = LEVELS.indexOf(name);
   return index === -1 ? LEVELS.length : index;
 }
 
-/** Draws the parts into the chart `u`. `isFaint(second)`: the hour is not the chosen one. */
-export function drawStack(parts) {
+/** Draws the parts into the chart `u`, a bar every `step` seconds. `isFaint(second)`: the bar is not the chosen one. */
+export function drawStack(parts, step = 3600) {
   return (u, isFaint) => {
     const { ctx, bbox } = u;
     const tones = parts.map(({ tone }) => colour(tone));
@@ -39,19 +40,19 @@ export function drawStack(parts) {
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    u.data[0].forEach((second, hour) => {
+    u.data[0].forEach((second, index) => {
       const shades = isFaint(second) ? tones.map((tone) => withAlpha(tone, 0.35)) : tones;
-      const heights = parts.map(({ records }) => records[hour]);
-      drawBar(u, second, heights, shades);
+      const heights = parts.map(({ records }) => records[index]);
+      drawBar(u, second, { step, heights, shades });
     });
     ctx.restore();
   };
 }
 
-function drawBar(u, second, heights, shades) {
+function drawBar(u, second, { step, heights, shades }) {
   const { pxRatio } = uPlot;
   const at = (value, scale) => u.valToPos(value, scale, true);
-  const width = Math.max(1, Math.min(40 * pxRatio, (at(3600, 'x') - at(0, 'x')) * 0.78));
+  const width = Math.max(1, Math.min(40 * pxRatio, (at(step, 'x') - at(0, 'x')) * 0.78));
   const left = Math.round(at(second, 'x') - width / 2);
   let foot = at(0, 'y');
   let sum = 0;
@@ -92,7 +93,7 @@ export function describeParts(parts, index) {
 
 const sumOf = (records) => records.reduce((sum, each) => sum + each, 0);
 
-function swatch(tone) {
+export function swatch(tone) {
   const dot = make('i', { class: 'key-dot' });
   dot.style.setProperty('--c', `var(--${tone})`);
   return dot;
