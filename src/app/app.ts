@@ -29,6 +29,7 @@ import { shareWork } from '../runtime/share-work.ts';
 import type { Accounting } from '../service/accounting.ts';
 import type { RetentionRunner } from '../service/retention.ts';
 import type { AnalyticsWorkerData } from './analytics-worker.ts';
+import { startCompaction } from './compaction.ts';
 import { createDirectPipeline, type Pipeline } from './direct.ts';
 import { createDiskWatch, type DiskWatch } from './disk-watch.ts';
 import { createGauges } from './gauges.ts';
@@ -113,6 +114,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const { aggregator, analytics, hourTotals } = startAnalytics(common, repo);
   const firstHours = new FirstHours(streamsOf(config).keys());
   const retention = startRetention({ ...common, repo, firstHours });
+  startCompaction({ ...common, repo });
   const diskWatch = startDiskWatch(common);
   const records = createQueries({ ...common, repo });
   lifecycle.started('query', () => records.stop());

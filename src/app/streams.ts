@@ -68,3 +68,16 @@ export function compressionBy({ storage }: Pick<Config, 'storage'>): (stream: St
     return of === 'inherit' ? storage.compression : of;
   };
 }
+
+/** The streams whose plain hours are compressed, and after how many milliseconds at rest. */
+export function compressAfterBy(config: Pick<Config, 'storage' | 'streams'>): ReadonlyMap<StreamName, number> {
+  const { compressAfter, streams } = config.storage;
+  const own = new Map(streams.map((stream) => [stream.name, stream.compressAfter]));
+  return new Map(
+    Array.from(streamsOf(config).keys()).flatMap((name): [StreamName, number][] => {
+      const of = own.get(name) ?? 'inherit';
+      const ms = of === 'inherit' ? compressAfter : of;
+      return ms === 'off' ? [] : [[name, ms]];
+    }),
+  );
+}

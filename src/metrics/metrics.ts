@@ -62,6 +62,7 @@ export function createMetrics(options: {
     ...storageMetrics(make),
     ...streamMetrics(make, options.streams ?? [ACCESS_STREAM.name, EVENTS_STREAM.name]),
     ...retentionMetrics(make, options.streams ?? [ACCESS_STREAM.name, EVENTS_STREAM.name]),
+    ...compactionMetrics(make, options.streams ?? [ACCESS_STREAM.name, EVENTS_STREAM.name]),
     ...kafkaMetrics(make),
     ...aggregationMetrics(make),
     ...queryMetrics(make),
@@ -214,6 +215,22 @@ function streamMetrics({ counter, gauge }: Make, streams: readonly string[]) {
     streamBytes: counter('logforge_stream_stored_bytes_total', 'Bytes committed to the hour files of a stream', {
       stream: streams,
     }),
+  };
+}
+
+function compactionMetrics({ counter }: Make, streams: readonly string[]) {
+  return {
+    compactedHours: counter('logforge_compactions_total', 'Plain hours that were compressed (storage.compressAfter)', {
+      stream: streams,
+    }),
+    compactedBytes: counter('logforge_compaction_bytes_total', 'Bytes of those hours on disk, before and after', {
+      stream: streams,
+      side: ['before', 'after'],
+    }),
+    compactionFailures: counter(
+      'logforge_compaction_failures_total',
+      'Hours that could not be compressed; they stay plain, and are tried again',
+    ),
   };
 }
 

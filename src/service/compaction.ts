@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Clock } from '../model/clock.ts';
+import { type Hour, hourToIso } from '../model/hour.ts';
+import type { StreamName } from '../model/stream.ts';
+import type { Compaction } from '../repo/repo.ts';
+
+/** An hour that has a plain file; plain-hours.ts says more. */
+interface Candidate {
+  readonly stream: StreamName;
+  readonly hour: Hour;
+  readonly bytes: number;
+  readonly isAtRest: boolean;
+  readonly hasBoth: boolean;
+}
+
+export interface CompactionOptions {
+  readonly repo: Compaction;
+  /** The streams whose plain hours are compressed, and after how many milliseconds without a record. */
+  readonly streams: ReadonlyMap<StreamName, number>;
+  readonly list: (at: { readonly stream: StreamName; readonly restMs: number; readonly now: number }) => AsyncIterable<Candidate>;
+  /** Free bytes of the file system of the hours. */
+  readonly readFreeBytes: () => Promise<number>;
+  readonly clock: Clock;
+  /** Between two runs, milliseconds; more when the run before took long. */
+  readonly interval?: number;
+  readonly metrics: Pick<Metrics, 'compactedHours' | 'compactedBytes' | 'compactionFailures'>;
+  readonly log: Log;
+}
+
+export interface CompactionRunner {
+  /** Runs at once, and then now and then. */
+  start(): void;
+  /** One run. Never rejects: what fails is logged, counted and tried again in the next. */
+  run(): Promise<void>;
+  /** The hour under way stays plain. Resolves when nothing is written any more. */
+  stop(): Promise<void>;
+}
+
+const INTERVAL_MS = 60_000;
+/** The search takes no more than this part of the time. */
+const PAUSE_FACTOR = 50;
+/** Commits need room too. */
+const SPARE_BYTES = 64 * 1024 * 1024;
+
+/** Makes compressed hours of the plain ones that are at rest, one after the other, oldest first. */
+export function createCompaction(options: CompactionOptions): CompactionRunner {
+  const { streams, list, clock, interval = INTERVAL_MS, log } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let running: Promise<void> = Promise.resolve();
+
+  async function run(): Promise<void> {
+    for (const [stream, restMs] of streams) {
+      try {
+        for await (const hour of list({ stream, restMs, now: clock() })) {
+          if (signal.aborted) return;
+          await compressOne(options, hour, signal);
+        }
+      } catch (err) {
+        if (!signal.aborted) log.error('cannot look for hours to compress; will retry', { stream, err });
+      }
+    }
+  }
+
+  async function repeat(): Promise<void> {
+    while (!signal.aborted) {
+      const began = performance.now();
+      await run();
+      const pause = Math.max(interval, (performance.now() - began) * PAUSE_FACTOR);
+      await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  }
+
+  return {
+    start() {
+      running = repeat();
+    },
+    run,
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+async function compressOne(
+  { repo, readFreeBytes, metrics, log }: CompactionOptions,
+  { stream, hour, bytes, isAtRest, hasBoth }: Candidate,
+  signal: AbortSignal,
+): Promise<void> {
+  const at = { stream, hour };
+  const fields = { stream, hour: hourToIso(hour) };
+  try {
+    if (hasBoth) await repo.clean(at);
+    if (!isAtRest) return;
+    // Lines that cannot be compressed take as much again until the plain file is deleted.
+    if ((await readFreeBytes()) < bytes + SPARE_BYTES) {
+      log.warn('an hour is not compressed: the disk has no room for both forms', { ...fields, bytes });
+      return;
+    }
+    const done = await repo.compress(at, signal);
+    if (done === undefined) return;
+    metrics.compactedHours.labels(stream).inc();
+    metrics.compactedBytes.labels(stream, 'before').inc(done.from);
+    metrics.compactedBytes.labels(stream, 'after').inc(done.to);
+    log.info('compressed an hour', { ...fields, before: done.from, after: done.to, fold: false });
+  } catch (err) {
+    if (signal.aborted) return;
+    metrics.compactionFailures.inc();
+    log.error('cannot compress an hour; it stays plain, and the next run tries again', { ...fields, err });
+  }
+}
