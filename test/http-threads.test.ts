@@ -38,7 +38,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
       const workers = createHttpWorkers({ config, version: options.version, log: createTestLog(), schemaStore });
       threads = workers;
       return workers.start({
-        firstHours: new FirstHours([]),
+        firstHours: new FirstHours(['access', 'events']),
         deliver: async (batch, note) => {
           const body = Buffer.concat(batch.map(({ lines }) => lines));
           const idempotencyKey = note?.idempotency?.key;

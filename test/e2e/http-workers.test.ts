@@ -82,7 +82,7 @@ async function startBefore(deliver: Core['deliver']) {
     streamTotals: async () => new Map(),
     registry: schemaStore.registry,
     schemas: schemaStore.table,
-    firstHours: new FirstHours([]),
+    firstHours: new FirstHours(['access', 'events']),
   };
   const workers = createHttpWorkers({ config, version: { ...BUILD, pipeline: 1 }, log, schemaStore });
   const listening = await workers.start(core);

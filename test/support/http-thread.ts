@@ -76,7 +76,7 @@ function serve(port: MessagePort, data: ServerData): void {
   const { live, ...core } = createRemoteCore({
     remote,
     schemas: new SchemaTable(),
-    firstHours: new FirstHours([]),
+    firstHours: new FirstHours(['access', 'events']),
     live: remoteLive.live,
     log: createTestLog(),
     reuse: () => undefined,
