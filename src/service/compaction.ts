@@ -19,7 +19,11 @@ export interface CompactionOptions {
   readonly repo: Compaction;
   /** The streams whose plain hours are compressed, and after how many milliseconds without a record. */
   readonly streams: ReadonlyMap<StreamName, number>;
-  readonly list: (at: { readonly stream: StreamName; readonly restMs: number; readonly now: number }) => AsyncIterable<Candidate>;
+  readonly list: (at: {
+    readonly stream: StreamName;
+    readonly restMs: number;
+    readonly now: number;
+  }) => AsyncIterable<Candidate>;
   /** Free bytes of the file system of the hours. */
   readonly readFreeBytes: () => Promise<number>;
   readonly clock: Clock;
