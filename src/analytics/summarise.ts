@@ -141,9 +141,12 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
 export function createFileCounter({
   sliceBytes = SLICE_BYTES,
   maxLineBytes = MAX_LINE_BYTES,
+  endOfDamage = () => undefined,
 }: {
   readonly sliceBytes?: number;
   readonly maxLineBytes?: number;
+  /** Where to go on after a read that failed; undefined when the hour fails. The lines between count as one that was skipped. */
+  readonly endOfDamage?: (error: unknown) => number | undefined;
 } = {}) {
   const slice = Buffer.allocUnsafeSlow(sliceBytes + PADDING);
 
@@ -160,7 +163,16 @@ export function createFileCounter({
     let dropped = 0;
     while (position < to) {
       const room = Math.min(buffer.length - PADDING - filled, to - position);
-      const got = read(buffer, filled, room, position);
+      let got: number;
+      try {
+        got = read(buffer, filled, room, position);
+      } catch (error) {
+        const next = Math.min(endOfDamage(error) ?? position, to);
+        if (next <= position) throw error;
+        counter.skipLine(dropped + filled + next - position);
+        [position, filled, dropped] = [next, 0, 0];
+        continue;
+      }
       if (got === 0) break;
       position += got;
       filled += got;

@@ -112,15 +112,18 @@ export class CompressedHour implements HourFile {
     return { from: before.lines, to, at: before.length, frame: undefined };
   }
 
-  /** The end of the nearest frame that ends before `end`, and whose lines end at `to` or before; the beginning when there is none. */
+  /**
+   * The end of the nearest frame that ends before `end`, or at it where bytes between two frames are missing, and whose lines end at `to`
+   * or before; the beginning when there is none.
+   */
   #findBefore(end: number, to: number): FramesLength {
-    for (let stop = end - 1; stop >= TRAILER_BYTES; ) {
+    for (let stop = end; stop >= TRAILER_BYTES; ) {
       const start = Math.max(0, stop - SEARCH_BYTES);
       const bytes = this.#read(start, stop - start);
       for (let at = lastTrailer(bytes); at !== -1; at = lastTrailer(bytes.subarray(0, at + TRAILER_BYTES - 1))) {
         const frame = decodeTrailer(bytes, at) as Frame;
-        const lines = frame.offset + frame.lines;
-        if (lines <= to) return { length: start + at + TRAILER_BYTES, lines };
+        const found = { length: start + at + TRAILER_BYTES, lines: frame.offset + frame.lines };
+        if (found.lines < to || (found.lines === to && found.length < end)) return found;
       }
       if (start === 0) break;
       stop = start + TRAILER_BYTES - 1;
