@@ -58,14 +58,7 @@ interface HourSource {
  */
 export function createHourSummariser(options: SummariseHourOptions): SummariseHour {
   const { openHour, damagedRange, summaries, sliceBytes, limits } = options;
-  /** Found in the hour that is summarised now. */
-  let damage: HourDamage[] = [];
-  const endOfDamage = (error: unknown): number | undefined => {
-    const found = damagedRange(error);
-    if (found === undefined) return undefined;
-    if (damage.length < MAX_DAMAGE) damage.push(found);
-    return found.offset + found.bytes;
-  };
+  const { endOfDamage, take: takeDamage } = collectDamage(damagedRange);
   const countFile = createFileCounter({ endOfDamage, ...(sliceBytes !== undefined && { sliceBytes }) });
   const streams = new Map(Array.from(options.streams, (stream) => [stream.name, toCounted(stream)]));
 
@@ -83,26 +76,14 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
     return undefined;
   }
 
-  /** The records of the hour are gone, so a summary that cannot be used would be refused for ever. */
-  function putAsideDamaged(at: StreamHour, warnings: string[]): void {
-    try {
-      summaries.read(at);
-    } catch (error) {
-      if (!(error instanceof SummaryFormatError)) throw error;
-      const path = summaries.putAside(at);
-      warnings.push(`put aside as ${path}: its records are gone, and it cannot be used: ${error.message}`);
-    }
-  }
-
   return function summariseHour(committed, { rebuild = false } = {}) {
     const stream = streams.get(committed.stream);
     if (stream === undefined) throw new Error(`there is no stream ${JSON.stringify(committed.stream)}`);
     const warnings: string[] = [];
-    damage = [];
     const file = openHour(committed);
     if (file === undefined) {
-      putAsideDamaged(committed, warnings);
-      return { ...NOTHING, outcome: 'missing', warnings, damage };
+      putAsideDamaged(summaries, committed, warnings);
+      return { ...NOTHING, outcome: 'missing', warnings, damage: [] };
     }
     try {
       const end = Math.min(committed.bytes, file.size);
@@ -112,17 +93,48 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
       const previous = isByOthers ? undefined : found;
       const from = previous?.source.bytes ?? 0;
       const isNew = previous === undefined && (end > 0 || warnings.length > 0 || isByOthers);
-      if (from === end && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings, damage };
+      if (from === end && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings, damage: [] };
       const before = previous && fieldsOf(previous);
       const counter = stream.createCounter({ before, ...(limits && { limits }) });
-      const counts = countFile(file.read, from, end, counter);
+      const counts = countFile((...at) => file.read(...at), from, end, counter);
+      const damage = takeDamage();
       if (counts.bytes === 0 && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings, damage };
       summaries.write(addUp(committed, stream.countBy, previous, counts));
       const { bytes, records, skippedLines } = counts;
       return { outcome: 'written', bytes, records, skippedLines, warnings, damage };
     } finally {
+      takeDamage();
       file.close();
     }
+  };
+}
+
+/** The records of the hour are gone, so a summary that cannot be used would be refused for ever. */
+function putAsideDamaged(summaries: SummariseHourOptions['summaries'], at: StreamHour, warnings: string[]): void {
+  try {
+    summaries.read(at);
+  } catch (error) {
+    if (!(error instanceof SummaryFormatError)) throw error;
+    const path = summaries.putAside(at);
+    warnings.push(`put aside as ${path}: its records are gone, and it cannot be used: ${error.message}`);
+  }
+}
+
+/** The damage that was met since it was taken last. */
+function collectDamage(damagedRange: SummariseHourOptions['damagedRange']) {
+  let damage: HourDamage[] = [];
+  return {
+    endOfDamage(error: unknown): number | undefined {
+      const found = damagedRange(error);
+      if (found === undefined) return undefined;
+      if (damage.length < MAX_DAMAGE) damage.push(found);
+      return found.offset + found.bytes;
+    },
+    take(): readonly HourDamage[] {
+      const taken = damage;
+      damage = [];
+      return taken;
+    },
   };
 }
 

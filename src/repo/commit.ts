@@ -111,10 +111,7 @@ export class Committer {
     return this.#waiting.bytes > 0;
   }
 
-  /**
-   * Between two commits: makes frames of lines that have waited long enough. No commit may come that takes a file as another program left
-   * it, so this does. What cannot be written goes on waiting.
-   */
+  /** Between two commits: makes frames of lines that have waited long enough, in files as other programs left them. */
   async writeFrames(list: readonly CompressedHourFile[] = this.#waiting.due()): Promise<void> {
     if (list.length === 0) return;
     try {
@@ -122,7 +119,7 @@ export class Committer {
       await this.#adoptUnknown(list);
       await this.#frames.write(list);
     } catch (err) {
-      this.#options.log.error('cannot write frames of compressed hours; their lines are safe in the journal', { err });
+      this.#options.log.error('cannot write frames; their lines are safe in the journal', { err });
     }
   }
 
