@@ -64,6 +64,11 @@ export class CompressedHour implements HourFile {
     return lines.copy(target, offset, start, Math.min(lines.length, start + length));
   }
 
+  /** Position in the file of its first line's frame. What stands between the beginning of the file and it is of another hour. */
+  get firstFrameAt(): number {
+    return this.#placeOf(0).at;
+  }
+
   close(): void {
     fs.closeSync(this.#options.fd);
   }
