@@ -1,16 +1,17 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readHourFile } from './hour-files.ts';
 import type { Dirs } from './service.ts';
 
-/** Every hour file of a stream as `2015-05-17T10` → its bytes. */
+/** Every hour file of a stream as `2015-05-17T10` → the bytes of its lines, whatever its form. Of one that has both, the compressed file counts. */
 export async function readHourFiles(dirs: Dirs, stream = ACCESS): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
   const folder = folderOf(dirs.logs, stream);
   for (const day of await listDays(folder)) {
     for (const name of await listVisible(join(folder, day))) {
-      const match = /^(\d\d)\.log\.json$/.exec(name);
+      const match = /^(\d\d)\.log\.json(?:\.zst)?$/.exec(name);
       if (match === null) throw new Error(`an unexpected file among the hour files: ${join(day, name)}`);
-      files.set(`${day}T${match[1]}`, await readFile(join(folder, day, name)));
+      files.set(`${day}T${match[1]}`, readHourFile(join(folder, day, name)));
     }
   }
   return files;
