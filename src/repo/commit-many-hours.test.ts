@@ -66,6 +66,16 @@ describe.each([
     expect(await readAfterStart(options)).toEqual(HOURS.map(() => ['a', 'b']));
   });
 
+  it('makes frames of lines that waited with no more files open', async () => {
+    const { state, files } = withDescriptors(Number.POSITIVE_INFINITY);
+    const waiting = { hourBytes: 1, allBytes: 1, ms: 1e9 };
+    const repo = await fixture.open({ ...options, files, maxOpenFiles: 3, waiting });
+    for (const line of ['a', 'b', 'c']) await repo.append(batchOf(HOURS, line));
+    expect(state.most).toBeLessThanOrEqual(3);
+    await repo.close();
+    expect(await readAfterStart(options)).toEqual(HOURS.map(() => ['a', 'b', 'c']));
+  });
+
   it('goes in smaller rounds when the process has fewer descriptors than it thought', async () => {
     const { state, files } = withDescriptors(7);
     const repo = await fixture.open({ ...options, files, maxOpenFiles: 100 });

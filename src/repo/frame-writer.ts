@@ -62,6 +62,7 @@ export class FrameWriter {
     if (position === undefined || data.changeOf(file, position) !== undefined) return false;
     const { buffers, bytes, lines } = await encodeFrames(waiting.piecesOf(file), state.linesOf(file).framed);
     try {
+      await data.makeRoom([file]);
       await data.write(file, buffers, position);
     } catch (error) {
       await data.cutBack(file, { committed: position, written: bytes, durable }).catch(() => uncut.add(file));
