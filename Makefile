@@ -73,8 +73,8 @@ crash-v2: setup ## Kill service, consumer and broker of version 2 under load and
 outages: setup ## Make the broker of version 2 unavailable in every way, and available again
 	@vitest run test/e2e/version2-outage.test.ts test/kafka/outage.test.ts
 
-reliability: setup ## Let faults strike a service under load and check every promise (ROUNDS=50 SEED= VERSION=1|2|both ONLY=kill,freeze LIFE= FROM= REPORT= QUIET=1)
-	@ROUNDS=$(ROUNDS) SEED=$(SEED) VERSION=$(VERSION) ONLY=$(ONLY) LIFE=$(LIFE) FROM=$(FROM) REPORT=$(REPORT) QUIET=$(QUIET) node test/reliability/run-reliability.ts
+reliability: setup ## Let faults strike a service under load and check every promise (ROUNDS=50 SEED= VERSION=1|2|both ONLY=kill,freeze LIFE= FROM= COMPRESSION=none|zstd|mixed REPORT= QUIET=1)
+	@ROUNDS=$(ROUNDS) SEED=$(SEED) VERSION=$(VERSION) ONLY=$(ONLY) LIFE=$(LIFE) FROM=$(FROM) REPORT=$(REPORT) QUIET=$(QUIET) COMPRESSION=$(COMPRESSION) node test/reliability/run-reliability.ts
 
 crash: setup ## The same with kill -9 alone (ROUNDS=200)
 	@$(MAKE) --no-print-directory reliability ROUNDS=$(or $(ROUNDS),200) ONLY=kill

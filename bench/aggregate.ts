@@ -9,7 +9,7 @@ import { createLog } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 import { hourToPath } from '../src/model/hour.ts';
 import { ACCESS_STREAM, EVENTS_STREAM } from '../src/model/stream.ts';
-import { openHour } from '../src/repo/hour-file.ts';
+import { damagedRange, openHour } from '../src/repo/hour-file.ts';
 import type { CommittedHour } from '../src/repo/repo.ts';
 import { createSummaryFiles } from '../src/repo/summaries.ts';
 import { makeRecords, toNdjson } from '../test/support/access-records.ts';
@@ -128,7 +128,7 @@ function countDistinct(): void {
   );
   writeFileSync(path, lines.join(''));
   const summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'disk' });
-  const summarise = createHourSummariser({ openHour, summaries, streams: [ACCESS_STREAM] });
+  const summarise = createHourSummariser({ openHour, damagedRange, summaries, streams: [ACCESS_STREAM] });
   const committed = { stream: 'access', hour: 397_714, path, bytes: fileSize(path) };
   console.log(`\nan hour with ${distinct} distinct paths`);
   timed('counted and written', () => summarise(committed));
@@ -165,7 +165,7 @@ async function runWithNothingNew(): Promise<void> {
     all.push({ stream: 'access', hour, path, bytes: text.length });
   }
   const summaries = createSummaryFiles({ analyticsDir: join(folder, 'analytics'), durability: 'os' });
-  const summarise = createHourSummariser({ openHour, summaries, streams: [ACCESS_STREAM] });
+  const summarise = createHourSummariser({ openHour, damagedRange, summaries, streams: [ACCESS_STREAM] });
   const changed = new Map(all.map((committed) => [committed.hour, committed]));
   const log = createLog({ level: 'error', format: 'json' });
   let looks = 0;
@@ -174,6 +174,7 @@ async function runWithNothingNew(): Promise<void> {
       changedHours: () => [...changed.values()],
       advanceSummaryCursor: ({ hour }) => void changed.delete(hour),
       committedHour: async ({ hour }) => changed.get(hour),
+      reportDamage: async () => undefined,
     },
     thread: {
       summarise: async (committed) => {

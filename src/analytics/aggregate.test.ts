@@ -7,8 +7,8 @@ import { createMetrics } from '../metrics/metrics.ts';
 import { type Hour, hourToIso, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
 import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
 import { at, countsOf } from '../model/summary.case.ts';
-import { openHour } from '../repo/hour-file.ts';
-import type { CommittedHour, Repo } from '../repo/repo.ts';
+import { damagedRange, openHour } from '../repo/hour-file.ts';
+import type { CommittedHour, HourDamage, Repo } from '../repo/repo.ts';
 import { createSummaryFiles, type SummaryFiles } from '../repo/summaries.ts';
 import { type Aggregator, createAggregator } from './aggregate.ts';
 import { createHourSummariser } from './summarise-hour.ts';
@@ -41,6 +41,7 @@ afterEach(async () => {
 function createFakeRepo() {
   const lengths = new Map<Hour, number>();
   const changed = new Set<Hour>();
+  const damage: HourDamage[] = [];
   let others: readonly CommittedHour[] = [];
   const pathOf = (hour: Hour) => join(folder, `${hourToPath(hour).day}T${hourToPath(hour).hh}.log.json`);
   return {
@@ -67,7 +68,12 @@ function createFakeRepo() {
       const bytes = lengths.get(hour);
       return bytes === undefined ? undefined : { stream, hour, path: pathOf(hour), bytes };
     },
-  } satisfies Pick<Repo, 'changedHours' | 'advanceSummaryCursor' | 'committedHour'> & Record<string, unknown>;
+    damage,
+    async reportDamage(_at: StreamHour, found: HourDamage): Promise<void> {
+      damage.push(found);
+    },
+  } satisfies Pick<Repo, 'changedHours' | 'advanceSummaryCursor' | 'committedHour' | 'reportDamage'> &
+    Record<string, unknown>;
 }
 
 function createTestLog(): Log {
@@ -81,7 +87,7 @@ function createTestLog(): Log {
 /** Summarises in this thread, so that a test sees what is read; `before` may wait or fail. */
 function createInlineThread(before?: (committed: CommittedHour) => Promise<void> | void) {
   const calls: Hour[] = [];
-  const summarise = createHourSummariser({ openHour, summaries, streams: [ACCESS_STREAM] });
+  const summarise = createHourSummariser({ openHour, damagedRange, summaries, streams: [ACCESS_STREAM] });
   const thread: SummariserThread = {
     async summarise(committed, options) {
       calls.push(committed.hour);
@@ -110,6 +116,23 @@ const sampleOf = async (name: keyof typeof metrics): Promise<number | undefined>
 };
 
 describe('an aggregation run', () => {
+  it('tells of what cannot be read, and goes on from the end of the hour', async () => {
+    const damage = { offset: 5, bytes: 7, position: 3, reason: 'bad checksum' };
+    const { thread } = createInlineThread();
+    const summarise: SummariserThread['summarise'] = async (committed, options) => ({
+      ...(await thread.summarise(committed, options)),
+      damage: [damage],
+    });
+    repo.append(HOUR, line(HOUR, '/a'));
+    expect(await create({ ...thread, summarise }).run()).toMatchObject({ written: 1, failed: 0 });
+    expect([repo.damage, repo.changedHours()]).toEqual([[damage], []]);
+    expect(entries).toContainEqual({
+      level: 'warn',
+      message: 'a part of an hour was not counted',
+      fields: expect.objectContaining({ reason: 'bad checksum' }),
+    });
+  });
+
   it('summarises the hours that grew, in a thread', async () => {
     create(realThread());
     repo.append(HOUR, line(HOUR, '/a') + line(HOUR, '/b'));
@@ -280,6 +303,7 @@ describe('the hours of other streams', () => {
     const settled: StreamHour[] = [];
     const summarise = createHourSummariser({
       openHour,
+      damagedRange,
       summaries,
       streams: [ACCESS_STREAM, EVENTS_STREAM],
     });

@@ -20,7 +20,7 @@ export interface Aggregator {
 }
 
 export interface AggregatorOptions {
-  readonly repo: Pick<Repo, 'changedHours' | 'advanceSummaryCursor' | 'committedHour'>;
+  readonly repo: Pick<Repo, 'changedHours' | 'advanceSummaryCursor' | 'committedHour' | 'reportDamage'>;
   readonly thread: SummariserThread;
   /** Those whose hours are summarised. Hours of any other stay as they are. */
   readonly streams: Iterable<StreamName>;
@@ -209,6 +209,7 @@ function createHourSteps(
       else if (report.outcome === 'written') await thread.settle(hourOf(committed));
       lag.summarised(committed);
       logReport(log, fields, report);
+      for (const damage of report.damage) await repo.reportDamage(committed, damage);
       return report;
     } catch (err) {
       if (!isStopped()) log.error('cannot summarise hour', { ...fields, err });
@@ -229,6 +230,7 @@ function namesOf({ stream, hour }: StreamHour): Readonly<Record<string, string>>
 }
 
 function logReport(log: Log, fields: Readonly<Record<string, string>>, report: HourReport): void {
+  for (const { reason } of report.damage) log.warn('a part of an hour was not counted', { ...fields, reason });
   for (const warning of report.warnings) log.warn('summary was not as expected', { ...fields, warning });
   if (report.skippedLines > 0) log.warn('corrupt lines were not counted', { ...fields, lines: report.skippedLines });
   if (report.outcome === 'missing') log.warn('hour file is missing', fields);

@@ -9,7 +9,7 @@ import { ACCESS_STREAM, type Stream } from '../model/stream.ts';
 import { at, countsOf } from '../model/summary.case.ts';
 import type { DimensionNote } from '../model/summary.ts';
 import { createDimensionNotes } from '../repo/dimension-notes.ts';
-import { listHours, openHour } from '../repo/hour-file.ts';
+import { damagedRange, listHours, openHour } from '../repo/hour-file.ts';
 import { createSummaryFiles, type SummaryFiles } from '../repo/summaries.ts';
 import { createRecount, type Recount } from './recount.ts';
 import { createHourSummariser } from './summarise-hour.ts';
@@ -46,7 +46,7 @@ function pathOf(hour: Hour): string {
 
 /** A process that runs with this configuration. `fails`: the hours that cannot be summarised. */
 function start(stream: Stream, { fails = new Set<Hour>() } = {}): Recount {
-  const summarise = createHourSummariser({ openHour, summaries, streams: [stream] });
+  const summarise = createHourSummariser({ openHour, damagedRange, summaries, streams: [stream] });
   const thread: SummariserThread = {
     async summarise(committed) {
       calls.push(committed.hour);

@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Hour, parseHour } from '../model/hour.ts';
 import { ACCESS_STREAM } from '../model/stream.ts';
 import { at, countsOf } from '../model/summary.case.ts';
-import { openHour } from '../repo/hour-file.ts';
+import { damagedRange, openHour } from '../repo/hour-file.ts';
+import { encodeFrames, FILE_START } from '../repo/hour-frames.ts';
+import type { CommittedHour } from '../repo/repo.ts';
 import { createSummaryFiles, type SummaryFiles, summaryPath } from '../repo/summaries.ts';
 import { createHourSummariser, type HourReport } from './summarise-hour.ts';
 
@@ -27,7 +29,7 @@ afterEach(() => fs.rmSync(folder, { recursive: true }));
 const store = (text: string): void => fs.writeFileSync(path, text);
 
 function summarise(bytes = fs.statSync(path).size, options = {}): HourReport {
-  return createHourSummariser({ openHour, summaries, streams: [ACCESS_STREAM], sliceBytes: 100 })(
+  return createHourSummariser({ openHour, damagedRange, summaries, streams: [ACCESS_STREAM], sliceBytes: 100 })(
     { stream: 'access', hour: HOUR, path, bytes },
     options,
   );
@@ -164,7 +166,7 @@ describe('summarising an hour', () => {
   it('names the first keys only, bit by bit as counting from the start, and counts the others', () => {
     const limits = { maxKeys: 2, maxKeyBytes: 1_000 };
     const run = (bytes: number, rebuild = false) =>
-      createHourSummariser({ openHour, summaries, streams: [ACCESS_STREAM], limits })(
+      createHourSummariser({ openHour, damagedRange, summaries, streams: [ACCESS_STREAM], limits })(
         { stream: 'access', hour: HOUR, path, bytes },
         { rebuild },
       );
@@ -231,5 +233,51 @@ describe('summarising an hour', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('a compressed hour of which a frame is damaged', () => {
+  const texts = ['/a', '/b', '/c'].map((name) => line(name) + line(name));
+  const all = Buffer.from(texts.join(''));
+
+  async function compress(damaged: number): Promise<CommittedHour> {
+    const parts = [FILE_START];
+    let [length, lines] = [FILE_START.length, 0];
+    for (const [i, text] of texts.entries()) {
+      const { buffers, bytes } = await encodeFrames([{ lines: Buffer.from(text), records: 2 }], lines);
+      if (i === damaged) buffers[0]?.fill(0, 10, 12);
+      parts.push(...buffers);
+      length += bytes;
+      lines += text.length;
+    }
+    fs.writeFileSync(`${path}.zst`, Buffer.concat(parts));
+    return { stream: 'access', hour: HOUR, path: `${path}.zst`, bytes: lines, frames: { length, lines } };
+  }
+  const summariseHour = (committed: CommittedHour) =>
+    createHourSummariser({ openHour, damagedRange, summaries, streams: [ACCESS_STREAM] })(committed);
+
+  it.each([0, 1, 2])('is counted but for frame %i, once, and the place is told', async (damaged) => {
+    const committed = await compress(damaged);
+    const report = summariseHour(committed);
+    expect(report).toMatchObject({ outcome: 'written', bytes: all.length, records: 4, skippedLines: 1, warnings: [] });
+    const offset = texts.slice(0, damaged).join('').length;
+    expect(report.damage).toEqual([
+      {
+        offset,
+        bytes: texts[damaged]?.length,
+        position: expect.any(Number),
+        reason: expect.stringContaining('its checksum does not hold'),
+      },
+    ]);
+    const counted = ['/a', '/b', '/c'].filter((_, i) => i !== damaged);
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual(Object.fromEntries(counted.map((name) => [name, 2])));
+    expect(summaries.read(at(HOUR))?.source.bytes).toBe(all.length);
+    expect(summariseHour(committed)).toMatchObject({ outcome: 'unchanged', damage: [] });
+  });
+
+  it('keeps what was counted before the damage', async () => {
+    summariseHour(await compress(-1));
+    expect(summariseHour(await compress(2))).toMatchObject({ outcome: 'unchanged', warnings: [] });
+    expect(countsOf(summaries.read(at(HOUR)), 'path')).toEqual({ '/a': 2, '/b': 2, '/c': 2 });
   });
 });

@@ -2,7 +2,7 @@ import { BYTES } from '../model/bytes.ts';
 import type { StreamHour } from '../model/hour.ts';
 import type { Stream } from '../model/stream.ts';
 import { type MapLimits, type OwnedSummary, type Summary, SummaryFormatError } from '../model/summary.ts';
-import type { CommittedHour } from '../repo/repo.ts';
+import type { CommittedHour, HourDamage } from '../repo/repo.ts';
 import { createCounters } from './count-dimensions.ts';
 import { createFileCounter, type FieldCounts, type LineCounts, type ReadBytes } from './summarise.ts';
 
@@ -17,6 +17,8 @@ export interface HourReport {
   readonly skippedLines: number;
   /** Why the summary or the file was not as expected, for the operator. */
   readonly warnings: readonly string[];
+  /** Parts of the file that cannot be read. Their records are not counted. */
+  readonly damage: readonly HourDamage[];
 }
 
 /** Brings one hour's summary up to its committed length. `rebuild`: counts from the start, whatever the summary says. */
@@ -26,6 +28,8 @@ export type SummariseHour = (committed: CommittedHour, options?: { readonly rebu
 export interface SummariseHourOptions {
   /** Undefined when there is no such file. */
   readonly openHour: (hour: CommittedHour) => (HourSource & { close(): void }) | undefined;
+  /** What cannot be read, when that is why a read failed. One damaged part must not fail an hour for ever. */
+  readonly damagedRange: (error: unknown) => HourDamage | undefined;
   readonly summaries: {
     /**
      * Undefined where there is none. What it gives is the caller's to change. SummaryFormatError: what is there is no
@@ -53,15 +57,16 @@ interface HourSource {
  * `limits`, while the new counts are added to the old summary. A summary that was counted by other dimensions is counted from the start.
  */
 export function createHourSummariser(options: SummariseHourOptions): SummariseHour {
-  const { openHour, summaries, sliceBytes, limits } = options;
-  const countFile = createFileCounter(sliceBytes === undefined ? {} : { sliceBytes });
+  const { openHour, damagedRange, summaries, sliceBytes, limits } = options;
+  const { endOfDamage, take: takeDamage } = collectDamage(damagedRange);
+  const countFile = createFileCounter({ endOfDamage, ...(sliceBytes !== undefined && { sliceBytes }) });
   const streams = new Map(Array.from(options.streams, (stream) => [stream.name, toCounted(stream)]));
 
   function readPrevious(committed: CommittedHour, file: HourSource, end: number, warnings: string[]) {
     try {
       const previous = summaries.read(committed);
       if (previous === undefined) return undefined;
-      const fault = findFault(previous, file, end);
+      const fault = findFault(previous, file, { end, damagedRange });
       if (fault === undefined) return previous;
       warnings.push(`counted again from the start: ${fault}`);
     } catch (error) {
@@ -71,25 +76,14 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
     return undefined;
   }
 
-  /** The records of the hour are gone, so a summary that cannot be used would be refused for ever. */
-  function putAsideDamaged(at: StreamHour, warnings: string[]): void {
-    try {
-      summaries.read(at);
-    } catch (error) {
-      if (!(error instanceof SummaryFormatError)) throw error;
-      const path = summaries.putAside(at);
-      warnings.push(`put aside as ${path}: its records are gone, and it cannot be used: ${error.message}`);
-    }
-  }
-
   return function summariseHour(committed, { rebuild = false } = {}) {
     const stream = streams.get(committed.stream);
     if (stream === undefined) throw new Error(`there is no stream ${JSON.stringify(committed.stream)}`);
     const warnings: string[] = [];
     const file = openHour(committed);
     if (file === undefined) {
-      putAsideDamaged(committed, warnings);
-      return { ...NOTHING, outcome: 'missing', warnings };
+      putAsideDamaged(summaries, committed, warnings);
+      return { ...NOTHING, outcome: 'missing', warnings, damage: [] };
     }
     try {
       const end = Math.min(committed.bytes, file.size);
@@ -99,17 +93,48 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
       const previous = isByOthers ? undefined : found;
       const from = previous?.source.bytes ?? 0;
       const isNew = previous === undefined && (end > 0 || warnings.length > 0 || isByOthers);
-      if (from === end && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings };
+      if (from === end && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings, damage: [] };
       const before = previous && fieldsOf(previous);
       const counter = stream.createCounter({ before, ...(limits && { limits }) });
-      const counts = countFile(file.read, from, end, counter);
-      if (counts.bytes === 0 && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings };
+      const counts = countFile((...at) => file.read(...at), from, end, counter);
+      const damage = takeDamage();
+      if (counts.bytes === 0 && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings, damage };
       summaries.write(addUp(committed, stream.countBy, previous, counts));
       const { bytes, records, skippedLines } = counts;
-      return { outcome: 'written', bytes, records, skippedLines, warnings };
+      return { outcome: 'written', bytes, records, skippedLines, warnings, damage };
     } finally {
+      takeDamage();
       file.close();
     }
+  };
+}
+
+/** The records of the hour are gone, so a summary that cannot be used would be refused for ever. */
+function putAsideDamaged(summaries: SummariseHourOptions['summaries'], at: StreamHour, warnings: string[]): void {
+  try {
+    summaries.read(at);
+  } catch (error) {
+    if (!(error instanceof SummaryFormatError)) throw error;
+    const path = summaries.putAside(at);
+    warnings.push(`put aside as ${path}: its records are gone, and it cannot be used: ${error.message}`);
+  }
+}
+
+/** The damage that was met since it was taken last. */
+function collectDamage(damagedRange: SummariseHourOptions['damagedRange']) {
+  let damage: HourDamage[] = [];
+  return {
+    endOfDamage(error: unknown): number | undefined {
+      const found = damagedRange(error);
+      if (found === undefined) return undefined;
+      if (damage.length < MAX_DAMAGE) damage.push(found);
+      return found.offset + found.bytes;
+    },
+    take(): readonly HourDamage[] {
+      const taken = damage;
+      damage = [];
+      return taken;
+    },
   };
 }
 
@@ -121,15 +146,28 @@ function isCountedBy({ dimensions }: Summary, countBy: readonly string[]): boole
   return dimensions.length === countBy.length && dimensions.every(({ name }, i) => name === countBy[i]);
 }
 
+/** Of one hour in one run. More are skipped, and not told. */
+const MAX_DAMAGE = 100;
+
 const NOTHING = { bytes: 0, records: 0, skippedLines: 0 };
 
 /** Why the file cannot be the one that was counted: it is shorter, or the counted part ends within a line. */
-function findFault(previous: Summary, file: HourSource, end: number): string | undefined {
+function findFault(
+  previous: Summary,
+  file: HourSource,
+  { end, damagedRange }: Pick<SummariseHourOptions, 'damagedRange'> & { readonly end: number },
+): string | undefined {
   const { bytes } = previous.source;
   if (bytes > end) return `the file is shorter (${end} bytes) than what was counted (${bytes})`;
   if (bytes === 0) return undefined;
   const last = Buffer.alloc(1);
-  return file.read(last, 0, 1, bytes - 1) === 1 && last[0] === NEWLINE ? undefined : 'the file was changed by hand';
+  try {
+    return file.read(last, 0, 1, bytes - 1) === 1 && last[0] === NEWLINE ? undefined : 'the file was changed by hand';
+  } catch (error) {
+    // What was counted there stays counted.
+    if (damagedRange(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 /** The counts of the file, which were added to those of the previous summary. */

@@ -134,6 +134,27 @@ const SLICE_BYTES = 1024 * 1024;
 /** No stored line is as long as this: a longer one is corrupt. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
+interface FileCounterOptions {
+  readonly sliceBytes?: number;
+  readonly maxLineBytes?: number;
+  /** Where to go on after a read that failed; undefined when the hour fails. The lines between count as one that was skipped. */
+  readonly endOfDamage?: (error: unknown) => number | undefined;
+}
+
+/** What `read` gives; when it fails because of damage, the negative of how many bytes to skip. */
+function readOrSkip(
+  read: () => number,
+  { position, to, endOfDamage }: Required<Pick<FileCounterOptions, 'endOfDamage'>> & { position: number; to: number },
+): number {
+  try {
+    return read();
+  } catch (error) {
+    const next = Math.min(endOfDamage(error) ?? position, to);
+    if (next <= position) throw error;
+    return position - next;
+  }
+}
+
 /**
  * Counts the lines in [from, to) of a file, slice by slice through one buffer that is kept for the next call. `to` may
  * lie within a line, which is then left for later, or beyond the end of the file. `counter` must not be used again.
@@ -141,10 +162,8 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
 export function createFileCounter({
   sliceBytes = SLICE_BYTES,
   maxLineBytes = MAX_LINE_BYTES,
-}: {
-  readonly sliceBytes?: number;
-  readonly maxLineBytes?: number;
-} = {}) {
+  endOfDamage = () => undefined,
+}: FileCounterOptions = {}) {
   const slice = Buffer.allocUnsafeSlow(sliceBytes + PADDING);
 
   return function countFile(
@@ -160,7 +179,12 @@ export function createFileCounter({
     let dropped = 0;
     while (position < to) {
       const room = Math.min(buffer.length - PADDING - filled, to - position);
-      const got = read(buffer, filled, room, position);
+      const got = readOrSkip(() => read(buffer, filled, room, position), { position, to, endOfDamage });
+      if (got < 0) {
+        counter.skipLine(dropped + filled - got);
+        [position, filled, dropped] = [position - got, 0, 0];
+        continue;
+      }
       if (got === 0) break;
       position += got;
       filled += got;

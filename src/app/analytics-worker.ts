@@ -9,7 +9,7 @@ import type { Stream } from '../model/stream.ts';
 import { mapLimits } from '../model/summary.ts';
 import { createAnswerFiles } from '../repo/answer-files.ts';
 import { createDimensionNotes } from '../repo/dimension-notes.ts';
-import { openHour } from '../repo/hour-file.ts';
+import { damagedRange, openHour } from '../repo/hour-file.ts';
 import { createSummaryFiles, type SummaryFilesOptions } from '../repo/summaries.ts';
 import { createChannel } from '../runtime/channel.ts';
 import { yieldToOthers } from '../runtime/priority.ts';
@@ -33,7 +33,11 @@ const { sumHours, sumSeries } = createHourSums(summaries, { streams, limits });
 const notes = createDimensionNotes({ ...options, durable: options.durability !== 'os' });
 const channel = createChannel<object>(parentPort);
 channel.answer<SummariserCalls & SumCalls>({
-  ...serveSummariser(createHourSummariser({ openHour, summaries, streams, limits }), summaries.sync, notes.write),
+  ...serveSummariser(
+    createHourSummariser({ openHour, damagedRange, summaries, streams, limits }),
+    summaries.sync,
+    notes.write,
+  ),
   ...serveSums({
     sumHours: cacheSums(sumHours, summaries.version),
     sumSeries,

@@ -15,7 +15,7 @@ import type { Stream, StreamName } from '../model/stream.ts';
 import { mapLimits } from '../model/summary.ts';
 import { createDimensionNotes } from '../repo/dimension-notes.ts';
 import { openRepo } from '../repo/file-repo.ts';
-import { listAllHours, listHours, openHour } from '../repo/hour-file.ts';
+import { damagedRange, listAllHours, listHours, openHour } from '../repo/hour-file.ts';
 import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createSummaryFiles } from '../repo/summaries.ts';
 import { type Command, EXIT, type Options, UsageError } from './command.ts';
@@ -143,7 +143,7 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
     const summaries = createSummaryFiles({ analyticsDir, durability, maxKeys });
     const limits = mapLimits(maxKeys);
     const { streams } = choice;
-    const summarise = createHourSummariser({ openHour, summaries, streams: streams.values(), limits });
+    const summarise = createHourSummariser({ openHour, damagedRange, summaries, streams: streams.values(), limits });
     const thread: SummariserThread = {
       summarise: async (committed) => summarise(committed, { rebuild: choice.rebuild }),
       stop: async () => {},
@@ -152,6 +152,7 @@ async function aggregateOffline(config: Config, choice: Choice, log: Log): Promi
       changedHours: () => hours,
       advanceSummaryCursor: repo.advanceSummaryCursor.bind(repo),
       committedHour: repo.committedHour.bind(repo),
+      reportDamage: repo.reportDamage.bind(repo),
     };
     const { read, write } = createDimensionNotes({ analyticsDir, durable: durability === 'disk' });
     const recount = createRecount({

@@ -1,11 +1,10 @@
 import { dirname } from 'node:path';
 import type { DamageReport } from '../disk/damage-report.ts';
-import { cutFile, type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
+import { cutFile, type FileSystem, writeFully } from '../disk/file-system.ts';
 import { createFolder } from '../disk/folders.ts';
 import { inParallelUpTo } from '../disk/in-parallel.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { BYTES } from '../model/bytes.ts';
 import { isDefaultStream } from '../model/stream.ts';
 import type { AppendFiles, FileChange } from './append-files.ts';
 import { type DataFile, hourOf } from './data-files.ts';
@@ -15,8 +14,7 @@ import type { FileNote } from './journal-meta.ts';
 import type { CommittedState } from './state.ts';
 import type { UnsyncedFiles } from './unsynced-files.ts';
 import type { WaitingLines } from './waiting-lines.ts';
-
-const { NEWLINE } = BYTES;
+import { endLines } from './whole-lines.ts';
 
 /** What `adopt` made on the disk. */
 interface Made {
@@ -27,8 +25,6 @@ interface Made {
 
 /** Files or folders that are opened, made or synced at once: few turns of a busy event loop, and not all descriptors in one. */
 const AT_ONCE = 256;
-/** A hole at the end of a file is read in steps of this length. */
-const ZEROS_STEP = 1024 * 1024;
 
 export interface AdoptionOptions {
   readonly files: FileSystem;
@@ -59,6 +55,8 @@ export interface Adopted {
  */
 export class Adoption {
   readonly #options: AdoptionOptions;
+  /** Files that another program changed, until they are taken as they are. */
+  readonly #changed = new Set<DataFile>();
 
   constructor(options: AdoptionOptions) {
     this.#options = options;
@@ -167,6 +165,7 @@ export class Adoption {
     // Answered records may be in it that only the journal holds, and the journal forgets it.
     if (unsynced.has(file)) await data.syncIfOpen(file).catch(() => undefined);
     this.#forget(file);
+    if (file.kind === 'compressed hour') this.#changed.add(file);
     return true;
   }
 
@@ -254,39 +253,15 @@ export class Adoption {
   async #endOf(file: DataFile, fd: number): Promise<FramesLength> {
     const { files, report } = this.#options;
     if (file.kind === 'compressed hour') {
-      const found = await keepWholeFrames({ files, fd, path: file.path, report });
+      const isOrdered = this.#changed.has(file);
+      const found = await keepWholeFrames({ files, fd, path: file.path, isOrdered, report });
+      this.#changed.delete(file);
       if (found.length > 0) return found;
       await writeFully(files, fd, [FILE_START], 0);
       return { length: FILE_START.length, lines: 0 };
     }
-    const length = await this.#lengthOf(fd);
+    const length = await endLines(files, fd);
     return { length, lines: length };
-  }
-
-  /** Length of an open file that ends in a whole line. Zeros at its end are the hole of another program, not records. */
-  async #lengthOf(fd: number): Promise<number> {
-    const { files } = this.#options;
-    const { size } = files.statusOf(fd);
-    if (size === 0) return 0;
-    const end = files.byteAt(fd, size - 1) === 0 ? await this.#endWithoutZeros(fd, size) : size;
-    if (end < size) await files.truncateOpen(fd, end);
-    if (end === 0 || files.byteAt(fd, end - 1) === NEWLINE) return end;
-    await writeFully(files, fd, [Buffer.from('\n')], end);
-    return end + 1;
-  }
-
-  async #endWithoutZeros(fd: number, size: number): Promise<number> {
-    const { files } = this.#options;
-    let end = size;
-    while (end > 0) {
-      const from = Math.max(0, end - ZEROS_STEP);
-      const bytes = await readFully(files, fd, end - from, from);
-      let length = bytes.length;
-      while (length > 0 && bytes[length - 1] === 0) length--;
-      if (length > 0) return from + length;
-      end = from;
-    }
-    return 0;
   }
 }
 

@@ -2,7 +2,7 @@ import type { AppendFiles } from './append-files.ts';
 import type { CommitterOptions } from './committer-options.ts';
 import type { DataFile, HourDataFile } from './data-files.ts';
 import type { FrameWriter } from './frame-writer.ts';
-import type { EntryMeta } from './journal-meta.ts';
+import type { EntryMeta, FileNote } from './journal-meta.ts';
 import { restoreFromJournal } from './restore-files.ts';
 import { SegmentedJournal } from './segmented-journal.ts';
 import type { CommittedState } from './state.ts';
@@ -19,10 +19,16 @@ export interface CommitFiles {
   readonly uncut: Set<DataFile>;
 }
 
+interface WaitingEntry {
+  readonly notes: readonly FileNote[];
+  readonly data: readonly Buffer[];
+}
+
 /**
  * The commit journal, and what the data files need before a segment of it goes: their newest bytes may be durable in it alone.
  *
- * Invariant: no segment is deleted before the `unsynced` files that need it are synced, and before the lines that wait in it are in frames.
+ * Invariant: no segment is deleted before the `unsynced` files that need it are synced, and before the lines that wait in it are in frames
+ * or in the next one.
  */
 export class CommitJournal {
   readonly #options: CommitterOptions;
@@ -173,9 +179,8 @@ export class CommitJournal {
     await this.#journal.settled();
     await this.restoreIfNeeded();
     const isLost = !this.#journal.isInPlace();
-    const areFramed = await frames.write(waiting.files);
-    if (!areFramed && !isLost)
-      throw new Error('lines that wait in the commit journal cannot be written to their hours');
+    await frames.write(waiting.files);
+    const carried = this.#waitingEntry();
     const keep = [
       this.#touched,
       new Set<DataFile>(state.changedHours().flatMap((hour) => state.fileOf(hour) ?? [])),
@@ -183,7 +188,9 @@ export class CommitJournal {
     ];
     const snapshot = state.snapshot((file) => data.isOpen(file) || keep.some((set) => set.has(file)));
     const toSync = durable ? unsynced.list : [];
+    const begun = Promise.withResolvers<void>();
     const release = async (): Promise<void> => {
+      await begun.promise;
       unsynced.clear();
       if (isLost) unsynced.needsRestore = false;
       await unsynced.sync(toSync);
@@ -192,7 +199,26 @@ export class CommitJournal {
     };
     await this.#journal.rotate({ snapshot, durable, release });
     state.apply({ seq: snapshot.seq });
+    await this.#carry(carried).then(begun.resolve, (error: unknown) => {
+      begun.reject(error);
+      throw error;
+    });
     this.#summaryCursors = [];
     this.#touched.clear();
+  }
+  /** Lines that go on waiting, because their file cannot be written or another program changed it. */
+  #waitingEntry(): WaitingEntry {
+    const { state, waiting } = this.#files;
+    const notes = waiting.files.map((file): FileNote => {
+      const length = state.length(file);
+      if (length === undefined) throw new Error(`lines wait in the commit journal for file=${file.path}; move it away`);
+      return [file, length, waiting.bytesOf(file), state.linesOf(file)];
+    });
+    return { notes, data: waiting.files.flatMap((file) => waiting.piecesOf(file).map(({ lines }) => lines)) };
+  }
+
+  /** Only the older segments have these lines. */
+  async #carry({ notes, data }: WaitingEntry): Promise<void> {
+    if (notes.length > 0) await this.append({ seq: this.#files.state.nextSeq, files: notes }, data);
   }
 }

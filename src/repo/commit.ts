@@ -5,7 +5,7 @@ import { type CommitFiles, CommitJournal } from './commit-journal.ts';
 import { type FilePlan, planCommit } from './commit-plan.ts';
 import { CommittedHours } from './committed-hours.ts';
 import type { CommitterOptions } from './committer-options.ts';
-import { type DataFile, type HourDataFile, hourOf } from './data-files.ts';
+import { type CompressedHourFile, type DataFile, type HourDataFile, hourOf } from './data-files.ts';
 import { FormChange } from './form-change.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { HourForms } from './hour-forms.ts';
@@ -111,9 +111,16 @@ export class Committer {
     return this.#waiting.bytes > 0;
   }
 
-  /** Between two commits: makes frames of lines that have waited long enough. */
-  async writeFrames(): Promise<void> {
-    await this.#frames.write(this.#waiting.due());
+  /** Between two commits: makes frames of lines that have waited long enough, in files as other programs left them. */
+  async writeFrames(list: readonly CompressedHourFile[] = this.#waiting.due()): Promise<void> {
+    if (list.length === 0) return;
+    try {
+      await this.#prepare();
+      await this.#adoptUnknown(list);
+      await this.#frames.write(list);
+    } catch (err) {
+      this.#options.log.error('cannot write frames; their lines are safe in the journal', { err });
+    }
   }
 
   /** Rejects when any batch of the group cannot be stored. Then everything is as it was. */
@@ -197,8 +204,9 @@ export class Committer {
   }
 
   /** Syncs all and leaves one small segment of the journal. */
-  close(): Promise<void> {
-    return this.#journal.close();
+  async close(): Promise<void> {
+    await this.writeFrames(this.#waiting.files);
+    await this.#journal.close();
   }
 
   async #prepare(): Promise<void> {
@@ -227,7 +235,7 @@ export class Committer {
     let bytes = 0;
     for (const append of appends.values()) bytes += append.bytes;
     const isSmall = bytes <= limits.bytes + appends.size * limits.bytesPerFile;
-    await this.#makeRoom(isSmall ? bytes : 0);
+    await this.#frames.makeRoom(isSmall ? bytes : 0);
     const plans = await planCommit(appends, { state: this.#state, waiting: this.#waiting, isSmall, durable });
     try {
       const syncMs = await this.#data.writeAll(plans, { sync: durable && !isSmall });
@@ -246,13 +254,6 @@ export class Committer {
     }
     this.#settle(plans, { isSynced: durable && !isSmall });
     return bytes;
-  }
-
-  /** The lines that wait take memory, so some become frames first when the commit brings more. Rejects when they cannot. */
-  async #makeRoom(more: number): Promise<void> {
-    const due = this.#waiting.due({ more });
-    if (due.length === 0 || (await this.#frames.write(due)) || !this.#waiting.isFull(more)) return;
-    throw new Error('too many lines of compressed hours wait, and cannot be written to their files');
   }
 
   /** What a commit that counts leaves to be done later. */

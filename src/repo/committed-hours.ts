@@ -1,7 +1,8 @@
+import type { DamageReport } from '../disk/damage-report.ts';
 import type { FileSystem } from '../disk/file-system.ts';
 import type { HourDataFile } from './data-files.ts';
 import type { HourForms } from './hour-forms.ts';
-import type { ChangedHour, CommittedHour } from './repo.ts';
+import type { ChangedHour, CommittedHour, HourDamage } from './repo.ts';
 import type { CommittedState } from './state.ts';
 import type { UnsyncedFiles } from './unsynced-files.ts';
 import type { WaitingLines } from './waiting-lines.ts';
@@ -12,6 +13,7 @@ interface CommittedHoursOptions {
   readonly forms: HourForms;
   readonly waiting: WaitingLines;
   readonly unsynced: UnsyncedFiles;
+  readonly report: DamageReport;
 }
 
 /** What readers may read: the committed part of each hour, whatever its form. */
@@ -36,6 +38,17 @@ export class CommittedHours {
       else hours.push({ stream, hour, path, bytes: found });
     }
     return { hours, missing };
+  }
+
+  /** A reader found it. Tells of it once for each place. */
+  async reportDamage(hour: HourDataFile, { offset, bytes, position, reason: why }: HourDamage): Promise<void> {
+    const { state, report } = this.#options;
+    const { path } = state.fileOf(hour) ?? (await this.#options.forms.find(hour)) ?? hour;
+    const reason = 'a part of an hour cannot be read; the rest of it can';
+    await report.tell({ kind: 'hours', file: path, offset: position, bytes, reason }, undefined, {
+      lines: offset,
+      why,
+    });
   }
 
   /** Whether a failed sync may have lost committed bytes of the hour's file: it must not be read before they are written again. */

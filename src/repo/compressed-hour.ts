@@ -66,6 +66,11 @@ export class CompressedHour implements HourFile {
 
   readonly close = (): void => fs.closeSync(this.#options.fd);
 
+  /** Position in the file of its first line's frame. What stands between the beginning of the file and it is of another hour. */
+  get firstFrameAt(): number {
+    return this.#placeOf(0).at;
+  }
+
   #linesOf(place: Place): Buffer {
     if (this.#lastPlace === place) return this.#lastLines;
     const { frame, at, from, to } = place;
@@ -110,15 +115,18 @@ export class CompressedHour implements HourFile {
     return { from: before.lines, to, at: before.length, frame: undefined };
   }
 
-  /** The end of the nearest frame that ends before `end`, and whose lines end at `to` or before; the beginning when there is none. */
+  /**
+   * The end of the nearest frame that ends before `end`, or at it where bytes between two frames are missing, and whose lines end at `to`
+   * or before; the beginning when there is none.
+   */
   #findBefore(end: number, to: number): FramesLength {
-    for (let stop = end - 1; stop >= TRAILER_BYTES; ) {
+    for (let stop = end; stop >= TRAILER_BYTES; ) {
       const start = Math.max(0, stop - SEARCH_BYTES);
       const bytes = this.#read(start, stop - start);
       for (let at = lastTrailer(bytes); at !== -1; at = lastTrailer(bytes.subarray(0, at + TRAILER_BYTES - 1))) {
         const frame = decodeTrailer(bytes, at) as Frame;
-        const lines = frame.offset + frame.lines;
-        if (lines <= to) return { length: start + at + TRAILER_BYTES, lines };
+        const found = { length: start + at + TRAILER_BYTES, lines: frame.offset + frame.lines };
+        if (found.lines < to || (found.lines === to && found.length < end)) return found;
       }
       if (start === 0) break;
       stop = start + TRAILER_BYTES - 1;

@@ -19,7 +19,7 @@ import { isFolder, Opening } from './opening.ts';
 import type { Pending } from './pending.ts';
 import { nothingToRecover, recover } from './recovery.ts';
 import { refuseWaiting } from './refuse-waiting.ts';
-import type { ChangedHour, CommittedHour, Repo } from './repo.ts';
+import type { ChangedHour, CommittedHour, HourDamage, Repo } from './repo.ts';
 import { createRetention } from './retention.ts';
 import type { CommittedState } from './state.ts';
 import { SYNC_EVERY_BYTES } from './unsynced-files.ts';
@@ -200,6 +200,10 @@ class FileRepo implements Repo {
     if (this.#opening.failure !== undefined || !this.#committer.isJournalInPlace) await this.#probeStorage();
     await checkFreeSpace([logsDir, stateDir, dlqDir]);
     if (this.#lastFailure !== undefined) await this.#probeStorage();
+  }
+
+  reportDamage(hour: StreamHour, damage: HourDamage): Promise<void> {
+    return this.#committer.hours.reportDamage(this.#dataFiles.ofHour(hour), damage);
   }
 
   damage(): Promise<string | undefined> {

@@ -47,6 +47,14 @@ export class FrameWriter {
     return areWritten;
   }
 
+  /** Lines that wait take memory: some become frames before a commit brings `more` bytes of them. Rejects when they cannot. */
+  async makeRoom(more: number): Promise<void> {
+    const { waiting } = this.#options;
+    const due = waiting.due({ more });
+    if (due.length === 0 || (await this.write(due)) || !waiting.isFull(more)) return;
+    throw new Error('too many lines of compressed hours wait, and cannot be written to their files');
+  }
+
   async #writeOne(file: CompressedHourFile): Promise<boolean> {
     const { state, data, unsynced, waiting, uncut, durable } = this.#options;
     const position = state.length(file);
@@ -54,6 +62,7 @@ export class FrameWriter {
     if (position === undefined || data.changeOf(file, position) !== undefined) return false;
     const { buffers, bytes, lines } = await encodeFrames(waiting.piecesOf(file), state.linesOf(file).framed);
     try {
+      await data.makeRoom([file]);
       await data.write(file, buffers, position);
     } catch (error) {
       await data.cutBack(file, { committed: position, written: bytes, durable }).catch(() => uncut.add(file));

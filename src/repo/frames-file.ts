@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { DamageReport } from '../disk/damage-report.ts';
 import { type FileSystem, readFully } from '../disk/file-system.ts';
-import { decodeTrailer, type Frame, lastTrailer, TRAILER_BYTES } from './hour-frames.ts';
+import { decodeTrailer, FILE_START, type Frame, lastTrailer, TRAILER_BYTES } from './hour-frames.ts';
 
 /** A compressed hour up to a frame's end: its length on disk, and the bytes of plain lines in it. */
 export interface FramesLength {
@@ -47,14 +47,20 @@ export async function findLastFrame(
       if (isSound && !(await holds(files, fd, { frame, trailerAt: start + at }))) continue;
       return { length: start + at + TRAILER_BYTES, lines: frame.offset + frame.lines };
     }
-    // So little has no lines: it is the beginning of a file that a crash has left.
-    if (size <= TRAILER_BYTES) return NO_FRAMES;
+    if (size <= TRAILER_BYTES && isUnfinishedStart(bytes)) return NO_FRAMES;
     if (start === lowest) break;
     // A trailer may stand across the border.
     end = Math.min(size, start + TRAILER_BYTES - 1);
     start = Math.max(lowest, start - STEP_BYTES);
   }
   throw new ForeignHourError(path);
+}
+
+/** A power cut leaves zeros or a part of the beginning, of a file that no commit has written to. */
+function isUnfinishedStart(bytes: Buffer): boolean {
+  if (bytes.length > FILE_START.length) return false;
+  const isPart = bytes.length < FILE_START.length && FILE_START.subarray(0, bytes.length).equals(bytes);
+  return isPart || bytes.every((byte) => byte === 0);
 }
 
 async function holds(
@@ -68,17 +74,19 @@ async function holds(
 
 /**
  * Ends a compressed hour after its last sound frame, when the journal cannot say where it ends, or another program wrote to it. What
- * follows is moved to the damaged files. `from`: this much is known to be whole frames. Rejects when the rest cannot be kept elsewhere, with
- * ForeignHourError when it is too much.
+ * follows is moved to the damaged files. `from`: this much is known to be whole frames. `isOrdered`: frames whose lines were there already
+ * follow, as after `cat other.zst >> file`, and are not of this hour; it costs a read for each frame. Rejects when the rest cannot be kept
+ * elsewhere, with ForeignHourError when it is too much.
  */
 export async function keepWholeFrames(options: {
   readonly files: FileSystem;
   readonly fd: number;
   readonly path: string;
   readonly from?: FramesLength;
+  readonly isOrdered?: boolean;
   readonly report: DamageReport;
 }): Promise<FramesLength> {
-  const { files, fd, path, from = NO_FRAMES, report } = options;
+  const { files, fd, path, from = NO_FRAMES, isOrdered = false, report } = options;
   const { size } = files.statusOf(fd);
   if (size <= from.length) return from;
   const found = await findLastFrame(files, fd, { path, size, isSound: true }).catch((error: unknown) => {
@@ -86,9 +94,13 @@ export async function keepWholeFrames(options: {
     if (error instanceof ForeignHourError) return from;
     throw error;
   });
-  const end = found.length < from.length ? from : found;
+  const whole = found.length < from.length ? from : found;
+  const end = isOrdered ? await endOfOrder(files, fd, { from, to: whole }) : whole;
   if (end.length === size) return end;
-  if (size <= TRAILER_BYTES) return truncated(files, fd, end);
+  if (end.length === 0 && isUnfinishedStart(await readFully(files, fd, Math.min(size, TRAILER_BYTES + 1), 0))) {
+    await files.truncateOpen(fd, 0);
+    return NO_FRAMES;
+  }
   if (size - end.length > MAX_KEPT_BYTES) throw new ForeignHourError(path);
   const piece = await readFully(files, fd, size - end.length, end.length);
   const reason = 'bytes after the last whole frame were moved out of a compressed hour';
@@ -106,6 +118,30 @@ async function truncated(files: FileSystem, fd: number, end: FramesLength): Prom
   return end;
 }
 
+/** The end of the last frame between `from` and `to` before the first whose lines were there already; `to` when there is none. */
+async function endOfOrder(
+  files: FileSystem,
+  fd: number,
+  { from, to }: { readonly from: FramesLength; readonly to: FramesLength },
+): Promise<FramesLength> {
+  let end = to;
+  let next = to.lines;
+  for (let length = to.length; length > from.length; ) {
+    const bytes = await readFully(files, fd, Math.min(TRAILER_BYTES, length), Math.max(0, length - TRAILER_BYTES));
+    const frame = decodeTrailer(bytes);
+    const lines = frame && frame.offset + frame.lines;
+    if (frame === undefined || lines === undefined) {
+      const before = await findLastFrame(files, fd, { path: '', size: length - 1 }).catch(() => NO_FRAMES);
+      length = before.length;
+      continue;
+    }
+    if (lines > next) end = { length, lines };
+    next = frame.offset;
+    length -= TRAILER_BYTES + frame.zstd;
+  }
+  return from.lines > next ? from : end;
+}
+
 /** `findLastFrame`, blocking: for threads that serve no requests. */
 export function findLastFrameSync(
   fd: number,
@@ -118,7 +154,7 @@ export function findLastFrameSync(
     const at = lastTrailer(bytes);
     const frame = decodeTrailer(bytes, at);
     if (frame !== undefined) return { length: start + at + TRAILER_BYTES, lines: frame.offset + frame.lines };
-    if (size <= TRAILER_BYTES) return NO_FRAMES;
+    if (size <= TRAILER_BYTES && isUnfinishedStart(bytes)) return NO_FRAMES;
     if (start <= size - SEARCHED_BYTES || start === 0) throw new ForeignHourError(path);
     end = Math.min(size, start + TRAILER_BYTES - 1);
     start = Math.max(0, start - STEP_BYTES);

@@ -7,12 +7,14 @@ import { CompressedHour } from './compressed-hour.ts';
 import { COMPRESSED } from './data-files.ts';
 import { findLastFrameSync } from './frames-file.ts';
 import { DamagedHourError } from './hour-frames.ts';
-import type { CommittedHour, HourFile } from './repo.ts';
+import type { CommittedHour, HourDamage, HourFile } from './repo.ts';
 import { streamFolder } from './stream-folders.ts';
 
 /** The part of an hour that an error of a read names; undefined for any other error. A reader goes on after it. */
-export function damagedRange(error: unknown): Pick<DamagedHourError, 'offset' | 'bytes'> | undefined {
-  return error instanceof DamagedHourError ? error : undefined;
+export function damagedRange(error: unknown): HourDamage | undefined {
+  if (!(error instanceof DamagedHourError)) return undefined;
+  const { offset, bytes, position, message } = error;
+  return { offset, bytes, position, reason: message };
 }
 
 /**

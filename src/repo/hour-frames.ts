@@ -69,6 +69,8 @@ export class DamagedHourError extends Error {
   /** Logical offset. */
   readonly offset: number;
   readonly bytes: number;
+  /** In the file. */
+  readonly position: number;
 
   constructor(
     {
@@ -86,6 +88,7 @@ export class DamagedHourError extends Error {
     );
     this.offset = offset;
     this.bytes = bytes;
+    this.position = position;
   }
 }
 
@@ -226,6 +229,13 @@ export function decodeTrailer(bytes: Buffer, at = 0): Frame | undefined {
     records: bytes.readUInt32LE(at + AT.records),
     crc: bytes.readUInt32LE(at + AT.crc),
   };
+}
+
+/** Whether a trailer may have stood there before some of its bytes were damaged: most of those that are the same in all are there. */
+export function resemblesTrailer(bytes: Buffer): boolean {
+  if (bytes.length < TRAILER_BYTES) return false;
+  const same = [...Array(AT.offset).keys(), AT.zero, AT.end];
+  return same.filter((at) => bytes[at] === FILE_START[at]).length > same.length / 2;
 }
 
 /** The position of the last whole trailer in `bytes`; -1 when there is none. */

@@ -128,7 +128,17 @@ describe('a journal segment', () => {
     ['an unknown hour', '{"seq":3,"changed":["dlq/2025-11-22"]}', 'an entry takes "dlq/2025-11-22" for an hour'],
     [
       'a file of another form',
-      '{"seq":3,"files":[["2025-11-22T10",1,0,{"form":"gzip"}]]}',
+      '{"seq":3,"files":[["2025-11-22T10",1,0,{"form":"lz4","framed":1,"logical":1}]]}',
+      'the file "2025-11-22T10" has an unknown form',
+    ],
+    [
+      'dead letters that are compressed',
+      '{"seq":3,"files":[["dlq/2025-11-22",1,0,{"form":"zstd","framed":1,"logical":1}]]}',
+      'the file "dlq/2025-11-22" has an unknown form',
+    ],
+    [
+      'more about a file than its form',
+      '{"seq":3,"files":[["2025-11-22T10",1,0,{"form":"zstd","framed":1,"logical":1},2]]}',
       'the file "2025-11-22T10" has an unknown form',
     ],
   ])('of a later version, with %s, is refused', async (_, content, reason) => {

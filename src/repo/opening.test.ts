@@ -4,7 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
 import { DirectoryInUseError } from '../disk/lock.ts';
 import { UnavailableError } from '../model/deliver.ts';
-import { batchOf, createRepoFixture, type RepoFixture } from './repo-fixture.case.ts';
+import type { Compression } from './hour-forms.ts';
+import type { Repo } from './repo.ts';
+import { batchOf, createRepoFixture, hourOf, type RepoFixture, readLines } from './repo-fixture.case.ts';
 
 const HOURS = ['2025-11-22T10', '2025-11-23T11'];
 
@@ -13,6 +15,8 @@ beforeEach(() => {
   fixture = createRepoFixture();
 });
 afterEach(() => fixture.remove());
+
+const linesOf = (repo: Repo, hour: string) => readLines(repo, { stream: 'access', hour: hourOf(hour) });
 
 /** A disk on which nothing can be written while `code` is set. */
 function unwritable(code: string) {
@@ -39,8 +43,8 @@ function unwritable(code: string) {
 }
 
 /** A process that ends with its answered records in the journal only: its folders, before any close. */
-async function crashed(): Promise<void> {
-  const repo = await fixture.open();
+async function crashed(compression: Compression = 'none'): Promise<void> {
+  const repo = await fixture.open({ compressionOf: () => compression });
   const note = { idempotency: { key: 'k', bodyHash: 'h', answer: '{}', time: Date.now() } };
   const offsets = [{ topic: 'logs', partition: 0, next: '7' }];
   await repo.append(batchOf(HOURS, 'a'), { ...note, offsets });
@@ -70,15 +74,19 @@ describe('a start on a disk that cannot be written', () => {
   });
 
   it.each([
-    'ENOSPC',
-    'EDQUOT',
-    'EROFS',
-    'EACCES',
-    'EIO',
-  ])('%s: says why, knows what was stored, refuses batches, and recovers', async (code) => {
-    await crashed();
+    ['ENOSPC', 'none'],
+    ['ENOSPC', 'zstd'],
+    ['EDQUOT', 'none'],
+    ['EROFS', 'none'],
+    ['EROFS', 'zstd'],
+    ['EACCES', 'none'],
+    ['EIO', 'none'],
+    ['EIO', 'zstd'],
+  ] as const)('%s: says why, knows what was stored, refuses batches, and recovers, with compression %s', async (code, compression) => {
+    const compressionOf = () => compression;
+    await crashed(compression);
     const { state, files } = unwritable(code);
-    const repo = await fixture.open({ files });
+    const repo = await fixture.open({ files, compressionOf });
     expect(fixture.logged).toContain('error the storage cannot be written; batches are refused until it can');
     expect(repo.idempotency.find({ key: 'k', bodyHash: 'h' })).toBeDefined();
     expect(repo.offsets()).toEqual([{ topic: 'logs', partition: 0, next: '7' }]);
@@ -89,10 +97,11 @@ describe('a start on a disk that cannot be written', () => {
     state.code = undefined;
     await repo.checkWritable();
     await repo.append(batchOf(HOURS, 'c'));
-    for (const hour of HOURS) expect(fixture.lines(hour)).toEqual(['a', 'c']);
+    for (const hour of HOURS) expect(await linesOf(repo, hour)).toEqual(['a', 'c']);
     await repo.close();
-    await (await fixture.open()).close();
-    for (const hour of HOURS) expect(fixture.lines(hour)).toEqual(['a', 'c']);
+    const again = await fixture.open({ compressionOf });
+    for (const hour of HOURS) expect(await linesOf(again, hour)).toEqual(['a', 'c']);
+    await again.close();
   });
 
   it('names the file that could not be restored', async () => {
@@ -138,19 +147,23 @@ describe('a start on a disk that cannot be written', () => {
 
 describe('a stop on a full disk', () => {
   it.each([
-    'disk',
-    'os',
-  ] as const)('is clean with durability %s, and the next start has everything', async (durability) => {
+    ['disk', 'none'],
+    ['os', 'none'],
+    ['disk', 'zstd'],
+    ['os', 'zstd'],
+  ] as const)('is clean with durability %s and compression %s, and the next start has everything', async (durability, compression) => {
+    const compressionOf = () => compression;
     const { state, files } = unwritable('ENOSPC');
     state.code = undefined;
-    const repo = await fixture.open({ files, durability });
+    const repo = await fixture.open({ files, durability, compressionOf });
     await repo.append(batchOf(HOURS, 'a'));
     state.code = 'ENOSPC';
     await expect(repo.append(batchOf(HOURS, 'b'))).rejects.toThrow(UnavailableError);
     await repo.close();
     expect(fixture.logged.join()).toContain('warn cannot begin a new journal segment at the stop');
-    await (await fixture.open({ durability })).close();
-    for (const hour of HOURS) expect(fixture.lines(hour)).toEqual(['a']);
+    const again = await fixture.open({ durability, compressionOf });
+    for (const hour of HOURS) expect(await linesOf(again, hour)).toEqual(['a']);
+    await again.close();
   });
 });
 

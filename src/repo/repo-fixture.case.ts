@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import type { Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { Batch } from '../model/chunk.ts';
-import { parseHour } from '../model/hour.ts';
+import { parseHour, type StreamHour } from '../model/hour.ts';
 import { openRepo } from './file-repo.ts';
 import type { FileRepoOptions } from './file-repo-options.ts';
+import { openHour } from './hour-file.ts';
 import type { Repo } from './repo.ts';
 
 /** New folders, with a repo on them when a test wants one, and what it logged. */
@@ -69,6 +70,26 @@ export function createRepoFixture(): RepoFixture {
         .sort(),
     remove: () => fs.rmSync(dir, { recursive: true, force: true }),
   };
+}
+
+/** The committed lines of an hour as every reader gets them, whatever its form; none where there is no such hour. They must end in a whole one. */
+export async function readLines(repo: Pick<Repo, 'committedHour'>, at: StreamHour): Promise<string[]> {
+  const committed = await repo.committedHour(at);
+  const file = committed && openHour(committed);
+  if (committed === undefined || file === undefined) return [];
+  try {
+    const lines = Buffer.alloc(committed.bytes);
+    for (let filled = 0; filled < lines.length; ) {
+      const count = file.read(lines, filled, lines.length - filled, filled);
+      if (count === 0) throw new Error(`${committed.path} ends at ${filled} of ${lines.length} bytes of lines`);
+      filled += count;
+    }
+    const text = lines.toString();
+    if (text !== '' && !text.endsWith('\n')) throw new Error(`no whole line at the end of ${committed.path}`);
+    return text.split('\n').slice(0, -1);
+  } finally {
+    file.close();
+  }
 }
 
 export function hourOf(text: string): number {

@@ -33,6 +33,16 @@ export interface HourFile {
   close(): void;
 }
 
+/** A part of an hour that cannot be read. What stands before it and after it can. May be handed to another thread. */
+export interface HourDamage {
+  /** Where its lines begin in the plain hour, and their bytes. */
+  readonly offset: number;
+  readonly bytes: number;
+  /** In the file. */
+  readonly position: number;
+  readonly reason: string;
+}
+
 /**
  * Our own disk: hourly files and the commit journal that says how long they are. One process owns it, and in that
  * process one thread.
@@ -81,6 +91,9 @@ export interface Repo {
 
   /** Rejects with the reason when storage cannot be written now. Creates no file. */
   checkWritable(): Promise<void>;
+
+  /** A reader found damage in an hour: it is logged, counted and noted for `damage`, once for each place. */
+  reportDamage(hour: StreamHour, damage: HourDamage): Promise<void>;
 
   /** Damage that was found on disk and that nobody has taken note of yet, for people to read; undefined when there is none. */
   damage(): Promise<string | undefined>;

@@ -4,7 +4,7 @@ import { type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
 import { makeFolder } from '../disk/folders.ts';
 import type { CompressedHourFile } from './data-files.ts';
 import { type FramesLength, keepWholeFrames, NO_FRAMES } from './frames-file.ts';
-import { countLines, decodeTrailer, encodeFrames, FILE_START, TRAILER_BYTES } from './hour-frames.ts';
+import { countLines, decodeTrailer, encodeFrames, FILE_START, resemblesTrailer, TRAILER_BYTES } from './hour-frames.ts';
 import type { Entry } from './journal-reader.ts';
 import type { InlineWrite } from './restore.ts';
 
@@ -21,6 +21,11 @@ export function syncedFrames(entries: readonly Entry[]): Map<CompressedHourFile,
     const isSnapshot = meta.store !== undefined;
     for (const [file, length, inline, lines] of meta.files ?? []) {
       if (file.kind !== 'compressed hour' || lines === undefined) continue;
+      // A file that was adopted counts as it was found, from the note that follows.
+      if (length === 0 && lines.logical === 0) {
+        synced.delete(file);
+        continue;
+      }
       // The first entry of those that are left: before the older segments went, all that it names was synced. Later ones without
       // inline data name what was synced in the file itself.
       const isSynced = !isSnapshot && inline === 0 && lines.framed === lines.logical;
@@ -81,11 +86,12 @@ export async function restoreFrames(options: {
   }
 }
 
-/** Whether a frame ends where the base says, with the lines that it says. */
+/** Whether a frame ends where the base says, with the lines that it says; or stood there, and its trailer is damaged. */
 async function endsAt(files: FileSystem, fd: number, base: FramesLength): Promise<boolean> {
   if (base.length === 0) return true;
-  const frame = decodeTrailer(await readFully(files, fd, TRAILER_BYTES, base.length - TRAILER_BYTES));
-  return frame !== undefined && frame.offset + frame.lines === base.lines;
+  const bytes = await readFully(files, fd, TRAILER_BYTES, base.length - TRAILER_BYTES);
+  const frame = decodeTrailer(bytes);
+  return frame === undefined ? resemblesTrailer(bytes) : frame.offset + frame.lines === base.lines;
 }
 
 /** The lines of the journal from `start` on, where they end by its counting, and how many bytes are lost between them. */

@@ -5,13 +5,17 @@ import { diskFileSystem } from '../disk/file-system.ts';
 import type { DamagedRange } from '../disk/scan-log.ts';
 import { BYTES } from '../model/bytes.ts';
 import { SummaryFormatError } from '../model/summary.ts';
-import { DataFiles } from './data-files.ts';
+import { DataFiles, type HourDataFile } from './data-files.ts';
+import { NO_FRAMES } from './frames-file.ts';
 import { listAllHours } from './hour-file.ts';
+import { HourForms } from './hour-forms.ts';
 import { liveEntries, readSegments, type Segment } from './journal-reader.ts';
 import { ANSWER_FILE_NAMES, asWhole, KEY_FILE_NAMES, scanAnswers, scanKeys } from './key-files.ts';
+import { syncedFrames } from './restore-frames.ts';
 import { SequenceFile } from './sequence-file.ts';
 import { CommittedState } from './state.ts';
 import { createSummaryFiles, summaryPath } from './summaries.ts';
+import { verifyFrames } from './verify-frames.ts';
 
 /** What a check found at one place. */
 export interface Finding {
@@ -33,7 +37,8 @@ export async function* verifyStorage(folders: StorageFolders): AsyncGenerator<Fi
   const dataFiles = new DataFiles(folders);
   const segments = await readSegments(stateDir, dataFiles);
   const state = new CommittedState();
-  for (const { meta } of liveEntries(segments)) state.apply(meta);
+  const entries = liveEntries(segments);
+  for (const { meta } of entries) state.apply(meta);
   for (const segment of segments) yield describeSegment(segment);
   yield describeSequence(folders, segments, state);
   for (const [names, scan] of [
@@ -48,6 +53,25 @@ export async function* verifyStorage(folders: StorageFolders): AsyncGenerator<Fi
       yield { place, ...describeLog({ entries: entries.length, damage, tornBytes }) };
     }
   }
+  const synced = syncedFrames(entries);
+  const forms = new HourForms({ files: diskFileSystem, state, compressionOf: () => 'none', log: undefined });
+  const describeHour = async (hour: HourDataFile): Promise<Finding & { readonly bytes: number }> => {
+    const file = (await forms.find(hour)) ?? hour;
+    const length = state.length(file);
+    const place = file.path;
+    if (file.kind === 'hour') {
+      const lines = await readLines(place);
+      return { place, bytes: lines.bytes, ...describeLines(lines, length) };
+    }
+    const { framed, logical } = state.linesOf(file);
+    const known = length !== undefined && {
+      newest: { length, lines: framed },
+      base: synced.get(file) ?? NO_FRAMES,
+      logical,
+    };
+    const { lines, ...verdict } = verifyFrames(place, { committed: known || undefined, isLine: isObject });
+    return { place, bytes: lines, ...verdict };
+  };
   const summaries = createSummaryFiles({ analyticsDir, durability: 'os' });
   for (const hour of await listAllHours(logsDir)) {
     const file = dataFiles.ofHour(hour);
@@ -56,9 +80,9 @@ export async function* verifyStorage(folders: StorageFolders): AsyncGenerator<Fi
       yield { place: file.path, isSound: true, detail };
       continue;
     }
-    const lines = await readLines(file.path);
-    yield { place: file.path, ...describeLines(lines, state.length(file)) };
-    const summary = describeSummary(() => summaries.read(hour)?.source.bytes, lines.bytes);
+    const { bytes, ...finding } = await describeHour(file);
+    yield finding;
+    const summary = describeSummary(() => summaries.read(hour)?.source.bytes, bytes);
     if (summary !== undefined) yield { place: summaryPath(analyticsDir, hour), ...summary };
   }
   for (const file of await dataFiles.listDeadLetters()) {

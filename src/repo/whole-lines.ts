@@ -3,6 +3,8 @@ import { type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
 import { BYTES } from '../model/bytes.ts';
 
 const READ_BYTES = 64 * 1024;
+/** A hole at the end of a file is read in steps of this length. */
+const ZEROS_STEP = 1024 * 1024;
 /** A longer piece of a line is not copied: it stays in the file. */
 const MAX_PIECE_BYTES = 64 * 1024 * 1024;
 
@@ -51,4 +53,28 @@ async function endOfLastLine(options: {
     end = start;
   }
   return from;
+}
+
+/** Length of an open file that ends in a whole line: a last one without its end gets it. Zeros at the end are the hole of another program. */
+export async function endLines(files: FileSystem, fd: number): Promise<number> {
+  const { size } = files.statusOf(fd);
+  if (size === 0) return 0;
+  const end = files.byteAt(fd, size - 1) === 0 ? await endWithoutZeros(files, fd, size) : size;
+  if (end < size) await files.truncateOpen(fd, end);
+  if (end === 0 || files.byteAt(fd, end - 1) === BYTES.NEWLINE) return end;
+  await writeFully(files, fd, [Buffer.from('\n')], end);
+  return end + 1;
+}
+
+async function endWithoutZeros(files: FileSystem, fd: number, size: number): Promise<number> {
+  let end = size;
+  while (end > 0) {
+    const from = Math.max(0, end - ZEROS_STEP);
+    const bytes = await readFully(files, fd, end - from, from);
+    let length = bytes.length;
+    while (length > 0 && bytes[length - 1] === 0) length--;
+    if (length > 0) return from + length;
+    end = from;
+  }
+  return 0;
 }

@@ -1,5 +1,6 @@
 import type { FuzzTarget } from './fuzz.ts';
 import { avroTarget } from './targets/avro.ts';
+import { compressedHourTarget } from './targets/compressed-hour.ts';
 import { configTarget } from './targets/config.ts';
 import { decodeTarget } from './targets/decode.ts';
 import { httpTarget } from './targets/http.ts';
@@ -26,5 +27,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   keysTarget,
   summaryTarget,
   queryTarget,
+  compressedHourTarget,
   storeTarget,
 ];

@@ -4,9 +4,12 @@ import type { Deployment, End, Node, ServiceStart } from './reliability.ts';
 
 const LAST_WORDS = 3_000;
 
+/** `mixed`: every second start has the other one, so a folder has hours of both forms. */
+export type LifeCompression = 'none' | 'zstd' | 'mixed';
+
 /** One process on one set of folders. */
 // Long: functions that share the running process.
-export function createDeploymentV1(dirs: Dirs): Deployment {
+export function createDeploymentV1(dirs: Dirs, compression: LifeCompression = 'none'): Deployment {
   const started: Service[] = [];
   const ends: End[] = [];
   let running: Service | undefined;
@@ -19,7 +22,12 @@ export function createDeploymentV1(dirs: Dirs): Deployment {
     const service = await startService({
       dirs,
       args: await configureStreams(dirs),
-      env: { ...wanted.env, ...extra.env },
+      env: {
+        LOGFORGE_STORAGE_COMPRESSION:
+          compression === 'mixed' ? (started.length % 2 === 0 ? 'zstd' : 'none') : compression,
+        ...wanted.env,
+        ...extra.env,
+      },
       wrapper: [...(extra.wrapper ?? []), ...(wanted.wrapper ?? [])],
       preload: [...(wanted.preload ?? []), ...(extra.preload ?? [])],
     });

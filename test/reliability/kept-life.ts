@@ -15,7 +15,7 @@ export async function runKeptLife(options: {
   readonly version?: Version;
   readonly deploy?: (dirs: Dirs) => Deployment | Promise<Deployment>;
 }): Promise<readonly RoundResult[]> {
-  const { seed, version = 1, deploy = createDeploymentV1 } = options;
+  const { seed, version = 1, deploy = (dirs: Dirs) => createDeploymentV1(dirs) } = options;
   const plan = planRounds({ seed, version }, options.faults);
   const folder = await makeLifeFolder(plan);
   const deployment = await deploy(folder.dirs);

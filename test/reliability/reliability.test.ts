@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createDeploymentV1 } from './deployment-v1.ts';
 import { duplicates, repeatAfterKill } from './faults/duplicates.ts';
 import { freeze } from './faults/freeze.ts';
 import { hangUps } from './faults/hang-ups.ts';
@@ -22,6 +23,15 @@ describe('a short life of version 1', () => {
       ],
     });
     expect(rounds.reduce((sum, { figures }) => sum + figures.kills, 0)).toBeGreaterThanOrEqual(5);
+  });
+
+  it('keeps every promise through kills when hours are compressed, and when every second start stores them plain', async () => {
+    const rounds = await runKeptLife({
+      seed: 13,
+      faults: [[killUnderLoad], [killAfterAnswer], [killUnderLoad]],
+      deploy: (dirs) => createDeploymentV1(dirs, 'mixed'),
+    });
+    expect(rounds.reduce((sum, { figures }) => sum + figures.kills, 0)).toBeGreaterThanOrEqual(3);
   });
 
   it('keeps every promise through stops, a freeze and hostile clients', async () => {

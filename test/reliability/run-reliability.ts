@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { createRandom } from '../support/random.ts';
 import type { Dirs } from '../support/service.ts';
 import { type BrokerUnderTest, startBrokerUnderTest } from './broker-under-test.ts';
-import { createDeploymentV1 } from './deployment-v1.ts';
+import { createDeploymentV1, type LifeCompression } from './deployment-v1.ts';
 import { createDeploymentV2 } from './deployment-v2.ts';
 import { FAULTS } from './faults.ts';
 import { type LifeResult, runLife } from './life.ts';
@@ -13,7 +13,7 @@ import type { Deployment, Fault, LifePlan, Version } from './reliability.ts';
 import { renderRound, renderTable, summarise } from './report.ts';
 
 /*
- * The command: `make reliability ROUNDS=50 SEED=1 VERSION=1 ONLY=kill,freeze REPORT=report.json`. `FROM=4`: begins with life 4.
+ * The command: `make reliability ROUNDS=50 SEED=1 VERSION=1 ONLY=kill,freeze REPORT=report.json`. `COMPRESSION=zstd|mixed`: of version 1. `FROM=4`: begins with life 4.
  * `LIFE=4`: that life alone, whole. It stops at the first problem, prints the command that repeats the life, and leaves its folders.
  */
 const { env } = process;
@@ -21,8 +21,14 @@ const SEED = Number(env.SEED || Date.now() % 2 ** 31);
 const ROUNDS = Number(env.ROUNDS || 50);
 const VERSION = env.VERSION || '1';
 const ONLY = env.ONLY ?? '';
+const COMPRESSION = readCompression(env.COMPRESSION || 'none');
 const LIFE = env.LIFE ? Number(env.LIFE) : undefined;
 const isQuiet = process.argv.includes('--quiet') || env.QUIET === '1';
+
+function readCompression(text: string): LifeCompression {
+  if (text === 'none' || text === 'zstd' || text === 'mixed') return text;
+  throw new Error(`COMPRESSION must be none, zstd or mixed, got ${text}`);
+}
 
 function chooseFaults(only: string): Fault[] {
   return FAULTS.filter(({ name }) => only.split(',').some((part) => name.includes(part)));
@@ -32,7 +38,7 @@ function chooseFaults(only: string): Fault[] {
 let broker: BrokerUnderTest | undefined;
 
 async function createDeployment(dirs: Dirs, { version, seed, life }: LifePlan): Promise<Deployment> {
-  if (version === 1) return createDeploymentV1(dirs);
+  if (version === 1) return createDeploymentV1(dirs, COMPRESSION);
   broker ??= await startBrokerUnderTest();
   return createDeploymentV2({ folder: dirs.root, random: createRandom(seed + Math.imul(life, 0x9e3779b1)), broker });
 }
@@ -65,7 +71,7 @@ async function fail(
   const { root } = left.dirs;
   process.exitCode = 1;
   for (const problem of left.problems) console.log(`  BROKEN at the end of life ${life}: ${problem}`);
-  const only = ONLY === '' ? '' : ` ONLY=${ONLY}`;
+  const only = `${ONLY === '' ? '' : ` ONLY=${ONLY}`}${COMPRESSION === 'none' ? '' : ` COMPRESSION=${COMPRESSION}`}`;
   for (const [index, service] of left.deployment.started.entries()) {
     await writeFile(join(root, `process-${index + 1}.log`), service.logs());
   }

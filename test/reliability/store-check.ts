@@ -4,7 +4,7 @@ import { DAY, readNumbers } from '../support/batch-maker.ts';
 import type { SentBatches } from '../support/sent-batches.ts';
 import type { Dirs } from '../support/service.ts';
 import { folderOf, listVisible } from '../support/storage.ts';
-import { createStoreReader } from '../support/store-reader.ts';
+import { createCompressedReader, createStoreReader } from '../support/store-reader.ts';
 import { STREAMS, type TestStream } from '../support/streams.ts';
 import type { Workload } from '../support/workload.ts';
 
@@ -47,7 +47,10 @@ export function createStoreCheck(parts: {
   let strangeLines = 0;
 
   function openReaders() {
-    return STREAMS.map((stream) => ({ stream, reader: createStoreReader(folderOf(dirs.logs, stream), [DAY]) }));
+    return STREAMS.map((stream) => {
+      const readCompressed = createCompressedReader({ dirs, stream });
+      return { stream, reader: createStoreReader(folderOf(dirs.logs, stream), { days: [DAY], readCompressed }) };
+    });
   }
 
   function complain(text: string): void {

@@ -1,5 +1,9 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseHour } from '../../src/model/hour.ts';
+import { openHour } from '../../src/repo/hour-file.ts';
+import { openReadStore } from '../../src/repo/read-store.ts';
+import type { Dirs } from './service.ts';
 import { listDays, listVisible } from './storage.ts';
 
 type OnLine = (hour: string, line: string) => void;
@@ -16,8 +20,14 @@ export interface StoreReader {
   lines(): ReadonlyMap<string, number>;
 }
 
-/** Of one stream: `logsDir` is its folder. `days`: only these, `2015-05-17`; all when absent. */
-export function createStoreReader(logsDir: string, days?: readonly string[]): StoreReader {
+/** Of one stream: `logsDir` is its folder. `days`: only these, `2015-05-17`; all when absent. `readCompressed`: the lines of a compressed hour. */
+export function createStoreReader(
+  logsDir: string,
+  {
+    days,
+    readCompressed = refuse,
+  }: { readonly days?: readonly string[]; readonly readCompressed?: (hour: string) => Promise<Buffer> } = {},
+): StoreReader {
   const offsets = new Map<string, number>();
   const lines = new Map<string, number>();
 
@@ -41,12 +51,25 @@ export function createStoreReader(logsDir: string, days?: readonly string[]): St
     }
   }
 
+  function take(hour: string, bytes: Buffer, onLine: OnLine): void {
+    if (bytes.length > 0 && bytes.at(-1) !== 10) throw new Error(`${hour} ends in half a line: ${bytes.subarray(-80)}`);
+    const path = join(logsDir, hour);
+    const offset = offsets.get(path) ?? 0;
+    if (bytes.length < offset) throw new Error(`${path} shrank from ${offset} to ${bytes.length} bytes of lines`);
+    const added = bytes.toString('utf8', offset).split('\n').slice(0, -1);
+    for (const line of added) onLine(hour, line);
+    lines.set(hour, (lines.get(hour) ?? 0) + added.length);
+    offsets.set(path, bytes.length);
+  }
+
   return {
     async readNew(onLine, onHalfLine) {
       for (const day of await listDays(logsDir)) {
         if (days !== undefined && !days.includes(day)) continue;
         for (const name of await listVisible(join(logsDir, day))) {
-          await readFrom(join(logsDir, day, name), `${day}T${name.slice(0, 2)}:00:00Z`, onLine, onHalfLine);
+          const hour = `${day}T${name.slice(0, 2)}:00:00Z`;
+          if (name.endsWith('.zst')) take(hour, await readCompressed(hour), onLine);
+          else await readFrom(join(logsDir, day, name), hour, onLine, onHalfLine);
         }
       }
     },
@@ -56,4 +79,27 @@ export function createStoreReader(logsDir: string, days?: readonly string[]): St
 
 function refuse(problem: string): never {
   throw new Error(problem);
+}
+
+/** Reads the committed lines of compressed hours: also those that wait in the commit journal of a service that runs. */
+export function createCompressedReader({ dirs, stream }: { readonly dirs: Dirs; readonly stream: string }) {
+  return async (text: string): Promise<Buffer> => {
+    const hour = parseHour(text.slice(0, 13));
+    if (hour === undefined) throw new Error(`not an hour: ${text}`);
+    const store = await openReadStore({ logsDir: dirs.logs, dlqDir: dirs.dlq, stateDir: dirs.state });
+    const committed = await store.committedHour({ stream, hour });
+    const file = committed && openHour(committed);
+    if (committed === undefined || file === undefined) return Buffer.alloc(0);
+    try {
+      const lines = Buffer.alloc(committed.bytes);
+      for (let at = 0; at < lines.length; ) {
+        const count = file.read(lines, at, lines.length - at, at);
+        if (count === 0) throw new Error(`${committed.path} ends at ${at} of ${lines.length} bytes of lines`);
+        at += count;
+      }
+      return lines;
+    } finally {
+      file.close();
+    }
+  };
 }
