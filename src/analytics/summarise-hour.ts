@@ -102,7 +102,7 @@ export function createHourSummariser(options: SummariseHourOptions): SummariseHo
       if (from === end && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings };
       const before = previous && fieldsOf(previous);
       const counter = stream.createCounter({ before, ...(limits && { limits }) });
-      const counts = countFile(file.read, from, end, counter);
+      const counts = countFile((...at) => file.read(...at), from, end, counter);
       if (counts.bytes === 0 && !isNew) return { ...NOTHING, outcome: 'unchanged', warnings };
       summaries.write(addUp(committed, stream.countBy, previous, counts));
       const { bytes, records, skippedLines } = counts;
