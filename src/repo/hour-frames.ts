@@ -44,7 +44,7 @@ const AT = {
 export const FRAME_BYTES = 1024 * 1024;
 
 /** No frame has more lines, in bytes, or a longer zstd frame: the longest line that can be configured, and room. */
-const MAX_FRAME_BYTES = 80 * 1024 * 1024;
+export const MAX_FRAME_BYTES = 80 * 1024 * 1024;
 
 /** A frame as its trailer describes it. */
 export interface Frame {
