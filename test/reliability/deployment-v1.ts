@@ -1,10 +1,11 @@
 import { type Dirs, type Exit, type Service, startService } from '../support/service.ts';
 import { configureStreams } from '../support/streams.ts';
+import { HOUSEKEEPING_ENV, letHoursRest, queryUntilEnd } from './housekeeping.ts';
 import type { Deployment, End, Node, ServiceStart } from './reliability.ts';
 
 const LAST_WORDS = 3_000;
 
-/** `mixed`: every second start has the other one, so a folder has hours of both forms. */
+/** `mixed`: every second start has the other one, so a folder has hours of both forms; with compression at rest, retention and queries. */
 export type LifeCompression = 'none' | 'zstd' | 'mixed';
 
 /** One process on one set of folders. */
@@ -18,13 +19,18 @@ export function createDeploymentV1(dirs: Dirs, compression: LifeCompression = 'n
   /** The last signal, and when it was sent. */
   let sent: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
 
+  const hasHousekeeping = compression === 'mixed';
+  const queries: string[] = [];
+
   async function launch(extra: ServiceStart): Promise<Service> {
+    if (hasHousekeeping) await letHoursRest(dirs);
     const service = await startService({
       dirs,
       args: await configureStreams(dirs),
       env: {
         LOGFORGE_STORAGE_COMPRESSION:
           compression === 'mixed' ? (started.length % 2 === 0 ? 'zstd' : 'none') : compression,
+        ...(hasHousekeeping && HOUSEKEEPING_ENV),
         ...wanted.env,
         ...extra.env,
       },
@@ -34,6 +40,7 @@ export function createDeploymentV1(dirs: Dirs, compression: LifeCompression = 'n
     sent = undefined;
     started.push(service);
     running = service;
+    if (hasHousekeeping) void queryUntilEnd(service, queries);
     void service.exited.then((exit) => noteEnd(service, exit));
     return service;
   }
@@ -87,6 +94,7 @@ export function createDeploymentV1(dirs: Dirs, compression: LifeCompression = 'n
     rest: async () => 'settled',
     async stop() {
       await node.end('SIGTERM');
+      if (queries.length > 0) throw new Error(queries.join('; '));
     },
     async dispose() {
       await starting?.catch(() => undefined);
