@@ -28,11 +28,12 @@ export function createStoreReader(
     readCompressed = refuse,
   }: { readonly days?: readonly string[]; readonly readCompressed?: (hour: string) => Promise<Buffer> } = {},
 ): StoreReader {
+  /** Of plain lines, by hour: its form may change. */
   const offsets = new Map<string, number>();
   const lines = new Map<string, number>();
 
   async function readFrom(path: string, hour: string, onLine: OnLine, onHalfLine: OnHalfLine = refuse): Promise<void> {
-    const offset = offsets.get(path) ?? 0;
+    const offset = offsets.get(hour) ?? 0;
     const file = await open(path);
     try {
       const { size } = await file.stat();
@@ -45,7 +46,7 @@ export function createStoreReader(
       const added = buffer.toString('utf8', 0, whole - 1).split('\n');
       for (const line of added) onLine(hour, line);
       lines.set(hour, (lines.get(hour) ?? 0) + added.length);
-      offsets.set(path, offset + whole);
+      offsets.set(hour, offset + whole);
     } finally {
       await file.close();
     }
@@ -53,23 +54,24 @@ export function createStoreReader(
 
   function take(hour: string, bytes: Buffer, onLine: OnLine): void {
     if (bytes.length > 0 && bytes.at(-1) !== 10) throw new Error(`${hour} ends in half a line: ${bytes.subarray(-80)}`);
-    const path = join(logsDir, hour);
-    const offset = offsets.get(path) ?? 0;
-    if (bytes.length < offset) throw new Error(`${path} shrank from ${offset} to ${bytes.length} bytes of lines`);
+    const offset = offsets.get(hour) ?? 0;
+    if (bytes.length < offset) throw new Error(`${hour} shrank from ${offset} to ${bytes.length} bytes of lines`);
     const added = bytes.toString('utf8', offset).split('\n').slice(0, -1);
     for (const line of added) onLine(hour, line);
     lines.set(hour, (lines.get(hour) ?? 0) + added.length);
-    offsets.set(path, bytes.length);
+    offsets.set(hour, bytes.length);
   }
 
   return {
     async readNew(onLine, onHalfLine) {
       for (const day of await listDays(logsDir)) {
         if (days !== undefined && !days.includes(day)) continue;
-        for (const name of await listVisible(join(logsDir, day))) {
-          const hour = `${day}T${name.slice(0, 2)}:00:00Z`;
-          if (name.endsWith('.zst')) take(hour, await readCompressed(hour), onLine);
-          else await readFrom(join(logsDir, day, name), hour, onLine, onHalfLine);
+        const names = await listVisible(join(logsDir, day));
+        for (const hh of new Set(names.map((name) => name.slice(0, 2)))) {
+          const hour = `${day}T${hh}:00:00Z`;
+          const plain = `${hh}.log.json`;
+          if (names.includes(`${plain}.zst`)) take(hour, await readCompressed(hour), onLine);
+          else await readFrom(join(logsDir, day, plain), hour, onLine, onHalfLine);
         }
       }
     },
