@@ -3,16 +3,20 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { diskFileSystem } from '../src/disk/file-system.ts';
 import { hourToIso, hourToPath, parseHour } from '../src/model/hour.ts';
 import { EVENTS_STREAM } from '../src/model/stream.ts';
 import { type QueryTexts, readRecordQuery } from '../src/query/query.ts';
 import { createQueryRun } from '../src/query/run-query.ts';
 import { damagedRange, openHour } from '../src/repo/hour-file.ts';
+import { packHour } from '../src/repo/hour-packer.ts';
+import type { CommittedHour } from '../src/repo/repo.ts';
 import { median } from './statistics.ts';
 
 /*
- * Measures queries over one hour on one core, in this process: bytes of plain lines a second, beside `grep -F` on the same file in the same
- * run, and the time to the newest records. The hour is in the page cache.
+ * Measures queries over one hour on one core, in this process: bytes of plain lines a second, for the hour in its plain and in its
+ * compressed form, beside `grep -F` and `zstdgrep -F` on the same files in the same run, and the time to the newest records. The hour is in the
+ * page cache.
  *
  *   node bench/query.ts [--gb 1] [--rounds 3]
  */
@@ -20,10 +24,8 @@ const { values } = parseArgs({
   options: {
     gb: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '3' },
-    compressed: { type: 'boolean', default: false },
   },
 });
-if (values.compressed) throw new Error('--compressed: there are no compressed hours yet');
 const ROUNDS = Number(values.rounds);
 const HOUR = parseHour('2025-11-22T15') ?? 0;
 const RARE = 'order 4711-needle refused';
@@ -31,35 +33,58 @@ const RARE = 'order 4711-needle refused';
 const folder = mkdtempSync(join(tmpdir(), 'logforge-bench-'));
 try {
   const path = makeHour(Number(values.gb) * 1e9);
-  const { size } = statSync(path);
-  const grep = measure(() => spawnSync('grep', ['-F', '-c', RARE, path], { env: { ...process.env, LC_ALL: 'C' } }));
-  console.log(`one hour of ${(size / 1e9).toFixed(2)} GB; MB/s of plain lines on one core, median of ${ROUNDS}\n`);
-  row('grep -F, rare text', size, grep);
-  row('contains, rare text', size, time(path, { contains: RARE }, 1));
-  row('contains, no hit', size, time(path, { contains: 'nowhere to be found' }, 0));
-  row('where, rare value', size, time(path, { where: ['service=rare'] }, 1));
-  row('where, value in every 9th', size, time(path, { where: ['level=ALERT'], limit: '10000000' }));
-  row('where level>=CRIT', size, time(path, { where: ['level>=CRIT'] }));
-  row('matches, rare', size, time(path, { matches: 'order [0-9]+-needle' }, 1));
-  row('all records', size, time(path, {}));
-  console.log('');
-  for (const order of ['desc', 'asc'])
-    console.log(`100 records, ${order}`.padEnd(30), `${time(path, { limit: '100', order }, 100).toFixed(1)} ms`);
+  const bytes = statSync(path).size;
+  const at = { stream: 'events', hour: HOUR, bytes };
+  const target = `${path}.zst`;
+  const frames = await packHour({
+    files: diskFileSystem,
+    source: path,
+    target,
+    bytes,
+    durable: false,
+    pause: async () => {},
+    signal: new AbortController().signal,
+  });
+  console.log(
+    `one hour of ${(bytes / 1e9).toFixed(2)} GB, compressed ${(frames.length / 1e9).toFixed(2)} GB; MB/s of plain lines, median of ${ROUNDS}\n`,
+  );
+  // zstdgrep is a script: zstd and grep run side by side, on two cores.
+  const tools = { plain: ['grep', path], compressed: ['zstdgrep', target] } as const;
+  for (const [form, hour] of [
+    ['plain', { ...at, path }],
+    ['compressed', { ...at, path: target, frames }],
+  ] as const) {
+    const [tool, file] = tools[form];
+    const grep = measure(() => spawnSync(tool, ['-F', '-c', RARE, file], { env: { ...process.env, LC_ALL: 'C' } }));
+    row(`${form}: ${tool} -F, rare text`, bytes, grep);
+    row(`${form}: contains, rare text`, bytes, time(hour, { contains: RARE }, 1));
+    row(`${form}: contains, no hit`, bytes, time(hour, { contains: 'nowhere to be found' }, 0));
+    row(`${form}: where, rare value`, bytes, time(hour, { where: ['service=rare'] }, 1));
+    row(`${form}: where, value in every 9th`, bytes, time(hour, { where: ['level=ALERT'], limit: '10000000' }));
+    row(`${form}: where level>=CRIT`, bytes, time(hour, { where: ['level>=CRIT'] }));
+    row(`${form}: matches, rare`, bytes, time(hour, { matches: 'order [0-9]+-needle' }, 1));
+    row(`${form}: all records`, bytes, time(hour, {}));
+    for (const order of ['desc', 'asc'])
+      console.log(
+        `${form}: 100 records, ${order}`.padEnd(36),
+        `${time(hour, { limit: '100', order }, 100).toFixed(1)} ms`,
+      );
+    console.log('');
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }
 
 function row(name: string, bytes: number, ms: number): void {
-  console.log(name.padEnd(30), String(Math.round(bytes / 1e3 / ms)).padStart(6));
+  console.log(name.padEnd(36), String(Math.round(bytes / 1e3 / ms)).padStart(6));
 }
 
 /** Milliseconds of a whole query. */
-function time(path: string, texts: QueryTexts, expected?: number): number {
-  const bytes = statSync(path).size;
+function time(hour: CommittedHour, texts: QueryTexts, expected?: number): number {
   return measure(() => {
     const query = readRecordQuery({ stream: 'events', limit: 'all', ...texts }, 'ndjson');
     const run = createQueryRun(query, EVENTS_STREAM, { openHour, rangeOf: damagedRange });
-    run.add([{ stream: 'events', hour: HOUR, path, bytes }], true);
+    run.add([hour], true);
     let found = 0;
     for (;;) {
       const step = run.step();

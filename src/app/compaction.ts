@@ -7,9 +7,9 @@ import { listPlainHours } from '../repo/plain-hours.ts';
 import type { Repo } from '../repo/repo.ts';
 import type { Lifecycle } from '../runtime/lifecycle.ts';
 import { createCompaction } from '../service/compaction.ts';
-import { compressAfterBy } from './streams.ts';
+import { compressAfterBy, streamsOf } from './streams.ts';
 
-/** Starts what compresses plain hours that are at rest, where a stream asks for it. */
+/** Starts what compresses plain hours that are at rest, where a stream asks for it, and deletes what a kill left of that. */
 export function startCompaction(options: {
   readonly config: Pick<Config, 'storage' | 'streams'>;
   readonly repo: Repo;
@@ -20,10 +20,10 @@ export function startCompaction(options: {
   const { config, repo, metrics, log, lifecycle } = options;
   const { logsDir } = config.storage;
   const streams = compressAfterBy(config);
-  if (streams.size === 0) return;
   const runner = createCompaction({
     repo: repo.compaction,
     streams,
+    others: [...streamsOf(config).keys()].filter((name) => !streams.has(name)),
     list: (at) => listPlainHours(logsDir, at),
     readFreeBytes: async () => (await readSpace(logsDir)).freeBytes,
     clock: systemClock,

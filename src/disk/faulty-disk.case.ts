@@ -66,6 +66,15 @@ export function createFaultyDisk(options: { dieAt: number; shortWrites?: boolean
       step();
       await diskFileSystem.truncateOpen(fd, length);
     },
+    async rename(from, to) {
+      step();
+      await diskFileSystem.rename(from, to);
+      const content = synced.get(from);
+      if (content === undefined) synced.delete(to);
+      else synced.set(to, content);
+      synced.delete(from);
+      if (written.delete(from)) written.add(to);
+    },
     async remove(path) {
       step();
       await diskFileSystem.remove(path);

@@ -13,6 +13,8 @@ export interface FileStatus {
   readonly isFile: boolean;
   /** Names that the file has; 0 once it was deleted while somebody has it open. */
   readonly links: number;
+  /** Unix milliseconds, with a fraction: when its content was last written. */
+  readonly modified: number;
 }
 
 /**
@@ -76,7 +78,14 @@ const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 const OPEN_FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
 
 function statusFrom(stats: fs.Stats): FileStatus {
-  return { dev: stats.dev, ino: stats.ino, size: stats.size, isFile: stats.isFile(), links: stats.nlink };
+  return {
+    dev: stats.dev,
+    ino: stats.ino,
+    size: stats.size,
+    isFile: stats.isFile(),
+    links: stats.nlink,
+    modified: stats.mtimeMs,
+  };
 }
 
 const oneByte = Buffer.alloc(1);
@@ -129,6 +138,11 @@ export const diskFileSystem: FileSystem = {
     }
   },
 };
+
+/** Deletes a regular file, if there is one. A folder, a link or anything else at the path stays. */
+export async function removeFileIfThere(files: FileSystem, path: string): Promise<void> {
+  if (files.statusAt(path)?.isFile === true) await removeIfThere(files, path);
+}
 
 /** Deletes a file, if there is one. */
 export async function removeIfThere(files: FileSystem, path: string): Promise<void> {

@@ -1,6 +1,6 @@
 import type { DamageReport } from '../disk/damage-report.ts';
 import type { FileSystem } from '../disk/file-system.ts';
-import type { HourDataFile } from './data-files.ts';
+import type { CompressedHourFile, HourDataFile } from './data-files.ts';
 import type { HourForms } from './hour-forms.ts';
 import type { ChangedHour, CommittedHour, HourDamage } from './repo.ts';
 import type { CommittedState } from './state.ts';
@@ -60,11 +60,17 @@ export class CommittedHours {
 
   /** Undefined where there is none. Rejects with ForeignHourError for a file that logforge did not write. */
   async find(hour: HourDataFile): Promise<CommittedHour | undefined> {
+    const file = await this.#options.forms.find(hour);
+    return file && this.read(file);
+  }
+
+  /** What a file of an hour has: all of it where the journal does not say. */
+  async read(file: HourDataFile | CompressedHourFile): Promise<CommittedHour | undefined> {
     const { files, state, forms, waiting } = this.#options;
-    const file = await forms.find(hour);
-    const status = file && files.statusAt(file.path);
-    if (file === undefined || status === undefined) return undefined;
-    const at = { stream: hour.stream, hour: hour.hour, path: file.path };
+    const status = files.statusAt(file.path);
+    if (status === undefined) return undefined;
+    const { stream, hour } = file.kind === 'hour' ? file : file.of;
+    const at = { stream, hour, path: file.path };
     const length = state.length(file);
     if (file.kind === 'hour') return { ...at, bytes: length ?? status.size };
     if (length === undefined) {

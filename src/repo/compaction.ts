@@ -1,13 +1,15 @@
-import { type FileSystem, removeIfThere } from '../disk/file-system.ts';
+import { type FileSystem, removeFileIfThere } from '../disk/file-system.ts';
 import type { StreamHour } from '../model/hour.ts';
 import type { Committer } from './commit.ts';
 import type { DataFiles } from './data-files.ts';
-import { packHour } from './hour-packer.ts';
+import { openHour } from './hour-file.ts';
+import { FRAME_BYTES } from './hour-frames.ts';
+import { PAUSE_FACTOR, packHour } from './hour-packer.ts';
 import { deleteFile } from './hours-on-disk.ts';
-import type { Compaction } from './repo.ts';
+import type { CommittedHour, Compaction } from './repo.ts';
 
 /** A file that is being compressed: nobody else reads or counts it. */
-const UNFINISHED = '.new';
+export const UNFINISHED = '.new';
 
 /**
  * Makes compressed hours of plain ones while the service runs:
@@ -21,37 +23,70 @@ const UNFINISHED = '.new';
  * leaves is deleted when the hour is looked at again.
  */
 export function createCompaction(parts: {
-  readonly committer: Pick<Committer, 'formChange'>;
+  readonly committer: Pick<Committer, 'formChange' | 'hours'>;
   readonly dataFiles: DataFiles;
   readonly files: FileSystem;
   readonly durable: boolean;
   readonly between: <T>(work: () => Promise<T>) => Promise<T>;
   readonly pause: (ms: number) => Promise<void>;
 }): Compaction {
-  const { formChange } = parts.committer;
+  const { formChange, hours } = parts.committer;
   const { dataFiles, files, durable, between, pause } = parts;
 
   async function compress(at: StreamHour, signal: AbortSignal) {
     const hour = dataFiles.ofHour(at);
     const target = `${hour.compressed.path}${UNFINISHED}`;
-    const bytes = await between(() => formChange.begin(hour));
-    if (bytes === undefined) return undefined;
+    const before = await between(() => formChange.begin(hour));
+    if (before === undefined) return undefined;
     try {
+      const { bytes } = before;
       const frames = await packHour({ files, source: hour.path, target, bytes, durable, pause, signal });
-      const isDone = await between(() => formChange.end(hour, { from: target, bytes, frames }));
+      const isDone = await between(() => formChange.end(hour, { from: target, before, frames }));
       if (!isDone) return undefined;
       await deleteFile(files, hour.path);
       return { from: bytes, to: frames.length };
     } finally {
-      await removeIfThere(files, target);
+      await removeFileIfThere(files, target);
     }
   }
 
   async function clean(at: StreamHour): Promise<void> {
     const hour = dataFiles.ofHour(at);
-    await removeIfThere(files, `${hour.compressed.path}${UNFINISHED}`);
-    if (await between(() => formChange.isReplaced(hour))) await deleteFile(files, hour.path);
+    await removeFileIfThere(files, `${hour.compressed.path}${UNFINISHED}`);
+    const other = await between(() => formChange.findOther(hour));
+    if (other === undefined) return;
+    const counting = await hours.find(hour);
+    const left = await hours.read(other);
+    if (counting === undefined || left === undefined) return;
+    if (!(await beginsWith(counting, left, pause)))
+      throw new Error(`file=${left.path} does not count, and has other lines than ${counting.path}; move it away`);
+    await deleteFile(files, left.path);
   }
 
   return { compress, clean };
+}
+
+/** Whether an hour begins with all lines of another. Reads in steps like `packHour`. */
+async function beginsWith(
+  hour: CommittedHour,
+  other: CommittedHour,
+  pause: (ms: number) => Promise<void>,
+): Promise<boolean> {
+  if (other.bytes > hour.bytes) return false;
+  const [whole, part] = [openHour(hour), openHour(other)];
+  const [lines, found] = [Buffer.alloc(FRAME_BYTES), Buffer.alloc(FRAME_BYTES)];
+  try {
+    for (let at = 0; at < other.bytes; ) {
+      const began = performance.now();
+      const read = part?.read(found, 0, Math.min(FRAME_BYTES, other.bytes - at), at) ?? 0;
+      const count = whole?.read(lines, 0, Math.max(1, read), at) ?? 0;
+      if (count === 0 || !lines.subarray(0, count).equals(found.subarray(0, count))) return false;
+      at += count;
+      await pause((performance.now() - began) * PAUSE_FACTOR);
+    }
+    return true;
+  } finally {
+    whole?.close();
+    part?.close();
+  }
 }

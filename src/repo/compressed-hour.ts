@@ -50,7 +50,7 @@ export class CompressedHour implements HourFile {
   }
 
   /** DamagedHourError where a frame cannot be read. */
-  read(target: Buffer, offset: number, length: number, position: number): number {
+  readonly read: HourFile['read'] = (target, offset, length, position) => {
     const { frames, waiting } = this.#options;
     if (position >= frames.lines) {
       const start = position - frames.lines;
@@ -62,15 +62,13 @@ export class CompressedHour implements HourFile {
     const lines = this.#linesOf(place);
     const start = position - place.from;
     return lines.copy(target, offset, start, Math.min(lines.length, start + length));
-  }
+  };
+
+  readonly close = (): void => fs.closeSync(this.#options.fd);
 
   /** Position in the file of its first line's frame. What stands between the beginning of the file and it is of another hour. */
   get firstFrameAt(): number {
     return this.#placeOf(0).at;
-  }
-
-  close(): void {
-    fs.closeSync(this.#options.fd);
   }
 
   #linesOf(place: Place): Buffer {

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { type FileSystem, removeIfThere } from '../disk/file-system.ts';
 import type { CommitFiles, CommitJournal } from './commit-journal.ts';
-import type { DataFile, HourDataFile } from './data-files.ts';
+import type { CompressedHourFile, DataFile, HourDataFile } from './data-files.ts';
 import type { FramesLength } from './frames-file.ts';
 import type { HourForms } from './hour-forms.ts';
 
@@ -14,42 +14,66 @@ interface FormChangeOptions extends Pick<CommitFiles, 'state' | 'data' | 'unsync
   readonly adopt: (file: DataFile) => Promise<void>;
 }
 
+/** A plain hour as it was when compressing began. */
+export interface PlainState {
+  /** Committed length of its file. */
+  readonly bytes: number;
+  /** When its file was last written: another program may change bytes in place. */
+  readonly modified: number;
+  /** Of the journal: after a restore, the file may have been read without what a failed sync lost. */
+  readonly restores: number;
+}
+
 /** What the journal says of an hour while its plain file becomes a compressed one. All calls are made between two commits. */
 export class FormChange {
   readonly #options: FormChangeOptions;
-  #restoresBefore = 0;
 
   constructor(options: FormChangeOptions) {
     this.#options = options;
   }
 
-  /** The committed length of a plain hour, which the journal knows from now on; undefined when it is not plain, or not there. */
-  async begin(hour: HourDataFile): Promise<number | undefined> {
-    const { state, forms, journal, adopt } = this.#options;
+  /**
+   * A plain hour, which the journal knows from now on; undefined when it is not plain, or not there. Rejects when something that logforge
+   * did not write is in the place of its compressed file.
+   */
+  async begin(hour: HourDataFile): Promise<PlainState | undefined> {
+    const { files, state, forms, journal, adopt } = this.#options;
     if (state.removed.has(hour) || (await forms.find(hour)) !== hour) return undefined;
+    await this.#checkPlace(hour.compressed);
     await adopt(hour);
-    this.#restoresBefore = journal.restores;
-    return state.length(hour);
+    const bytes = state.length(hour);
+    const found = files.statusAt(hour.path);
+    if (bytes === undefined || found === undefined) return undefined;
+    return { bytes, modified: found.modified, restores: journal.restores };
+  }
+
+  /** An older compressed form of the hour may be replaced, but nobody else's file. */
+  async #checkPlace({ path }: CompressedHourFile): Promise<void> {
+    const { files, forms } = this.#options;
+    const found = files.statusAt(path);
+    if (found === undefined) return;
+    if (!found.isFile) throw new Error(`cannot compress to file=${path}: it is not a regular file; move it away`);
+    await forms.framesIn(path, found.size);
   }
 
   /**
-   * The compressed file `from` has the hour's `bytes` of lines, synced: it takes the place of the plain one. False when more lines have
-   * come, or another program changed the plain file; then nothing happens.
+   * The compressed file `from` has the hour's lines, synced: it takes the place of the plain one. False when more lines have come, when the
+   * hour was removed, or another program changed the plain file; then nothing happens.
    */
   async end(
     hour: HourDataFile,
-    { from, bytes, frames }: { readonly from: string; readonly bytes: number; readonly frames: FramesLength },
+    { from, before, frames }: { readonly from: string; readonly before: PlainState; readonly frames: FramesLength },
   ): Promise<boolean> {
-    const { files, durable, state, data, unsynced, uncut, journal } = this.#options;
+    const { files, durable, state, data, unsynced, journal } = this.#options;
     const { compressed } = hour;
-    // A sync has failed: the file may have been read without what that lost.
-    if (unsynced.needsRestore || journal.restores !== this.#restoresBefore) return false;
-    await journal.prepare();
-    const isAsBefore = state.fileOf(hour) === hour && state.length(hour) === bytes;
-    if (!isAsBefore || uncut.has(hour) || data.changeOf(hour, bytes) !== undefined) return false;
+    if (unsynced.needsRestore || !(await this.#isAsBefore(hour, before))) return false;
+    await this.#checkPlace(compressed);
     await files.rename(from, compressed.path);
     try {
       if (durable) await files.syncFolder(dirname(compressed.path));
+      // From now on this file is the one that commits compare.
+      await data.openAnew(compressed);
+      await data.drop(compressed);
       const note = [compressed, frames.length, 0, { framed: frames.lines, logical: frames.lines }] as const;
       await journal.append({ seq: state.nextSeq, files: [note] }, []);
     } catch (error) {
@@ -63,12 +87,26 @@ export class FormChange {
     return true;
   }
 
-  /** Whether the hour has a plain file that does not count any more, and whose lines are all in the compressed one. */
-  async isReplaced(hour: HourDataFile): Promise<boolean> {
+  async #isAsBefore(hour: HourDataFile, { bytes, modified, restores }: PlainState): Promise<boolean> {
+    const { files, state, data, uncut, journal, adopt } = this.#options;
+    const isChanged = () =>
+      data.changeOf(hour, bytes) !== undefined || files.statusAt(hour.path)?.modified !== modified;
+    await journal.prepare();
+    if (state.removed.has(hour) || uncut.has(hour) || isChanged()) return false;
+    // The segments that knew it may have gone: an hour of some gigabytes takes a while.
+    if (state.fileOf(hour) === undefined) await adopt(hour);
+    const isKnown = state.fileOf(hour) === hour && state.length(hour) === bytes;
+    return isKnown && !isChanged() && journal.restores === restores;
+  }
+
+  /** The form of the hour that does not count, where there are both. From now on the journal knows the one that counts. */
+  async findOther(hour: HourDataFile): Promise<HourDataFile | CompressedHourFile | undefined> {
     const { files, state, forms, adopt } = this.#options;
-    const plain = files.statusAt(hour.path);
-    if (plain === undefined || state.removed.has(hour) || (await forms.find(hour)) !== hour.compressed) return false;
-    await adopt(hour.compressed);
-    return state.fileOf(hour) === hour.compressed && state.linesOf(hour.compressed).logical >= plain.size;
+    const counting = state.removed.has(hour) ? undefined : await forms.find(hour);
+    if (counting === undefined) return undefined;
+    const other = counting === hour ? hour.compressed : hour;
+    if (files.statusAt(other.path)?.isFile !== true) return undefined;
+    await adopt(counting);
+    return state.fileOf(hour) === counting ? other : undefined;
   }
 }

@@ -21,28 +21,44 @@ export function damagedRange(error: unknown): HourDamage | undefined {
  * Opens an hour for reading, whatever its form: positions are those of the plain lines. Undefined where there is no file. The way for
  * every reader: nobody else opens a path of an hour. A read rejects with DamagedHourError where a frame is damaged.
  */
-export function openHour({ path, frames, waiting }: CommittedHour): HourFile | undefined {
-  const plain = frames === undefined ? openRegular(path) : undefined;
-  if (plain !== undefined) return createPlainReader(plain);
+export function openHour(committed: CommittedHour): HourFile | undefined {
+  const { path, frames } = committed;
+  if (frames !== undefined) return openCompressed(path, committed);
+  const plain = openRegular(path);
   // A plain hour that is not there any more may have been compressed meanwhile. It has all lines that it had.
-  const compressedPath = frames === undefined ? `${path}${COMPRESSED}` : path;
-  const opened = openRegular(compressedPath);
+  if (plain === undefined) return openCompressed(`${path}${COMPRESSED}`, committed);
+  return createPlainReader(plain, () => openCompressed(`${path}${COMPRESSED}`, committed));
+}
+
+function openCompressed(path: string, { frames, waiting }: CommittedHour): HourFile | undefined {
+  const opened = openRegular(path);
   if (opened === undefined) return undefined;
   const { fd, size } = opened;
   try {
-    const found = frames ?? findLastFrameSync(fd, { path: compressedPath, size });
-    return new CompressedHour({ path: compressedPath, fd, frames: found, waiting });
+    const found = frames ?? findLastFrameSync(fd, { path, size });
+    return new CompressedHour({ path, fd, frames: found, waiting });
   } catch (error) {
     fs.closeSync(fd);
     throw error;
   }
 }
 
-function createPlainReader({ fd, size }: Opened): HourFile {
+/** A deleted plain file is cut in steps while it is read here (hours-on-disk.ts). `reopen` then gives the hour in its new form, if there is one. */
+function createPlainReader({ fd, size }: Opened, reopen: () => HourFile | undefined): HourFile {
+  let next: HourFile | undefined;
   return {
     size,
-    read: (target, offset, length, position) => fs.readSync(fd, target, offset, length, position),
-    close: () => fs.closeSync(fd),
+    read(target, offset, length, position) {
+      if (next !== undefined) return next.read(target, offset, length, position);
+      const count = fs.readSync(fd, target, offset, length, position);
+      if (count > 0 || position >= size || fs.fstatSync(fd).nlink > 0) return count;
+      next = reopen();
+      return next?.read(target, offset, length, position) ?? 0;
+    },
+    close() {
+      next?.close();
+      fs.closeSync(fd);
+    },
   };
 }
 

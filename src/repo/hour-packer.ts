@@ -1,12 +1,15 @@
-import { type FileSystem, readFully, writeFully } from '../disk/file-system.ts';
+import { type FileSystem, readFully, removeIfThere, writeFully } from '../disk/file-system.ts';
 import { BYTES } from '../model/bytes.ts';
 import type { FramesLength } from './frames-file.ts';
-import { countLines, encodeFrames, FILE_START, FRAME_BYTES } from './hour-frames.ts';
+import { countLines, encodeFrames, FILE_START, FRAME_BYTES, MAX_FRAME_BYTES } from './hour-frames.ts';
 
 /** Syncs of a few megabytes: commits wait while the disk works on a large one. */
 const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
 /** Of the time that a step took: the service has the rest of the machine. */
-const PAUSE_FACTOR = 2;
+export const PAUSE_FACTOR = 2;
+
+/** A zstd frame of bytes that cannot be compressed is a little longer than they are. */
+const MAX_LINE_BYTES = MAX_FRAME_BYTES - FRAME_BYTES;
 
 /** The packing was stopped, or is not wanted any more. */
 export class PackingStoppedError extends Error {
@@ -14,9 +17,10 @@ export class PackingStoppedError extends Error {
 }
 
 /**
- * Writes the first `bytes` of a plain hour as frames to `target`, which it makes again from nothing, and syncs it when `durable`. Reads a
- * megabyte at a time and pauses after each, so it takes a third of one core. Gives the length of what it wrote. PackingStoppedError when
- * `signal` says so; Error when the plain file has fewer bytes, or its last line has no end.
+ * Writes the first `bytes` of a plain hour as frames to `target`, a new file in the place of the one that is there, and syncs it when
+ * `durable`. Reads a megabyte at a time and pauses after each, so it takes a third of one core. Gives the length of what it wrote.
+ * PackingStoppedError when `signal` says so; Error when the plain file has fewer bytes, a line of it is longer than any that logforge
+ * writes or has no end, or something else than a file is at `target`. Whatever was written by then is left.
  */
 export async function packHour(options: {
   readonly files: FileSystem;
@@ -31,9 +35,8 @@ export async function packHour(options: {
   const { files, source, target, bytes, durable, pause, signal } = options;
   const from = await files.openToRead(source);
   try {
-    const to = await files.open(target);
+    const to = await openNew(files, target);
     try {
-      await files.truncateOpen(to, 0);
       await writeFully(files, to, [FILE_START], 0);
       let end: FramesLength = { length: FILE_START.length, lines: 0 };
       let synced = 0;
@@ -60,18 +63,29 @@ export async function packHour(options: {
   }
 }
 
+/** Another file at `path` loses this name only: it may have others. */
+async function openNew(files: FileSystem, path: string): Promise<number> {
+  const found = files.statusAt(path);
+  if (found !== undefined && !found.isFile)
+    throw new Error(`cannot compress to file=${path}: it is not a regular file; move it away`);
+  if (found !== undefined) await removeIfThere(files, path);
+  return files.open(path);
+}
+
 /** Whole lines from `at` on: a frame of them, or one longer line. */
 async function readLines(
   files: FileSystem,
   fd: number,
   { source, at, end }: { readonly source: string; readonly at: number; readonly end: number },
 ): Promise<Buffer> {
-  for (let wanted = FRAME_BYTES; ; wanted *= 2) {
+  for (let wanted = FRAME_BYTES; ; wanted = Math.min(wanted * 2, MAX_LINE_BYTES + 1)) {
     const length = Math.min(wanted, end - at);
     const bytes = await readFully(files, fd, length, at);
     if (bytes.length < length) throw new Error(`cannot compress file=${source}: it ends before byte ${at + length}`);
     const lines = bytes.subarray(0, bytes.lastIndexOf(BYTES.NEWLINE) + 1);
     if (lines.length > 0) return lines;
     if (length === end - at) throw new Error(`cannot compress file=${source}: its last line has no end`);
+    if (length > MAX_LINE_BYTES)
+      throw new Error(`cannot compress file=${source}: its line at byte ${at} is longer than ${MAX_LINE_BYTES} bytes`);
   }
 }

@@ -95,7 +95,7 @@ describe('hours on disk', () => {
       },
     };
     expect(await open(files).delete({ stream: 'access', hour: TEN })).toBe(4000);
-    expect(steps).toEqual(['remove', 'cut to 2976', 'cut to 1952', 'cut to 928']);
+    expect(steps).toEqual(['remove', 'cut to 3072', 'cut to 2048', 'cut to 1024']);
   });
 
   test('a hard link keeps all its bytes', async () => {

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FileSystem } from '../disk/file-system.ts';
+import { type FileSystem, removeIfThere } from '../disk/file-system.ts';
 import { codeOf, isMissing } from '../disk/missing.ts';
 import { type Hour, hourToPath, parseHour, type StreamHour } from '../model/hour.ts';
 import type { StreamName } from '../model/stream.ts';
@@ -90,15 +90,19 @@ async function listFiles(folder: string, pattern: RegExp): Promise<{ readonly ho
   return found;
 }
 
-/** Gives the bytes of the file; 0 where there is none, or something else. */
+/**
+ * Gives the bytes of the file; 0 where there is none, or something else. It is cut at multiples of `stepBytes`: within a page, who reads it
+ * at that moment could get zeros.
+ */
 export async function deleteFile(files: FileSystem, path: string, stepBytes = STEP_BYTES): Promise<number> {
   const found = files.statusAt(path);
   if (found?.isFile !== true) return 0;
   // Its name goes first: so no reader finds a part of it, and a process that dies leaves no part. A file with other names is not ours to cut.
   const fd = found.links === 1 && found.size > stepBytes ? await files.open(path) : undefined;
   try {
-    await files.remove(path);
-    for (let left = found.size - stepBytes; fd !== undefined && left > 0; left -= stepBytes) {
+    await removeIfThere(files, path);
+    const last = Math.floor((found.size - 1) / stepBytes) * stepBytes;
+    for (let left = last; fd !== undefined && left > 0; left -= stepBytes) {
       if (files.statusOf(fd).links > 0) break;
       await files.truncateOpen(fd, left);
       await sleep(PAUSE_MS);

@@ -12,13 +12,15 @@ interface Candidate {
   readonly hour: Hour;
   readonly bytes: number;
   readonly isAtRest: boolean;
-  readonly hasBoth: boolean;
+  readonly hasLeftovers: boolean;
 }
 
 export interface CompactionOptions {
   readonly repo: Compaction;
   /** The streams whose plain hours are compressed, and after how many milliseconds without a record. */
   readonly streams: ReadonlyMap<StreamName, number>;
+  /** Other streams: what an interrupted compression left is deleted once, for the setting may have been on before. */
+  readonly others: readonly StreamName[];
   readonly list: (at: {
     readonly stream: StreamName;
     readonly restMs: number;
@@ -50,7 +52,7 @@ const SPARE_BYTES = 64 * 1024 * 1024;
 
 /** Makes compressed hours of the plain ones that are at rest, one after the other, oldest first. */
 export function createCompaction(options: CompactionOptions): CompactionRunner {
-  const { streams, list, clock, interval = INTERVAL_MS, log } = options;
+  const { repo, streams, others, list, clock, interval = INTERVAL_MS, log } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   let running: Promise<void> = Promise.resolve();
@@ -68,7 +70,22 @@ export function createCompaction(options: CompactionOptions): CompactionRunner {
     }
   }
 
+  async function cleanOthers(): Promise<void> {
+    for (const stream of others) {
+      try {
+        for await (const { hour, hasLeftovers } of list({ stream, restMs: 0, now: clock() })) {
+          if (signal.aborted) return;
+          if (hasLeftovers) await repo.clean({ stream, hour });
+        }
+      } catch (err) {
+        if (!signal.aborted) log.error('cannot delete what an interrupted compression left', { stream, err });
+      }
+    }
+  }
+
   async function repeat(): Promise<void> {
+    await cleanOthers();
+    if (streams.size === 0) return;
     while (!signal.aborted) {
       const began = performance.now();
       await run();
@@ -91,13 +108,13 @@ export function createCompaction(options: CompactionOptions): CompactionRunner {
 
 async function compressOne(
   { repo, readFreeBytes, metrics, log }: CompactionOptions,
-  { stream, hour, bytes, isAtRest, hasBoth }: Candidate,
+  { stream, hour, bytes, isAtRest, hasLeftovers }: Candidate,
   signal: AbortSignal,
 ): Promise<void> {
   const at = { stream, hour };
   const fields = { stream, hour: hourToIso(hour) };
   try {
-    if (hasBoth) await repo.clean(at);
+    if (hasLeftovers) await repo.clean(at);
     if (!isAtRest) return;
     // Lines that cannot be compressed take as much again until the plain file is deleted.
     if ((await readFreeBytes()) < bytes + SPARE_BYTES) {
@@ -113,6 +130,9 @@ async function compressOne(
   } catch (err) {
     if (signal.aborted) return;
     metrics.compactionFailures.inc();
-    log.error('cannot compress an hour; it stays plain, and the next run tries again', { ...fields, err });
+    log.error('cannot compress an hour, or delete the plain file of a compressed one; the next run tries again', {
+      ...fields,
+      err,
+    });
   }
 }

@@ -80,14 +80,19 @@ describe('an access log', () => {
     expect(await readSummaries(service.dirs)).toEqual(before);
   });
 
-  it.each(['csv', 'ndjson', 'json'] as const)('is stored the same when it comes as %s', async (format) => {
+  it.each([
+    ['csv', 'zstd'],
+    ['ndjson', 'none'],
+    ['json', 'zstd'],
+  ] as const)('is stored the same when it comes as %s, in hours of compression %s', async (format, compression) => {
     const records = await readRecords(service.dirs);
     const content = {
       csv: `userAgent,timestamp,path\r\n${records.map(toCsvRow).join('')}`,
       ndjson: Buffer.concat([...files.values()]),
       json: JSON.stringify(records),
     }[format];
-    const other = await startService({ dirs: await makeDirs(), env: ENV });
+    const env = { ...ENV, LOGFORGE_STORAGE_COMPRESSION: compression };
+    const other = await startService({ dirs: await makeDirs(), env });
     try {
       const path = join(other.dirs.root, `access.${format}`);
       await writeFile(path, content);

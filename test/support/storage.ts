@@ -1,20 +1,43 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readHourFile } from './hour-files.ts';
+import { parseHour } from '../../src/model/hour.ts';
+import { openHour } from '../../src/repo/hour-file.ts';
+import { openReadStore, type ReadStore } from '../../src/repo/read-store.ts';
+import type { CommittedHour } from '../../src/repo/repo.ts';
 import type { Dirs } from './service.ts';
 
-/** Every hour file of a stream as `2015-05-17T10` → the bytes of its lines, whatever its form. Of one that has both, the compressed file counts. */
+/** Every hour of a stream as `2015-05-17T10` → its plain lines: the bytes of its file; of a compressed one what is committed. */
 export async function readHourFiles(dirs: Dirs, stream = ACCESS): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
+  let store: ReadStore | undefined;
   const folder = folderOf(dirs.logs, stream);
   for (const day of await listDays(folder)) {
     for (const name of await listVisible(join(folder, day))) {
-      const match = /^(\d\d)\.log\.json(?:\.zst)?$/.exec(name);
+      const match = /^(\d\d)\.log\.json(\.zst)?$/.exec(name);
       if (match === null) throw new Error(`an unexpected file among the hour files: ${join(day, name)}`);
-      files.set(`${day}T${match[1]}`, readHourFile(join(folder, day, name)));
+      const hour = `${day}T${match[1]}`;
+      if (match[2] === undefined) {
+        files.set(hour, await readFile(join(folder, day, name)));
+        continue;
+      }
+      store ??= await openReadStore({ logsDir: dirs.logs, dlqDir: dirs.dlq, stateDir: dirs.state });
+      files.set(hour, readCommitted(await store.committedHour({ stream, hour: parseHour(hour) ?? Number.NaN })));
     }
   }
   return files;
+}
+
+function readCommitted(hour: CommittedHour | undefined): Buffer {
+  const file = hour && openHour(hour);
+  if (hour === undefined || file === undefined) return Buffer.alloc(0);
+  try {
+    const lines = Buffer.alloc(hour.bytes);
+    let at = 0;
+    while (at < lines.length) at += file.read(lines, at, lines.length - at, at);
+    return lines;
+  } finally {
+    file.close();
+  }
 }
 
 const ACCESS = 'access';
