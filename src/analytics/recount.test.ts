@@ -10,6 +10,7 @@ import { at, countsOf } from '../model/summary.case.ts';
 import type { DimensionNote } from '../model/summary.ts';
 import { createDimensionNotes } from '../repo/dimension-notes.ts';
 import { damagedRange, listHours, openHour } from '../repo/hour-file.ts';
+import type { HourDamage } from '../repo/repo.ts';
 import { createSummaryFiles, type SummaryFiles } from '../repo/summaries.ts';
 import { createRecount, type Recount } from './recount.ts';
 import { createHourSummariser } from './summarise-hour.ts';
@@ -45,13 +46,13 @@ function pathOf(hour: Hour): string {
 }
 
 /** A process that runs with this configuration. `fails`: the hours that cannot be summarised. */
-function start(stream: Stream, { fails = new Set<Hour>() } = {}): Recount {
+function start(stream: Stream, { fails = new Set<Hour>(), damage = [] as HourDamage[] } = {}): Recount {
   const summarise = createHourSummariser({ openHour, damagedRange, summaries, streams: [stream] });
   const thread: SummariserThread = {
     async summarise(committed) {
       calls.push(committed.hour);
       if (fails.has(committed.hour)) throw new Error('EIO');
-      return summarise(committed);
+      return { ...summarise(committed), damage };
     },
     stop: async () => {},
   };
@@ -63,6 +64,9 @@ function start(stream: Stream, { fails = new Set<Hour>() } = {}): Recount {
       async committedHour({ hour }) {
         const stat = fs.statSync(pathOf(hour), { throwIfNoEntry: false });
         return stat && { ...at(hour, 'tasks'), path: pathOf(hour), bytes: stat.size };
+      },
+      async reportDamage({ hour }, { reason }) {
+        logged.push(`${hour}: ${reason}`);
       },
     },
     thread,
@@ -93,6 +97,11 @@ const hoursLeft = async () =>
 const all = (dimensions: string) => Array(HOURS).fill(dimensions);
 
 describe('hours of a stream whose dimensions changed', () => {
+  it('tell of what cannot be read in them', async () => {
+    await run(start(by('task'), { damage: [{ offset: 0, bytes: 1, position: 40, reason: 'bad checksum' }] }));
+    expect(logged.filter((line) => line.endsWith(': bad checksum'))).toHaveLength(HOURS);
+  });
+
   it('are summarised again, the newest first; without a change nothing is read', async () => {
     await run(start(by('task')));
     expect(allDimensions()).toEqual(all('task'));

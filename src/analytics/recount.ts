@@ -22,7 +22,7 @@ export interface Recount {
 
 export interface RecountOptions {
   readonly streams: Iterable<Stream>;
-  readonly repo: Pick<Repo, 'committedHour'>;
+  readonly repo: Pick<Repo, 'committedHour' | 'reportDamage'>;
   readonly thread: SummariserThread;
   readonly notes: {
     read(stream: StreamName): Promise<DimensionNote | undefined>;
@@ -141,7 +141,8 @@ function createHourStep({ repo, thread, log }: RecountOptions) {
     try {
       const committed = await repo.committedHour(at);
       if (committed === undefined) return;
-      const { outcome } = await thread.summarise(committed);
+      const { outcome, damage } = await thread.summarise(committed);
+      for (const found of damage) await repo.reportDamage(at, found);
       if (outcome !== 'written') return;
       await thread.settle?.(at);
       job.written += 1;

@@ -171,7 +171,7 @@ export function startSuite(compression: Compression): void {
         const whole = createFaultyDisk({ dieAt: 0 });
         expect((await work(whole.files)).size).toBe(12);
         await check(new Set(Array.from({ length: 12 }, (_, i) => i)));
-        const step = (end === 'kill -9' ? 1 : 2) * (isPlain ? 1 : 3);
+        const step = (end === 'kill -9' ? 1 : 2) * (isPlain ? 1 : 5);
         for (let dieAt = 1; dieAt <= whole.operations() + step; dieAt += step) {
           for (const name of ['logs', 'dlq', 'state']) fs.rmSync(join(dir(), name), { recursive: true, force: true });
           const disk = createFaultyDisk({ dieAt });

@@ -63,7 +63,7 @@ const cat = async (path: string): Promise<string> => (await run('zstdcat', [path
 /** `zstdcat` fails at a torn end, and has written the whole frames before it. */
 async function catTorn(path: string): Promise<string> {
   return cat(path).catch((error: { stdout?: string; stderr?: string }) => {
-    expect(error.stderr).toMatch(/zstd|unexpected|premature|not in gzip|unknown/i);
+    expect(error.stderr).toMatch(/premature end|unknown header|unsupported format/i);
     return error.stdout ?? '';
   });
 }
