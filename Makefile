@@ -126,6 +126,9 @@ bench-micro: setup ## Measure the parts, each beside the fastest possible
 bench-query: setup ## Measure queries over an hour of GB gigabytes beside grep -F (GB=1 ROUNDS=3)
 	@node bench/query.ts --gb $(or $(GB),1) --rounds $(or $(ROUNDS),3)
 
+bench-housekeeping: setup ## Measure the p99 of POST /logs while an hour of GB gigabytes is compressed, and deleted (GB=5 ROUNDS=3)
+	@node bench/housekeeping-p99.ts --gb $(or $(GB),5) --rounds $(or $(ROUNDS),3)
+
 recovery: setup ## Measure starts after kill -9 with GB gigabytes of history beside 0.1 (GB=10 RUNS=5 REPORT=)
 	@node bench/recovery.ts --gb $(or $(GB),10) --runs $(or $(RUNS),5) $(if $(REPORT),--out $(REPORT))
 
@@ -221,7 +224,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: reliability run test test-image test-quick coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro bench-query recovery clean help
+.PHONY: reliability run test test-image test-quick coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro bench-query bench-housekeeping recovery clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
   profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs

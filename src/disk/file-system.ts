@@ -205,10 +205,14 @@ function dropBytes(buffers: readonly Buffer[], bytes: number): Buffer[] {
 }
 
 /** Reads `length` bytes at `position`, or fewer where the file ends before. */
-export async function readFully(files: FileSystem, fd: number, length: number, position: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
+export function readFully(files: FileSystem, fd: number, length: number, position: number): Promise<Buffer> {
+  return readInto(files, fd, Buffer.allocUnsafe(length), position);
+}
+
+/** `readFully` into memory that is there. Gives the part of it that has bytes. */
+export async function readInto(files: FileSystem, fd: number, buffer: Buffer, position: number): Promise<Buffer> {
   let filled = 0;
-  while (filled < length) {
+  while (filled < buffer.length) {
     const read = await files.read(fd, buffer.subarray(filled), position + filled);
     if (read === 0) break;
     filled += read;

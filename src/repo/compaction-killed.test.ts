@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { readHourFile } from '../../test/support/hour-files.ts';
 import { createFaultyDisk } from '../disk/faulty-disk.case.ts';
 import { openHour } from './hour-file.ts';
 import { listPlainHours } from './plain-hours.ts';
@@ -37,6 +38,8 @@ async function read(repo: Repo): Promise<string> {
 
 interface Life {
   readonly died: boolean;
+  /** Operations before compressing began. */
+  readonly before: number;
   readonly stored: string;
   readonly compressed: boolean;
 }
@@ -46,12 +49,14 @@ async function runUntil(dieAt: number, { hasPower }: { readonly hasPower: boolea
   const disk = createFaultyDisk({ dieAt });
   let stored = '';
   let compressed = false;
+  let before = 0;
   const repo = await fixture.open({ files: disk.files });
   try {
     for (const line of ['a', 'b']) {
       await repo.append(batchOf([TEN], line));
       stored += `${line}\n`;
     }
+    before = disk.operations();
     compressed = (await repo.compaction.compress(AT_TEN, NEVER)) !== undefined;
     await repo.append(batchOf([TEN], 'late'));
     stored += 'late\n';
@@ -60,7 +65,7 @@ async function runUntil(dieAt: number, { hasPower }: { readonly hasPower: boolea
   }
   await repo.close().catch(() => undefined);
   if (!hasPower) disk.powerCut();
-  return { died: disk.isDead(), stored, compressed };
+  return { died: disk.isDead(), before, stored, compressed };
 }
 
 /** What a runner of compaction does with an hour that it finds. */
@@ -76,26 +81,24 @@ describe.each([
 ])('%s at any step', (_, hasPower) => {
   test('loses no record, and leaves one form of the hour', async () => {
     const forms = new Set<string>();
-    for (let dieAt = 1; ; dieAt++) {
+    const { before } = await runUntil(0, { hasPower: true });
+    fs.rmSync(fixture.dir, { recursive: true });
+    for (let dieAt = before; ; dieAt++) {
       const life = await runUntil(dieAt, { hasPower });
       fixture.logged.length = 0;
-      let repo = await fixture.open();
+      const repo = await fixture.open();
       const found = await read(repo);
       expect(found.startsWith(life.stored), `died at ${dieAt}: ${JSON.stringify({ found, ...life })}`).toBe(true);
       expect('a\nb\nlate\n'.startsWith(found)).toBe(true);
       expect(fixture.logged.filter((line) => line.startsWith('error'))).toEqual([]);
-      if (found !== '') {
-        await repo.append(batchOf([TEN], 'on'));
-        await look(repo);
-        expect(names(), `died at ${dieAt}`).toHaveLength(1);
-        expect(await read(repo)).toBe(`${found}on\n`);
-        await repo.compaction.compress(AT_TEN, NEVER);
-        expect(names()).toEqual(['10.log.json.zst']);
-        await repo.close();
-        repo = await fixture.open();
-        expect(await read(repo)).toBe(`${found}on\n`);
-        forms.add(life.compressed ? 'compressed' : 'plain');
-      }
+      await repo.append(batchOf([TEN], 'on'));
+      await look(repo);
+      expect(names(), `died at ${dieAt}`).toHaveLength(1);
+      expect(await read(repo)).toBe(`${found}on\n`);
+      await repo.compaction.compress(AT_TEN, NEVER);
+      expect(names()).toEqual(['10.log.json.zst']);
+      expect(await read(repo)).toBe(`${found}on\n`);
+      forms.add(life.compressed ? 'compressed' : 'plain');
       await repo.close();
       fs.rmSync(fixture.dir, { recursive: true });
       if (!life.died) break;
@@ -138,6 +141,26 @@ describe('an hour with both files, which the journal does not know', () => {
     expect(await read(repo)).toBe('a\nb\n');
     await repo.close();
   });
+});
+
+test('an hour that somebody decompresses while the service is stopped is a plain one again', async () => {
+  let repo = await fixture.open();
+  await repo.append(batchOf([TEN], 'a'));
+  await repo.compaction.compress(AT_TEN, NEVER);
+  await repo.append(batchOf([TEN], 'b'));
+  await repo.close();
+  const compressed = `${fixture.path(TEN)}.zst`;
+  fs.writeFileSync(fixture.path(TEN), readHourFile(compressed));
+  fs.rmSync(compressed);
+  repo = await fixture.open();
+  await repo.append(batchOf([TEN], 'c'));
+  expect(fixture.lines(TEN)).toEqual(['a', 'b', 'c']);
+  expect(await repo.damage()).toBeUndefined();
+  await repo.compaction.compress(AT_TEN, NEVER);
+  await repo.append(batchOf([TEN], 'd'));
+  expect(await read(repo)).toBe('a\nb\nc\nd\n');
+  expect(names()).toEqual(['10.log.json.zst']);
+  await repo.close();
 });
 
 test('hours are listed that have ended and got no record for as long as asked, with what is left of them', async () => {

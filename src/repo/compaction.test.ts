@@ -9,6 +9,7 @@ import { FRAME_BYTES } from './hour-frames.ts';
 import { PackingStoppedError } from './hour-packer.ts';
 import type { CommittedHour, Repo } from './repo.ts';
 import { batchOf, createRepoFixture, hourOf, type RepoFixture } from './repo-fixture.case.ts';
+import { verifyStorage } from './verify.ts';
 
 const [TEN, ELEVEN] = ['2025-11-22T10', '2025-11-22T11'] as const;
 const AT_TEN = { stream: 'access', hour: hourOf(TEN) };
@@ -146,6 +147,21 @@ describe('a plain hour that is compressed', () => {
     expect(await compress(repo)).toMatchObject({ from: 9 });
     expect(await read(repo)).toBe('a\nno end\n');
     await repo.close();
+  });
+
+  test('is found by a check to be sound', async () => {
+    const repo = await fixture.open();
+    await repo.append(batchOf([TEN], '{"timestamp":"2025-11-22T10:00:00Z","path":"/","userAgent":"a"}'));
+    await compress(repo);
+    await repo.close();
+    const folder = (name: string) => join(fixture.dir, name);
+    const all = {
+      logsDir: folder('logs'),
+      dlqDir: folder('dlq'),
+      stateDir: folder('state'),
+      analyticsDir: folder('a'),
+    };
+    for await (const finding of verifyStorage(all)) expect(finding).toMatchObject({ isSound: true });
   });
 
   test('leaves a hard link of the plain file whole', async () => {

@@ -1,4 +1,4 @@
-import { type FileSystem, readFully, removeIfThere, writeFully } from '../disk/file-system.ts';
+import { type FileSystem, readInto, removeIfThere, writeFully } from '../disk/file-system.ts';
 import { BYTES } from '../model/bytes.ts';
 import type { FramesLength } from './frames-file.ts';
 import { countLines, encodeFrames, FILE_START, FRAME_BYTES, MAX_FRAME_BYTES } from './hour-frames.ts';
@@ -34,6 +34,7 @@ export async function packHour(options: {
 }): Promise<FramesLength> {
   const { files, source, target, bytes, durable, pause, signal } = options;
   const from = await files.openToRead(source);
+  const readLines = createLineReader({ files, fd: from, source, end: bytes });
   try {
     const to = await openNew(files, target);
     try {
@@ -43,7 +44,7 @@ export async function packHour(options: {
       while (end.lines < bytes) {
         if (signal.aborted) throw new PackingStoppedError(`packing was stopped file=${source}`);
         const began = performance.now();
-        const lines = await readLines(files, from, { source, at: end.lines, end: bytes });
+        const lines = await readLines(end.lines);
         const encoded = await encodeFrames([{ lines, records: countLines(lines) }], end.lines);
         await writeFully(files, to, encoded.buffers, end.length);
         end = { length: end.length + encoded.bytes, lines: end.lines + encoded.lines };
@@ -72,20 +73,32 @@ async function openNew(files: FileSystem, path: string): Promise<number> {
   return files.open(path);
 }
 
-/** Whole lines from `at` on: a frame of them, or one longer line. */
-async function readLines(
-  files: FileSystem,
-  fd: number,
-  { source, at, end }: { readonly source: string; readonly at: number; readonly end: number },
-): Promise<Buffer> {
-  for (let wanted = FRAME_BYTES; ; wanted = Math.min(wanted * 2, MAX_LINE_BYTES + 1)) {
-    const length = Math.min(wanted, end - at);
-    const bytes = await readFully(files, fd, length, at);
-    if (bytes.length < length) throw new Error(`cannot compress file=${source}: it ends before byte ${at + length}`);
-    const lines = bytes.subarray(0, bytes.lastIndexOf(BYTES.NEWLINE) + 1);
-    if (lines.length > 0) return lines;
-    if (length === end - at) throw new Error(`cannot compress file=${source}: its last line has no end`);
-    if (length > MAX_LINE_BYTES)
-      throw new Error(`cannot compress file=${source}: its line at byte ${at} is longer than ${MAX_LINE_BYTES} bytes`);
-  }
+/**
+ * Gives whole lines from `at` on: a frame of them, or one longer line. They hold until the next call, which uses their memory again: V8 marks
+ * its heap for each 64 MB of new buffers, and commits would wait for it.
+ */
+function createLineReader(options: {
+  readonly files: FileSystem;
+  readonly fd: number;
+  readonly source: string;
+  readonly end: number;
+}): (at: number) => Promise<Buffer> {
+  const { files, fd, source, end } = options;
+  let buffer = Buffer.allocUnsafe(FRAME_BYTES);
+
+  return async function readLines(at) {
+    for (let wanted = FRAME_BYTES; ; wanted = Math.min(wanted * 2, MAX_LINE_BYTES + 1)) {
+      const length = Math.min(wanted, end - at);
+      if (buffer.length < length) buffer = Buffer.allocUnsafe(length);
+      const bytes = await readInto(files, fd, buffer.subarray(0, length), at);
+      if (bytes.length < length) throw new Error(`cannot compress file=${source}: it ends before byte ${at + length}`);
+      const lines = bytes.subarray(0, bytes.lastIndexOf(BYTES.NEWLINE) + 1);
+      if (lines.length > 0) return lines;
+      if (length === end - at) throw new Error(`cannot compress file=${source}: its last line has no end`);
+      if (length > MAX_LINE_BYTES)
+        throw new Error(
+          `cannot compress file=${source}: its line at byte ${at} is longer than ${MAX_LINE_BYTES} bytes`,
+        );
+    }
+  };
 }
