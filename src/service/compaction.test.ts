@@ -118,19 +118,30 @@ describe('a run', () => {
     expect(await countsOf('compactionFailures')).toEqual([]);
   });
 
-  test('counts and tells a failure, goes on with the next hour, and tries again in the next run', async () => {
-    const failures = [new Error('EIO: i/o error')];
-    const compress: typeof repo.compress = (at, signal) => {
-      const failure = failures.pop();
-      return failure === undefined ? repo.compress(at, signal) : Promise.reject(failure);
+  /** Runs every minute for so long; the first hour fails until `heals`. Gives the minutes in which it was tried. */
+  async function runForMinutes(minutes: number, heals = Number.POSITIVE_INFINITY): Promise<number[]> {
+    let minute = 0;
+    const tried: number[] = [];
+    const compress: typeof repo.compress = async (at, signal) => {
+      if (at.hour !== TEN) return repo.compress(at, signal);
+      tried.push(minute);
+      if (minute < heals) throw new Error('EIO: i/o error');
+      return undefined;
     };
-    const failing = create([{}, { hour: TEN + 1 }], { repo: { ...repo, compress } });
-    await failing.run();
-    expect(calls).toEqual(['compress access 1']);
+    const failing = create([{}, { hour: TEN + 1 }], { repo: { ...repo, compress }, elapsed: () => minute * 60_000 });
+    for (; minute < minutes; minute++) await failing.run();
+    return tried;
+  }
+
+  test('counts and tells a failure, goes on with the next hour, and tries again in the next run', async () => {
+    expect(await runForMinutes(2, 1)).toEqual([0, 1]);
+    expect(calls).toEqual(['compress access 1', 'compress access 1']);
     expect(await countsOf('compactionFailures')).toEqual(['1']);
     expect(logged[0]).toMatch(/^error cannot compress an hour.*"hour":"2025-11-22T10:00:00Z"/);
-    await failing.run();
-    expect(calls.slice(1)).toEqual(['compress access 0', 'compress access 1']);
+  });
+
+  test('tries an hour that fails again and again less often, once an hour at last', async () => {
+    expect(await runForMinutes(250)).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
   });
 
   test('goes on with the next stream when the folders of one cannot be read', async () => {

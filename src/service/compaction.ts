@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { Clock } from '../model/clock.ts';
-import { type Hour, hourToIso } from '../model/hour.ts';
+import { type Clock, elapsedClock } from '../model/clock.ts';
+import { type Hour, type HourKey, hourKey, hourToIso, MS_PER_HOUR, type StreamHour } from '../model/hour.ts';
 import type { StreamName } from '../model/stream.ts';
 import type { Compaction } from '../repo/repo.ts';
 
@@ -29,6 +29,8 @@ export interface CompactionOptions {
   /** Free bytes of the file system of the hours. */
   readonly readFreeBytes: () => Promise<number>;
   readonly clock: Clock;
+  /** Milliseconds that pass, also when the clock jumps. */
+  readonly elapsed?: () => number;
   /** Between two runs, milliseconds; more when the run before took long. */
   readonly interval?: number;
   readonly metrics: Pick<Metrics, 'compactedHours' | 'compactedBytes' | 'compactionFailures'>;
@@ -47,6 +49,10 @@ export interface CompactionRunner {
 const INTERVAL_MS = 60_000;
 /** The search takes no more than this part of the time. */
 const PAUSE_FACTOR = 50;
+/** An hour that fails waits twice as long after each failure, up to this: packing some gigabytes in vain costs much. */
+const MAX_RETRY_MS = MS_PER_HOUR;
+/** Hours whose failures are remembered. */
+const MAX_FAILED = 1_000;
 /** Commits need room too. */
 const SPARE_BYTES = 64 * 1024 * 1024;
 
@@ -55,6 +61,7 @@ export function createCompaction(options: CompactionOptions): CompactionRunner {
   const { repo, streams, others, list, clock, interval = INTERVAL_MS, log } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
+  const retries = createRetries({ interval, elapsed: options.elapsed ?? elapsedClock });
   let running: Promise<void> = Promise.resolve();
 
   async function run(): Promise<void> {
@@ -62,7 +69,7 @@ export function createCompaction(options: CompactionOptions): CompactionRunner {
       try {
         for await (const hour of list({ stream, restMs, now: clock() })) {
           if (signal.aborted) return;
-          await compressOne(options, hour, signal);
+          if (retries.isDue(hour)) retries.note(hour, await compressOne(options, hour, signal));
         }
       } catch (err) {
         if (!signal.aborted) log.error('cannot look for hours to compress; will retry', { stream, err });
@@ -106,33 +113,52 @@ export function createCompaction(options: CompactionOptions): CompactionRunner {
   };
 }
 
+/** When the hours that failed are tried again. */
+function createRetries({ interval, elapsed }: { readonly interval: number; readonly elapsed: () => number }) {
+  const failed = new Map<HourKey, { readonly next: number; readonly waited: number }>();
+  return {
+    isDue: (at: StreamHour) => elapsed() >= (failed.get(hourKey(at))?.next ?? 0),
+    note(at: StreamHour, isDone: boolean): void {
+      const key = hourKey(at);
+      const waited = Math.min(MAX_RETRY_MS, (failed.get(key)?.waited ?? interval / 2) * 2);
+      failed.delete(key);
+      if (!isDone) failed.set(key, { next: elapsed() + waited, waited });
+      const [oldest] = failed.keys();
+      if (failed.size > MAX_FAILED && oldest !== undefined) failed.delete(oldest);
+    },
+  };
+}
+
+/** False when it failed. */
 async function compressOne(
   { repo, readFreeBytes, metrics, log }: CompactionOptions,
   { stream, hour, bytes, isAtRest, hasLeftovers }: Candidate,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const at = { stream, hour };
   const fields = { stream, hour: hourToIso(hour) };
   try {
     if (hasLeftovers) await repo.clean(at);
-    if (!isAtRest) return;
+    if (!isAtRest) return true;
     // Lines that cannot be compressed take as much again until the plain file is deleted.
     if ((await readFreeBytes()) < bytes + SPARE_BYTES) {
       log.warn('an hour is not compressed: the disk has no room for both forms', { ...fields, bytes });
-      return;
+      return true;
     }
     const done = await repo.compress(at, signal);
-    if (done === undefined) return;
+    if (done === undefined) return true;
     metrics.compactedHours.labels(stream).inc();
     metrics.compactedBytes.labels(stream, 'before').inc(done.from);
     metrics.compactedBytes.labels(stream, 'after').inc(done.to);
     log.info('compressed an hour', { ...fields, before: done.from, after: done.to, fold: false });
+    return true;
   } catch (err) {
-    if (signal.aborted) return;
+    if (signal.aborted) return false;
     metrics.compactionFailures.inc();
-    log.error('cannot compress an hour, or delete the plain file of a compressed one; the next run tries again', {
+    log.error('cannot compress an hour, or delete the plain file of a compressed one; will retry', {
       ...fields,
       err,
     });
+    return false;
   }
 }
