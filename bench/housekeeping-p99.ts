@@ -29,8 +29,8 @@ const OLD = Date.parse('2015-05-17T10:00:00Z');
 const HOUR_FILE = '2015-05-17/10.log.json';
 /** Shorter than the work that it measures: an hour of a gigabyte takes at least 8 s to compress. */
 const COMPRESSING_MS = Math.max(1_500, GB * 6_000);
-/** Retention looks once a second; deleting a gigabyte takes about a quarter of one. */
-const DELETING_MS = 1_500 + GB * 300;
+/** Retention looks once a second; deleting a gigabyte takes about 3 s. */
+const DELETING_MS = 1_000 + GB * 3_000;
 const WARM_UP_MS = 700;
 
 const requests = inBatches(makeRecords(60_000), BATCH).map((records) => {

@@ -43,7 +43,7 @@ export function createCompaction(parts: {
       const frames = await packHour({ files, source: hour.path, target, bytes, durable, pause, signal });
       const isDone = await between(() => formChange.end(hour, { from: target, before, frames }));
       if (!isDone) return undefined;
-      await deleteFile(files, hour.path);
+      await deleteFile(files, hour.path, { signal });
       return { from: bytes, to: frames.length };
     } finally {
       await removeFileIfThere(files, target);

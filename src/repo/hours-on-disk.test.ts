@@ -79,6 +79,22 @@ describe('hours on disk', () => {
     expect(fs.readdirSync(join(dir, 'logs/2015-05-17'))).toEqual(['11.log.json']);
   });
 
+  test('the rest of a large file goes at once when the service stops', async () => {
+    write('logs/2015-05-17/10.log.json', 4000);
+    const stopping = new AbortController();
+    let steps = 0;
+    const files: FileSystem = {
+      ...diskFileSystem,
+      async truncateOpen(fd, length) {
+        steps++;
+        await diskFileSystem.truncateOpen(fd, length);
+        stopping.abort();
+      },
+    };
+    expect(await open(files).delete({ stream: 'access', hour: TEN }, stopping.signal)).toBe(4000);
+    expect(steps).toBe(1);
+  });
+
   test('a large file loses its name first, and is then freed in steps', async () => {
     const path = write('logs/2015-05-17/10.log.json', 4000);
     const steps: string[] = [];

@@ -19,10 +19,10 @@ const FILE = /^(\d\d)\.log\.json(?:\.zst(?:\.new)?)?$/;
 const SUMMARY = /^summary_(\d\d)\.json$/;
 
 /**
- * A file is freed in steps of this many bytes, with a pause after each: to free some gigabytes at once takes the file system's journal, and
- * commits would wait for it.
+ * A file is freed in steps of this many bytes, with a pause after each: that takes the file system's journal, and commits wait for it
+ * meanwhile. On ext4 a step takes 0.35 ms a MiB; with 64 MiB the p99 of a commit was 20 ms while an hour was deleted.
  */
-const STEP_BYTES = 64 * 1024 * 1024;
+const STEP_BYTES = 4 * 1024 * 1024;
 const PAUSE_MS = 10;
 
 export interface HoursOnDiskOptions {
@@ -48,13 +48,16 @@ export function createHoursOnDisk(options: HoursOnDiskOptions) {
       return [...bytes].map(([hour, sum]) => ({ stream, hour, bytes: sum })).sort((a, b) => a.hour - b.hour);
     },
 
-    /** Deletes the files of an hour that takes no records any more. Gives their bytes; those of a file with other hard links count too. */
-    async delete({ stream, hour }: StreamHour): Promise<number> {
+    /**
+     * Deletes the files of an hour that takes no records any more. Gives their bytes; those of a file with other hard links count too. A
+     * gigabyte takes 3 s; after `signal` it is freed at once.
+     */
+    async delete({ stream, hour }: StreamHour, signal?: AbortSignal): Promise<number> {
       const { day, hh } = hourToPath(hour);
       const folder = join(streamFolder(logsDir, stream), day);
       let bytes = 0;
       for (const name of [`${hh}.log.json`, `${hh}.log.json.zst`, `${hh}.log.json.zst.new`])
-        bytes += await deleteFile(files, join(folder, name), stepBytes);
+        bytes += await deleteFile(files, join(folder, name), { stepBytes, signal });
       return bytes;
     },
 
@@ -66,11 +69,11 @@ export function createHoursOnDisk(options: HoursOnDiskOptions) {
     async deleteSummaries(stream: StreamName, firstHour: Hour): Promise<number> {
       const folder = streamFolder(analyticsDir, stream);
       const old = (await listFiles(folder, SUMMARY)).filter(({ hour }) => hour < firstHour);
-      for (const { path } of old) await deleteFile(files, path, stepBytes);
+      for (const { path } of old) await deleteFile(files, path, { stepBytes });
       const checksums = join(folder, '.checksums');
       for (const name of await namesIn(checksums)) {
         const day = /^(.{10})\.json$/.exec(name)?.[1] ?? '';
-        if (isOver(day, firstHour)) await deleteFile(files, join(checksums, name), stepBytes);
+        if (isOver(day, firstHour)) await deleteFile(files, join(checksums, name), { stepBytes });
       }
       await removeEmptyDays(files, folder, { isOld: (day) => isOver(day, firstHour) });
       return old.length;
@@ -94,7 +97,11 @@ async function listFiles(folder: string, pattern: RegExp): Promise<{ readonly ho
  * Gives the bytes of the file; 0 where there is none, or something else. It is cut at multiples of `stepBytes`: within a page, who reads it
  * at that moment could get zeros.
  */
-export async function deleteFile(files: FileSystem, path: string, stepBytes = STEP_BYTES): Promise<number> {
+export async function deleteFile(
+  files: FileSystem,
+  path: string,
+  { stepBytes = STEP_BYTES, signal }: { readonly stepBytes?: number; readonly signal?: AbortSignal | undefined } = {},
+): Promise<number> {
   const found = files.statusAt(path);
   if (found?.isFile !== true) return 0;
   // Its name goes first: so no reader finds a part of it, and a process that dies leaves no part. A file with other names is not ours to cut.
@@ -103,7 +110,8 @@ export async function deleteFile(files: FileSystem, path: string, stepBytes = ST
     await removeIfThere(files, path);
     const last = Math.floor((found.size - 1) / stepBytes) * stepBytes;
     for (let left = last; fd !== undefined && left > 0; left -= stepBytes) {
-      if (files.statusOf(fd).links > 0) break;
+      // Closing frees the rest.
+      if (signal?.aborted === true || files.statusOf(fd).links > 0) break;
       await files.truncateOpen(fd, left);
       await sleep(PAUSE_MS);
     }

@@ -13,7 +13,7 @@ export interface RetainedFiles {
   /** The hours of a stream that have files, in order. */
   list(stream: StreamName): Promise<readonly HourOnDisk[]>;
   /** Deletes the files of a removed hour, and gives their bytes. */
-  delete(at: StreamHour): Promise<number>;
+  delete(at: StreamHour, signal?: AbortSignal): Promise<number>;
   removeEmptyDays(stream: StreamName, firstHour: Hour): Promise<void>;
   /** Deletes the summaries before an hour, and gives their number. */
   deleteSummaries(stream: StreamName, firstHour: Hour): Promise<number>;
@@ -99,12 +99,12 @@ async function removeOldHours(run: Run, stream: StreamName, limits: StreamLimits
 }
 
 /** Deletes what a kill, or a failure, left of removed hours. Gives the others. */
-async function finishRemovals({ repo, files, log }: Run, stream: StreamName): Promise<readonly HourOnDisk[]> {
+async function finishRemovals({ repo, files, signal, log }: Run, stream: StreamName): Promise<readonly HourOnDisk[]> {
   const hours = await files.list(stream);
   const first = repo.firstHour(stream);
   for (const at of hours) {
     if (at.hour >= first) break;
-    const bytes = await files.delete(at);
+    const bytes = await files.delete(at, signal);
     log.info('deleted what was left of a removed hour', { stream, hour: hourToIso(at.hour), bytes, fold: false });
   }
   return hours.filter(({ hour }) => hour >= first);
@@ -112,7 +112,7 @@ async function finishRemovals({ repo, files, log }: Run, stream: StreamName): Pr
 
 /** Gives the reader that needs the hour; then nothing happened. */
 async function remove(run: Run, { stream, hour }: HourOnDisk, cause: RemovalCause): Promise<Reader | undefined> {
-  const { repo, files, needs, left, metrics, log } = run;
+  const { repo, files, needs, left, signal, metrics, log } = run;
   const at = { stream, hour };
   const readers: Reader[] = [];
   const mayGo = (): boolean => {
@@ -123,7 +123,7 @@ async function remove(run: Run, { stream, hour }: HourOnDisk, cause: RemovalCaus
   if (!(await repo.removeHours(at, mayGo))) return readers[0];
   run.onRemoved(stream);
   left.set(stream, left.get(stream)?.filter((other) => other.hour > hour) ?? []);
-  const bytes = await files.delete(at);
+  const bytes = await files.delete(at, signal);
   metrics.removedHours.labels(stream, cause).inc();
   metrics.removedBytes.labels(stream, cause).inc(bytes);
   log.info('removed an hour', { stream, hour: hourToIso(hour), bytes, cause, fold: false });
