@@ -73,7 +73,7 @@ function writeInThread(fd: number, buffers: readonly Buffer[], position: number)
   });
 }
 
-const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+const { O_RDONLY, O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 /** O_NONBLOCK: a FIFO that somebody put at the path must not hold up a thread. It means nothing for a regular file. */
 const OPEN_FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
 
@@ -93,7 +93,7 @@ export const FOLDER_MODE = 0o750;
 
 export const diskFileSystem: FileSystem = {
   open: (path) => openAsync(path, OPEN_FLAGS, 0o640),
-  openToRead: (path) => openAsync(path, fs.constants.O_RDONLY),
+  openToRead: (path) => openAsync(path, O_RDONLY | O_NONBLOCK),
   close: closeAsync,
   async write(fd, buffers, position) {
     let bytes = 0;

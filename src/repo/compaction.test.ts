@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -386,10 +387,25 @@ describe("what is not logforge's", () => {
     fs.writeFileSync(compressed, content);
     await expect(compress(repo)).rejects.toThrow(`cannot use file=${compressed}: it is not a compressed hour`);
     expect(fs.readFileSync(compressed).equals(content)).toBe(true);
-    fs.rmSync(compressed);
-    fs.mkdirSync(compressed);
-    await expect(compress(repo)).rejects.toThrow(`cannot compress to file=${compressed}: it is not a regular file`);
+    await repo.close();
+  });
+
+  test.each<[string, () => void]>([
+    ['a folder', () => fs.mkdirSync(compressed)],
+    ['a link', () => fs.symlinkSync(plain, compressed)],
+    // To open it for reading would wait for somebody who writes.
+    ['a FIFO', () => spawnSync('mkfifo', [compressed])],
+  ])('%s in the place of the compressed file stays, and the plain one counts', async (_, make) => {
+    fs.mkdirSync(join(plain, '..'), { recursive: true });
+    fs.writeFileSync(plain, 'a\n');
+    make();
+    const repo = await fixture.open();
     expect(await read(repo)).toBe('a\n');
+    await expect(compress(repo)).rejects.toThrow(`cannot compress to file=${compressed}: it is not a regular file`);
+    await repo.compaction.clean(AT_TEN);
+    await repo.append(batchOf([TEN], 'b'));
+    expect(await read(repo)).toBe('a\nb\n');
+    expect(names()).toEqual(['10.log.json', '10.log.json.zst']);
     await repo.close();
   });
 

@@ -49,6 +49,9 @@ export class HourForms {
     const compressed = this.#files.statusAt(hour.compressed.path);
     if (compressed === undefined) return plain && hour;
     if (plain === undefined) return hour.compressed;
+    // A folder, a link or a FIFO has no records.
+    if (!compressed.isFile) return hour;
+    if (!plain.isFile) return hour.compressed;
     return this.#chooseLonger(hour, { plain: plain.size, compressed: compressed.size });
   }
 
