@@ -89,35 +89,32 @@ describe.each([1, 2])('GET /records with %i threads', (threads) => {
     expect(await linesOf(query)).toEqual(['{"message":"m3","a.b":"x,\\"y\\""}', '{"message":"m4"}']);
   });
 
-  it.skipIf(threads > 1)(
-    'is what logforge query prints, from the service and from its files while it runs',
-    async () => {
-      const asked = [
-        'query',
-        '--stream',
-        'events',
-        '--to',
-        '2015-05-17T20',
-        '-w',
-        'level>=INFO',
-        '-w',
-        '!a',
-        '--order',
-        'desc',
-      ];
-      const expected = `${[event(9, 4), event(8, 2, 'ERROR'), event(8, 1)].join('\n')}\n`;
-      const key = { LOGFORGE_API_KEY: 'reader' };
-      const answer = await runLogforge([...asked, '--url', service.url], { env: key });
-      expect(answer).toEqual({ code: 0, stdout: expected, stderr: '' });
-      const { logs, state } = service.dirs;
-      const files = await runLogforge([...asked, '--logs-dir', logs, '--state-dir', state]);
-      expect(files).toEqual({ code: 0, stdout: expected, stderr: '' });
-      const refused = await runLogforge(['query', '--url', service.url, '--matches', '('], { env: key });
-      expect(refused).toMatchObject({ code: 1, stdout: '' });
-      expect(refused.stderr).toContain('the service answered 400: the parameter matches must be');
-      expect((await runLogforge(['query', '--url', service.url])).stderr).toContain('the service answered 401');
-    },
-  );
+  it('is what logforge query prints, from the service and from its files while it runs', async () => {
+    const asked = [
+      'query',
+      '--stream',
+      'events',
+      '--to',
+      '2015-05-17T20',
+      '-w',
+      'level>=INFO',
+      '-w',
+      '!a',
+      '--order',
+      'desc',
+    ];
+    const expected = `${[event(9, 4), event(8, 2, 'ERROR'), event(8, 1)].join('\n')}\n`;
+    const key = { LOGFORGE_API_KEY: 'reader' };
+    const answer = await runLogforge([...asked, '--url', service.url], { env: key });
+    expect(answer).toEqual({ code: 0, stdout: expected, stderr: '' });
+    const { logs, state } = service.dirs;
+    const files = await runLogforge([...asked, '--logs-dir', logs, '--state-dir', state]);
+    expect(files).toEqual({ code: 0, stdout: expected, stderr: '' });
+    const refused = await runLogforge(['query', '--url', service.url, '--matches', '('], { env: key });
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toContain('the service answered 400: the parameter matches must be');
+    expect((await runLogforge(['query', '--url', service.url])).stderr).toContain('the service answered 401');
+  });
 
   it('needs a key that may read', async () => {
     expect((await ask('limit=1', {})).status).toBe(401);
