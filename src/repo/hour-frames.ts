@@ -1,5 +1,7 @@
-import { constants, crc32, type ZstdOptions, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { availableParallelism } from 'node:os';
+import { constants, crc32, zstdDecompressSync } from 'node:zlib';
 import { BYTES } from '../model/bytes.ts';
+import { FrameCompressor } from './frame-compressor.ts';
 
 /*
  * A compressed hour, <logsDir>/…/HH.log.json.zst: zstd frames (RFC 8878), each followed by a trailer. A trailer is a skippable frame, so
@@ -114,42 +116,33 @@ export interface EncodedFrames {
   readonly lines: number;
 }
 
-const COMPRESSION: ZstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+/** Frames compressed at once: the other threads of the pool are for the disk. */
+const compressor = new FrameCompressor(Math.min(4, availableParallelism()));
+
 /** No frame of ours needs a larger window than 128 MiB. A header that lies asks for gigabytes. */
 const DECOMPRESSION = { [constants.ZSTD_d_windowLogMax]: 27 };
 
-/** Compresses lines whose first byte has the logical `offset`, beside the event loop: each frame in a thread of zlib's pool. */
+/** Compresses lines whose first byte has the logical `offset`, beside the event loop. The caller must not change them until it resolves. */
 export async function encodeFrames(pieces: Iterable<CountedLines>, offset: number): Promise<EncodedFrames> {
   const frames = [...cutIntoFrames(pieces)];
-  const packed = await Promise.all(frames.map(({ buffers, bytes }) => compress(join(buffers, bytes))));
+  const packed = await Promise.all(frames.map(({ buffers, bytes }) => compressor.compress(buffers, bytes)));
   const buffers: Buffer[] = [];
   let lines = 0;
   let bytes = 0;
-  for (const [i, zstd] of packed.entries()) {
+  for (const [i, parts] of packed.entries()) {
     const frame = frames[i] as FrameLines;
-    const trailer = encodeTrailer({
-      offset: offset + lines,
-      lines: frame.bytes,
-      zstd: zstd.length,
-      records: frame.records,
-      crc: crc32(zstd),
-    });
-    buffers.push(zstd, trailer);
+    let zstd = 0;
+    let crc = 0;
+    for (const part of parts) {
+      zstd += part.length;
+      crc = crc32(part, crc);
+    }
+    const trailer = encodeTrailer({ offset: offset + lines, lines: frame.bytes, zstd, records: frame.records, crc });
+    buffers.push(...parts, trailer);
     lines += frame.bytes;
-    bytes += zstd.length + trailer.length;
+    bytes += zstd + trailer.length;
   }
   return { buffers, bytes, lines };
-}
-
-function join(buffers: readonly Buffer[], bytes: number): Buffer {
-  const [only] = buffers;
-  return buffers.length === 1 && only !== undefined ? only : Buffer.concat(buffers, bytes);
-}
-
-function compress(lines: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    zstdCompress(lines, COMPRESSION, (error, zstd) => (error === null ? resolve(zstd) : reject(error)));
-  });
 }
 
 function* cutIntoFrames(pieces: Iterable<CountedLines>): Generator<FrameLines> {
