@@ -1,5 +1,6 @@
 import type { CompressedHourFile } from './data-files.ts';
 import type { CountedLines } from './hour-frames.ts';
+import { MemoryPool } from './memory-pool.ts';
 
 /** When lines become a frame. */
 export interface WaitingLimits {
@@ -13,9 +14,13 @@ export interface WaitingLimits {
 
 export const WAITING_LIMITS: WaitingLimits = { hourBytes: 256 * 1024, allBytes: 32 * 1024 * 1024, ms: 10_000 };
 
+const NOTHING = Buffer.alloc(0);
+
 interface Waiting {
-  readonly pieces: CountedLines[];
+  /** The lines are its first `bytes`. */
+  memory: Buffer;
   bytes: number;
+  records: number;
   /** Of `performance.now()`: when the newest lines came. */
   since: number;
 }
@@ -27,6 +32,7 @@ interface Waiting {
 export class WaitingLines {
   readonly #byFile = new Map<CompressedHourFile, Waiting>();
   readonly #limits: WaitingLimits;
+  readonly #pool = new MemoryPool({ bytes: 256 * 1024, count: 4 });
   #bytes = 0;
 
   constructor(limits: WaitingLimits) {
@@ -43,21 +49,35 @@ export class WaitingLines {
   }
 
   /** Copies the lines: the memory of a batch is used again. */
-  add(file: CompressedHourFile, pieces: Iterable<CountedLines>): void {
-    const waiting = this.#byFile.get(file) ?? { pieces: [], bytes: 0, since: 0 };
+  add(file: CompressedHourFile, pieces: readonly CountedLines[]): void {
+    const more = pieces.reduce((sum, { lines }) => sum + lines.length, 0);
+    const waiting = this.#byFile.get(file) ?? { memory: NOTHING, bytes: 0, records: 0, since: 0 };
+    this.#reserve(waiting, waiting.bytes + more);
     for (const { lines, records } of pieces) {
-      waiting.pieces.push({ lines: Buffer.from(lines), records });
-      waiting.bytes += lines.length;
-      this.#bytes += lines.length;
+      waiting.bytes += lines.copy(waiting.memory, waiting.bytes);
+      waiting.records += records;
     }
+    this.#bytes += more;
     waiting.since = performance.now();
     // The file that has waited longest stands first.
     this.#byFile.delete(file);
     this.#byFile.set(file, waiting);
   }
 
+  #reserve(waiting: Waiting, bytes: number): void {
+    if (bytes <= waiting.memory.length) return;
+    const memory = this.#pool.take(bytes);
+    waiting.memory.copy(memory, 0, 0, waiting.bytes);
+    this.#pool.giveBack(waiting.memory);
+    waiting.memory = memory;
+  }
+
+  /** The lines, until the next call of `add` or `delete` for the file. */
   piecesOf(file: CompressedHourFile): readonly CountedLines[] {
-    return this.#byFile.get(file)?.pieces ?? [];
+    const waiting = this.#byFile.get(file);
+    return waiting === undefined
+      ? []
+      : [{ lines: waiting.memory.subarray(0, waiting.bytes), records: waiting.records }];
   }
 
   bytesOf(file: CompressedHourFile): number {
@@ -67,18 +87,15 @@ export class WaitingLines {
   /** The lines as one piece of memory of its own; undefined when none wait. */
   copyOf(file: CompressedHourFile): Uint8Array | undefined {
     const waiting = this.#byFile.get(file);
-    return (
-      waiting &&
-      Buffer.concat(
-        waiting.pieces.map(({ lines }) => lines),
-        waiting.bytes,
-      )
-    );
+    return waiting && Buffer.from(waiting.memory.subarray(0, waiting.bytes));
   }
 
   delete(file: CompressedHourFile): void {
-    this.#bytes -= this.bytesOf(file);
+    const waiting = this.#byFile.get(file);
+    if (waiting === undefined) return;
+    this.#bytes -= waiting.bytes;
     this.#byFile.delete(file);
+    this.#pool.giveBack(waiting.memory);
   }
 
   /** Whether `more` bytes would be too many. */
