@@ -188,11 +188,12 @@ async function openStorage(config: Config, metrics: ReturnType<typeof createMetr
 }
 
 async function chooseHours(repo: Repo, logsDir: string, { range, streams }: Choice): Promise<readonly CommittedHour[]> {
-  const wanted = range === undefined ? repo.changedHours() : await listAllHours(logsDir);
+  const all = range === undefined ? repo.changedHours() : await listAllHours(logsDir);
+  const wanted = all.filter(
+    ({ stream, hour }) => range === undefined || (streams.has(stream) && hour >= range.from && hour < range.to),
+  );
   const chosen: CommittedHour[] = [];
   for (const hour of wanted) {
-    const isInRange = range === undefined || (hour.hour >= range.from && hour.hour < range.to);
-    if (range !== undefined && (!isInRange || !streams.has(hour.stream))) continue;
     const committed = await repo.committedHour(hour);
     if (committed !== undefined) chosen.push(committed);
   }

@@ -17,7 +17,16 @@ let repo: Repo;
 
 beforeEach(async () => {
   folder = fs.mkdtempSync(join(tmpdir(), 'logforge-query-'));
-  repo = await openRepo({
+  repo = await open();
+});
+afterEach(async () => {
+  await repo.close();
+  fs.rmSync(folder, { recursive: true });
+});
+
+const at = (...parts: string[]): string => join(folder, ...parts);
+const open = (): Promise<Repo> =>
+  openRepo({
     logsDir: at('logs'),
     dlqDir: at('dlq'),
     stateDir: at('state'),
@@ -27,13 +36,6 @@ beforeEach(async () => {
     metrics: createMetrics({ defaultMetrics: false }),
     log: createTestLog(),
   });
-});
-afterEach(async () => {
-  await repo.close();
-  fs.rmSync(folder, { recursive: true });
-});
-
-const at = (...parts: string[]): string => join(folder, ...parts);
 const hourFile = () => at('logs', '2015-05-17', '10.log.json');
 const line = (n: number, hour = HOUR): string =>
   `${JSON.stringify({ timestamp: hourToIso(hour), path: `/${n}`, userAgent: 'curl' })}\n`;
@@ -81,16 +83,7 @@ it('refuses the journal of other hour files', async () => {
   await repo.close();
   fs.rmSync(at('state'), { recursive: true });
   fs.rmSync(at('logs'), { recursive: true });
-  repo = await openRepo({
-    logsDir: at('logs'),
-    dlqDir: at('dlq'),
-    stateDir: at('state'),
-    durability: 'os',
-    idempotency: { windowMs: 1000, maxKeys: 10 },
-    maxWaitMs: 5000,
-    metrics: createMetrics({ defaultMetrics: false }),
-    log: createTestLog(),
-  });
+  repo = await open();
   await store(2);
   const { io } = createTestIo();
   const other = query.run(['--logs-dir', at('copy'), '--state-dir', at('state')], io);

@@ -162,23 +162,7 @@ export function createHourBars(element, { chosen, name, scale, divided, onChoose
     disp: { fill: { unit: 3, values: (u) => fills(u) } },
   });
   const options = () => ({
-    padding: [8, 12, 0, 0],
-    tzDate: (second) => new Date(new Date(second * 1000).toISOString().slice(0, -1)),
-    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    scales: {
-      x: { time: true, range: (_, min, max) => [min - 1800, max + 1800] },
-      y: { range: fromZero },
-    },
-    axes: [
-      axis({
-        grid: { show: false },
-        space: 56,
-        size: 28,
-        incrs: [1, 2, 3, 6, 12, 24, 48, 96, 168].map((hours) => hours * 3600),
-        values: (_, splits) => splits.map((second) => hourLabel(second)),
-      }),
-      axis({ size: 56, values: (_, splits) => splits.map(scale), space: 40, incrs: WHOLE }),
-    ],
+    ...barsOver(3600, [1, 2, 3, 6, 12, 24, 48, 96, 168], { size: 56, scale, incrs: WHOLE }),
     series: [
       {},
       {
@@ -215,10 +199,21 @@ export function createHourBars(element, { chosen, name, scale, divided, onChoose
 /** Bars, one for each day, that have parts. `divided()`: as for hours, by the second at which a day begins. */
 export function createDayBars(element, { scale, divided }) {
   const options = () => ({
+    ...barsOver(86_400, [1, 2, 7, 14, 28], { size: 64, scale, incrs: BYTES }),
+    series: [{}, { paths: () => null, points: { show: false }, stroke: 'transparent', width: 0 }],
+    hooks: { draw: [(u) => divided().draw(u, () => false)] },
+  });
+  return createChart(element, options, (u, index) => divided().tip(u.data[0][index], index, u.data[1][index]));
+}
+
+/** What all bars over time share: one each `step` seconds, labelled every so many of them, and the axis of their height. */
+function barsOver(step, steps, { size, scale, incrs }) {
+  return {
     padding: [8, 12, 0, 0],
+    tzDate: (second) => new Date(new Date(second * 1000).toISOString().slice(0, -1)),
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: {
-      x: { time: true, range: (_, min, max) => [min - 43_200, max + 43_200] },
+      x: { time: true, range: (_, min, max) => [min - step / 2, max + step / 2] },
       y: { range: fromZero },
     },
     axes: [
@@ -226,16 +221,12 @@ export function createDayBars(element, { scale, divided }) {
         grid: { show: false },
         space: 56,
         size: 28,
-        incrs: [1, 2, 7, 14, 28].map((days) => days * 86_400),
+        incrs: steps.map((count) => count * step),
         values: (_, splits) => splits.map(hourLabel),
       }),
-      axis({ size: 64, values: (_, splits) => splits.map(scale), space: 40, incrs: BYTES }),
+      axis({ size, values: (_, splits) => splits.map(scale), space: 40, incrs }),
     ],
-    series: [{}, { paths: () => null, points: { show: false }, stroke: 'transparent', width: 0 }],
-    hooks: { draw: [(u) => divided().draw(u, () => false)] },
-    tzDate: (second) => new Date(new Date(second * 1000).toISOString().slice(0, -1)),
-  });
-  return createChart(element, options, (u, index) => divided().tip(u.data[0][index], index, u.data[1][index]));
+  };
 }
 
 /** The day at midnight, else the hour. */
