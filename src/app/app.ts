@@ -173,7 +173,8 @@ async function openStorage({ config, descriptors, metrics, log, lifecycle }: Com
     maxOpenFiles: descriptors.files,
     durability: storage.durability,
     idempotency: { windowMs: ingestion.idempotencyWindow, maxKeys: ingestion.idempotencyMaxKeys },
-    maxWaitMs: server.requestTimeout,
+    // Behind the broker no client waits: a consumer that slept, frozen with its machine, goes on with what it has.
+    maxWaitMs: config.version === 1 ? server.requestTimeout : Number.POSITIVE_INFINITY,
     maxBatchBytes: ingestion.maxBatchBytes,
     compressionOf: compressionBy(config),
     metrics,
