@@ -13,7 +13,7 @@ import { streamsOf } from './streams.ts';
 /** Queries over the records of a repo, by a thread of their own, which starts with the first. */
 export function createQueries(options: {
   readonly config: Config;
-  readonly repo: Pick<Repo, 'committedHour'>;
+  readonly repo: Pick<Repo, 'committedHour' | 'reportDamage'>;
   readonly metrics: Metrics;
   readonly log: Log;
 }): OwnedRecords {
@@ -25,6 +25,7 @@ export function createQueries(options: {
     entry: new URL(`./query-worker${extname(import.meta.url)}`, import.meta.url),
     workerData,
     hoursOf: (query) => committedHours(query, { logsDir: config.storage.logsDir, repo }),
+    reportDamage: (hour, damage) => repo.reportDamage(hour, damage),
     maxConcurrent,
     timeoutMs: timeout,
     metrics,

@@ -14,6 +14,8 @@ export interface HourSource {
 export interface UnreadRange {
   readonly offset: number;
   readonly bytes: number;
+  /** In the file, where a frame of it is damaged. */
+  readonly position?: number | undefined;
   readonly reason: string;
 }
 
@@ -24,7 +26,7 @@ export interface BlockOptions {
   /** Used for every block: one is valid until the next is asked for. */
   readonly memory: BlockMemory;
   /** The range that an error of `read` names; undefined where the rest of the hour is lost. */
-  readonly rangeOf: (error: unknown) => Pick<UnreadRange, 'offset' | 'bytes'> | undefined;
+  readonly rangeOf: (error: unknown) => Omit<UnreadRange, 'reason'> | undefined;
   /** Told of each range that is left out, once. */
   readonly onUnread: (range: UnreadRange) => void;
   /** Counts what is read. */
@@ -138,8 +140,8 @@ interface Lost {
 function createReader({ source, bytes, memory, rangeOf, onUnread, onRead }: BlockOptions) {
   const told = new Set<number>();
 
-  function lose(offset: number, end: number, reason: string): Lost {
-    if (!told.has(offset)) onUnread({ offset, bytes: end - offset, reason });
+  function lose(offset: number, end: number, about: Pick<UnreadRange, 'reason' | 'position'>): Lost {
+    if (!told.has(offset)) onUnread({ offset, bytes: end - offset, ...about });
     told.add(offset);
     return { start: offset, end };
   }
@@ -149,16 +151,16 @@ function createReader({ source, bytes, memory, rangeOf, onUnread, onRead }: Bloc
     try {
       const count = source.read(memory.bytes, offset, length, position);
       onRead(count);
-      return count > 0 ? count : lose(position, bytes, `the file became shorter than ${bytes} bytes`);
+      return count > 0 ? count : lose(position, bytes, { reason: `the file became shorter than ${bytes} bytes` });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const range = rangeOf(error);
       const end = range === undefined ? bytes : range.offset + range.bytes;
       if (range === undefined || end <= position || range.offset >= position + length)
-        return lose(position, bytes, reason);
+        return lose(position, bytes, { reason });
       return range.offset > position
         ? read(offset, range.offset - position, position)
-        : lose(range.offset, Math.min(end, bytes), reason);
+        : lose(range.offset, Math.min(end, bytes), { reason, position: range.position });
     }
   }
 

@@ -32,6 +32,8 @@ export interface DamagedPart {
   /** In the plain lines. */
   readonly offset: number;
   readonly bytes: number;
+  /** In the file, where a frame of it is damaged. */
+  readonly position?: number | undefined;
   readonly reason: string;
 }
 

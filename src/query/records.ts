@@ -1,6 +1,6 @@
 import type { Log } from '../log.ts';
 import type { Metrics, QueryOutcome } from '../metrics/metrics.ts';
-import type { CommittedHour } from '../repo/repo.ts';
+import type { CommittedHour, Repo } from '../repo/repo.ts';
 import { createThread, type Thread } from '../runtime/thread.ts';
 import { createPlaces, type Places } from './places.ts';
 import type { DamagedPart, FailedQuery, OpenedQuery, RecordQuery, Records, RecordsPiece } from './query.ts';
@@ -18,6 +18,8 @@ export interface RecordsOptions {
   readonly workerData: unknown;
   /** The hours of a query that exist, in its order, found as they are asked for. */
   readonly hoursOf: (query: RecordQuery) => AsyncIterator<CommittedHour, undefined>;
+  /** Told of a frame that is damaged, each time a query meets it. */
+  readonly reportDamage?: Repo['reportDamage'];
   /** Queries that run at once. */
   readonly maxConcurrent: number;
   /** How long one may take, with the time that its reader takes: milliseconds. */
@@ -185,9 +187,14 @@ function watchIdle(pool: Pool, query: Query): void {
 
 function report({ options }: Pool, damaged: readonly DamagedPart[]): void {
   options.metrics.queryDamagedParts.inc(damaged.length);
-  for (const { offset, bytes, reason, ...at } of damaged) {
-    const about = { ...describeHour(at), offset, bytes, reason };
+  for (const { stream, hour, ...range } of damaged) {
+    const about = { ...describeHour({ stream, hour }), ...range };
     options.log.warn('a query left out a part of an hour that cannot be read', about);
+    const { position } = range;
+    if (position === undefined) continue;
+    options.reportDamage?.({ stream, hour }, { ...range, position }).catch((err: unknown) => {
+      options.log.error('cannot report damage that a query found', { ...about, err });
+    });
   }
 }
 

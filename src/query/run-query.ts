@@ -3,7 +3,14 @@ import { type Hour, hourToIso } from '../model/hour.ts';
 import type { Stream } from '../model/stream.ts';
 import type { CommittedHour } from '../repo/repo.ts';
 import { createFilter, type Filter, type LineTest } from './filter.ts';
-import { BlockMemory, type BlockOptions, type HourSource, readBackward, readForward } from './hour-blocks.ts';
+import {
+  BlockMemory,
+  type BlockOptions,
+  type HourSource,
+  readBackward,
+  readForward,
+  type UnreadRange,
+} from './hour-blocks.ts';
 import { createCsvWriter, createFieldsWriter, csvHead, OutputSlice, type WriteRecord, writeLine } from './output.ts';
 import { type DamagedPart, hoursOf, type RecordQuery } from './query.ts';
 
@@ -131,8 +138,8 @@ function isWithin(hour: Hour, range: ReturnType<typeof hoursOf>, { from, to }: R
 
 function* scanHour(scan: Scan, committed: CommittedHour, filter: Filter): Pauses {
   const { stream, hour, bytes } = committed;
-  const onUnread = ({ offset, bytes, reason }: Omit<DamagedPart, 'stream' | 'hour'>): void => {
-    if (scan.damaged.length < MAX_DAMAGED) scan.damaged.push({ stream, hour, offset, bytes, reason });
+  const onUnread = (range: UnreadRange): void => {
+    if (scan.damaged.length < MAX_DAMAGED) scan.damaged.push({ stream, hour, ...range });
   };
   let source: ReturnType<QueryParts['openHour']>;
   try {

@@ -42,17 +42,21 @@ async function store(path: string, count: number): Promise<void> {
 
 const perPath = async () => (await readSummaries(dirs)).get('2015-05-17T10:00:00Z')?.requestsPerPath;
 
+/** Three frames, of which the second is damaged while no service runs. */
+async function storeAndDamage(): Promise<void> {
+  await start({ LOGFORGE_AGGREGATION_ENABLED: 'false' });
+  for (const path of ['/a', '/b', '/c']) await store(path, RECORDS);
+  expect(await service?.stop()).toEqual({ code: 0, signal: null });
+  const bytes = readFileSync(hourFile());
+  const last = decodeTrailer(bytes, bytes.length - TRAILER_BYTES)?.zstd ?? 0;
+  const secondEnd = bytes.length - TRAILER_BYTES - last;
+  bytes.fill(7, secondEnd - TRAILER_BYTES - 40, secondEnd - TRAILER_BYTES - 30);
+  writeFileSync(hourFile(), bytes);
+}
+
 describe('a frame that is damaged while the service is down', () => {
   it('costs its records alone, and is told by the log, a metric, /ready and verify', async () => {
-    await start({ LOGFORGE_AGGREGATION_ENABLED: 'false' });
-    for (const path of ['/a', '/b', '/c']) await store(path, RECORDS);
-    expect(await service?.stop()).toEqual({ code: 0, signal: null });
-    const bytes = readFileSync(hourFile());
-    const last = decodeTrailer(bytes, bytes.length - TRAILER_BYTES)?.zstd ?? 0;
-    const secondEnd = bytes.length - TRAILER_BYTES - last;
-    bytes.fill(7, secondEnd - TRAILER_BYTES - 40, secondEnd - TRAILER_BYTES - 30);
-    writeFileSync(hourFile(), bytes);
-
+    await storeAndDamage();
     const { port, logs } = await start();
     await eventually(async () => expect(await perPath()).toEqual({ '/a': RECORDS, '/c': RECORDS }));
     await store('/d', 3);
@@ -68,6 +72,25 @@ describe('a frame that is damaged while the service is down', () => {
     const { code, stdout } = await runLogforge(['verify'], { env: serviceEnv(dirs) });
     expect([code, stdout]).toEqual([1, expect.stringContaining('its checksum does not hold')]);
     expect(stdout).toContain(`${2 * RECORDS + 3} lines in`);
+  });
+
+  it('is told in the same way, once, when queries are the first to meet it', async () => {
+    await storeAndDamage();
+    const { port, logs } = await start({ LOGFORGE_AGGREGATION_ENABLED: 'false' });
+    for (const order of ['asc', 'desc']) {
+      const answer = await fetch(`http://127.0.0.1:${port}/records?limit=all&order=${order}`);
+      expect((await answer.text()).split('\n')).toHaveLength(2 * RECORDS + 1);
+    }
+    await eventually(async () =>
+      expect((await readMetric(service as Service, 'logforge_storage_damage_total')).get('{kind="hours"}')).toBe(1),
+    );
+    expect(logs().match(/a query left out a part of an hour that cannot be read/g)).toHaveLength(2);
+    expect(logs().match(/"level":"error".*a part of an hour cannot be read; the rest of it can/g)).toHaveLength(1);
+    const ready = (await (await fetch(`http://127.0.0.1:${port}/ready`)).json()) as { checks: Record<string, unknown> };
+    expect(ready.checks.damage).toMatchObject({
+      detail: expect.stringContaining('damage was found in 1 places (hours)'),
+    });
+    expect(await service?.stop()).toEqual({ code: 0, signal: null });
   });
 });
 
