@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isMissing } from '../../src/disk/missing.ts';
 import { parseHour } from '../../src/model/hour.ts';
 import { openHour } from '../../src/repo/hour-file.ts';
 import { openReadStore } from '../../src/repo/read-store.ts';
@@ -25,28 +26,35 @@ export function createStoreReader(
   logsDir: string,
   {
     days,
-    readCompressed = refuse,
+    readCompressed = (hour) => refuse(`${hour} has no plain file`),
   }: { readonly days?: readonly string[]; readonly readCompressed?: (hour: string) => Promise<Buffer> } = {},
 ): StoreReader {
   /** Of plain lines, by hour: its form may change. */
   const offsets = new Map<string, number>();
   const lines = new Map<string, number>();
 
-  async function readFrom(path: string, hour: string, onLine: OnLine, onHalfLine: OnHalfLine = refuse): Promise<void> {
+  /** False when the file is gone: the service may have compressed the hour since its folder was listed. */
+  async function readPlain(path: string, hour: string, onLine: OnLine, onHalfLine: OnHalfLine): Promise<boolean> {
     const offset = offsets.get(hour) ?? 0;
-    const file = await open(path);
+    const file = await open(path).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
+    if (file === undefined) return false;
     try {
       const { size } = await file.stat();
+      const length = Math.max(0, size - offset);
+      const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset);
+      // A file that was deleted is cut in steps.
+      if ((await file.stat()).nlink === 0) return false;
       if (size < offset) throw new Error(`${path} shrank from ${offset} to ${size} bytes: committed records are lost`);
-      if (size === offset) return;
-      const { buffer } = await file.read(Buffer.alloc(size - offset), 0, size - offset, offset);
       const whole = buffer.lastIndexOf(10) + 1;
       if (whole < buffer.length) onHalfLine(`${path} ends in half a line: ${buffer.subarray(whole).subarray(-80)}`);
-      if (whole === 0) return;
+      if (whole === 0) return true;
       const added = buffer.toString('utf8', 0, whole - 1).split('\n');
       for (const line of added) onLine(hour, line);
       lines.set(hour, (lines.get(hour) ?? 0) + added.length);
       offsets.set(hour, offset + whole);
+      return true;
     } finally {
       await file.close();
     }
@@ -63,15 +71,16 @@ export function createStoreReader(
   }
 
   return {
-    async readNew(onLine, onHalfLine) {
+    async readNew(onLine, onHalfLine = refuse) {
       for (const day of await listDays(logsDir)) {
         if (days !== undefined && !days.includes(day)) continue;
         const names = await listVisible(join(logsDir, day));
         for (const hh of new Set(names.map((name) => name.slice(0, 2)))) {
           const hour = `${day}T${hh}:00:00Z`;
           const plain = `${hh}.log.json`;
-          if (names.includes(`${plain}.zst`)) take(hour, await readCompressed(hour), onLine);
-          else await readFrom(join(logsDir, day, plain), hour, onLine, onHalfLine);
+          const isRead =
+            !names.includes(`${plain}.zst`) && (await readPlain(join(logsDir, day, plain), hour, onLine, onHalfLine));
+          if (!isRead) take(hour, await readCompressed(hour), onLine);
         }
       }
     },
