@@ -213,7 +213,7 @@ docs-check: setup ## Check that every link, command, key, metric and error text 
 metrics-check: setup ## Check the metrics of a running service: form, names and accounting (URL_V1=...)
 	@node scripts/metrics-check.ts --url $(URL_V1)
 
-bench-docs: setup ## Write the table of a benchmark into README and docs (RESULT=bench/results/<date>.json; the newest)
+bench-docs: setup ## Write the tables of a benchmark into README and docs (RESULT=bench/results/<date>.json; the newest)
 	@node scripts/bench-docs.ts $(RESULT)
 
 ##@ Other

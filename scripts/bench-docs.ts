@@ -20,8 +20,16 @@ export interface BenchResult {
   readonly rows: readonly {
     readonly row: string;
     readonly runs: readonly BenchRun[];
-    /** Only where the row is one of what lasts. These tables leave it out. */
-    readonly sustained?: object;
+    /** Only where the row is one of what lasts: they have a table of their own. */
+    readonly sustained?: { readonly seconds: number; readonly afterBytes: number };
+  }[];
+  /** What the disk takes without a service, for the bytes of a sustained row. */
+  readonly ceilings?: readonly {
+    readonly row: string;
+    readonly recordsPerSecond: number;
+    readonly cpuSecondsPerMillion: number;
+    readonly bytes: number;
+    readonly seconds: number;
   }[];
 }
 
@@ -32,6 +40,8 @@ interface BenchRun {
   readonly latencyMs: { readonly p50: number; readonly p99: number };
   /** Version 2 only: from a 202 to the file. */
   readonly stored?: { readonly toFileMs: { readonly p50: number; readonly p99: number } };
+  /** Sustained rows only. */
+  readonly written?: { readonly records: number; readonly lineBytes: number; readonly diskBytes: number };
 }
 
 export function renderBench({ date, machine, rows: all }: BenchResult): string {
@@ -68,6 +78,44 @@ function renderQueued(rows: BenchResult['rows']): string[] {
   ];
 }
 
+/** Undefined where nothing that lasts was measured. */
+export function renderSustained({ date, machine, rows: all, ceilings = [] }: BenchResult): string | undefined {
+  const rows = all.filter(({ sustained }) => sustained !== undefined);
+  const [first] = rows;
+  if (first?.sustained === undefined) return undefined;
+  const { seconds, afterBytes } = first.sustained;
+  const runs = first.runs.length === 1 ? 'One run' : `Medians of ${first.runs.length} runs`;
+  return [
+    `Measured on ${date.slice(0, 10)}: ${machine.cpus} cores, the load generator included. ${runs} of ${seconds} s after ${afterBytes / 1e9} GB were written.`,
+    'Under them, in the same run, what the disk takes without a service: the same bytes in blocks of the same size.',
+    '',
+    '| | records/s | MB/s of lines | CPU s per million records | answer p99 | peak memory | disk bytes a record |',
+    '|---|--:|--:|--:|--:|--:|--:|',
+    ...rows.map(renderSustainedRow),
+    ...ceilings.map(({ row, recordsPerSecond, cpuSecondsPerMillion: cpu, bytes, seconds }) => {
+      const megabytes = (bytes / seconds / 1e6).toFixed(0);
+      return `| ${[row, grouped(recordsPerSecond), megabytes, cpu.toFixed(2), '', '', ''].join(' | ')} |`;
+    }),
+  ].join('\n');
+}
+
+function renderSustainedRow({ row, runs }: BenchResult['rows'][number]): string {
+  const of = (pick: (run: BenchRun) => number): number => median(runs.map(pick));
+  const ofWritten = (pick: (written: NonNullable<BenchRun['written']>) => number): number =>
+    median(runs.flatMap(({ written }) => (written === undefined ? [] : [pick(written)])));
+  const rate = of((run) => run.recordsPerSecond);
+  const cells = [
+    row,
+    grouped(rate),
+    ((rate * ofWritten(({ lineBytes, records }) => lineBytes / records)) / 1e6).toFixed(0),
+    of((run) => run.cpuSecondsPerMillion).toFixed(2),
+    `${of((run) => run.latencyMs.p99).toFixed(1)} ms`,
+    `${Math.round(of((run) => run.peakMegabytes))} MB`,
+    ofWritten(({ diskBytes, records }) => diskBytes / records).toFixed(1),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
 function renderRow({ row, runs }: BenchResult['rows'][number]): string {
   return renderCells(row, runs, (run) => run.latencyMs, 1);
 }
@@ -81,13 +129,17 @@ function renderCells(
   const of = (pick: (run: BenchRun) => number): number => median(runs.map(pick));
   const cells = [
     row,
-    Math.round(of((run) => run.recordsPerSecond)).toLocaleString('en-US'),
+    grouped(of((run) => run.recordsPerSecond)),
     of((run) => run.cpuSecondsPerMillion).toFixed(2),
     `${of((run) => times(run).p50).toFixed(digits)} ms`,
     `${of((run) => times(run).p99).toFixed(digits)} ms`,
     `${Math.round(of((run) => run.peakMegabytes))} MB`,
   ];
   return `| ${cells.join(' | ')} |`;
+}
+
+function grouped(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
 }
 
 function median(values: readonly number[]): number {
@@ -113,12 +165,18 @@ function newestResult(): string {
 if (import.meta.main) {
   const path = process.argv[2] ?? newestResult();
   // bench/suite.ts wrote it.
-  const table = renderBench(JSON.parse(readFileSync(path, 'utf8')) as BenchResult);
-  for (const [file, marker] of [
-    ['README.md', 'bench'],
-    ['docs/operations.md', 'capacity'],
+  const result = JSON.parse(readFileSync(path, 'utf8')) as BenchResult;
+  const hasShort = result.rows.some(({ sustained }) => sustained === undefined);
+  const table = hasShort ? renderBench(result) : undefined;
+  const sustained = renderSustained(result);
+  for (const [file, marker, content] of [
+    ['README.md', 'bench', table],
+    ['docs/operations.md', 'capacity', table],
+    ['README.md', 'bench-sustained', sustained],
+    ['docs/operations.md', 'compression-cost', sustained],
   ] as const) {
+    if (content === undefined) continue;
     const page = join(ROOT, file);
-    writeFileSync(page, replaceBetween(readFileSync(page, 'utf8'), marker, table));
+    writeFileSync(page, replaceBetween(readFileSync(page, 'utf8'), marker, content));
   }
 }

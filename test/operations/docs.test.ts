@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type BenchResult, renderBench, replaceBetween } from '../../scripts/bench-docs.ts';
+import { type BenchResult, renderBench, renderSustained, replaceBetween } from '../../scripts/bench-docs.ts';
 import { anchorsOf, checkDocs, checkErrorTexts, checkPage, readWorld, type World } from '../../scripts/docs-check.ts';
 import { ALLOWED_LICENCES, LICENCES_PAGE, licencesOf, renderLicencesPage } from '../../scripts/licences-docs.ts';
 import { METRICS_DOCS, renderMetricsDocs } from '../../scripts/metrics-docs.ts';
@@ -158,8 +158,24 @@ describe('the figures of a benchmark', () => {
   it('are medians, with the machine they were measured on', () => {
     const table = renderBench(result);
     expect(table).toContain('Measured on 2025-11-22: 2 cores, 24 GiB');
-    expect(renderBench({ ...result, rows: [...result.rows, { row: 'lasts', runs: [], sustained: {} }] })).toBe(table);
+    expect(renderSustained(result)).toBeUndefined();
     expect(table).toContain('| json · 1000 · disk | 2,000,000 | 0.51 | 2.0 ms | 10.0 ms | 180 MB |');
+  });
+
+  it('have a table of their own where they were measured for long, with what the disk takes alone', () => {
+    const written = { records: 1_000, lineBytes: 178_000, diskBytes: 18_350 };
+    const lasts = {
+      row: 'json · 1000 · disk · sustained',
+      runs: [{ ...run, latencyMs: { p50: 1, p99: 9 }, written }],
+      sustained: { seconds: 60, afterBytes: 1e10 },
+    };
+    const ceiling = { row: 'alone', recordsPerSecond: 2e6, cpuSecondsPerMillion: 0.2, bytes: 3e9, seconds: 10 };
+    const both = { ...result, rows: [...result.rows, lasts], ceilings: [ceiling] };
+    expect(renderBench(both)).toBe(renderBench(result));
+    const table = renderSustained(both);
+    expect(table).toContain('One run of 60 s after 10 GB were written.');
+    expect(table).toContain('| json · 1000 · disk · sustained | 1,000,000 | 178 | 0.51 | 9.0 ms | 180 MB | 18.4 |');
+    expect(table).toContain('| alone | 2,000,000 | 300 | 0.20 |');
   });
 
   it('replace the old figures', () => {
