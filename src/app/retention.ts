@@ -87,7 +87,7 @@ function toLimit(value: number | 'off'): number | undefined {
 function readersOf({ aggregation }: RetentionConfig, repo: Repo): NeedsHour {
   const readers: NeedsHour[] = [];
   if (aggregation.enabled)
-    readers.push((at: StreamHour) => (repo.retention.isUnsummarised(at) ? 'aggregator' : undefined));
+    readers.push((at: StreamHour) => (repo.retention.hasUnsummarised(at) ? 'aggregator' : undefined));
   return function needsHour(at) {
     for (const needs of readers) {
       const reader = needs(at);

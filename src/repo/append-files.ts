@@ -9,7 +9,7 @@ const { NEWLINE } = BYTES;
 /** What another program did to a data file. */
 export type FileChange = 'deleted or moved' | 'replaced' | 'shortened' | 'lengthened' | 'changed in place';
 
-/** A data file was changed while a commit wrote to it. Nothing of the commit counts; it begins again. */
+/** A data file was changed, or may have lost bytes, while a commit wrote to it. Nothing of the commit counts; it begins again. */
 export class FileChangedError extends Error {
   override readonly name = 'FileChangedError';
 }

@@ -36,6 +36,8 @@ export class CommitJournal {
   readonly #journal: SegmentedJournal;
   /** Files written since the current segment began. */
   readonly #touched = new Set<DataFile>();
+  /** Files whose restore has begun and not ended: it cuts a compressed hour, which is then shorter than committed. */
+  readonly #restoring = new Set<DataFile>();
   /** How often bytes were written again that a failed sync may have lost: until then readers may have missed them. */
   restores = 0;
   /** The aggregator's cursors that advanced and are not in the journal yet. */
@@ -119,14 +121,17 @@ export class CommitJournal {
     for (const file of unsynced.list) {
       await data.drop(file);
       // Not into a file that another program put there.
-      if (data.holds(file, state.length(file) ?? 0)) list.push(file);
+      const least = this.#restoring.has(file) ? 0 : (state.length(file) ?? 0);
+      if (data.holds(file, least)) list.push(file);
     }
+    for (const file of list) this.#restoring.add(file);
     await restoreFromJournal({ files, stateDir, dataFiles, state, list });
     for (const file of list) {
       if (file.kind !== 'compressed hour') continue;
       const { framed, logical } = state.linesOf(file);
       if (framed === logical) waiting.delete(file);
     }
+    this.#restoring.clear();
     unsynced.needsRestore = false;
     this.restores++;
   }
@@ -191,10 +196,13 @@ export class CommitJournal {
     const begun = Promise.withResolvers<void>();
     const release = async (): Promise<void> => {
       await begun.promise;
+      // What it lost is written again from the older segments, before the next commit.
+      if (unsynced.needsRestore && !isLost) throw new Error('a sync in the background failed while the segment began');
       unsynced.clear();
       if (isLost) unsynced.needsRestore = false;
       await unsynced.sync(toSync);
-      await unsynced.idle(); // When it has failed meanwhile, this sync wrote nothing: only the segments have the bytes.
+      // When it has failed meanwhile, this sync wrote nothing: only the segments have the bytes.
+      await unsynced.idle();
       if (unsynced.needsRestore) throw new Error('a sync in the background has failed meanwhile');
     };
     await this.#journal.rotate({ snapshot, durable, release });
@@ -206,6 +214,7 @@ export class CommitJournal {
     this.#summaryCursors = [];
     this.#touched.clear();
   }
+
   /** Lines that go on waiting, because their file cannot be written or another program changed it. */
   #waitingEntry(): WaitingEntry {
     const { state, waiting } = this.#files;

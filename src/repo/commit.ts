@@ -275,6 +275,11 @@ export class Committer {
   /** Between the last sync and the answer: what is answered must stand where its readers look for it. */
   #checkInPlace(plans: Plans): void {
     for (const { file, position, bytes } of plans.values()) {
+      // A start would take the frames before these for synced, and they may be lost.
+      const mayBeLost =
+        file.kind === 'compressed hour' && this.#unsynced.needsRestore && this.#unsynced.has(file) && bytes > 0;
+      if (mayBeLost)
+        throw new FileChangedError(`a sync of the data file failed while it was written file=${file.path}`);
       if (this.#data.holds(file, position + bytes)) continue;
       throw new FileChangedError(`another program changed the data file while it was written file=${file.path}`);
     }

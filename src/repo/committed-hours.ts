@@ -43,6 +43,8 @@ export class CommittedHours {
   /** A reader found it. Tells of it once for each place. */
   async reportDamage(hour: HourDataFile, { offset, bytes, position, reason: why }: HourDamage): Promise<void> {
     const { state, report } = this.#options;
+    // Retention removed it while it was read.
+    if (state.removed.has(hour)) return;
     const { path } = state.fileOf(hour) ?? (await this.#options.forms.find(hour)) ?? hour;
     const reason = 'a part of an hour cannot be read; the rest of it can';
     await report.tell({ kind: 'hours', file: path, offset: position, bytes, reason }, undefined, {

@@ -50,7 +50,7 @@ export function createCompaction(parts: {
     }
   }
 
-  async function clean(at: StreamHour): Promise<void> {
+  async function clean(at: StreamHour, signal?: AbortSignal): Promise<void> {
     const hour = dataFiles.ofHour(at);
     await removeFileIfThere(files, `${hour.compressed.path}${UNFINISHED}`);
     const other = await between(() => formChange.findOther(hour));
@@ -58,9 +58,9 @@ export function createCompaction(parts: {
     const counting = await hours.find(hour);
     const left = await hours.read(other);
     if (counting === undefined || left === undefined) return;
-    if (!(await beginsWith(counting, left, pause)))
+    if (!(await beginsWith(counting, left, { pause, signal })))
       throw new Error(`file=${left.path} does not count, and has other lines than ${counting.path}; move it away`);
-    await deleteFile(files, left.path);
+    await deleteFile(files, left.path, { signal });
   }
 
   return { compress, clean };
@@ -70,13 +70,14 @@ export function createCompaction(parts: {
 async function beginsWith(
   hour: CommittedHour,
   other: CommittedHour,
-  pause: (ms: number) => Promise<void>,
+  { pause, signal }: { readonly pause: (ms: number) => Promise<void>; readonly signal: AbortSignal | undefined },
 ): Promise<boolean> {
   if (other.bytes > hour.bytes) return false;
   const [whole, part] = [openHour(hour), openHour(other)];
   const [lines, found] = [Buffer.alloc(FRAME_BYTES), Buffer.alloc(FRAME_BYTES)];
   try {
     for (let at = 0; at < other.bytes; ) {
+      signal?.throwIfAborted();
       const began = performance.now();
       const read = part?.read(found, 0, Math.min(FRAME_BYTES, other.bytes - at), at) ?? 0;
       const count = whole?.read(lines, 0, Math.max(1, read), at) ?? 0;

@@ -49,8 +49,17 @@ export class CompressedHour implements HourFile {
     this.size = options.frames.lines + (options.waiting?.length ?? 0);
   }
 
-  /** DamagedHourError where a frame cannot be read. */
+  /** DamagedHourError where a frame cannot be read. A deleted file is cut in steps while it is read here (hours-on-disk.ts): it ends. */
   readonly read: HourFile['read'] = (target, offset, length, position) => {
+    try {
+      return this.#readLines(target, offset, length, position);
+    } catch (error) {
+      if (error instanceof DamagedHourError && fs.fstatSync(this.#options.fd).nlink === 0) return 0;
+      throw error;
+    }
+  };
+
+  readonly #readLines: HourFile['read'] = (target, offset, length, position) => {
     const { frames, waiting } = this.#options;
     if (position >= frames.lines) {
       const start = position - frames.lines;

@@ -296,6 +296,23 @@ describe('a state folder from another moment than the hour files', () => {
     await other.close();
   });
 
+  it('is mended although other programs put files and folders in the places of hours', async () => {
+    await killed();
+    fs.rmSync(join(dir, 'state'), { recursive: true });
+    const folder = join(dir, 'logs', '2025-11-21');
+    fs.mkdirSync(join(folder, '09.log.json.zst'), { recursive: true });
+    fs.mkdirSync(join(folder, '10.log.json'));
+    // Longer than what a start keeps aside.
+    const foreign = fs.openSync(join(folder, '11.log.json.zst'), 'w');
+    fs.ftruncateSync(foreign, 65 * 2 ** 20);
+    fs.closeSync(foreign);
+    const repo = await open();
+    await fill(repo, BATCHES, BATCHES + 3);
+    expect(HOURS.map(stored)).toEqual(HOURS.map((text) => expected(text, BATCHES + 3)));
+    await repo.close();
+    expect(fs.statSync(join(folder, '11.log.json.zst')).size).toBe(65 * 2 ** 20);
+  });
+
   it('is noticed by the length of the files where nothing else shows it', async () => {
     await killed();
     fs.rmSync(join(dir, 'logs/.logforge.seq'));

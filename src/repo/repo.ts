@@ -111,7 +111,7 @@ export interface Compaction {
   compress(at: StreamHour, signal: AbortSignal): Promise<{ readonly from: number; readonly to: number } | undefined>;
 
   /** Deletes what an interrupted call left of an hour's other form. */
-  clean(at: StreamHour): Promise<void>;
+  clean(at: StreamHour, signal?: AbortSignal): Promise<void>;
 }
 
 /** An hour that has files. */
@@ -135,8 +135,8 @@ export interface Retention {
   /** Runs work on the files between two commits. */
   between<T>(work: () => Promise<T>): Promise<T>;
 
-  /** Whether the hour is longer than the aggregator's cursor: it would be listed as changed. */
-  isUnsummarised(at: StreamHour): boolean;
+  /** Whether the hour, or one of its stream before it, is longer than the aggregator's cursor: `removeHours` would remove what is not summarised. */
+  hasUnsummarised(upTo: StreamHour): boolean;
 
   /** The days that have a file of dead letters, `2015-05-17`, oldest first. */
   deadLetterDays(): Promise<readonly string[]>;

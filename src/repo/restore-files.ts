@@ -2,7 +2,7 @@ import type { DamageReport } from '../disk/damage-report.ts';
 import { cutFile, type FileSystem } from '../disk/file-system.ts';
 import type { Log } from '../log.ts';
 import type { CompressedHourFile, DataFile, DataFiles, HourDataFile } from './data-files.ts';
-import { type FramesLength, keepWholeFrames, NO_FRAMES } from './frames-file.ts';
+import { ForeignHourError, type FramesLength, keepWholeFrames, NO_FRAMES } from './frames-file.ts';
 import { listAllHours } from './hour-file.ts';
 import { type Entry, liveEntries, readSegments } from './journal-reader.ts';
 import { type InlineWrite, inlineWrites, restore } from './restore.ts';
@@ -119,8 +119,12 @@ export async function keepUnknownHours(options: {
     const file = dataFiles.ofHour(hour);
     if (state.removed.has(file)) continue;
     if (state.fileOf(file) === undefined) {
-      if (files.statusAt(file.path) !== undefined) await endLastLine({ files, file, report, state });
-      if (files.statusAt(file.compressed.path) !== undefined) await endLastFrame({ files, file, report, state });
+      if (files.statusAt(file.path)?.isFile === true) await endLastLine({ files, file, report, state });
+      if (files.statusAt(file.compressed.path)?.isFile === true)
+        await endLastFrame({ files, file, report, state }).catch((error: unknown) => {
+          // What others put there holds nothing of ours. The first record of the hour tells of it.
+          if (!(error instanceof ForeignHourError)) throw error;
+        });
     }
     state.markChanged(file);
   }

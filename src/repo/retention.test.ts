@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -6,10 +7,11 @@ import { diskFileSystem } from '../disk/file-system.ts';
 import { UnavailableError } from '../model/deliver.ts';
 import { MIN_HOUR } from '../model/hour.ts';
 import { DataFiles } from './data-files.ts';
+import { openHour } from './hour-file.ts';
 import { createHoursOnDisk } from './hours-on-disk.ts';
 import { encodeMeta } from './journal-meta.ts';
 import { readSegments } from './journal-reader.ts';
-import type { Repo } from './repo.ts';
+import type { CommittedHour, HourFile, Repo } from './repo.ts';
 import { batchOf, createRepoFixture, hourOf, type RepoFixture } from './repo-fixture.case.ts';
 import { verifyStorage } from './verify.ts';
 
@@ -161,6 +163,39 @@ describe('removed hours', () => {
     expect(repo.retention.firstHour('access')).toBe(hourOf(ELEVEN));
     await repo.close();
   });
+});
+
+test('an hour is needed while one of its stream before it is not summarised, whenever that one came', async () => {
+  const repo = await fixture.open();
+  await repo.append(batchOf([TEN], 'a'));
+  repo.advanceSummaryCursor(AT_TEN, 2);
+  expect(repo.retention.hasUnsummarised(AT_TEN)).toBe(false);
+  await repo.append(batchOf([ELEVEN], 'later'));
+  expect(repo.retention.hasUnsummarised(AT_TEN)).toBe(false);
+  await repo.append(batchOf([NINE], 'late'));
+  expect(repo.retention.hasUnsummarised(AT_TEN)).toBe(true);
+  expect(repo.retention.hasUnsummarised({ stream: 'events', hour: AT_TEN.hour })).toBe(false);
+  await repo.close();
+});
+
+test('a reader may meet the end of a compressed hour that is deleted under it, which is no damage', async () => {
+  const repo = await fixture.open({ compressionOf: () => 'zstd' });
+  for (let i = 0; i < 3; i++) await repo.append(batchOf([TEN], randomBytes(800_000).toString('base64')));
+  const committed = (await repo.committedHour(AT_TEN)) as CommittedHour;
+  const file = openHour(committed) as HourFile;
+  expect(await repo.retention.removeHours(AT_TEN)).toBe(true);
+  // As deleteFile does it, held up in the middle.
+  const fd = fs.openSync(committed.path, 'r+');
+  fs.rmSync(committed.path);
+  fs.ftruncateSync(fd, 1_000_000);
+  fs.closeSync(fd);
+  const target = Buffer.alloc(1_000);
+  expect(file.read(target, 0, target.length, file.size - 10)).toBe(0);
+  expect(file.read(target, 0, target.length, 0)).toBe(target.length);
+  await repo.reportDamage(AT_TEN, { offset: 0, bytes: 1, position: 0, reason: 'as a reader of before would say' });
+  expect(await repo.damage()).toBeUndefined();
+  file.close();
+  await repo.close();
 });
 
 describe('a process that dies while it removes an hour', () => {

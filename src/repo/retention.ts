@@ -28,7 +28,9 @@ export function createRetention(parts: {
 
     between,
 
-    isUnsummarised: (at) => state.isChanged(dataFiles.ofHour(at)),
+    // Removing an hour removes those of its stream before it, also one whose first record came after a listing.
+    hasUnsummarised: ({ stream, hour }) =>
+      state.changedHours().some((changed) => changed.stream === stream && changed.hour <= hour),
 
     async deadLetterDays() {
       const days = (await dataFiles.listDeadLetters()).map(({ name }) => name.slice('dlq/'.length));

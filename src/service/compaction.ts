@@ -82,7 +82,7 @@ export function createCompaction(options: CompactionOptions): CompactionRunner {
       try {
         for await (const { hour, hasLeftovers } of list({ stream, restMs: 0, now: clock() })) {
           if (signal.aborted) return;
-          if (hasLeftovers) await repo.clean({ stream, hour });
+          if (hasLeftovers) await repo.clean({ stream, hour }, signal);
         }
       } catch (err) {
         if (!signal.aborted) log.error('cannot delete what an interrupted compression left', { stream, err });
@@ -138,7 +138,7 @@ async function compressOne(
   const at = { stream, hour };
   const fields = { stream, hour: hourToIso(hour) };
   try {
-    if (hasLeftovers) await repo.clean(at);
+    if (hasLeftovers) await repo.clean(at, signal);
     if (!isAtRest) return true;
     // Lines that cannot be compressed take as much again until the plain file is deleted.
     if ((await readFreeBytes()) < bytes + SPARE_BYTES) {

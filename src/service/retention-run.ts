@@ -5,7 +5,7 @@ import type { StreamName } from '../model/stream.ts';
 import type { HourOnDisk, Retention } from '../repo/repo.ts';
 import { dueDays, dueHours, oldestEnded, type StreamLimits } from './retention-rules.ts';
 
-/** Names the reader that still needs an hour; undefined when nobody does. Asked for each hour, so it must be quick. */
+/** Names the reader that still needs an hour, or one of its stream before it; undefined when nobody does. Asked for each hour, so it must be quick. */
 export type NeedsHour = (at: StreamHour) => Reader | undefined;
 
 /** What retention does with files. */

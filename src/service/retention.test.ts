@@ -74,7 +74,7 @@ function createRunner(options: Partial<RetentionOptions> = {}) {
   });
 }
 
-const needs: RetentionOptions['needs'] = (at) => (repo.retention.isUnsummarised(at) ? 'aggregator' : undefined);
+const needs: RetentionOptions['needs'] = (at) => (repo.retention.hasUnsummarised(at) ? 'aggregator' : undefined);
 
 async function hoursOf(stream: string): Promise<number[]> {
   const files = createHoursOnDisk({ files: diskFileSystem, logsDir: join(dir, 'logs'), analyticsDir: '', between });

@@ -22,7 +22,7 @@ export interface RetentionRunner {
   stop(): Promise<void>;
 }
 
-/** In each run the time follows a clock that jumped forward by this much: a wrong clock must not remove everything at once. */
+/** In each run the time follows a clock that jumped forward by this much: a clock that goes wrong must not remove everything at once. The first run has nothing to hold it against. */
 const MAX_JUMP_MS = MS_PER_HOUR;
 
 /**
