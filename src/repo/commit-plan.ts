@@ -1,8 +1,10 @@
+import { type AppendFiles, FileChangedError } from './append-files.ts';
 import type { CompressedHourFile, DataFile } from './data-files.ts';
 import { type CountedLines, encodeFrames } from './hour-frames.ts';
 import type { FileNote } from './journal-meta.ts';
 import type { Append } from './pending.ts';
 import type { CommittedState } from './state.ts';
+import type { UnsyncedFiles } from './unsynced-files.ts';
 import type { WaitingLines } from './waiting-lines.ts';
 
 /** What a commit does to one file. */
@@ -91,4 +93,20 @@ async function planFrames({
 
 function countedLines({ buffers, counts }: Append): CountedLines[] {
   return buffers.map((lines, i) => ({ lines, records: counts[i] ?? 0 }));
+}
+
+/**
+ * Between the last sync and the answer: what is answered must stand where its readers look for it. FileChangedError when it does not.
+ */
+export function checkInPlace(
+  plans: ReadonlyMap<DataFile, FilePlan>,
+  { data, unsynced }: { readonly data: AppendFiles; readonly unsynced: UnsyncedFiles },
+): void {
+  for (const { file, position, bytes } of plans.values()) {
+    // A start would take the frames before these for synced.
+    if (bytes > 0 && file.kind === 'compressed hour' && unsynced.mayHaveLost(file))
+      throw new FileChangedError(`a sync of the data file failed while it was written file=${file.path}`);
+    if (data.holds(file, position + bytes)) continue;
+    throw new FileChangedError(`another program changed the data file while it was written file=${file.path}`);
+  }
 }

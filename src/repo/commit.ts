@@ -2,7 +2,7 @@ import { isOutOfDescriptors } from '../disk/missing.ts';
 import { type Adopted, Adoption } from './adoption.ts';
 import { AppendFiles, FileChangedError } from './append-files.ts';
 import { type CommitFiles, CommitJournal } from './commit-journal.ts';
-import { type FilePlan, planCommit } from './commit-plan.ts';
+import { checkInPlace, type FilePlan, planCommit } from './commit-plan.ts';
 import { CommittedHours } from './committed-hours.ts';
 import type { CommitterOptions } from './committer-options.ts';
 import { type CompressedHourFile, type DataFile, type HourDataFile, hourOf } from './data-files.ts';
@@ -245,7 +245,7 @@ export class Committer {
       await this.#journal.append(
         entry,
         planned.flatMap(({ inline }) => inline),
-        () => this.#checkInPlace(plans),
+        () => checkInPlace(plans, { data: this.#data, unsynced: this.#unsynced }),
       );
       metrics.syncDuration.observe((performance.now() - written + syncMs) / 1000);
     } catch (error) {
@@ -270,19 +270,6 @@ export class Committer {
       unsyncedBytes += bytes;
     }
     if (unsyncedBytes > 0 && this.#options.durable) this.#unsynced.grew(unsyncedBytes);
-  }
-
-  /** Between the last sync and the answer: what is answered must stand where its readers look for it. */
-  #checkInPlace(plans: Plans): void {
-    for (const { file, position, bytes } of plans.values()) {
-      // A start would take the frames before these for synced, and they may be lost.
-      const mayBeLost =
-        file.kind === 'compressed hour' && this.#unsynced.needsRestore && this.#unsynced.has(file) && bytes > 0;
-      if (mayBeLost)
-        throw new FileChangedError(`a sync of the data file failed while it was written file=${file.path}`);
-      if (this.#data.holds(file, position + bytes)) continue;
-      throw new FileChangedError(`another program changed the data file while it was written file=${file.path}`);
-    }
   }
 
   /** Back to the committed length, on new descriptors. Not while a start may find the entry: it names these bytes. */

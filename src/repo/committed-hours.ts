@@ -57,7 +57,7 @@ export class CommittedHours {
   mustBeRestored(hour: HourDataFile): boolean {
     const { state, unsynced } = this.#options;
     const file = state.fileOf(hour);
-    return file !== undefined && unsynced.needsRestore && unsynced.has(file);
+    return file !== undefined && unsynced.mayHaveLost(file);
   }
 
   /** Undefined where there is none. Rejects with ForeignHourError for a file that logforge did not write. */

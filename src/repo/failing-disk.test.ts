@@ -70,6 +70,8 @@ describe('a compressed hour whose restore fails, and fails again', () => {
     failing = operation;
     for (let i = 0; i < 3; i++)
       await expect(repo.append(large)).rejects.toThrow(operation === 'write' ? 'ENOSPC' : 'EIO');
+    // Nothing of a file that may have lost bytes is read.
+    await expect(lettersOf(repo)).rejects.toThrow(operation === 'write' ? 'ENOSPC' : 'EIO');
     failing = undefined;
     await repo.append(batchOf([HOUR], 'e'));
     expect(await lettersOf(repo)).toBe('abcde');

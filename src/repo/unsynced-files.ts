@@ -42,6 +42,11 @@ export class UnsyncedFiles {
     return this.#list.has(file);
   }
 
+  /** Whether a failed sync may have lost bytes of the file. */
+  mayHaveLost(file: DataFile): boolean {
+    return this.needsRestore && this.#list.has(file);
+  }
+
   add(file: DataFile): void {
     this.#list.add(file);
   }

@@ -35,7 +35,7 @@ export function lives<Step>(
   const fault = fc.record({
     at: fc.integer({ min: 1, max: 120 }),
     fault: fc.constantFrom<Fault>('error', 'full', 'short'),
-    times: fc.constantFrom(1, 1, 2, 4),
+    times: fc.constantFrom(1, 1, 2, 4, 16),
   });
   const life = fc.record({
     steps: fc.array(step, { maxLength: maxSteps, size: 'max' }),
