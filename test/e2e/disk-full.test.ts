@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Client, createClient, type Outcome } from '../support/client.ts';
 import { removeDirs, type Service, startService } from '../support/service.ts';
@@ -13,9 +14,13 @@ const LIMIT = 512 * 1024;
 let service: Service;
 let client: Client;
 
-async function start(durability: string): Promise<void> {
+async function start(durability: string, compression = 'none'): Promise<void> {
   service = await startService({
-    env: { LOGFORGE_STORAGE_DURABILITY: durability, LOGFORGE_AGGREGATION_INTERVAL: '100ms' },
+    env: {
+      LOGFORGE_STORAGE_DURABILITY: durability,
+      LOGFORGE_STORAGE_COMPRESSION: compression,
+      LOGFORGE_AGGREGATION_INTERVAL: '100ms',
+    },
     wrapper: ['prlimit', `--fsize=${LIMIT}:unlimited`],
   });
   client = createClient(service.port);
@@ -38,7 +43,8 @@ function body(id: number, hours = [10, 11]): string {
   const records = Array.from({ length: RECORDS }, (_, i) => ({
     timestamp: `2015-05-17T${hours[i % hours.length]}:00:00Z`,
     path: '/',
-    userAgent: 'x'.repeat(100),
+    // Hardly shorter when it is compressed.
+    userAgent: hash('sha512', `${id} ${i}`, 'base64'),
     id,
     i,
   }));
@@ -71,9 +77,13 @@ function countById(records: readonly Record<string, unknown>[]): Map<unknown, nu
   return counts;
 }
 
-describe.each(['disk', 'os'])('a full disk, durability %s', (durability) => {
+describe.each([
+  ['disk', 'none'],
+  ['os', 'none'],
+  ['disk', 'zstd'],
+])('a full disk, durability %s, compression %s', (durability, compression) => {
   it('is answered 503 with Retry-After, leaves whole lines, and is over when there is room', async () => {
-    await start(durability);
+    await start(durability, compression);
     const { accepted, refused } = await fill();
     expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
     expect(refused.headers['content-type']).toContain('application/problem+json');
@@ -83,7 +93,8 @@ describe.each(['disk', 'os'])('a full disk, durability %s', (durability) => {
     expect(many.map(({ status }) => status)).toEqual(Array(20).fill(503));
     // Whole lines only, and only of batches that were accepted: readRecords and the count say so.
     expect(countById(await readRecords(service.dirs))).toEqual(new Map(accepted.map((each) => [each, RECORDS])));
-    for (const bytes of (await readHourFiles(service.dirs)).values()) expect(bytes.length).toBeLessThanOrEqual(LIMIT);
+    if (compression === 'none')
+      for (const bytes of (await readHourFiles(service.dirs)).values()) expect(bytes.length).toBeLessThanOrEqual(LIMIT);
     expect((await client.get('/health')).status).toBe(200);
 
     makeRoom();
@@ -100,7 +111,7 @@ describe.each(['disk', 'os'])('a full disk, durability %s', (durability) => {
   });
 
   it('forgets the key of a batch that it could not store', async () => {
-    await start(durability);
+    await start(durability, compression);
     await fill();
     const headers = { 'Idempotency-Key': 'a-key' };
     expect((await client.post(body(9999), headers)).status).toBe(503);
@@ -116,7 +127,7 @@ describe.each(['disk', 'os'])('a full disk, durability %s', (durability) => {
   });
 
   it('does not lose what was stored when it is followed by a crash', async () => {
-    await start(durability);
+    await start(durability, compression);
     const { accepted } = await fill();
     await service.stop('SIGKILL');
     const next = await startService({ dirs: service.dirs });
