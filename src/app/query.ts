@@ -2,11 +2,12 @@ import { extname } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { RecordQuery } from '../query/query.ts';
-import { hoursOf } from '../query/query.ts';
+import type { StreamHour } from '../model/hour.ts';
+import { hoursOf, type QueryHour, type RecordQuery } from '../query/query.ts';
 import { createRecords, type OwnedRecords } from '../query/records.ts';
 import { hoursInRange } from '../repo/hour-file.ts';
-import type { CommittedHour, Repo } from '../repo/repo.ts';
+import type { Repo } from '../repo/repo.ts';
+import { withCauses } from '../runtime/thread.ts';
 import type { QueryWorkerData } from './query-worker.ts';
 import { streamsOf } from './streams.ts';
 
@@ -33,16 +34,25 @@ export function createQueries(options: {
   });
 }
 
-/** The hours of a query that have committed records, in its order. Each is looked up when it is asked for. */
+/** The hours of a query that have committed records, in its order, and those that cannot be looked up. Each is looked up when it is asked for. */
 export async function* committedHours(
   query: RecordQuery,
   { logsDir, repo }: { readonly logsDir: string; readonly repo: Pick<Repo, 'committedHour'> },
-): AsyncGenerator<CommittedHour, undefined> {
+): AsyncGenerator<QueryHour, undefined> {
   const { stream, order } = query;
   const range = { stream, ...hoursOf(query), isBackward: order === 'desc' };
   for await (const hour of hoursInRange(logsDir, range)) {
-    const committed = await repo.committedHour({ stream, hour });
-    if (committed !== undefined && committed.bytes > 0) yield committed;
+    const found = await lookUp(repo, { stream, hour });
+    if (found !== undefined && ('reason' in found || found.bytes > 0)) yield found;
   }
   return undefined;
+}
+
+/** What is wrong with one hour, such as a file by others in its place, must not cost the others. */
+async function lookUp(repo: Pick<Repo, 'committedHour'>, at: StreamHour): Promise<QueryHour | undefined> {
+  try {
+    return await repo.committedHour(at);
+  } catch (error) {
+    return { ...at, reason: withCauses(error).message };
+  }
 }

@@ -154,7 +154,8 @@ async function* steps(run: QueryRun, hours: ReturnType<typeof committedHours>) {
 }
 
 function describe({ hour, offset, bytes, reason }: DamagedPart): string {
-  return `cannot read ${bytes} bytes at offset ${offset} of hour ${hourToIso(hour)}: ${reason}`;
+  const part = bytes === 0 ? '' : `${bytes} bytes at offset ${offset} of `;
+  return `cannot read ${part}hour ${hourToIso(hour)}: ${reason}`;
 }
 
 function complain(io: Io, message: string): void {

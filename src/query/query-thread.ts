@@ -1,9 +1,8 @@
 import { hourToIso } from '../model/hour.ts';
 import { isDefaultStream, type Stream, type StreamName } from '../model/stream.ts';
-import type { CommittedHour } from '../repo/repo.ts';
 import { HandedOver, type Handlers } from '../runtime/channel.ts';
 import { withCauses } from '../runtime/thread.ts';
-import { QueryTextError, type RecordQuery } from './query.ts';
+import { type QueryHour, QueryTextError, type RecordQuery } from './query.ts';
 import { createQueryRun, type QueryParts, type QueryRun, type Step } from './run-query.ts';
 
 /** The calls that the query thread answers. Queries take turns by them: each step is short. */
@@ -13,7 +12,7 @@ export interface QueryCalls {
   step(step: {
     readonly id: number;
     /** Further hours, where the step before asked for them. */
-    readonly hours: readonly CommittedHour[];
+    readonly hours: readonly QueryHour[];
     readonly isEnd: boolean;
   }): Step;
   end(id: number): void;

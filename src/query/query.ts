@@ -1,6 +1,7 @@
 import { type Instant, parseTimestamp } from '../lines/timestamp.ts';
-import { type Hour, hourToIso, MAX_HOUR, MIN_HOUR, parseHour } from '../model/hour.ts';
+import { type Hour, hourToIso, MAX_HOUR, MIN_HOUR, parseHour, type StreamHour } from '../model/hour.ts';
 import { ACCESS_STREAM, type StreamName } from '../model/stream.ts';
+import type { CommittedHour } from '../repo/repo.ts';
 import { type Condition, fieldFault, MAX_CONDITIONS, parseCondition } from './conditions.ts';
 
 /** A question for stored records. It can be sent to another thread. */
@@ -25,11 +26,19 @@ export interface RecordQuery {
   readonly format: 'ndjson' | 'csv';
 }
 
+/** An hour whose committed lines cannot be looked up, as where others put a file in its place. Its length is not known. */
+export interface LostHour extends StreamHour {
+  readonly reason: string;
+}
+
+/** An hour of a query. It can be sent to another thread. */
+export type QueryHour = CommittedHour | LostHour;
+
 /** A part of an hour that cannot be read. The records in it are missing from an answer. */
 export interface DamagedPart {
   readonly stream: StreamName;
   readonly hour: Hour;
-  /** In the plain lines. */
+  /** In the plain lines. No bytes: the whole hour, of which not even the length is known. */
   readonly offset: number;
   readonly bytes: number;
   /** In the file, where a frame of it is damaged. */

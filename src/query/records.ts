@@ -1,9 +1,9 @@
 import type { Log } from '../log.ts';
 import type { Metrics, QueryOutcome } from '../metrics/metrics.ts';
-import type { CommittedHour, Repo } from '../repo/repo.ts';
+import type { Repo } from '../repo/repo.ts';
 import { createThread, type Thread } from '../runtime/thread.ts';
 import { createPlaces, type Places } from './places.ts';
-import type { DamagedPart, FailedQuery, OpenedQuery, RecordQuery, Records, RecordsPiece } from './query.ts';
+import type { DamagedPart, FailedQuery, OpenedQuery, QueryHour, RecordQuery, Records, RecordsPiece } from './query.ts';
 import { describeHour, type QueryCalls } from './query-thread.ts';
 import type { Step } from './run-query.ts';
 
@@ -17,7 +17,7 @@ export interface RecordsOptions {
   readonly entry: URL;
   readonly workerData: unknown;
   /** The hours of a query that exist, in its order, found as they are asked for. */
-  readonly hoursOf: (query: RecordQuery) => AsyncIterator<CommittedHour, undefined>;
+  readonly hoursOf: (query: RecordQuery) => AsyncIterator<QueryHour, undefined>;
   /** Told of a frame that is damaged, each time a query meets it. */
   readonly reportDamage?: Repo['reportDamage'];
   /** Queries that run at once. */
@@ -46,10 +46,10 @@ const HOURS_AHEAD = 4;
 /** One query. */
 interface Query {
   readonly id: number;
-  readonly hours: AsyncIterator<CommittedHour, undefined>;
+  readonly hours: AsyncIterator<QueryHour, undefined>;
   readonly begun: number;
   /** Hours to send with the next step. */
-  next: { readonly hours: readonly CommittedHour[]; readonly isEnd: boolean };
+  next: { readonly hours: readonly QueryHour[]; readonly isEnd: boolean };
   idle: NodeJS.Timeout | undefined;
 }
 
@@ -199,7 +199,7 @@ function report({ options }: Pool, damaged: readonly DamagedPart[]): void {
 }
 
 async function findHours(found: Query['hours'], isWanted: () => boolean): Promise<Query['next']> {
-  const hours: CommittedHour[] = [];
+  const hours: QueryHour[] = [];
   while (hours.length < HOURS_AHEAD && isWanted()) {
     const { value, done } = await found.next();
     if (done || value === undefined) return { hours, isEnd: true };

@@ -2,6 +2,7 @@ import { BYTES } from '../model/bytes.ts';
 import { type Hour, hourToIso } from '../model/hour.ts';
 import type { Stream } from '../model/stream.ts';
 import type { CommittedHour } from '../repo/repo.ts';
+import { withCauses } from '../runtime/thread.ts';
 import { createFilter, type Filter, type LineTest } from './filter.ts';
 import {
   BlockMemory,
@@ -12,7 +13,7 @@ import {
   type UnreadRange,
 } from './hour-blocks.ts';
 import { createCsvWriter, createFieldsWriter, csvHead, OutputSlice, type WriteRecord, writeLine } from './output.ts';
-import { type DamagedPart, hoursOf, type RecordQuery } from './query.ts';
+import { type DamagedPart, hoursOf, type QueryHour, type RecordQuery } from './query.ts';
 
 const { NEWLINE } = BYTES;
 
@@ -30,7 +31,7 @@ export interface Step {
 /** A query that runs, step by step. */
 export interface QueryRun {
   /** Adds hours to read, in the order of the query. `isEnd`: no others follow. */
-  add(hours: readonly CommittedHour[], isEnd: boolean): void;
+  add(hours: readonly QueryHour[], isEnd: boolean): void;
   /** Works for about STEP_MS, or until there is a slice of records. */
   step(): Step;
   /** Closes the hour that it reads. */
@@ -104,7 +105,7 @@ interface Scan {
   readonly write: WriteRecord;
   /** Records still to give. */
   left: number;
-  readonly hours: CommittedHour[];
+  readonly hours: QueryHour[];
   isEnd: boolean;
   read: number;
   damaged: DamagedPart[];
@@ -136,16 +137,21 @@ function isWithin(hour: Hour, range: ReturnType<typeof hoursOf>, { from, to }: R
   return !startsBefore && !endsAfter;
 }
 
-function* scanHour(scan: Scan, committed: CommittedHour, filter: Filter): Pauses {
-  const { stream, hour, bytes } = committed;
+function* scanHour(scan: Scan, found: QueryHour, filter: Filter): Pauses {
+  const { stream, hour } = found;
   const onUnread = (range: UnreadRange): void => {
     if (scan.damaged.length < MAX_DAMAGED) scan.damaged.push({ stream, hour, ...range });
   };
+  if ('reason' in found) {
+    onUnread({ offset: 0, bytes: 0, reason: found.reason });
+    return;
+  }
+  const { bytes } = found;
   let source: ReturnType<QueryParts['openHour']>;
   try {
-    source = scan.parts.openHour(committed);
+    source = scan.parts.openHour(found);
   } catch (error) {
-    onUnread({ offset: 0, bytes, reason: error instanceof Error ? error.message : String(error) });
+    onUnread({ offset: 0, bytes, reason: withCauses(error).message });
   }
   // Removed by retention, or by hand.
   if (source === undefined) return;
