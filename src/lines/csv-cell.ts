@@ -8,6 +8,10 @@ const FORMULA =
 
 /** A cell of a table by RFC 4180. One that a spreadsheet would run as a formula gets an apostrophe in front: clients choose the values. */
 export function csvCell(value: string): string {
-  const text = FORMULA.test(value) ? `'${value}` : value;
-  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return plainCell(FORMULA.test(value) ? `'${value}` : value);
+}
+
+/** The same for a value that nobody takes for a formula: a number such as -5 stays one. */
+export function plainCell(value: string): string {
+  return /[",\r\n]|^\s|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }

@@ -67,6 +67,24 @@ test('finds in any line what JSON.parse reads there', () => {
   );
 });
 
+test.each([
+  '"\\x41"',
+  '"\\q"',
+  '"a\tb"',
+  '1x',
+  '01',
+  '-',
+  '"a"b',
+  '"a""b"',
+  '"a',
+  '{"b":"\\q"}',
+  '[1,]',
+  'nul',
+])('finds no value that is no JSON: %s', (value) => {
+  expect(find(`{"path":${value},"x":1}\n`, 'path')).toBeUndefined();
+  expect(find(`{"x":1,"path":${value}}\n`, 'path')).toBeUndefined();
+});
+
 test('stays within any other text', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[{}[\]",:\\a ]{0,40}$/), (text) => {

@@ -75,6 +75,14 @@ describe('a tail of one stream', () => {
 });
 
 describe('a tail', () => {
+  test('finds no field in a value that is no JSON, and goes on', async () => {
+    const { watch, send } = create();
+    const watched = [watch({ path: 'A' }), watch({ q: 'path=A' }), watch({ q: 'n=1' })];
+    const broken = ['{"path":"\\x41","n":1}', '{"path":"A\\q","n":1x}'];
+    await send(...broken, line('A', 'u', { n: 1.0 }));
+    expect(watched.map(({ lines }) => lines().length)).toEqual([1, 1, 2]);
+  });
+
   test('sees what is accepted from then on, until it ends', async () => {
     const { watch, send } = create();
     await send(line('/before'));

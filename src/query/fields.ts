@@ -1,10 +1,10 @@
-import { createMemberFinder, type FoundMember, textOfValue } from '../lines/find-field.ts';
+import { createMemberFinder, type FoundMember, isJson, textOfValue } from '../lines/find-field.ts';
 import { parseJson } from '../lines/parse-json.ts';
 import { BYTES } from '../model/bytes.ts';
 
 const { OPEN_BRACE } = BYTES;
 
-/** A value where it stands, as JSON. */
+/** A value where it stands. It is JSON. */
 export interface FieldValue {
   readonly bytes: Buffer;
   readonly start: number;
@@ -13,7 +13,7 @@ export interface FieldValue {
 
 /**
  * The value of a field in the stored line [start, end) of a block, without its newline; undefined where the record has no such field, or
- * the line is no record.
+ * the line is no record. What is no JSON, as after damage, is no value.
  */
 export type ReadField = (block: Buffer, start: number, end: number) => FieldValue | undefined;
 
@@ -26,7 +26,7 @@ export function createFieldReader(name: string): ReadField {
   return function readField(block, start, end) {
     const found = search(block, start, end);
     if (found === 'none') return undefined;
-    if (found !== 'unclear') return { bytes: block, start: found.start, end: found.end };
+    if (found !== 'unclear' && isJson(block, found)) return { bytes: block, start: found.start, end: found.end };
     const bytes = toStoredForm(block.subarray(start, end));
     const again = bytes === undefined ? 'none' : search(bytes, 0, bytes.length);
     return bytes === undefined || typeof again === 'string' ? undefined : { bytes, ...again };
@@ -41,13 +41,13 @@ export function textOf({ bytes, start, end }: FieldValue): string {
 type Search = ReturnType<typeof createMemberFinder>;
 
 /** The plain name first, then each way to divide it at a dot. At most 2^(parts - 1) look-ups. */
-function createSearch(name: string): Search {
-  const plain = createMemberFinder(name);
+function createSearch(name: string, isNested = false): Search {
+  const plain = createMemberFinder(name, { isNested });
   const dots = Array.from(name.matchAll(/\./g), ({ index }) => index).filter((at) => at > 0 && at < name.length - 1);
   if (dots.length === 0) return plain;
   const divided = dots.map((dot) => ({
-    findOuter: createMemberFinder(name.slice(0, dot)),
-    findInner: createSearch(name.slice(dot + 1)),
+    findOuter: createMemberFinder(name.slice(0, dot), { isNested }),
+    findInner: createSearch(name.slice(dot + 1), true),
   }));
   return function findNested(line, start, end): FoundMember {
     const found = plain(line, start, end);

@@ -3,13 +3,13 @@ import type * as Re2Library from 're2js';
 import { hasBackslash, hasBytes } from '../lines/find-field.ts';
 import { TIMESTAMP } from '../lines/layout.ts';
 import { parseTimestamp } from '../lines/timestamp.ts';
-import { BYTES } from '../model/bytes.ts';
+import { BYTES, isDigit } from '../model/bytes.ts';
 import { LEVELS, toLevel } from '../model/level.ts';
 import { type Condition, isInOrder, toNumber } from './conditions.ts';
 import { createFieldReader, textOf } from './fields.ts';
 import { QueryTextError, type RecordQuery, toSortable } from './query.ts';
 
-const { QUOTE, UPPER_Z } = BYTES;
+const { POINT, QUOTE, UPPER_Z, ZERO } = BYTES;
 
 /** Whether the stored line [start, end) of a block, without its newline, is one that the query asks for. */
 export type LineTest = (block: Buffer, start: number, end: number) => boolean;
@@ -129,7 +129,7 @@ function createTimeTest({ from, to }: RecordQuery): LineTest | undefined {
     const start = lineStart + lead;
     if (hasBytes(block, lineStart, TIMESTAMP_LEAD)) {
       const quote = block.indexOf(QUOTE, start);
-      if (quote < lineEnd && block[quote - 1] === UPPER_Z) {
+      if (quote < lineEnd && block[quote - 1] === UPPER_Z && isStoredTime(block, start, quote - 1)) {
         return (
           block.compare(first, 0, first.length, start, quote - 1) >= 0 &&
           block.compare(end, 0, end.length, start, quote - 1) < 0
@@ -142,6 +142,20 @@ function createTimeTest({ from, to }: RecordQuery): LineTest | undefined {
     const time = Buffer.from(toSortable(instant));
     return time.compare(first) >= 0 && time.compare(end) < 0;
   };
+}
+
+const STORED_SECONDS = Buffer.from('0000-00-00T00:00:00');
+
+/** FAST PATH. Whether [start, end) is a timestamp in the form that is stored, without its Z: digits and marks in their places. */
+function isStoredTime(block: Buffer, start: number, end: number): boolean {
+  const fraction = start + STORED_SECONDS.length;
+  if (end < fraction) return false;
+  for (let i = start; i < fraction; i++) {
+    const form = STORED_SECONDS[i - start];
+    if (form === ZERO ? !isDigit(block[i] as number) : block[i] !== form) return false;
+  }
+  for (let i = fraction + 1; i < end; i++) if (!isDigit(block[i] as number)) return false;
+  return end === fraction || block[fraction] === POINT;
 }
 
 const require = createRequire(import.meta.url);

@@ -1,5 +1,8 @@
-import { csvCell } from '../lines/csv-cell.ts';
-import { createFieldReader, textOf } from './fields.ts';
+import { csvCell, plainCell } from '../lines/csv-cell.ts';
+import { BYTES } from '../model/bytes.ts';
+import { createFieldReader, type FieldValue, textOf } from './fields.ts';
+
+const { QUOTE } = BYTES;
 
 /** Writes one record that was found: the bytes [start, end) of a block, a stored line without its newline. */
 export type WriteRecord = (output: OutputSlice, block: Buffer, start: number, end: number) => void;
@@ -79,8 +82,13 @@ export function createCsvWriter(fields: readonly string[]): WriteRecord {
     let row = '';
     for (const [i, read] of readers.entries()) {
       const value = read(block, start, end);
-      row += `${i === 0 ? '' : ','}${value === undefined ? '' : csvCell(textOf(value))}`;
+      row += `${i === 0 ? '' : ','}${value === undefined ? '' : cellOf(value)}`;
     }
     output.text(`${row}\r\n`);
   };
+}
+
+/** Only a text may be a formula: of anything else that is JSON a spreadsheet runs nothing. */
+function cellOf(value: FieldValue): string {
+  return value.bytes[value.start] === QUOTE ? csvCell(textOf(value)) : plainCell(textOf(value));
 }

@@ -83,7 +83,11 @@ function reference(texts: QueryTexts, hours: readonly string[]): string[] {
   const query = readRecordQuery({ limit: 'all', ...texts }, 'ndjson');
   const lines = hours.flatMap((text) => text.split('\n').slice(0, -1));
   const found = lines.filter((text) => {
-    const record = parseJson(text) as Record<string, unknown>;
+    // The rest of the line is as it was stored.
+    const record = parseJson(BROKEN.reduce((sound, one) => sound.replace(`,"broken":${one}`, ''), text)) as Record<
+      string,
+      unknown
+    >;
     const textOf = (name: string): string | undefined => {
       const value = lookUp(record, name);
       return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
@@ -125,6 +129,8 @@ function lookUp(value: unknown, name: string): unknown {
 }
 
 const WORDS = ['a', 'b', 'ab', 'a/b', 'é', 'a"b', '\\', 'x y', '5', '50', 'null', 'ERROR', 'ERR', ''];
+/** What JSON does not know, as after a flipped bit or an edit by hand. */
+const BROKEN = ['"\\x41"', '"a\\q"', '"\\u12"', '"a\tb"', '1x2', '01', '{"b":"\\q"}', '"a"b'];
 const NAMES = ['x', 'y', 'a.b', 'a', 'status', '__proto__'];
 const word = fc.constantFrom(...WORDS);
 const plainValue = fc.oneof(word, fc.integer({ min: -5, max: 60 }), fc.constant(null), fc.boolean());
@@ -153,26 +159,38 @@ const storedLine = fc
     extras: fc.dictionary(fc.constantFrom(...NAMES), value, { noNullPrototype: true }),
     spelling: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(255) }),
     padding: fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(100_000) }),
+    broken: fc.oneof(
+      { weight: 6, arbitrary: fc.constant(undefined) },
+      { weight: 1, arbitrary: fc.constantFrom(...BROKEN) },
+    ),
     isByHand: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
   })
-  .map(({ minute, fraction, level, message, service, extras, spelling, padding, isByHand }) => (hour: number) => {
-    const pairs: [string, string][] = [
-      ['"timestamp"', `"${time(hour, minute, fraction)}"`],
-      ['"level"', `"${level}"`],
-      ['"message"', JSON.stringify(message)],
-      ['"service"', JSON.stringify(service)],
-      ...Object.entries(extras).map(([name, one]): [string, string] => [spelled(name, spelling), token(one, spelling)]),
-    ];
-    if (padding > 0) pairs.push(['"pad"', `"${'p'.repeat(padding)}"`]);
-    return isByHand
-      ? `{ ${pairs.map(([name, one]) => `${name}: ${one}`).join(', ')} }\n`
-      : `{${pairs.map(([name, one]) => `${name}:${one}`).join(',')}}\n`;
-  });
+  .map(
+    ({ minute, fraction, level, message, service, extras, spelling, padding, broken, isByHand }) =>
+      (hour: number) => {
+        const pairs: [string, string][] = [
+          ['"timestamp"', `"${time(hour, minute, fraction)}"`],
+          ['"level"', `"${level}"`],
+          ['"message"', JSON.stringify(message)],
+          ['"service"', JSON.stringify(service)],
+          ...Object.entries(extras).map(([name, one]): [string, string] => [
+            spelled(name, spelling),
+            token(one, spelling),
+          ]),
+        ];
+        if (padding > 0) pairs.push(['"pad"', `"${'p'.repeat(padding)}"`]);
+        if (broken !== undefined) pairs.splice(pairs.length - (spelling % 3), 0, ['"broken"', broken]);
+        return isByHand && broken === undefined
+          ? `{ ${pairs.map(([name, one]) => `${name}: ${one}`).join(', ')} }\n`
+          : `{${pairs.map(([name, one]) => `${name}:${one}`).join(',')}}\n`;
+      },
+  );
 
 const conditionText = fc.oneof(
   fc
     .tuple(fc.constantFrom(...NAMES, 'a.b.c', 'message'), fc.constantFrom('=', '!='), word)
     .map((parts) => parts.join('')),
+  fc.constantFrom('broken=a', 'broken!=A', 'broken>=1', 'broken<error', 'broken.b=1', '!broken', '!broken.b'),
   fc.constantFrom(...NAMES, 'nothing').map((name) => `!${name}`),
   fc.constantFrom('level>=WARN', 'level<error', 'status>=5', 'x<=50', 'y>0'),
 );
@@ -273,6 +291,18 @@ describe('a query', () => {
     expect(performance.now() - started).toBeLessThan(2_000);
   });
 
+  it.each([
+    '2016-11-24T15:\\q0:00Z',
+    'zzzZ',
+    '2016-11-24T15:01:00.1xZ',
+    '2016-11-24T15Z',
+    '\\u0032Z',
+  ])('finds no line with the timestamp %s in a part of its hour', (broken) => {
+    const hours = [line(30) + line(1).replace(time(HOUR, 1), broken)];
+    expect(run({ from: time(HOUR, 1) }, { hours }).output).toBe(line(30));
+    expect(run({ to: time(HOUR, 59) }, { hours }).output).toBe(line(30));
+  });
+
   it('refuses a pattern that cannot be used', () => {
     expect(() => run({ matches: '(' }, { hours: [] })).toThrow(/regular expression in the syntax of RE2: .*missing/);
     expect(() => run({ matches: '(?=a)' }, { hours: [] })).toThrow('regular expression');
@@ -292,6 +322,25 @@ describe('selected fields', () => {
   it('are cells of a table, quoted where they must be, and formulas are made harmless', () => {
     const { output } = run({ fields: 'message,a.b,f,n' }, { hours, format: 'csv' });
     expect(output).toBe('message,a.b,f,n\r\nm1,"x,""y""\nz",\'=1+1,1.0\r\nm2,,,\r\n');
+  });
+
+  it('are formulas only where they are texts', () => {
+    const lines = [line(1, ',"n":-5,"o":{"a":-1,"b":"=x"},"t":"-5"')];
+    expect(run({ fields: 'n,o,t' }, { hours: lines, format: 'csv' }).output).toBe(
+      'n,o,t\r\n-5,"{""a"":-1,""b"":""=x""}",\'-5\r\n',
+    );
+  });
+
+  it.each(BROKEN)('leave out a value that is no JSON: %s', (broken) => {
+    const lines = [line(1, `,"n":${broken}`), line(2)];
+    expect(run({ fields: 'n,message' }, { hours: lines }).lines).toEqual(['{"message":"m1"}', '{"message":"m2"}']);
+    expect(run({ fields: 'n,message' }, { hours: lines, format: 'csv' }).output).toBe('n,message\r\n,m1\r\n,m2\r\n');
+  });
+
+  it('are the last of their name in an object, as for JSON.parse', () => {
+    const lines = [line(1, ',"a":{"b":1,"c":{"d":1,"\\u0064":2},"b":{"e":3},"c":{"d":4,"d":5}}')];
+    expect(run({ fields: 'a.b,a.c.d,a.b.e' }, { hours: lines }).lines).toEqual(['{"a.b":{"e":3},"a.c.d":5,"a.b.e":3}']);
+    expect(run({ where: ['a.c.d=4'] }, { hours: lines }).lines).toEqual([]);
   });
 
   it('of a table without a choice are those that every record has', () => {
