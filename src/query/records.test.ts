@@ -16,6 +16,8 @@ let errors: string[];
 /** The paths of the hours of a query by its `contains`; endless where it is `endless`. */
 let paths: Record<string, readonly string[]>;
 let found = 0;
+/** Queries that the thread was told to forget. */
+let forgotten: Int32Array;
 
 const line = (i: number) =>
   `{"timestamp":"2016-11-24T15:00:00Z","level":"INFO","message":"m${i}","service":"s","pad":"${'p'.repeat(1_000)}"}\n`;
@@ -26,7 +28,8 @@ beforeEach(() => {
   writeFileSync(join(folder, 'small'), line(1));
   errors = [];
   found = 0;
-  paths = { '': [join(folder, 'small')], p: [join(folder, 'large')], die: ['die'], hang: ['hang'] };
+  forgotten = new Int32Array(new SharedArrayBuffer(4));
+  paths = { '': [join(folder, 'small')], p: [join(folder, 'large')], die: ['die'], hang: ['hang'], slow: ['slow'] };
   metrics = createMetrics({ defaultMetrics: false });
   records = create();
 });
@@ -39,8 +42,9 @@ afterEach(async () => {
 function create(options: Partial<RecordsOptions> = {}): OwnedRecords {
   return createRecords({
     entry: new URL('./test-worker.case.ts', import.meta.url),
-    workerData: undefined,
+    workerData: { forgotten },
     async *hoursOf({ contains = '' }) {
+      if (contains === 'fail') throw new Error('cannot list the hours');
       const path = (contains === 'nowhere' ? paths.p : paths[contains]) ?? [];
       do {
         for (const one of path) yield hourAt(one);
@@ -141,6 +145,19 @@ it('replaces a thread that does not come back from a step', async () => {
   expect(await ask('hang')).toMatch(/^failed:/);
   expect(errors).toEqual([expect.stringContaining('did not answer for 300 ms')]);
   expect(await ask('')).toBe(line(1).length);
+});
+
+it('counts the time of a step from when the thread takes it up', async () => {
+  records = create({ maxConcurrent: 4, limits: { maxStepMs: 500 } });
+  const ids = await Promise.all(Array.from({ length: 4 }, () => open({ contains: 'slow' })));
+  expect(await Promise.all(ids.map(rest))).toEqual([0, 0, 0, 0]);
+  expect(errors).toEqual([]);
+});
+
+it('has the thread forget a query that fails outside of a step', async () => {
+  expect(await ask('fail')).toMatch(/^failed: the query failed/);
+  expect(errors).toEqual([expect.stringContaining('cannot list the hours')]);
+  await eventually(() => expect(forgotten[0]).toBe(1));
 });
 
 it('ends a query that takes too long', async () => {

@@ -35,7 +35,7 @@ interface RecordsLimits {
   readonly maxWaitMs: number;
   /** A query whose reader asks for nothing for so long is ended: its thread may have died. Milliseconds. */
   readonly idleMs: number;
-  /** A step that takes longer, as on a disk that does not answer, costs the thread its life: milliseconds. */
+  /** A step that takes longer, as on a disk that does not answer, costs the thread its life: milliseconds, without its wait for others. */
   readonly maxStepMs: number;
 }
 
@@ -172,8 +172,8 @@ function endQuery({ queries, places, thread, options }: Pool, query: Query, outc
   metrics.queryDuration.observe((performance.now() - query.begun) / 1_000);
   // Nobody asks for further hours, so it ends at once, or after the look-up that runs.
   query.hours.return?.().catch(() => undefined);
-  // The thread has forgotten a query that is complete or refused, and one that failed may have taken the thread with it.
-  if (outcome !== 'complete' && outcome !== 'refused' && outcome !== 'failed') thread.forget(query.id);
+  // The thread has forgotten a query that is complete or refused. One that failed may have failed here; a thread that does not know it says nothing.
+  if (outcome !== 'complete' && outcome !== 'refused') thread.forget(query.id);
 }
 
 function failQuery(pool: Pool, query: Query, why: FailedQuery['why'], detail: string): FailedQuery {
@@ -208,33 +208,48 @@ async function findHours(found: Query['hours'], isWanted: () => boolean): Promis
   return { hours, isEnd: false };
 }
 
-/** A thread that is replaced also when it does not come back from a step. */
+interface Replaceable {
+  readonly thread: Thread<QueryCalls>;
+  /** Of the steps that it has not answered. */
+  readonly timers: Set<NodeJS.Timeout>;
+}
+
+/**
+ * A thread that is replaced also when it does not come back from a step. It answers steps one by one, in the order in which they came. So
+ * each answer sets the timers of the others back: the next step begins with it, and a timer never counts longer than that step runs. No
+ * message from the thread has to say that a step begins, and the thread need not wait for the next one.
+ */
 function createReplaceableThread({ entry, workerData }: Pick<RecordsOptions, 'entry' | 'workerData'>) {
-  const start = (): Thread<QueryCalls> => createThread<QueryCalls>({ entry, workerData, name: 'query' });
+  const start = (): Replaceable => ({
+    thread: createThread<QueryCalls>({ entry, workerData, name: 'query' }),
+    timers: new Set(),
+  });
   let current = start();
 
   return {
-    remote: () => current.remote,
+    remote: () => current.thread.remote,
     /** Closes what the thread has of a query. */
     forget(id: number): void {
-      current.remote.end(id).catch(() => undefined);
+      current.thread.remote.end(id).catch(() => undefined);
     },
     async step({ id, next }: Query, maxMs: number): Promise<Step> {
       const asked = current;
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => {
-          if (current === asked) current = start();
-          void asked.stop();
-          reject(new Error(`the query thread did not answer for ${maxMs} ms; it is replaced`));
-        }, maxMs);
-      });
+      const { thread, timers } = asked;
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(() => {
+        if (current === asked) current = start();
+        void thread.stop();
+        late.reject(new Error(`the query thread did not answer for ${maxMs} ms; it is replaced`));
+      }, maxMs);
+      timers.add(timer);
       try {
-        return await Promise.race([asked.remote.step({ id, ...next }), late]);
+        return await Promise.race([thread.remote.step({ id, ...next }), late.promise]);
       } finally {
         clearTimeout(timer);
+        timers.delete(timer);
+        if (current === asked) for (const other of timers) other.refresh();
       }
     },
-    stop: () => current.stop(),
+    stop: () => current.thread.stop(),
   };
 }
