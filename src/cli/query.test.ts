@@ -75,6 +75,19 @@ it('says what cannot be read, prints the rest, and fails', async () => {
   expect(stderr).toMatch(/cannot read \d+ bytes at offset \d+ of hour 2015-05-17T10:00:00Z: the file ends before/);
 });
 
+it('names a thousand parts that cannot be read, and says how many others there are', async () => {
+  await store(1);
+  for (let hour = HOUR + 24; hour < HOUR + 24 + 1_008; hour += 1) {
+    const [day = '', hh = ''] = hourToIso(hour).slice(0, 13).split('T');
+    fs.mkdirSync(at('logs', day), { recursive: true });
+    fs.symlinkSync(`${hh}.log.json.zst`, at('logs', day, `${hh}.log.json.zst`));
+  }
+  const { code, stdout, stderr } = await run();
+  expect([code, stdout]).toEqual([EXIT.failure, line(1)]);
+  const told = stderr.trimEnd().split('\n');
+  expect([told.length, told.at(-1)]).toEqual([1_001, 'logforge query: cannot read 8 other parts of hours']);
+});
+
 it('refuses the journal of other hour files', async () => {
   await store(1);
   const sequence = at('logs', '.logforge.seq');

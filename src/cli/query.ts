@@ -134,11 +134,14 @@ async function queryFiles(asked: RecordQuery, values: Values, io: Io): Promise<b
   const hours = committedHours(asked, { logsDir: storage.logsDir, repo: await openReadStore(storage) });
   let isSound = true;
   const printer = createRecordPrinter(io.stdout, asked.format);
-  for await (const { bytes, damaged } of steps(run, hours)) {
+  let more = 0;
+  for await (const { bytes, damaged, moreDamaged } of steps(run, hours)) {
     await printer.print(bytes);
     for (const part of damaged) complain(io, describe(part));
+    more += moreDamaged;
     isSound &&= damaged.length === 0;
   }
+  if (more > 0) complain(io, `cannot read ${more} other parts of hours`);
   return isSound;
 }
 

@@ -7,47 +7,59 @@ import { BYTES, isDigit } from '../model/bytes.ts';
 import { LEVELS, toLevel } from '../model/level.ts';
 import { type Condition, isInOrder, toNumber } from './conditions.ts';
 import { createFieldReader, textOf } from './fields.ts';
+import { createTextFinder } from './find-text.ts';
 import { QueryTextError, type RecordQuery, toSortable } from './query.ts';
 
 const { POINT, QUOTE, UPPER_Z, ZERO } = BYTES;
 
 /** Whether the stored line [start, end) of a block, without its newline, is one that the query asks for. */
-export type LineTest = (block: Buffer, start: number, end: number) => boolean;
+type LineTest = (block: Buffer, start: number, end: number) => boolean;
+/** `too-long`: a line that a pattern could need too much time for. */
+type FilterTest = (block: Buffer, start: number, end: number) => boolean | 'too-long';
 
 export interface Filter {
-  /** Bytes that stand in every line that passes; undefined where there are none. So lines between two hits need no look. */
+  /** At most MAX_NEEDLE bytes that stand in every line that passes; undefined where there are none. So lines between two hits need no look. */
   readonly needle: Buffer | undefined;
   /** Where one of these bytes stands in a block, the needle says nothing about the block: a value may be written with escapes. */
   readonly unless: readonly Buffer[];
-  /** For lines with the needle in them. Undefined: all pass. */
-  readonly test: LineTest | undefined;
-  /** For lines that may be without the needle. */
-  readonly wholeTest: LineTest | undefined;
+  /** For lines with the needle in them, and where the needle says nothing for every line. Undefined: all pass. */
+  readonly test: FilterTest | undefined;
 }
+
+/** The time of Buffer.indexOf is at worst the bytes of a block times those of the needle. */
+const MAX_NEEDLE = 64;
 
 /** `isWhole`: all records of the hours are within the time of the query. Throws QueryTextError for a pattern that cannot be used. */
 export function createFilter(query: RecordQuery): { readonly ofHour: (isWhole: boolean) => Filter } {
   const { contains, where, matches } = query;
   const needle = contains === undefined ? needleOf(where) : { bytes: Buffer.from(contains), unless: [] };
-  const tests = where.map(createConditionTest);
+  const tests: FilterTest[] = where.map(createConditionTest);
+  // The rest of a long text; that of a value is looked at with its condition.
+  if (contains !== undefined && needle !== undefined && needle.bytes.length > MAX_NEEDLE)
+    tests.unshift(createTextFinder(needle.bytes));
+  // The last: a line that another test refuses is never too long for it.
   if (matches !== undefined) tests.push(createPatternTest(matches));
   const time = createTimeTest(query);
-  const contained = contains === undefined ? [] : [createContainsTest(Buffer.from(contains))];
-  const make = (first: readonly LineTest[]): Filter => ({
-    needle: needle?.bytes,
+  const make = (first: readonly FilterTest[]): Filter => ({
+    needle: needle?.bytes.subarray(0, MAX_NEEDLE),
     unless: needle?.unless ?? [],
     test: all([...first, ...tests]),
-    wholeTest: all([...first, ...contained, ...tests]),
   });
   const whole = make([]);
   const edge = make(time === undefined ? [] : [time]);
   return { ofHour: (isWhole) => (isWhole ? whole : edge) };
 }
 
-function all(tests: readonly LineTest[]): LineTest | undefined {
+function all(tests: readonly FilterTest[]): FilterTest | undefined {
   const [first, ...others] = tests;
-  if (first === undefined) return undefined;
-  return others.length === 0 ? first : (block, start, end) => tests.every((test) => test(block, start, end));
+  if (first === undefined || others.length === 0) return first;
+  return (block, start, end) => {
+    for (const test of tests) {
+      const passes = test(block, start, end);
+      if (passes !== true) return passes;
+    }
+    return true;
+  };
 }
 
 /** Characters that JSON may not write but as they are, or with `\u`; a slash may also be `\/`. */
@@ -62,10 +74,6 @@ function needleOf(where: readonly Condition[]): { readonly bytes: Buffer; readon
   if (longest === undefined) return undefined;
   const unless = longest.includes('/') ? [UNICODE_ESCAPE, SLASH_ESCAPE] : [UNICODE_ESCAPE];
   return { bytes: Buffer.from(longest), unless };
-}
-
-function createContainsTest(needle: Buffer): LineTest {
-  return (block, start, end) => block.subarray(start, end).includes(needle);
 }
 
 function createConditionTest(condition: Condition): LineTest {
@@ -161,9 +169,14 @@ function isStoredTime(block: Buffer, start: number, end: number): boolean {
 const require = createRequire(import.meta.url);
 /** Instructions of a compiled pattern. The time of a line is its length times these, at worst. */
 const MAX_PATTERN_SIZE = 2_000;
+/**
+ * Instructions times bytes of a line. At worst each takes 10 to 30 ns, and nothing can interrupt a search. Lines of the longest size that is
+ * the default (ingestion.maxRecordBytes, 256 KiB) may be searched with 256 instructions.
+ */
+const MAX_PATTERN_WORK = 64 * 1024 * 1024;
 
 /** Linear in the length of the line, whatever the pattern (RE2). The library is loaded with the first pattern. */
-function createPatternTest(pattern: string): LineTest {
+function createPatternTest(pattern: string): FilterTest {
   const { RE2JS } = require('re2js') as typeof Re2Library;
   let compiled: Re2Library.RE2JS;
   try {
@@ -172,9 +185,12 @@ function createPatternTest(pattern: string): LineTest {
     const reason = error instanceof Error ? error.message : String(error);
     throw new QueryTextError('matches', `must be a regular expression in the syntax of RE2: ${reason}`);
   }
-  if (compiled.programSize() > MAX_PATTERN_SIZE) {
+  const size = compiled.programSize();
+  const maxBytes = MAX_PATTERN_WORK / size;
+  if (size > MAX_PATTERN_SIZE) {
     throw new QueryTextError('matches', 'must be a smaller regular expression: it takes too many instructions');
   }
   // Of the text: re2js takes a third longer for the bytes.
-  return (block, start, end) => compiled.test(block.toString('utf8', start, end));
+  return (block, start, end) =>
+    end - start > maxBytes ? 'too-long' : compiled.test(block.toString('utf8', start, end));
 }

@@ -23,7 +23,7 @@ export interface BlockOptions {
   readonly source: HourSource;
   /** Length of the hour. What stands after its last newline is no record. */
   readonly bytes: number;
-  /** Used for every block: one is valid until the next is asked for. */
+  /** Used for every block. */
   readonly memory: BlockMemory;
   /** The range that an error of `read` names; undefined where the rest of the hour is lost. */
   readonly rangeOf: (error: unknown) => Omit<UnreadRange, 'reason'> | undefined;
@@ -31,6 +31,14 @@ export interface BlockOptions {
   readonly onUnread: (range: UnreadRange) => void;
   /** Counts what is read. */
   readonly onRead: (bytes: number) => void;
+}
+
+/** Whole lines of an hour. */
+export interface Block {
+  /** Valid until the next block is asked for. */
+  readonly lines: Buffer;
+  /** Where they begin in the hour. */
+  readonly offset: number;
 }
 
 /** The first block is small, so that the first records come soon; then each is four times as large, up to this. */
@@ -53,7 +61,7 @@ export class BlockMemory {
 }
 
 /** The whole lines of an hour, from its start, in blocks. */
-export function* readForward(options: BlockOptions): Generator<Buffer> {
+export function* readForward(options: BlockOptions): Generator<Block> {
   const { bytes, memory, onUnread } = options;
   const reader = createReader(options);
   let at = 0;
@@ -75,7 +83,7 @@ export function* readForward(options: BlockOptions): Generator<Buffer> {
     const newline = memory.bytes.subarray(kept, end).lastIndexOf(NEWLINE);
     const linesEnd = newline === -1 ? 0 : kept + newline + 1;
     const start = skips && linesEnd > 0 ? memory.bytes.indexOf(NEWLINE) + 1 : 0;
-    if (linesEnd > start) yield memory.bytes.subarray(start, linesEnd);
+    if (linesEnd > start) yield { lines: memory.bytes.subarray(start, linesEnd), offset: at - end + start };
     if (linesEnd > 0) skips = false;
     kept = skips ? 0 : end - linesEnd;
     if (linesEnd > 0) memory.bytes.copyWithin(0, linesEnd, linesEnd + kept);
@@ -89,7 +97,7 @@ export function* readForward(options: BlockOptions): Generator<Buffer> {
 }
 
 /** The whole lines of an hour, from its end, in blocks: the last lines come first, each block in stored order. */
-export function* readBackward(options: BlockOptions): Generator<Buffer> {
+export function* readBackward(options: BlockOptions): Generator<Block> {
   const { bytes, memory, onUnread } = options;
   const reader = createReader(options);
   let end = bytes;
@@ -118,7 +126,7 @@ export function* readBackward(options: BlockOptions): Generator<Buffer> {
     const isWithin = start !== floor && first === 0;
     const last = isWithin ? 0 : block.lastIndexOf(NEWLINE) + 1;
     const next = Buffer.from(block.subarray(0, isWithin ? block.length : first));
-    if (last > first) yield block.subarray(first, last);
+    if (last > first) yield { lines: block.subarray(first, last), offset: start + first };
     end = start;
     rest = next;
     if (rest.length > MAX_LINE) {

@@ -52,8 +52,10 @@ export interface RecordsPiece {
   readonly bytes: Uint8Array;
   /** Nothing follows. */
   readonly isLast: boolean;
-  /** Found since the piece before. */
+  /** Found since the piece before; of an answer the first thousand. */
   readonly damaged: readonly DamagedPart[];
+  /** How many others were found since the piece before. */
+  readonly moreDamaged: number;
 }
 
 /** The end of a query before its last piece. `busy`: it waited too long for others to end; `timeout`: it took too long itself. */

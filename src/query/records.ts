@@ -51,6 +51,8 @@ interface Query {
   /** Hours to send with the next step. */
   next: { readonly hours: readonly QueryHour[]; readonly isEnd: boolean };
   idle: NodeJS.Timeout | undefined;
+  /** Damaged parts that are not named. */
+  moreDamaged: number;
 }
 
 /** What the queries share. */
@@ -101,7 +103,7 @@ async function openQuery(pool: Pool, query: RecordQuery): Promise<OpenedQuery> {
   }
   const id = ++pool.lastId;
   const next = { hours: [], isEnd: false };
-  const one: Query = { id, hours: hoursOf(query), begun: performance.now(), next, idle: undefined };
+  const one: Query = { id, hours: hoursOf(query), begun: performance.now(), next, idle: undefined, moreDamaged: 0 };
   queries.set(id, one);
   try {
     const fault = await thread.remote().begin({ id, query });
@@ -140,6 +142,7 @@ async function runToPiece(pool: Pool, query: Query): Promise<RecordsPiece | Fail
   const { timeoutMs, metrics } = pool.options;
   const isWanted = () => queries.has(query.id);
   const damaged: DamagedPart[] = [];
+  const moreBefore = query.moreDamaged;
   for (;;) {
     if (!isWanted()) return { kind: 'failed', why: 'failed', detail: 'the query was stopped' };
     if (performance.now() - query.begun > timeoutMs)
@@ -152,12 +155,15 @@ async function runToPiece(pool: Pool, query: Query): Promise<RecordsPiece | Fail
     const step = await thread.step(query, limits.maxStepMs);
     query.next = { hours: [], isEnd: false };
     metrics.queryBytes.inc(step.read);
+    metrics.queryDamagedParts.inc(step.damaged.length + step.moreDamaged);
     report(pool, step.damaged);
+    query.moreDamaged += step.moreDamaged;
     damaged.push(...step.damaged);
     const isLast = step.state === 'done';
     if (step.state === 'hours') query.next = await findHours(query.hours, isWanted);
     if (isLast) endQuery(pool, query, 'complete');
-    if (isLast || step.bytes.length > 0) return { kind: 'piece', bytes: step.bytes, isLast, damaged };
+    const moreDamaged = query.moreDamaged - moreBefore;
+    if (isLast || step.bytes.length > 0) return { kind: 'piece', bytes: step.bytes, isLast, damaged, moreDamaged };
   }
 }
 
@@ -166,7 +172,9 @@ function endQuery({ queries, places, thread, options }: Pool, query: Query, outc
   if (!queries.delete(query.id)) return;
   clearTimeout(query.idle);
   places.leave(query);
-  const { metrics } = options;
+  const { metrics, log } = options;
+  if (query.moreDamaged > 0)
+    log.warn('a query left out further parts that cannot be read', { parts: query.moreDamaged });
   metrics.queriesRunning.set(places.taken);
   metrics.queries.labels(outcome).inc();
   metrics.queryDuration.observe((performance.now() - query.begun) / 1_000);
@@ -186,7 +194,6 @@ function watchIdle(pool: Pool, query: Query): void {
 }
 
 function report({ options }: Pool, damaged: readonly DamagedPart[]): void {
-  options.metrics.queryDamagedParts.inc(damaged.length);
   for (const { stream, hour, ...range } of damaged) {
     const about = { ...describeHour({ stream, hour }), ...range };
     options.log.warn('a query left out a part of an hour that cannot be read', about);

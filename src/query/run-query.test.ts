@@ -61,16 +61,18 @@ function run(texts: QueryTexts, setup: Setup) {
   let steps = 0;
   let read = 0;
   const found: DamagedPart[] = [];
+  let moreDamaged = 0;
   for (;;) {
     const step = work.step();
     output += step.bytes.toString();
     steps += 1;
     read += step.read;
     found.push(...step.damaged);
+    moreDamaged += step.moreDamaged;
     if (step.state === 'done') break;
     if (step.state === 'hours') work.add(committed.splice(0, 1), committed.length === 0);
   }
-  return { output, steps, read, damaged: found, lines: output.split('\n').slice(0, -1) };
+  return { output, steps, read, damaged: found, moreDamaged, lines: output.split('\n').slice(0, -1) };
 }
 
 const time = (hour: number, minute: number, fraction = '') =>
@@ -128,7 +130,9 @@ function lookUp(value: unknown, name: string): unknown {
   return undefined;
 }
 
-const WORDS = ['a', 'b', 'ab', 'a/b', 'é', 'a"b', '\\', 'x y', '5', '50', 'null', 'ERROR', 'ERR', ''];
+/** Longer than what a block is searched for. */
+const LONG = 'ab/'.repeat(30);
+const WORDS = [LONG, `${LONG}c`, 'a', 'b', 'ab', 'a/b', 'é', 'a"b', '\\', 'x y', '5', '50', 'null', 'ERROR', 'ERR', ''];
 /** What JSON does not know, as after a flipped bit or an edit by hand. */
 const BROKEN = ['"\\x41"', '"a\\q"', '"\\u12"', '"a\tb"', '1x2', '01', '{"b":"\\q"}', '"a"b'];
 const NAMES = ['x', 'y', 'a.b', 'a', 'status', '__proto__'];
@@ -200,7 +204,19 @@ const texts = fc.record(
     from: fc.constantFrom(time(HOUR, 0), time(HOUR, 20, '.4'), time(HOUR + 1, 0)),
     to: fc.constantFrom(time(HOUR + 1, 30), time(HOUR + 2, 0), time(HOUR + 1, 0, '.1')),
     where: fc.array(conditionText, { maxLength: 3 }),
-    contains: fc.constantFrom('a', 'ab', '"x":', 'ERROR', '/', 'é', 'nowhere'),
+    contains: fc.constantFrom(
+      LONG,
+      `${LONG}c"`,
+      `"pad":"${'p'.repeat(200)}`,
+      'p'.repeat(3_000),
+      'a',
+      'ab',
+      '"x":',
+      'ERROR',
+      '/',
+      'é',
+      'nowhere',
+    ),
     matches: fc.constantFrom('a+b', '"level":"(ERROR|CRIT)"', '^\\{"timestamp":"20', 'é$', '(a+)+"'),
     limit: fc.constantFrom('1', '2', '10', 'all'),
     order: fc.constantFrom('asc', 'desc'),
@@ -301,6 +317,48 @@ describe('a query', () => {
     const hours = [line(30) + line(1).replace(time(HOUR, 1), broken)];
     expect(run({ from: time(HOUR, 1) }, { hours }).output).toBe(line(30));
     expect(run({ to: time(HOUR, 59) }, { hours }).output).toBe(line(30));
+  });
+
+  it.each(['asc', 'desc'])('takes linear time for a long text that nearly stands there (%s)', (order) => {
+    const wide = line(1, `,"x":"${'a'.repeat(250_000)}"`);
+    const hours = [wide.repeat(8)];
+    for (const contains of [`${'a'.repeat(2_047)}b${'a'.repeat(2_047)}`, `${'a'.repeat(40)}b${'a'.repeat(4_000)}`]) {
+      const started = performance.now();
+      expect(run({ contains, order }, { hours }).output).toBe('');
+      expect(performance.now() - started).toBeLessThan(1_500);
+    }
+  });
+
+  it.each(['asc', 'desc'])('leaves out and names a line that a large pattern would need seconds for (%s)', (order) => {
+    const wide = line(2, `,"x":"${'ab'.repeat(125_000)}"`);
+    const hours = [line(1).repeat(2_000) + wide + line(3), line(4) + wide];
+    const started = performance.now();
+    const { lines, damaged } = run({ matches: 'm[134]"|(a|b)*a(a|b){600}$', where: ['message!=m3'], order }, { hours });
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(lines).toHaveLength(2_001);
+    const reason = expect.stringMatching(/the pattern could need seconds for a line of 250\d+ bytes/);
+    const part = { stream: 'events', bytes: wide.length, reason };
+    const first = { ...part, hour: HOUR, offset: line(1).length * 2_000 };
+    const second = { ...part, hour: HOUR + 1, offset: line(4).length };
+    expect(damaged).toEqual(order === 'asc' ? [first, second] : [second, first]);
+    expect(run({ matches: 'm[134]"|(a|b)*a(a|b){600}$', where: ['message!=m2'] }, { hours }).damaged).toEqual([]);
+  });
+
+  it('looks at the clock often where a pattern takes long', () => {
+    let looks = 0;
+    const hours = [line(1, `,"x":"${'ab'.repeat(1_000)}"`).repeat(100)];
+    run({ matches: '(a|b)*a(a|b){20}$' }, { hours, now: () => ++looks });
+    expect(looks).toBeGreaterThan(25);
+  });
+
+  it('names a limited number of the parts that it leaves out, and says how many others there are', () => {
+    const hours = [line(1).repeat(3_000)];
+    const damaged = Array.from({ length: 1_200 }, (_, i) => [2 * i * line(1).length, line(1).length] as const);
+    let clock = 0;
+    const answer = run({}, { hours, damaged, now: () => (clock += 10), readBytes: 7_777 });
+    expect(answer.lines).toHaveLength(1_800);
+    expect([answer.damaged.length, answer.moreDamaged]).toEqual([1_000, 200]);
+    expect(answer.steps).toBeGreaterThan(3);
   });
 
   it('refuses a pattern that cannot be used', () => {

@@ -1,9 +1,8 @@
-import { BYTES } from '../model/bytes.ts';
 import { type Hour, hourToIso } from '../model/hour.ts';
 import type { Stream } from '../model/stream.ts';
 import type { CommittedHour } from '../repo/repo.ts';
 import { withCauses } from '../runtime/thread.ts';
-import { createFilter, type Filter, type LineTest } from './filter.ts';
+import { createFilter, type Filter } from './filter.ts';
 import {
   BlockMemory,
   type BlockOptions,
@@ -12,10 +11,9 @@ import {
   readForward,
   type UnreadRange,
 } from './hour-blocks.ts';
+import { type Matching, matchBackward, matchForward, type Pauses } from './match-block.ts';
 import { createCsvWriter, createFieldsWriter, csvHead, OutputSlice, type WriteRecord, writeLine } from './output.ts';
 import { type DamagedPart, hoursOf, type QueryHour, type RecordQuery } from './query.ts';
-
-const { NEWLINE } = BYTES;
 
 /** What one step of a query did. */
 export interface Step {
@@ -23,7 +21,10 @@ export interface Step {
   readonly bytes: Buffer;
   /** Bytes of hours that were read. */
   readonly read: number;
+  /** Found in this step; of a query the first MAX_DAMAGED. */
   readonly damaged: readonly DamagedPart[];
+  /** How many others there are. */
+  readonly moreDamaged: number;
   /** `hours`: it needs further hours. */
   readonly state: 'more' | 'hours' | 'done';
 }
@@ -47,9 +48,9 @@ export interface QueryParts {
 
 /** Queries take turns in one thread, so a step is what the others wait for: milliseconds. */
 const STEP_MS = 25;
-/** Bytes of lines, with some for each, that are looked at between two looks at the clock. */
+/** Bytes of lines that are looked at between two looks at the clock. A large pattern needs 100 ms for the few with `matches`. */
 const BYTES_A_LOOK = 32 * 1024;
-const BYTES_A_LINE = 256;
+const BYTES_A_LOOK_MATCHES = 4 * 1024;
 /** Damaged parts that an answer names. */
 const MAX_DAMAGED = 1_000;
 
@@ -73,6 +74,9 @@ export function createQueryRun(query: RecordQuery, stream: Pick<Stream, 'require
     isEnd: false,
     read: 0,
     damaged: [],
+    damagedLeft: MAX_DAMAGED,
+    moreDamaged: 0,
+    bytesALook: query.matches === undefined ? BYTES_A_LOOK : BYTES_A_LOOK_MATCHES,
     mustPause: () => output.isFull || now() >= deadline,
   };
   let deadline = 0;
@@ -87,37 +91,34 @@ export function createQueryRun(query: RecordQuery, stream: Pick<Stream, 'require
     step() {
       deadline = now() + STEP_MS;
       const { value, done } = work.next();
-      const { read, damaged } = scan;
+      const { read, damaged, moreDamaged } = scan;
       scan.read = 0;
       scan.damaged = [];
-      return { bytes: output.take(), read, damaged, state: done ? 'done' : value };
+      scan.moreDamaged = 0;
+      return { bytes: output.take(), read, damaged, moreDamaged, state: done ? 'done' : value };
     },
     close: () => void work.return(undefined),
   };
 }
 
 /** The state of a run. */
-interface Scan {
+interface Scan extends Matching {
   readonly query: RecordQuery;
   readonly parts: QueryParts;
   readonly memory: BlockMemory;
-  readonly output: OutputSlice;
-  readonly write: WriteRecord;
-  /** Records still to give. */
-  left: number;
   readonly hours: QueryHour[];
   isEnd: boolean;
   read: number;
   damaged: DamagedPart[];
-  readonly mustPause: () => boolean;
+  /** Parts that may still be named, and how many were not. */
+  damagedLeft: number;
+  moreDamaged: number;
 }
 
 function writerOf({ format }: RecordQuery, fields: readonly string[] | undefined): WriteRecord {
   if (fields === undefined) return writeLine;
   return format === 'csv' ? createCsvWriter(fields) : createFieldsWriter(fields);
 }
-
-type Pauses = Generator<'more' | 'hours', undefined, undefined>;
 
 function* scanHours(scan: Scan, filterOf: (isWhole: boolean) => Filter): Pauses {
   const range = hoursOf(scan.query);
@@ -140,7 +141,12 @@ function isWithin(hour: Hour, range: ReturnType<typeof hoursOf>, { from, to }: R
 function* scanHour(scan: Scan, found: QueryHour, filter: Filter): Pauses {
   const { stream, hour } = found;
   const onUnread = (range: UnreadRange): void => {
-    if (scan.damaged.length < MAX_DAMAGED) scan.damaged.push({ stream, hour, ...range });
+    if (scan.damagedLeft === 0) {
+      scan.moreDamaged += 1;
+    } else {
+      scan.damagedLeft -= 1;
+      scan.damaged.push({ stream, hour, ...range });
+    }
   };
   if ('reason' in found) {
     onUnread({ offset: 0, bytes: 0, reason: found.reason });
@@ -172,87 +178,12 @@ function* scanHour(scan: Scan, found: QueryHour, filter: Filter): Pauses {
         scan.read += count;
       },
     };
-    for (const lines of read(options)) {
-      yield* matchBlock(scan, lines, ofBlock(filter, lines));
+    for (const block of read(options)) {
+      yield* matchBlock(scan, block, { filter, onUnread });
       if (scan.left === 0) return;
       if (scan.mustPause()) yield 'more';
     }
   } finally {
     source.close();
   }
-}
-
-/** The filter as it holds for a block. */
-interface BlockFilter {
-  readonly needle: Buffer | undefined;
-  readonly test: LineTest | undefined;
-}
-
-function ofBlock({ needle, unless, test, wholeTest }: Filter, lines: Buffer): BlockFilter {
-  const holds = needle !== undefined && unless.every((bytes) => !lines.includes(bytes));
-  return holds ? { needle, test } : { needle: undefined, test: wholeTest };
-}
-
-/** FAST PATH. A block without the needle costs one search, at the speed of memmem. */
-function* matchForward(scan: Scan, lines: Buffer, { needle, test }: BlockFilter): Pauses {
-  if (needle === undefined && test === undefined && takesAll(scan, lines)) {
-    scan.output.append(lines, 0, lines.length);
-    return;
-  }
-  let looked = 0;
-  for (let at = 0; at < lines.length && scan.left > 0; ) {
-    let start = at;
-    let from = at;
-    if (needle !== undefined) {
-      const hit = lines.indexOf(needle, at);
-      if (hit === -1) return;
-      start = lines.lastIndexOf(NEWLINE, hit) + 1;
-      from = hit + needle.length;
-    }
-    const end = lines.indexOf(NEWLINE, from);
-    at = end + 1;
-    take(scan, lines, start, end, test);
-    looked += BYTES_A_LINE + end - start;
-    if (looked < BYTES_A_LOOK && !scan.output.isFull) continue;
-    looked = 0;
-    if (scan.mustPause()) yield 'more';
-  }
-}
-
-const EMPTY_LINE = Buffer.from('\n\n');
-
-/** Whether the block as it is is what the query asks for. */
-function takesAll({ write, left }: Scan, lines: Buffer): boolean {
-  const isWhole = write === writeLine && left === Number.POSITIVE_INFINITY;
-  return isWhole && lines[0] !== NEWLINE && !lines.includes(EMPTY_LINE);
-}
-
-/** The same from the end. */
-function* matchBackward(scan: Scan, lines: Buffer, { needle, test }: BlockFilter): Pauses {
-  let looked = 0;
-  for (let end = lines.length - 1; end > 0 && scan.left > 0; ) {
-    let start: number;
-    if (needle === undefined) {
-      start = lines.lastIndexOf(NEWLINE, end - 1) + 1;
-    } else {
-      if (end < needle.length) return;
-      const hit = lines.lastIndexOf(needle, end - needle.length);
-      if (hit === -1) return;
-      start = lines.lastIndexOf(NEWLINE, hit) + 1;
-      end = lines.indexOf(NEWLINE, hit + needle.length);
-    }
-    take(scan, lines, start, end, test);
-    looked += BYTES_A_LINE + end - start;
-    end = start - 1;
-    if (looked < BYTES_A_LOOK && !scan.output.isFull) continue;
-    looked = 0;
-    if (scan.mustPause()) yield 'more';
-  }
-}
-
-/** Gives the line [start, end) if it passes. An empty line is no record. */
-function take(scan: Scan, lines: Buffer, start: number, end: number, test: LineTest | undefined): void {
-  if (end === start || (test !== undefined && !test(lines, start, end))) return;
-  scan.write(scan.output, lines, start, end);
-  scan.left -= 1;
 }

@@ -33,7 +33,13 @@ async function serve(pieceAt: (i: number) => RecordsPiece | FailedQuery) {
   return { response, closed, asked: () => asked };
 }
 
-const endless = (): RecordsPiece => ({ kind: 'piece', bytes: new Uint8Array(PIECE), isLast: false, damaged: [] });
+const endless = (): RecordsPiece => ({
+  kind: 'piece',
+  bytes: new Uint8Array(PIECE),
+  isLast: false,
+  damaged: [],
+  moreDamaged: 0,
+});
 
 it('cuts a client that takes too little, and says so to the query', async () => {
   const { closed, asked } = await serve(endless);
@@ -76,12 +82,37 @@ it('gives back a query that fails before its first piece, and cuts the answer of
 
 it('names the parts that are left out in a trailer', async () => {
   const damaged = [{ stream: 'access', hour: 397_714, offset: 10, bytes: 20, reason: 'bad checksum' }];
-  const { response } = await serve(() => ({ kind: 'piece', bytes: Buffer.from('{}\n'), isLast: true, damaged }));
+  const { response } = await serve(() => ({
+    kind: 'piece',
+    bytes: Buffer.from('{}\n'),
+    isLast: true,
+    damaged,
+    moreDamaged: 0,
+  }));
   expect(response.headers.trailer).toBe('X-Logforge-Damaged');
   response.resume();
   await once(response, 'end');
   expect(response.trailers).toEqual({ 'x-logforge-damaged': '1; 2015-05-16T10:00:00Z offset=10 bytes=20' });
-  const sound = await serve(() => ({ kind: 'piece', bytes: Buffer.alloc(0), isLast: true, damaged: [] }));
+  const many = Array(25).fill(damaged[0]);
+  const more = await serve((i) => ({
+    kind: 'piece',
+    bytes: Buffer.from('{}\n'),
+    isLast: i === 1,
+    damaged: many,
+    moreDamaged: 7,
+  }));
+  more.response.resume();
+  await once(more.response, 'end');
+  expect(more.response.trailers['x-logforge-damaged']).toMatch(
+    /^64; (?:2015-05-16T10:00:00Z offset=10 bytes=20, ){20}\.\.\.$/,
+  );
+  const sound = await serve(() => ({
+    kind: 'piece',
+    bytes: Buffer.alloc(0),
+    isLast: true,
+    damaged: [],
+    moreDamaged: 0,
+  }));
   sound.response.resume();
   await once(sound.response, 'end');
   expect(sound.response.trailers).toEqual({});

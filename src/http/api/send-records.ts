@@ -35,6 +35,7 @@ export async function sendRecords(
   // HTTP/1.0 has no trailers.
   const hasTrailer = outgoing.req.httpVersion !== '1.0';
   const damaged: DamagedPart[] = [];
+  let moreDamaged = 0;
   for (let isFirst = true; ; isFirst = false) {
     const piece = client.isGone ? undefined : await records.next(id).catch(toFailed);
     if (client.isGone || piece === undefined) return undefined;
@@ -45,10 +46,11 @@ export async function sendRecords(
     }
     if (isFirst) outgoing.writeHead(200, { ...headers, ...(hasTrailer && { Trailer: DAMAGED_TRAILER }) });
     damaged.push(...piece.damaged);
+    moreDamaged += piece.moreDamaged;
     if (piece.bytes.length > 0 && !(await client.write(piece.bytes))) return undefined;
     if (piece.isLast) break;
   }
-  if (damaged.length > 0 && hasTrailer) outgoing.addTrailers({ [DAMAGED_TRAILER]: describe(damaged) });
+  if (damaged.length > 0 && hasTrailer) outgoing.addTrailers({ [DAMAGED_TRAILER]: describe(damaged, moreDamaged) });
   outgoing.end();
   return undefined;
 }
@@ -59,10 +61,10 @@ function toFailed(): FailedQuery {
 }
 
 /** `2; 2015-05-17T10:00:00Z offset=0 bytes=4096, …` */
-function describe(damaged: readonly DamagedPart[]): string {
+function describe(damaged: readonly DamagedPart[], moreDamaged: number): string {
   const parts = damaged.map(({ hour, offset, bytes }) => `${hourToIso(hour)} offset=${offset} bytes=${bytes}`);
   const more = parts.length > NAMED_PARTS ? ', …' : '';
-  return `${parts.length}; ${parts.slice(0, NAMED_PARTS).join(', ')}${more.replace('…', '...')}`;
+  return `${parts.length + moreDamaged}; ${parts.slice(0, NAMED_PARTS).join(', ')}${more.replace('…', '...')}`;
 }
 
 /** The client of an answer: whether it is still there, and how it takes what is written. */

@@ -185,7 +185,13 @@ function querying(...pieces: readonly string[]): Setup {
       next: async () => {
         const text = pieces[at++];
         if (text === undefined) return { kind: 'failed', why: 'timeout', detail: 'too long' };
-        return { kind: 'piece', bytes: new Uint8Array(Buffer.from(text)), isLast: at === pieces.length, damaged: [] };
+        return {
+          kind: 'piece',
+          bytes: new Uint8Array(Buffer.from(text)),
+          isLast: at === pieces.length,
+          damaged: [],
+          moreDamaged: 0,
+        };
       },
     },
   };

@@ -59,7 +59,13 @@ export function describeReads(create: CreateServer): void {
       const { ask, connect } = await startFixture(create, {
         records: {
           open: async () => ({ kind: 'open', id: ++opened }),
-          next: async () => ({ kind: 'piece', bytes: new Uint8Array([123, 125, 10]), isLast: true, damaged }),
+          next: async () => ({
+            kind: 'piece',
+            bytes: new Uint8Array([123, 125, 10]),
+            isLast: true,
+            damaged,
+            moreDamaged: 0,
+          }),
         },
       });
       const newer = await ask('GET /records HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
