@@ -1,4 +1,4 @@
-import type { BrowserContext } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { expect, onTestFinished } from 'vitest';
 import { removeDirs, type Service, type ServiceOptions, startService } from '../support/service.ts';
 
@@ -15,10 +15,16 @@ export async function start(options: ServiceOptions = {}): Promise<Service> {
   return service;
 }
 
-/** A page, and everything that it did but must not do. */
-export async function openPage(browser: BrowserContext, service: Service, path = '/') {
+/** A page, and everything that it did but must not do. `prepare`: before it loads anything. */
+export async function openPage(
+  browser: BrowserContext,
+  service: Service,
+  path = '/',
+  prepare?: (page: Page) => Promise<void>,
+) {
   const page = await browser.newPage();
   onTestFinished(() => page.close());
+  await prepare?.(page);
   const strange: string[] = [];
   page.on('request', (request) => {
     const { origin, protocol } = new URL(request.url());

@@ -45,6 +45,9 @@ const event = (hour: number, message: string, level = 'INFO', more: object = {})
 const rows = (page: Page) => page.locator('#records .text bdi:first-child').allInnerTexts();
 const sub = (page: Page) => page.locator('#records-sub').innerText();
 const pick = (page: Page, stream: string) => page.getByLabel('Stream', { exact: true }).selectOption(stream);
+/** The page looks for new hours every 15 s. */
+const refreshOften = (page: Page) =>
+  page.addInitScript('{ const set = setInterval; setInterval = (work, ms) => set(work, ms === 15_000 ? 300 : ms) }');
 
 describe('the records', () => {
   test('are the newest of the chosen stream, filtered by text and level', async () => {
@@ -146,6 +149,34 @@ describe('the records', () => {
     await live.click();
     await soon(() => sub(page)).toBe('Newest first');
     expect(await live.getAttribute('aria-pressed')).toBe('false');
+    expect(strange).toEqual([]);
+  });
+
+  test('stay live while the hours of the chart move on, and are those of the chosen hour after that', async () => {
+    const service = await startStreams();
+    await send(service, 'events', [event(9, 'nine'), event(10, 'ten')]);
+    const summary = `${service.url}/analytics?stream=events&from=2015-05-17T07&to=2015-05-17T12`;
+    await soon(async () => (await fetch(summary)).text()).toContain('"totalRecords": 2');
+    const { page, strange } = await openPage(browser, service, '/#stream=events', refreshOften);
+    await soon(() => page.locator('#chosen').innerText()).toMatch(/ · 2 records$/);
+    await page.locator('#hour-chart').focus();
+    await page.keyboard.press('End');
+    await soon(() => rows(page)).toEqual(['ten']);
+    const live = page.getByRole('button', { name: 'Live', exact: true });
+    await live.click();
+    await soon(() => rows(page)).toEqual(['ten', 'nine']);
+    await send(service, 'events', [event(11, 'eleven')]);
+    await soon(() => rows(page)).toEqual(['eleven', 'ten', 'nine']);
+    await soon(async () => (await fetch(summary)).text()).toContain('"totalRecords": 3');
+    await soon(() => page.locator('#to').inputValue()).toBe('2015-05-17T12:00');
+    await page.evaluate('fetch("health")');
+    expect([await live.getAttribute('aria-pressed'), await sub(page)]).toEqual([
+      'true',
+      'As they arrive, newest first',
+    ]);
+    await live.click();
+    await soon(() => rows(page)).toEqual(['ten']);
+    expect(await sub(page)).toBe('17 May 2015 10:00 UTC, newest first');
     expect(strange).toEqual([]);
   });
 

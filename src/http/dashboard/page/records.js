@@ -20,7 +20,7 @@ const SILENCE_MS = 25_000;
 export function createRecords() {
   const [contains, level, live, more] = [byId('contains'), byId('level'), byId('live'), byId('more-records')];
   const list = createRecordList(byId('records'));
-  /** What is shown: a stream, and the hours that somebody chose; undefined: all. */
+  /** What is shown: a stream, and the hours that somebody chose; undefined: all. Live shows all, and leaves the choice as it is. */
   let view;
   let limit = LIMITS[0];
   let asked = new AbortController();
@@ -30,8 +30,10 @@ export function createRecords() {
 
   for (const name of LEVELS.toReversed()) level.append(make('option', { value: name }, `${name} or worse`));
 
+  const shownHours = () => (isLive ? undefined : view.hours);
+
   function describe() {
-    const { hours } = view;
+    const hours = shownHours();
     if (isLive) return 'As they arrive, newest first';
     if (hours === undefined) return 'Newest first';
     return hours.to - hours.from === 1
@@ -40,7 +42,8 @@ export function createRecords() {
   }
 
   function wanted() {
-    const { stream, hours } = view;
+    const { stream } = view;
+    const hours = shownHours();
     const query = new URLSearchParams({ stream: stream.name, order: 'desc', limit: String(limit), format: 'ndjson' });
     if (hours !== undefined) {
       query.set('from', hourToIso(hours.from));
@@ -111,7 +114,6 @@ export function createRecords() {
   async function follow() {
     if (view === undefined) return;
     const signal = begin(true);
-    view = { stream: view.stream, hours: undefined };
     limit = LIMITS[0];
     const { stream } = view;
     let [arrived, leftOut, wasLost] = [[], 0, false];
@@ -177,8 +179,9 @@ export function createRecords() {
     /** `stream`: as GET /streams has it. `hours`: {from, to} of what somebody chose, else undefined. */
     show({ stream, hours }) {
       const isSameStream = view?.stream.name === stream.name;
-      if (isSameStream && view.hours?.from === hours?.from && view.hours?.to === hours?.to) return;
+      const isSame = isSameStream && view.hours?.from === hours?.from && view.hours?.to === hours?.to;
       view = { stream, hours };
+      if (isSame || (isSameStream && isLive && hours === undefined)) return;
       if (!isSameStream) {
         contains.value = '';
         level.value = '';
