@@ -20,7 +20,7 @@ export async function openPage(
   browser: BrowserContext,
   service: Service,
   path = '/',
-  prepare?: (page: Page) => Promise<void>,
+  prepare?: (page: Page) => Promise<unknown>,
 ) {
   const page = await browser.newPage();
   onTestFinished(() => page.close());

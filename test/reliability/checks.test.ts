@@ -1,12 +1,16 @@
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DAY } from '../support/batch-maker.ts';
 import type { Client } from '../support/client.ts';
 import { createRandom } from '../support/random.ts';
 import { createSentBatches } from '../support/sent-batches.ts';
-import { makeDirs, removeDirs } from '../support/service.ts';
+import { type Exit, makeDirs, removeDirs } from '../support/service.ts';
 import { createWorkload } from '../support/workload.ts';
+import { type QueriesSeen, queryUntilEnd } from './housekeeping.ts';
 import { judgeAccounting, judgeEnd, judgeLog } from './process-checks.ts';
 import { createStoreCheck } from './store-check.ts';
 
@@ -215,5 +219,58 @@ describe('the judgement of a process', () => {
     expect(judgeEnd(end('SIGTERM', 1), [])).toContain('ended with 1 after SIGTERM');
     expect(judgeEnd(end('SIGTERM', 0, 60_000), [])).toContain('took 60000 ms');
     expect(judgeEnd(end(undefined, 0), [])).toContain('ended by itself');
+  });
+});
+
+describe('the queries beside the load', () => {
+  const refuse =
+    (status: number, kind: string): RequestListener =>
+    (_, response) =>
+      void response.writeHead(status).end(JSON.stringify({ type: `/problems/${kind}` }));
+  const answer =
+    (text: string): RequestListener =>
+    (_, response) =>
+      void response.end(text);
+
+  /** Ends after the last of these answers. */
+  async function seeQueries(answers: readonly RequestListener[], mayFail = false): Promise<QueriesSeen> {
+    const { promise: exited, resolve: exit } = Promise.withResolvers<Exit>();
+    let asked = 0;
+    const server = createServer((request, response) => {
+      answers[asked++]?.(request, response);
+      if (asked === answers.length) exit({ code: 0, signal: null });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const seen: QueriesSeen = { whole: 0, problems: [] };
+    await queryUntilEnd({ url: `http://127.0.0.1:${port}`, exited }, seen, { mayFail, pauseMs: 1 });
+    server.closeAllConnections();
+    server.close();
+    return seen;
+  }
+
+  const whole = answer('{}\n');
+  const broken: RequestListener = (_, response) => void response.writeHead(200).write('{}\n', () => response.destroy());
+
+  it('count whole answers, and those with no record', async () => {
+    expect(await seeQueries([whole, answer('')])).toEqual({ whole: 2, problems: [] });
+  });
+
+  it('may be refused by a service that is busy or stops, and are not counted then', async () => {
+    expect(await seeQueries([refuse(503, 'overloaded'), refuse(503, 'draining')])).toEqual({ whole: 0, problems: [] });
+    expect(await seeQueries([whole, broken])).toEqual({ whole: 1, problems: [] });
+  });
+
+  it.each([
+    ['is refused without need', [refuse(503, 'unavailable')], 'was answered 503 /problems/unavailable'],
+    ['is answered 500', [refuse(500, 'x')], 'was answered 500'],
+    ['ends in half a line', [answer('{}\n{')], 'ended in half a line'],
+    ['breaks off while the service goes on', [broken, whole], 'an answer broke off, and the service goes on'],
+  ])('find an answer that %s', async (_, answers, problem) => {
+    expect((await seeQueries(answers)).problems.join()).toContain(problem);
+  });
+
+  it('may fail where a fault holds up the reads', async () => {
+    expect((await seeQueries([refuse(503, 'unavailable'), broken, whole], true)).problems).toEqual([]);
   });
 });

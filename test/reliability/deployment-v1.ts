@@ -1,6 +1,6 @@
 import { type Dirs, type Exit, type Service, startService } from '../support/service.ts';
 import { configureStreams } from '../support/streams.ts';
-import { HOUSEKEEPING_ENV, letHoursRest, queryUntilEnd } from './housekeeping.ts';
+import { createHousekeeping } from './housekeeping.ts';
 import type { Deployment, End, Node, ServiceStart } from './reliability.ts';
 
 const LAST_WORDS = 3_000;
@@ -19,28 +19,30 @@ export function createDeploymentV1(dirs: Dirs, compression: LifeCompression = 'n
   /** The last signal, and when it was sent. */
   let sent: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
 
-  const hasHousekeeping = compression === 'mixed';
-  const queries: string[] = [];
+  const housekeeping = compression === 'mixed' ? createHousekeeping(dirs) : undefined;
 
   async function launch(extra: ServiceStart): Promise<Service> {
-    if (hasHousekeeping) await letHoursRest(dirs);
+    const housekeepingEnv = await housekeeping?.beforeStart();
+    const wrapper = [...(extra.wrapper ?? []), ...(wanted.wrapper ?? [])];
+    const preload = [...(wanted.preload ?? []), ...(extra.preload ?? [])];
     const service = await startService({
       dirs,
       args: await configureStreams(dirs),
       env: {
         LOGFORGE_STORAGE_COMPRESSION:
           compression === 'mixed' ? (started.length % 2 === 0 ? 'zstd' : 'none') : compression,
-        ...(hasHousekeeping && HOUSEKEEPING_ENV),
+        ...housekeepingEnv,
         ...wanted.env,
         ...extra.env,
       },
-      wrapper: [...(extra.wrapper ?? []), ...(wanted.wrapper ?? [])],
-      preload: [...(wanted.preload ?? []), ...(extra.preload ?? [])],
+      wrapper,
+      preload,
     });
     sent = undefined;
     started.push(service);
     running = service;
-    if (hasHousekeeping) void queryUntilEnd(service, queries);
+    // Faults of the disk and of the system work through these.
+    housekeeping?.watch(service, wrapper.length + preload.length > 0);
     void service.exited.then((exit) => noteEnd(service, exit));
     return service;
   }
@@ -93,8 +95,11 @@ export function createDeploymentV1(dirs: Dirs, compression: LifeCompression = 'n
     // A 202 of version 1 is stored.
     rest: async () => 'settled',
     async stop() {
-      await node.end('SIGTERM');
-      if (queries.length > 0) throw new Error(queries.join('; '));
+      try {
+        if (running !== undefined) await housekeeping?.check(running);
+      } finally {
+        await node.end('SIGTERM');
+      }
     },
     async dispose() {
       await starting?.catch(() => undefined);

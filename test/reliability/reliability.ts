@@ -12,6 +12,7 @@ import type { BrokerUnderTest } from './broker-under-test.ts';
  *   round.ts             runs one round: start, load and faults, next request, load, checks
  *   deployment-v1.ts     the processes of version 1
  *   deployment-v2.ts     the processes of version 2; broker-under-test.ts, the broker that all lives share
+ *   housekeeping.ts      compression at rest, retention and queries beside the load; old-hours.ts, the hours that retention removes
  *   store-check.ts       what must hold of the stored lines
  *   process-checks.ts    what must hold of a process: accounting, log, end
  *   kept-life.ts         for tests: a life with chosen faults
