@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { hourToIso, MS_PER_HOUR, parseHour } from '../../src/model/hour.ts';
-import { type Dirs, type Service, startService } from '../support/service.ts';
+import { type Dirs, launch, type Service, startService } from '../support/service.ts';
 import { eventually, folderOf, listDays, listVisible } from '../support/storage.ts';
 import { AUDIT, configureStreams, pathOf } from '../support/streams.ts';
 import type { ServiceStart } from './reliability.ts';
@@ -9,20 +9,22 @@ import type { ServiceStart } from './reliability.ts';
 /*
  * Hours that retention removes while a life goes on. They are stored once, by a process of its own, before the first start: plain ones of
  * access, compressed ones of events, long before the day of the load. Each start gets a maximal age by which a few more of them are due.
+ * Before every second start another process begins to remove them, and is killed in the middle.
  */
 
 const STREAMS = ['access', 'events'] as const;
 const CONFIG = `${AUDIT}storage:\n  streams:\n    - {name: access, compression: none}\n    - {name: events, compression: zstd}\n`;
 const FIRST = parseHour('2015-05-01T00') ?? Number.NaN;
 /** Hours of each stream that become due at a start. */
-const DUE_AT_START = 3;
-/** A life of twelve rounds may start so often. Later starts remove nothing. */
-const STARTS = 30;
+const DUE_AT_START = 12;
+/** A life of twelve rounds starts about so often. Later starts remove nothing. */
+const STARTS = 14;
 /** Of the first starts one hour is large: retention frees it in steps of 4 MiB, so that a kill comes in between. */
 const LARGE_STARTS = 3;
 /** Of random text, which zstd makes a quarter smaller. */
-const LARGE = { records: 64, padBytes: 150_000 };
-const SUMMARISED_WITHIN_MS = 20_000;
+const LARGE = { records: 64, padBytes: 150_000, place: 5 };
+/** Hours that are removed before a kill: then comes the large hour of access, that of events, or a small one. */
+const KILL_AFTER = [LARGE.place, DUE_AT_START + LARGE.place, 1, DUE_AT_START, 2 * DUE_AT_START - 2] as const;
 const REMOVED_WITHIN_MS = 20_000;
 
 export interface OldHours {
@@ -60,7 +62,10 @@ export function createOldHours(dirs: Dirs): OldHours {
       if (starts === 0 && gone.size > 0) throw new Error(`old hours were not stored: ${[...gone].join(', ')}`);
       starts++;
       const age = Math.floor(Date.now() / MS_PER_HOUR) - boundary();
-      return { LOGFORGE_RETENTION_MAX_AGE: `${age}h`, LOGFORGE_RETENTION_INTERVAL: '1s' };
+      const env = { LOGFORGE_RETENTION_MAX_AGE: `${age}h`, LOGFORGE_RETENTION_INTERVAL: '1s' };
+      if (starts % 2 === 1 && starts <= STARTS)
+        await killWhileRemoving(dirs, env, KILL_AFTER[((starts - 1) / 2) % KILL_AFTER.length] ?? 1);
+      return env;
     },
 
     dueFolders: () =>
@@ -105,28 +110,45 @@ async function listOld(dirs: Dirs, stream: string): Promise<ReadonlySet<number>>
   return there;
 }
 
-/** Stores all old hours, and waits for their summaries, since retention waits for them. */
+/**
+ * Stores all old hours. They have no summaries then, so retention waits for the aggregator, and removes some in each of its runs: not all
+ * at the start, before a kill can come.
+ */
 async function storeAll(dirs: Dirs): Promise<void> {
   const service = await startService({
     dirs,
     args: await configureStreams(dirs, CONFIG),
-    env: { LOGFORGE_STORAGE_DURABILITY: 'os', LOGFORGE_AGGREGATION_INTERVAL: '100ms' },
+    env: { LOGFORGE_STORAGE_DURABILITY: 'os', LOGFORGE_AGGREGATION_ENABLED: 'false' },
   });
   try {
     for (const stream of STREAMS) {
       const all = Array.from({ length: STARTS * DUE_AT_START }, (_, index) => recordOf(stream, FIRST + index, 0));
       await post(service, stream, all);
       for (let start = 0; start < LARGE_STARTS; start++) {
-        const hour = FIRST + start * DUE_AT_START + 1;
+        const hour = FIRST + start * DUE_AT_START + LARGE.place;
         const large = Array.from({ length: LARGE.records }, () => recordOf(stream, hour, LARGE.padBytes));
         await post(service, stream, large);
-        all.push(...large);
       }
-      await eventually(() => checkSummarised(service, stream, all.length), SUMMARISED_WITHIN_MS);
     }
   } finally {
     await service.stop();
   }
+}
+
+/** Kills a process as soon as it says that it removed so many hours. */
+async function killWhileRemoving(dirs: Dirs, env: Readonly<Record<string, string>>, hours: number): Promise<void> {
+  const args = await configureStreams(dirs);
+  const { child, exited, logs } = launch({ dirs, args, env: { ...env, LOGFORGE_AGGREGATION_INTERVAL: '100ms' } });
+  try {
+    await eventually(() => {
+      if (logs().split('"removed an hour"').length <= hours)
+        throw new Error(`${hours} hours should be removed\n${logs()}`);
+    }, REMOVED_WITHIN_MS);
+  } finally {
+    child.kill('SIGKILL');
+  }
+  const { code, signal } = await exited;
+  if (signal !== 'SIGKILL') throw new Error(`a service that removed hours ended with ${code ?? signal}\n${logs()}`);
 }
 
 function recordOf(stream: (typeof STREAMS)[number], hour: number, padBytes: number): string {
@@ -142,12 +164,4 @@ async function post({ url }: Service, stream: string, records: readonly string[]
   const headers = { 'Content-Type': 'application/x-ndjson' };
   const { status } = await fetch(`${url}${pathOf(stream)}`, { method: 'POST', headers, body: records.join('') });
   if (status !== 202) throw new Error(`old records of ${stream} were answered ${status}`);
-}
-
-async function checkSummarised({ url }: Service, stream: string, records: number): Promise<void> {
-  const range = `from=${hourToIso(FIRST).slice(0, 13)}&to=${hourToIso(FIRST + STARTS * DUE_AT_START).slice(0, 13)}`;
-  const answer = await fetch(`${url}/analytics?stream=${stream}&${range}`);
-  const text = await answer.text();
-  const total = /"total(?:Records|Requests)": (\d+)/.exec(text)?.[1];
-  if (total !== String(records)) throw new Error(`${total} of ${records} old records of ${stream} are summarised`);
 }
