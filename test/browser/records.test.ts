@@ -1,7 +1,8 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { decodeTrailer, TRAILER_BYTES } from '../../src/repo/hour-frames.ts';
 import { openBrowser } from '../support/chromium.ts';
 import { makeDirs, type Service } from '../support/service.ts';
 import { contrastProblems, namelessControls } from './accessibility.ts';
@@ -237,6 +238,39 @@ describe('the records', () => {
     await soon(() => page.locator('#records-error').innerText()).toBe(
       'Cannot show the records: too many queries wait.',
     );
+  });
+
+  test('say which hours have parts that cannot be read', async () => {
+    const env = { LOGFORGE_STORAGE_COMPRESSION: 'zstd' };
+    const service = await start({ env });
+    const { dirs } = service;
+    for (const name of ['first', 'second', 'third'])
+      await send(
+        service,
+        'events',
+        Array.from({ length: 2_500 }, (_, i) => event(10, name, 'INFO', { pad: `${i}`.repeat(40) })),
+      );
+    await service.stop();
+    // The second of three frames.
+    const path = join(dirs.logs, 'events', '2015-05-17', '10.log.json.zst');
+    const bytes = await readFile(path);
+    const second = bytes.length - TRAILER_BYTES - (decodeTrailer(bytes, bytes.length - TRAILER_BYTES)?.zstd ?? 0);
+    bytes.fill(7, second - TRAILER_BYTES - 40, second - TRAILER_BYTES - 30);
+    await writeFile(path, bytes);
+
+    const { page, strange } = await open(await start({ dirs, env }), '/#stream=events');
+    const damaged = page.locator('#records-damaged');
+    await soon(() => rows(page)).toEqual(Array(100).fill('third'));
+    expect(await damaged.innerText()).toBe('');
+    await page.getByLabel('Contains').fill('first');
+    await soon(() => rows(page)).toEqual(Array(100).fill('first'));
+    expect(await damaged.innerText()).toBe(
+      '1 part of the stored hours cannot be read. Its records are left out: 17 May 2015 10:00 UTC.',
+    );
+    await page.getByLabel('Contains').fill('third');
+    await soon(() => rows(page)).toEqual(Array(100).fill('third'));
+    expect(await damaged.innerText()).toBe('');
+    expect(strange).toEqual([]);
   });
 
   test('of hostile clients are text, readable on every screen', async () => {

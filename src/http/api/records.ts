@@ -14,7 +14,7 @@ import { recordsParameters } from '../docs/api-records.ts';
 import { unknownStream } from '../logs/logs-request.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import type { Query } from './parameters.ts';
-import { SEND_RECORDS_LIMITS, sendRecords } from './send-records.ts';
+import { DAMAGED_TRAILER, SEND_RECORDS_LIMITS, sendRecords } from './send-records.ts';
 import { prefersCsv } from './summary-csv.ts';
 
 interface RecordsRouteOptions {
@@ -42,7 +42,10 @@ export function addRecordsRoute(app: Hono, options: RecordsRouteOptions): void {
     const opened = await records.open(query);
     if (opened.kind === 'busy') return answerProblem(overloaded(opened.detail));
     if (opened.kind === 'refused') return answerProblem(badParameter(opened.parameter, opened.rule));
-    const failed = await sendRecords(records, opened.id, outgoing, { headers, limits: SEND_RECORDS_LIMITS });
+    const endsWithDamage = query.format === 'ndjson' && context.req.header(DAMAGED_TRAILER) === 'line';
+    const failed = await sendRecords(records, opened.id, outgoing, {
+      ...{ headers, limits: SEND_RECORDS_LIMITS, endsWithDamage },
+    });
     return failed === undefined ? RESPONSE_ALREADY_SENT : answerProblem(toProblem(failed));
   });
 }

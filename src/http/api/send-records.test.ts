@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/storage.ts';
 import type { FailedQuery, QueryStop, Records, RecordsPiece } from '../../query/query.ts';
@@ -10,7 +11,7 @@ const PIECE = Buffer.alloc(256 * 1024, 'x');
 const LIMITS = { leastBytes: 64 * 1024 * 1024, periodMs: 300 };
 
 /** Answers a request with these pieces, one after the other. */
-async function serve(pieceAt: (i: number) => RecordsPiece | FailedQuery) {
+async function serve(pieceAt: (i: number) => RecordsPiece | FailedQuery, endsWithDamage = false) {
   const closed: QueryStop[] = [];
   let asked = 0;
   const records: Records = {
@@ -19,7 +20,7 @@ async function serve(pieceAt: (i: number) => RecordsPiece | FailedQuery) {
     close: async ({ why }) => void closed.push(why),
   };
   const server = createServer(async (_, outgoing) => {
-    const failed = await sendRecords(records, 1, outgoing, { headers: {}, limits: LIMITS });
+    const failed = await sendRecords(records, 1, outgoing, { headers: {}, limits: LIMITS, endsWithDamage });
     if (failed !== undefined) outgoing.writeHead(503).end(failed.detail);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -116,4 +117,19 @@ it('names the parts that are left out in a trailer', async () => {
   sound.response.resume();
   await once(sound.response, 'end');
   expect(sound.response.trailers).toEqual({});
+});
+
+it('names them in a last line for a client that asks for it, which it gets of a sound answer too', async () => {
+  const damaged = Array.from({ length: 21 }, (_, i) => ({
+    ...{ stream: 'access', hour: 397_714, offset: i, bytes: 20, reason: 'bad checksum' },
+  }));
+  const read = async (parts: typeof damaged) => {
+    const piece = { kind: 'piece' as const, bytes: Buffer.from('{}\n'), isLast: true, damaged: parts };
+    return text((await serve(() => piece, true)).response);
+  };
+  expect(await read([])).toBe('{}\n{"damaged":{"parts":0,"places":[]}}\n');
+  const place = '{"hour":"2015-05-16T10:00:00Z","offset":0,"bytes":20}';
+  expect(await read(damaged.slice(0, 1))).toBe(`{}\n{"damaged":{"parts":1,"places":[${place}]}}\n`);
+  const { damaged: all } = JSON.parse((await read(damaged)).split('\n')[1] ?? '');
+  expect([all.parts, all.places.length]).toEqual([21, 20]);
 });

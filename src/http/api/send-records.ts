@@ -10,21 +10,33 @@ export interface SendRecordsLimits {
 
 export const SEND_RECORDS_LIMITS: SendRecordsLimits = { leastBytes: 1024 * 1024, periodMs: 30_000 };
 
-/** The trailer of an answer that leaves out what cannot be read. */
+/**
+ * The trailer of an answer that leaves out what cannot be read. As a header of the request it asks for the same in a last line, since a
+ * page in a browser cannot read trailers.
+ */
 export const DAMAGED_TRAILER = 'X-Logforge-Damaged';
-/** Parts that the trailer names. */
+/** Parts that the trailer, or the last line, names. */
 const NAMED_PARTS = 20;
 
 /**
  * Sends the records of a query, each piece when the client has taken the one before, and closes the query when the client goes or reads too
  * slowly. A query that fails before its first piece is given back, with nothing sent; one that fails later cuts the connection, so that no
- * client takes a part for the whole.
+ * client takes a part for the whole. `endsWithDamage`: a last line, which is no record, names the parts that are left out, also where there
+ * are none.
  */
 export async function sendRecords(
   records: Records,
   id: number,
   outgoing: ServerResponse,
-  { headers, limits }: { readonly headers: Record<string, string>; readonly limits: SendRecordsLimits },
+  {
+    headers,
+    limits,
+    endsWithDamage = false,
+  }: {
+    readonly headers: Record<string, string>;
+    readonly limits: SendRecordsLimits;
+    readonly endsWithDamage?: boolean;
+  },
 ): Promise<FailedQuery | undefined> {
   const client = watchClient(outgoing, limits);
   // Where the thread of the queries is gone, so is the query.
@@ -51,7 +63,7 @@ export async function sendRecords(
     if (piece.isLast) break;
   }
   if (damaged.length > 0 && hasTrailer) outgoing.addTrailers({ [DAMAGED_TRAILER]: describe(damaged, moreDamaged) });
-  outgoing.end();
+  outgoing.end(endsWithDamage ? lineOf(damaged, moreDamaged) : undefined);
   return undefined;
 }
 
@@ -65,6 +77,14 @@ function describe(damaged: readonly DamagedPart[], moreDamaged: number): string 
   const parts = damaged.map(({ hour, offset, bytes }) => `${hourToIso(hour)} offset=${offset} bytes=${bytes}`);
   const more = parts.length > NAMED_PARTS ? ', …' : '';
   return `${parts.length + moreDamaged}; ${parts.slice(0, NAMED_PARTS).join(', ')}${more.replace('…', '...')}`;
+}
+
+/** `{"damaged":{"parts":2,"places":[{"hour":"2015-05-17T10:00:00Z","offset":0,"bytes":4096},…]}}` */
+function lineOf(damaged: readonly DamagedPart[], moreDamaged: number): string {
+  const places = damaged
+    .slice(0, NAMED_PARTS)
+    .map(({ hour, offset, bytes }) => ({ hour: hourToIso(hour), offset, bytes }));
+  return `${JSON.stringify({ damaged: { parts: damaged.length + moreDamaged, places } })}\n`;
 }
 
 /** The client of an answer: whether it is still there, and how it takes what is written. */

@@ -33,7 +33,8 @@ export const getRecords: OperationDoc = {
   description:
     'Reads the records of a stream, as they were stored or as a table. The answer is sent as it is found and as the client reads it. ' +
     'A client that takes less than 1 MiB in 30 s of waiting for it is disconnected; so is one whose query takes longer than query.timeout. ' +
-    'Parts of hours that cannot be read are left out and named in the trailer X-Logforge-Damaged.',
+    'Parts of hours that cannot be read are left out and named in the trailer X-Logforge-Damaged. ' +
+    'A request with the header X-Logforge-Damaged: line gets them in a last line of NDJSON instead of a record, damaged or not.',
   parameters: recordsParameters,
   answers: {
     200: {

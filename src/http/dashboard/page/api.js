@@ -31,8 +31,8 @@ export function isKeyProblem(error) {
   return error instanceof ApiError && (error.status === 401 || error.status === 403);
 }
 
-async function request(path, { accept = 'application/json', signal } = {}) {
-  const headers = { Accept: accept };
+async function request(path, { accept = 'application/json', more = {}, signal } = {}) {
+  const headers = { Accept: accept, ...more };
   if (key !== '') headers.Authorization = `Bearer ${key}`;
   const response = await fetch(path, { headers, signal, cache: 'no-store' });
   if (response.ok) return response;
@@ -49,11 +49,12 @@ export async function getCsv(path) {
 }
 
 /**
- * The lines of an answer, at most so many bytes of them, for an answer whose lines may be long. `isCut`: there are more. Fails where the
- * answer breaks off.
+ * The records of an answer, as lines, at most so many bytes of them: they may be long. `isCut`: there are more. `damaged`: the parts of hours
+ * that are left out because they cannot be read, {parts, places}; of an answer that is cut undefined. Fails where the answer breaks off.
  */
-export async function getLines(path, { signal, maxBytes }) {
-  const response = await request(path, { accept: 'application/x-ndjson', signal });
+export async function getRecords(path, { signal, maxBytes }) {
+  const more = { 'X-Logforge-Damaged': 'line' };
+  const response = await request(path, { accept: 'application/x-ndjson', more, signal });
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   let [text, read] = ['', 0];
@@ -69,7 +70,9 @@ export async function getLines(path, { signal, maxBytes }) {
   const lines = text.split('\n');
   // Of a line that was cut nothing is shown.
   lines.pop();
-  return { lines, isCut: read >= maxBytes };
+  if (read >= maxBytes) return { lines, isCut: true };
+  const { damaged } = JSON.parse(lines.pop());
+  return { lines, isCut: false, damaged };
 }
 
 const SILENCE_MS = 5000;

@@ -1,8 +1,8 @@
 // Records as they are stored: the newest of a stream or of an hour, filtered, and live.
 
-import { getLines, readEvents } from './api.js';
+import { getRecords, readEvents } from './api.js';
 import { byId, make, setText } from './dom.js';
-import { count, hourName, hourToIso, plural } from './format.js';
+import { count, hourName, hourToIso, parseHour, plural } from './format.js';
 import { createRecordList } from './record-list.js';
 import { LEVELS, rank } from './stack.js';
 
@@ -12,10 +12,21 @@ const LIMITS = [100, 500, 1_000];
 const LIVE_ROWS = 200;
 /** Long records are read up to so many bytes. */
 const MAX_BYTES = 4 * 2 ** 20;
+/** Of those with parts that cannot be read. */
+const NAMED_HOURS = 3;
 const TYPING_MS = 300;
 const DRAW_MS = 250;
 /** The service sends a comment every ten seconds. */
 const SILENCE_MS = 25_000;
+
+/** `damaged`: undefined where it is not known. */
+function describeDamage({ parts, places } = { parts: 0 }) {
+  if (parts === 0) return '';
+  const hours = [...new Set(places.map(({ hour }) => hourName(parseHour(hour))))];
+  const named = `${hours.slice(0, NAMED_HOURS).join(', ')}${hours.length > NAMED_HOURS ? ' and others' : ''} UTC`;
+  const [what, whose] = [plural(parts, 'part'), parts === 1 ? 'Its' : 'Their'];
+  return `${what} of the stored hours cannot be read. ${whose} records are left out: ${named}.`;
+}
 
 export function createRecords() {
   const [contains, level, live, more] = [byId('contains'), byId('level'), byId('live'), byId('more-records')];
@@ -65,6 +76,7 @@ export function createRecords() {
     more.hidden = true;
     setText(byId('records-error'), '');
     setText(byId('records-note'), '');
+    setText(byId('records-damaged'), '');
     return asked.signal;
   }
 
@@ -73,8 +85,9 @@ export function createRecords() {
     const box = byId('records-box');
     box.classList.add('dim');
     try {
-      const { lines, isCut } = await getLines(`records?${wanted()}`, { signal, maxBytes: MAX_BYTES });
+      const { lines, isCut, damaged } = await getRecords(`records?${wanted()}`, { signal, maxBytes: MAX_BYTES });
       list.show(lines, view.stream);
+      setText(byId('records-damaged'), describeDamage(damaged));
       showNone('No records.');
       more.hidden = isLive || isCut || lines.length < limit || limit === LIMITS.at(-1);
       if (isCut) setText(byId('records-note'), `The records are long: the newest ${count(lines.length)} are shown.`);
