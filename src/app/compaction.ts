@@ -25,6 +25,7 @@ export function startCompaction(options: {
     streams,
     others: [...streamsOf(config).keys()].filter((name) => !streams.has(name)),
     list: (at) => listPlainHours(logsDir, at),
+    isRemoved: ({ stream, hour }) => hour < repo.retention.firstHour(stream),
     readFreeBytes: async () => (await readSpace(logsDir)).freeBytes,
     clock: systemClock,
     metrics,

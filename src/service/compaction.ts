@@ -26,6 +26,8 @@ export interface CompactionOptions {
     readonly restMs: number;
     readonly now: number;
   }) => AsyncIterable<Candidate>;
+  /** Whether retention has removed the hour: its file may be cut and deleted while it is read. */
+  readonly isRemoved: (at: StreamHour) => boolean;
   /** Free bytes of the file system of the hours. */
   readonly readFreeBytes: () => Promise<number>;
   readonly clock: Clock;
@@ -131,7 +133,7 @@ function createRetries({ interval, elapsed }: { readonly interval: number; reado
 
 /** False when it failed. */
 async function compressOne(
-  { repo, readFreeBytes, metrics, log }: CompactionOptions,
+  { repo, isRemoved, readFreeBytes, metrics, log }: CompactionOptions,
   { stream, hour, bytes, isAtRest, hasLeftovers }: Candidate,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -154,6 +156,7 @@ async function compressOne(
     return true;
   } catch (err) {
     if (signal.aborted) return false;
+    if (isRemoved(at)) return true;
     metrics.compactionFailures.inc();
     log.error('cannot compress an hour, or delete the plain file of a compressed one; will retry', {
       ...fields,
