@@ -124,12 +124,12 @@ it('names them in a last line for a client that asks for it, which it gets of a 
     ...{ stream: 'access', hour: 397_714, offset: i, bytes: 20, reason: 'bad checksum' },
   }));
   const read = async (parts: typeof damaged) => {
-    const piece = { kind: 'piece' as const, bytes: Buffer.from('{}\n'), isLast: true, damaged: parts };
+    const piece = { kind: 'piece' as const, bytes: Buffer.from('{}\n'), isLast: true, damaged: parts, moreDamaged: 3 * parts.length };
     return text((await serve(() => piece, true)).response);
   };
   expect(await read([])).toBe('{}\n{"damaged":{"parts":0,"places":[]}}\n');
   const place = '{"hour":"2015-05-16T10:00:00Z","offset":0,"bytes":20}';
-  expect(await read(damaged.slice(0, 1))).toBe(`{}\n{"damaged":{"parts":1,"places":[${place}]}}\n`);
+  expect(await read(damaged.slice(0, 1))).toBe(`{}\n{"damaged":{"parts":4,"places":[${place}]}}\n`);
   const { damaged: all } = JSON.parse((await read(damaged)).split('\n')[1] ?? '');
-  expect([all.parts, all.places.length]).toEqual([21, 20]);
+  expect([all.parts, all.places.length]).toEqual([84, 20]);
 });
