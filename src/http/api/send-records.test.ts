@@ -124,7 +124,13 @@ it('names them in a last line for a client that asks for it, which it gets of a 
     ...{ stream: 'access', hour: 397_714, offset: i, bytes: 20, reason: 'bad checksum' },
   }));
   const read = async (parts: typeof damaged) => {
-    const piece = { kind: 'piece' as const, bytes: Buffer.from('{}\n'), isLast: true, damaged: parts, moreDamaged: 3 * parts.length };
+    const piece = {
+      kind: 'piece' as const,
+      bytes: Buffer.from('{}\n'),
+      isLast: true,
+      damaged: parts,
+      moreDamaged: 3 * parts.length,
+    };
     return text((await serve(() => piece, true)).response);
   };
   expect(await read([])).toBe('{}\n{"damaged":{"parts":0,"places":[]}}\n');
