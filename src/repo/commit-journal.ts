@@ -36,7 +36,7 @@ export class CommitJournal {
   readonly #journal: SegmentedJournal;
   /** Files written since the current segment began. */
   readonly #touched = new Set<DataFile>();
-  /** Files whose restore has begun and not ended: it cuts a compressed hour, which is then shorter than committed. */
+  /** Compressed hours whose restore has begun and not ended: it cuts them first, so they may be shorter than committed. */
   readonly #restoring = new Set<DataFile>();
   /** How often bytes were written again that a failed sync may have lost: until then readers may have missed them. */
   restores = 0;
@@ -124,7 +124,7 @@ export class CommitJournal {
       const least = this.#restoring.has(file) ? 0 : (state.length(file) ?? 0);
       if (data.holds(file, least)) list.push(file);
     }
-    for (const file of list) this.#restoring.add(file);
+    for (const file of list) if (file.kind === 'compressed hour') this.#restoring.add(file);
     await restoreFromJournal({ files, stateDir, dataFiles, state, list });
     for (const file of list) {
       if (file.kind !== 'compressed hour') continue;
