@@ -325,7 +325,7 @@ describe('a query', () => {
     for (const contains of [`${'a'.repeat(2_047)}b${'a'.repeat(2_047)}`, `${'a'.repeat(40)}b${'a'.repeat(4_000)}`]) {
       const started = performance.now();
       expect(run({ contains, order }, { hours }).output).toBe('');
-      expect(performance.now() - started).toBeLessThan(1_500);
+      expect(performance.now() - started).toBeLessThan(5_000);
     }
   });
 

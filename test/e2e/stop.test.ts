@@ -99,7 +99,7 @@ describe('SIGTERM', () => {
     await eventually(() => expect(service.logs()).toContain('"stopping"'));
     const begin = performance.now();
     expect(await service.stop(signal)).toEqual({ code: signal === 'SIGINT' ? 130 : 143, signal: null });
-    expect(performance.now() - begin).toBeLessThan(2_000);
+    expect(performance.now() - begin).toBeLessThan(10_000);
     await closed;
   });
 });

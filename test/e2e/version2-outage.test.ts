@@ -244,7 +244,7 @@ describe.concurrent('an outage of the broker', { timeout: TIMEOUT_MS }, () => {
     }, 60_000);
     const begin = performance.now();
     const refused = await http.post(body(3));
-    expect(performance.now() - begin).toBeLessThan(1_000);
+    expect(performance.now() - begin).toBeLessThan(3_000);
     expect(refused.status).toBe(503);
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(1);
     await outage.end();
