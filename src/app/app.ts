@@ -174,7 +174,7 @@ async function openStorage({ config, descriptors, metrics, log, lifecycle }: Com
     durability: storage.durability,
     idempotency: { windowMs: ingestion.idempotencyWindow, maxKeys: ingestion.idempotencyMaxKeys },
     // Behind the broker no client waits: a consumer that slept, frozen with its machine, goes on with what it has.
-    maxWaitMs: config.version === 1 ? server.requestTimeout : Number.POSITIVE_INFINITY,
+    maxWaitMs: config.pipeline === 'direct' ? server.requestTimeout : Number.POSITIVE_INFINITY,
     maxBatchBytes: ingestion.maxBatchBytes,
     compressionOf: compressionBy(config),
     metrics,

@@ -50,9 +50,7 @@ export function createStoreReader(
       const whole = buffer.lastIndexOf(10) + 1;
       if (whole < buffer.length) onHalfLine(`${path} ends in half a line: ${buffer.subarray(whole).subarray(-80)}`);
       if (whole === 0) return true;
-      const added = buffer.toString('utf8', 0, whole - 1).split('\n');
-      for (const line of added) onLine(hour, line);
-      lines.set(hour, (lines.get(hour) ?? 0) + added.length);
+      add(hour, buffer.toString('utf8', 0, whole), onLine);
       offsets.set(hour, offset + whole);
       return true;
     } finally {
@@ -64,10 +62,15 @@ export function createStoreReader(
     if (bytes.length > 0 && bytes.at(-1) !== 10) throw new Error(`${hour} ends in half a line: ${bytes.subarray(-80)}`);
     const offset = offsets.get(hour) ?? 0;
     if (bytes.length < offset) throw new Error(`${hour} shrank from ${offset} to ${bytes.length} bytes of lines`);
-    const added = bytes.toString('utf8', offset).split('\n').slice(0, -1);
+    add(hour, bytes.toString('utf8', offset), onLine);
+    offsets.set(hour, bytes.length);
+  }
+
+  /** Whole lines. */
+  function add(hour: string, text: string, onLine: OnLine): void {
+    const added = text.split('\n').slice(0, -1);
     for (const line of added) onLine(hour, line);
     lines.set(hour, (lines.get(hour) ?? 0) + added.length);
-    offsets.set(hour, bytes.length);
   }
 
   return {
