@@ -30,6 +30,7 @@ function describeDamage({ parts, places } = { parts: 0 }) {
 
 export function createRecords() {
   const [contains, level, live, more] = [byId('contains'), byId('level'), byId('live'), byId('more-records')];
+  const box = byId('records-box');
   const list = createRecordList(byId('records'));
   /** What is shown: a stream, and the hours that somebody chose; undefined: all. Live shows all, and leaves the choice as it is. */
   let view;
@@ -65,7 +66,7 @@ export function createRecords() {
     return query;
   }
 
-  /** Stops whatever is under way, and says what comes. */
+  /** Stops whatever is under way, and says what comes. What is shown is dim from now on until it is replaced. */
   function begin(follows) {
     isLive = follows;
     live.setAttribute('aria-pressed', String(follows));
@@ -77,13 +78,12 @@ export function createRecords() {
     setText(byId('records-error'), '');
     setText(byId('records-note'), '');
     setText(byId('records-damaged'), '');
+    box.classList.add('dim');
     return asked.signal;
   }
 
   /** Shows the newest records. Resolves to their lines; to undefined where that failed or is not wanted any more. */
   async function showNewest(signal) {
-    const box = byId('records-box');
-    box.classList.add('dim');
     try {
       const { lines, isCut, damaged } = await getRecords(`records?${wanted()}`, { signal, maxBytes: MAX_BYTES });
       list.show(lines, view.stream);
