@@ -71,6 +71,87 @@ export function streamProblems({
   return problems;
 }
 
+/** The keys that an input of a type must have. */
+const NEEDED_OF_INPUT: Readonly<Record<string, 'addr' | 'path' | undefined>> = {
+  tcp: 'addr',
+  udp: 'addr',
+  syslog: 'addr',
+  unixsock: 'path',
+  unixgram: 'path',
+  fifo: 'path',
+};
+const TYPES_WITH_FRAMING: readonly string[] = ['tcp', 'unixsock'];
+const TYPES_WITH_CLIENTS: readonly string[] = ['tcp', 'udp', 'syslog'];
+const TYPES_WITH_TLS: readonly string[] = ['tcp', 'syslog'];
+
+/** The fields that every text of a format has. In `auto` and `json` the records of JSON have their own. */
+const TEXT_FIELDS = [TIMESTAMP, ...EVENTS_STREAM.required];
+const FIELDS_OF_TEXT: Readonly<Record<string, readonly string[] | undefined>> = {
+  raw: TEXT_FIELDS,
+  syslog: TEXT_FIELDS,
+  journald: TEXT_FIELDS,
+  combined: [TIMESTAMP, ...ACCESS_STREAM.required],
+};
+
+function fieldsOf(streams: Values['streams'], name: string): readonly string[] | undefined {
+  const stream = [ACCESS_STREAM, EVENTS_STREAM, ...streams].find((each) => each.name === name);
+  return stream && [TIMESTAMP, ...stream.required];
+}
+
+/** What is wrong with how an input makes the fields of its stream. */
+function fieldProblems(
+  { format, stream, defaults, rename }: Values['inputs'][number],
+  fields: readonly string[],
+): readonly (readonly [key: string, message: string])[] {
+  const problems: [string, string][] = [];
+  for (const name of Object.keys(defaults)) {
+    if (!fields.includes(name))
+      problems.push(['defaults', `stream ${stream} has no required field ${name}; it has ${fields.join(', ')}`]);
+  }
+  const own = FIELDS_OF_TEXT[format];
+  const given = [...(own ?? fields), ...Object.keys(defaults), ...Object.values(rename)];
+  const missing = fields.filter((name) => !given.includes(name));
+  const advice = `give stream ${stream} defaults of ${missing.join(', ')}, or rename others`;
+  if (missing.length > 0) problems.push(['format', `${format} has no field ${missing[0]}; ${advice}`]);
+  return problems;
+}
+
+/** What is wrong with the inputs among themselves, and with the keys of one. */
+export function inputProblems({
+  inputs,
+  streams,
+  ingestion,
+}: Values): readonly { readonly key: string; readonly message: string }[] {
+  const problems: { key: string; message: string }[] = [];
+  const names = new Set<string>();
+  for (const [index, input] of inputs.entries()) {
+    const complain = (key: string, message: string) => problems.push({ key: `inputs[${index}].${key}`, message });
+    const { name, type, stream, format, framing, path, tls, flushBytes, maxFrameBytes, maxInFlightBytes } = input;
+    if (name === 'unnamed') complain('name', 'is missing: an input needs a name');
+    if (names.has(name)) complain('name', `there is an input ${name} already`);
+    names.add(name);
+    const fields = fieldsOf(streams, stream);
+    if (fields === undefined) complain('stream', `there is no stream ${stream}`);
+    else fieldProblems(input, fields).forEach(([key, message]) => void complain(key, message));
+    if (NEEDED_OF_INPUT[type] === 'path' && path === '')
+      complain('path', `is missing: an input of type ${type} needs one`);
+    if (input.rateLimit !== 'off' && !TYPES_WITH_CLIENTS.includes(type))
+      complain('rateLimit', `clients of an input of type ${type} have no address`);
+    if (tls.cert !== '' && !TYPES_WITH_TLS.includes(type)) complain('tls.cert', `an input of type ${type} has no TLS`);
+    if ((tls.cert === '') !== (tls.key === '')) complain('tls.key', 'cert and key are given together or not at all');
+    if (framing !== 'newline' && !TYPES_WITH_FRAMING.includes(type))
+      complain('framing', `an input of type ${type} has lines or datagrams`);
+    if ((format === 'protobuf' || format === 'avro') && framing !== 'octet-counted')
+      complain('format', `${format} needs framing octet-counted or universal`);
+    if (maxInFlightBytes < 2 * flushBytes) complain('maxInFlightBytes', 'must be at least twice flushBytes');
+    if (maxFrameBytes > ingestion.maxBatchBytes)
+      complain('maxFrameBytes', 'must not be more than ingestion.maxBatchBytes');
+  }
+  if (inputs.filter(({ type }) => type === 'stdin').length > 1)
+    problems.push({ key: 'inputs', message: 'two inputs read standard input' });
+  return problems;
+}
+
 /** What is wrong with the lists of what holds for single streams. */
 export function streamListProblems({
   streams,
@@ -102,6 +183,16 @@ export const RULES: readonly Rule[] = [
     keys: ['server.maxInFlightBytes', 'server.maxBodyBytes'],
     broken: ({ server }) => server.maxInFlightBytes < server.maxBodyBytes,
     message: 'must be at least server.maxBodyBytes, or the largest bodies would always be refused',
+  },
+  {
+    keys: ['server.tls.key', 'server.tls.cert'],
+    broken: ({ server: { tls } }) => (tls.cert === '') !== (tls.key === ''),
+    message: 'cert and key are given together or not at all',
+  },
+  {
+    keys: ['server.tls.clientCa', 'server.tls.cert'],
+    broken: ({ server: { tls } }) => tls.clientCa !== '' && tls.cert === '',
+    message: 'needs server.tls.cert and server.tls.key',
   },
   {
     keys: ['auth.enabled', 'auth.keys', 'auth.keysFile'],

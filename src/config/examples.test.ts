@@ -1,13 +1,23 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { BUILTIN_SUBJECTS } from '../model/builtin-schemas.ts';
 import { loadConfig } from './config.ts';
 
 const folder = fileURLToPath(new URL('../../config/examples/', import.meta.url));
-const files = readdirSync(folder).sort();
+const UNIVERSAL = 'config.universal.yaml';
+const files = readdirSync(folder)
+  .filter((name) => name !== UNIVERSAL)
+  .sort();
 
-test('there is an example for each version, in a container and at home', () => {
-  expect(files).toEqual(['config.v1.local.yaml', 'config.v1.yaml', 'config.v2.local.yaml', 'config.v2.yaml']);
+test('there is an example for each version, in a container and at home, and one of the universal port', () => {
+  expect([...files, UNIVERSAL]).toEqual([
+    'config.v1.local.yaml',
+    'config.v1.yaml',
+    'config.v2.local.yaml',
+    'config.v2.yaml',
+    UNIVERSAL,
+  ]);
 });
 
 test.each(files)('%s loads', (file) => {
@@ -41,4 +51,37 @@ test('the two local examples may run side by side', () => {
     config?.storage.dlqDir,
   ]);
   expect(new Set(directories).size).toBe(6);
+});
+
+test('the universal port is on TLS TCP 3001, JSON lines on UDP 3002, HTTP on 3000, at home and in a container', () => {
+  const home = loadConfig({ file: folder + UNIVERSAL }).config;
+  const env = { BIND: '0.0.0.0', DATA_DIR: '/data', CERTS_DIR: '/certs', REGISTRY_URL: 'http://registry:8000' };
+  const container = loadConfig({ file: folder + UNIVERSAL, env }).config;
+  for (const [{ server, inputs }, host] of [
+    [home, '127.0.0.1'],
+    [container, '0.0.0.0'],
+  ] as const) {
+    expect(server.addr).toBe(`${host}:3000`);
+    expect(inputs.map(({ type, addr, framing, format, stream }) => [type, addr, framing, format, stream])).toEqual([
+      ['tcp', `${host}:3001`, 'universal', 'auto', 'events'],
+      ['udp', `${host}:3002`, 'newline', 'json', 'events'],
+    ]);
+  }
+  expect(home.inputs[0]?.tls).toMatchObject({ cert: 'certs/cert.pem', key: 'certs/key.pem' });
+  expect(container.inputs[0]?.tls).toMatchObject({ cert: '/certs/cert.pem', key: '/certs/key.pem' });
+  expect([home.logging.stats, home.registry.url, container.registry.url]).toEqual([1_000, '', 'http://registry:8000']);
+  expect(container.storage.logsDir).toBe('/data/logs');
+});
+
+test('the schemas that the universal example loads are those of LogEntry', () => {
+  const load = fileURLToPath(new URL('../../config/schemas/universal/', import.meta.url));
+  expect(loadConfig({ file: folder + UNIVERSAL }).config.registry.load).toBe('config/schemas/universal');
+  const read = (path: string) => readFileSync(path, 'utf8');
+  expect(readdirSync(load).sort()).toEqual(['events-avro.avsc', 'events-protobuf.proto', 'events.json']);
+  expect(read(`${load}events.json`)).toBe(
+    read(fileURLToPath(new URL('../../config/schemas/log-entry.json', import.meta.url))),
+  );
+  const builtin = (subject: string) => BUILTIN_SUBJECTS.find((one) => one.subject === subject)?.schema.schema ?? '';
+  expect(read(`${load}events-protobuf.proto`)).toBe(builtin('events-protobuf'));
+  expect(JSON.parse(read(`${load}events-avro.avsc`))).toEqual(JSON.parse(builtin('events-avro')));
 });

@@ -3,7 +3,7 @@ import { formatDuration, formatSize, parseAddress, parseDuration, parseSize } fr
 
 /** How one key is described in messages and in the reference. The schema reads it. */
 export interface Leaf {
-  readonly kind: 'text' | 'number' | 'switch' | 'list' | 'quantity';
+  readonly kind: 'text' | 'number' | 'switch' | 'list' | 'map' | 'quantity';
   /** Completes "expected …". */
   readonly expects: string;
   /** As it would be written in YAML. */
@@ -95,6 +95,21 @@ export function list(byDefault: readonly string[], item: RegExp, items: string, 
     .array(z.string().regex(item))
     .prefault([...byDefault])
     .register(leaves, { kind: 'list', expects: `a list of ${items}`, default: byDefault, doc, secret });
+}
+
+/** Texts by name, as `{service: web}`. */
+export function texts(names: RegExp, expects: string, doc: string) {
+  return z
+    .record(z.string().regex(names), z.string())
+    .prefault({})
+    .register(leaves, {
+      kind: 'map',
+      expects,
+      default: {},
+      doc,
+      secret: false,
+      write: (value) => JSON.stringify(value),
+    });
 }
 
 /** A leaf that is written in one form and read to another. */

@@ -18,9 +18,31 @@ import {
   size,
   sizeOr,
   text,
+  texts,
   toggle,
 } from './leaves.ts';
-import { formatRateLimit, parseRateLimit } from './units.ts';
+import { formatRateLimit, formatWhenFull, formatZone, parseRateLimit, parseWhenFull, parseZone } from './units.ts';
+
+const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
+
+function tls(doc: string) {
+  return section(doc, {
+    cert: text(
+      '',
+      'PEM file with the certificate and its chain. Empty: no TLS. Changed files are used within a second, without a restart.',
+      {
+        empty: true,
+      },
+    ),
+    key: text('', 'PEM file with the private key of the certificate.', { empty: true }),
+    clientCa: text(
+      '',
+      'PEM file with the certificates that sign those of clients. When it is set, a client without such a certificate is refused.',
+      { empty: true },
+    ),
+    minVersion: choice(TLS_VERSIONS, 'TLSv1.2', 'The oldest version of TLS that is accepted.'),
+  });
+}
 
 const server = section('The HTTP server.', {
   addr: address(
@@ -79,6 +101,7 @@ const server = section('The HTTP server.', {
     'host names or addresses without a port',
     'Names by which a browser may reach the page and every route but `POST /logs`, `/health`, `/ready` and `/metrics`; a request with another `Host` is answered 421. Empty: `localhost`, `127.0.0.1` and `[::1]` where `addr` is a loopback address, otherwise any name.',
   ),
+  tls: tls('TLS of the HTTP server.'),
 });
 
 const auth = section('Authentication: who may send, read and administer (docs/api.md).', {
@@ -277,6 +300,12 @@ const logging = section("The service's own log, on standard error.", {
   ),
   format: choice(['auto', 'json', 'pretty'], 'auto', '`auto`: pretty on a terminal, JSON lines elsewhere.'),
   access: toggle(false, 'Whether each request is logged: method, path without its query, status, time.'),
+  stats: durationOr(
+    ['off'],
+    '1s',
+    '1h',
+    'How often the figures of the last second are logged as one line: records, bytes, latency, records in flight, drops.',
+  ),
 });
 
 const ssl = section('TLS to the brokers.', {
@@ -406,6 +435,91 @@ const streams = objects('Streams beside `access` and `events`: kinds of records 
   ),
 });
 
+/** The types of inputs. */
+export const INPUT_TYPES = ['tcp', 'unixsock', 'udp', 'unixgram', 'fifo', 'stdin', 'syslog'] as const;
+/** How an input reads what is in a frame. */
+export const INPUT_FORMATS = ['json', 'raw', 'syslog', 'journald', 'auto', 'protobuf', 'avro', 'combined'] as const;
+export const INPUT_FRAMINGS = ['newline', 'octet-counted', 'universal'] as const;
+
+const inputs = objects('Ways for records to come in beside HTTP: sockets, pipes and datagrams (docs/inputs.md).', {
+  name: matching(
+    'unnamed',
+    /^[a-z][a-z0-9-]{0,62}$/,
+    'up to 63 of a-z, 0-9 and "-", the first a letter',
+    'Name of the input, in metrics, the log and dead letters.',
+  ),
+  type: choice(INPUT_TYPES, 'tcp', 'What it listens to.'),
+  stream: matching(
+    'events',
+    /^[a-z][a-z0-9-]{0,62}$/,
+    'the name of a stream',
+    'The stream that its records belong to.',
+  ),
+  format: choice(
+    INPUT_FORMATS,
+    'json',
+    'What a frame is. `auto` knows JSON, syslog, journald and `time [LEVEL] [service] message` from one another. In `universal` framing each frame says it; an input of type `syslog` takes `auto`.',
+  ),
+  framing: choice(
+    INPUT_FRAMINGS,
+    'newline',
+    'How frames end in a stream of bytes: `octet-counted` (RFC 6587), or `universal`: a byte for the format (1 JSON, 2 Protobuf, 3 Avro, 4 text) and four for the length.',
+  ),
+  addr: address('127.0.0.1:0', 'Of `tcp`, `udp` and `syslog`: where it listens.'),
+  path: text(
+    '',
+    'Of `unixsock`, `unixgram` and `fifo`: the path of the socket or the pipe. It is made for its owner alone (mode 0600).',
+    {
+      empty: true,
+    },
+  ),
+  whenFull: quantity({
+    byDefault: 'wait',
+    expects: '"wait", "drop" or "sample 1/n"',
+    read: inText(parseWhenFull),
+    write: formatWhenFull,
+    doc: 'At `maxInFlightBytes`: `wait` reads nothing, so that the sender waits (senders of UDP cannot wait: their datagrams are dropped); `drop` forgets what comes; `sample 1/10` keeps every tenth. What is forgotten is counted.',
+  }),
+  receiveBuffer: size(
+    '8MiB',
+    '4KiB',
+    '1GiB',
+    'Of `udp`, `unixgram` and `syslog`: bytes of datagrams that the kernel may keep until they are read. Linux gives at most `net.core.rmem_max`; the log says so.',
+  ),
+  rateLimit: quantity({
+    byDefault: 'off',
+    expects: '"off", "100/s" or "100/s burst 500"',
+    read: inText(parseRateLimit),
+    write: formatRateLimit,
+    doc: 'Of `tcp`, `udp` and `syslog`: frames a second of each client address. Further datagrams are dropped; a connection is not read for so long.',
+  }),
+  maxConnections: count(1_000, 1, 1_000_000, 'Connections open at once. Further ones are closed.'),
+  maxFrameBytes: size('256KiB', '64', '64MiB', 'A longer frame becomes a dead letter with its beginning.'),
+  maxInFlightBytes: size('16MiB', '64KiB', '4GiB', 'Bytes that were read and are not stored yet.'),
+  idleTimeout: durationOr(['off'], '1s', '8760h', 'A connection on which nothing comes for so long is closed.'),
+  flushInterval: duration('5ms', '1ms', '1m', 'What comes is stored at the latest after this time.'),
+  flushBytes: size('1MiB', '1KiB', '64MiB', 'Or when it is so much.'),
+  timestamps: choice(
+    ['rfc3339', 'auto'],
+    'rfc3339',
+    '`auto` takes Unix times, too: seconds, milliseconds, microseconds or nanoseconds by their size.',
+  ),
+  zone: quantity({
+    byDefault: 'arrival',
+    expects: '"arrival", "Z" or an offset such as "+02:00"',
+    read: inText(parseZone),
+    write: formatZone,
+    doc: 'The zone of times in text that name none. `arrival`: of RFC 3164 the one in which the time is that of the arrival (60 s before to 5 s after it), else UTC. Set it where it is known: `Z` for senders in UTC.',
+  }),
+  defaults: texts(
+    FIELD_NAMES,
+    'texts by name, such as {service: web}',
+    'Texts of required fields that a record lacks.',
+  ),
+  rename: texts(FIELD_NAMES, 'names by name, such as {source: service}', 'Fields that are stored under another name.'),
+  tls: tls('TLS of `tcp` and `syslog`.'),
+});
+
 /** The whole configuration. Values go in as written in YAML; they come out as numbers: durations in ms, sizes in bytes. */
 export const configSchema = section('', {
   version: pipeline(1, 'The pipeline: 1 stores directly, 2 puts Kafka in between.'),
@@ -422,4 +536,5 @@ export const configSchema = section('', {
   consumer,
   registry,
   streams,
+  inputs,
 });

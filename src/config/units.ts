@@ -72,3 +72,40 @@ export function parseRateLimit(text: string): RateLimit | 'off' | undefined {
 export function formatRateLimit(limit: RateLimit | 'off'): string {
   return limit === 'off' ? limit : `${limit.requestsPerSecond}/s burst ${limit.burst}`;
 }
+
+/** What an input does with what comes while it is full. */
+export type WhenFull = 'wait' | 'drop' | { readonly sampleOneIn: number };
+
+/** Reads `wait`, `drop`, `sample 1/10`; undefined for anything else. */
+export function parseWhenFull(text: string): WhenFull | undefined {
+  if (text === 'wait' || text === 'drop') return text;
+  const count = Number(/^sample 1\/(\d{1,6})$/.exec(text)?.[1] ?? 0);
+  return count >= 2 ? { sampleOneIn: count } : undefined;
+}
+
+/** `sample 1/10` */
+export function formatWhenFull(value: WhenFull): string {
+  return typeof value === 'string' ? value : `sample 1/${value.sampleOneIn}`;
+}
+
+/** Zones are from 12 hours west of UTC to 14 hours east of it. */
+const WEST_MINUTES = -12 * 60;
+const EAST_MINUTES = 14 * 60;
+
+/** The zone of times without one: `arrival`, or minutes east of UTC for `Z` or `+02:00`. */
+export function parseZone(text: string): number | 'arrival' | undefined {
+  if (text === 'arrival') return text;
+  if (text === 'Z') return 0;
+  const [, sign = '', hours = '', minutes = ''] = /^([+-])(\d\d):([0-5]\d)$/.exec(text) ?? [];
+  if (sign === '') return undefined;
+  const offset = Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes));
+  return offset >= WEST_MINUTES && offset <= EAST_MINUTES ? offset : undefined;
+}
+
+/** `+02:00` */
+export function formatZone(zone: number | 'arrival'): string {
+  if (zone === 'arrival') return zone;
+  const minutes = Math.abs(zone);
+  const clock = [Math.floor(minutes / 60), minutes % 60].map((number) => String(number).padStart(2, '0')).join(':');
+  return `${zone < 0 ? '-' : '+'}${clock}`;
+}

@@ -1,4 +1,15 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLSeq } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
 import { type Interpolated, interpolate } from './interpolate.ts';
 import { describeUnknownKey, isList, isSection, type Key, type ObjectList, rootSection, type Section } from './keys.ts';
 import type { Problem, Source } from './problem.ts';
@@ -100,9 +111,12 @@ function pathOf(known: Setting | Problem): string {
 function readLeaf(reader: Reader, key: Key, given: unknown, source: Source): void {
   const node = reader.follow(given);
   const before = reader.problems.length;
+  const isTexts = key.leaf.kind === 'map' && isMap(node);
   const setting = isSeq(node)
     ? readList(reader, key, node, source)
-    : readScalar(reader, key, scalarValue(node), source);
+    : isTexts
+      ? readTexts(reader, key, node, source)
+      : readScalar(reader, key, scalarValue(node), source);
   if (reader.problems.length === before) reader.settings.push(setting);
 }
 
@@ -110,6 +124,15 @@ function readList(reader: Reader, key: Key, node: YAMLSeq, source: Source): Sett
   const items = node.items.map((item) => scalarValue(reader.follow(item)));
   const expanded = items.map((item) => (typeof item === 'string' ? expand(reader, key, item, source).text : item));
   return { key, source, value: expanded };
+}
+
+function readTexts(reader: Reader, key: Key, node: YAMLMap, source: Source): Setting {
+  const texts = node.items.map(({ key: name, value }): [string, unknown] => {
+    const text = scalarValue(reader.follow(value));
+    const expanded = typeof text === 'string' ? expand(reader, key, text, source).text : text;
+    return [isScalar(name) ? String(name.value) : '', expanded];
+  });
+  return { key, source, value: Object.fromEntries(texts) };
 }
 
 function readScalar(reader: Reader, key: Key, value: unknown, source: Source): Setting {

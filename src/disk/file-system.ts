@@ -27,6 +27,8 @@ export interface FileSystem {
    * Rejects for a symbolic link at `path`; links in the folders above are followed.
    */
   open(path: string): Promise<number>;
+  /** As `open`; each write is appended, whatever its position, also beside those of other processes. */
+  openToAppend(path: string): Promise<number>;
   /** Opens for reading. Rejects when the file is missing. */
   openToRead(path: string): Promise<number>;
   close(fd: number): Promise<void>;
@@ -73,7 +75,7 @@ function writeInThread(fd: number, buffers: readonly Buffer[], position: number)
   });
 }
 
-const { O_RDONLY, O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+const { O_RDONLY, O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 /** O_NONBLOCK: a FIFO that somebody put at the path must not hold up a thread. It means nothing for a regular file. */
 const OPEN_FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
 
@@ -93,6 +95,7 @@ export const FOLDER_MODE = 0o750;
 
 export const diskFileSystem: FileSystem = {
   open: (path) => openAsync(path, OPEN_FLAGS, 0o640),
+  openToAppend: (path) => openAsync(path, OPEN_FLAGS | O_APPEND, 0o640),
   openToRead: (path) => openAsync(path, O_RDONLY | O_NONBLOCK),
   close: closeAsync,
   async write(fd, buffers, position) {

@@ -11,6 +11,7 @@ import {
   Registry,
 } from 'prom-client';
 import { DAMAGE_KINDS } from '../model/damage-kinds.ts';
+import { mapKinds, RECORD_KINDS, type RecordKind } from '../model/record-kinds.ts';
 import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
 
 /** The outcomes of a record. */
@@ -24,6 +25,10 @@ export type StreamKind = (typeof STREAM_KINDS)[number];
 /** Why a connection was closed whose client does not read. */
 export const CUT_REASONS = ['unread', 'too_many_unread'] as const;
 export type CutReason = (typeof CUT_REASONS)[number];
+
+/** Why a TLS handshake with the HTTP server failed. `aborted`: the client left. */
+export const TLS_FAILURES = ['plain_http', 'handshake', 'client_certificate', 'timeout', 'aborted'] as const;
+export type TlsFailure = (typeof TLS_FAILURES)[number];
 
 /** Why retention removed an hour. */
 export const REMOVAL_CAUSES = ['max_age', 'max_bytes', 'min_free_bytes'] as const;
@@ -51,6 +56,8 @@ export function createMetrics(options: {
   readonly defaultMetrics: boolean;
   /** The streams that there are, the values of the label `stream`. Absent: the built-in ones. */
   readonly streams?: readonly string[];
+  /** The names of the inputs that there are. */
+  readonly inputs?: readonly string[];
 }) {
   const registry = new Registry();
   if (options.defaultMetrics) collectDefaultMetrics({ register: registry });
@@ -67,6 +74,7 @@ export function createMetrics(options: {
     ...aggregationMetrics(make),
     ...queryMetrics(make),
     ...serviceMetrics(make),
+    ...inputMetrics(make, options.inputs ?? []),
   };
 }
 
@@ -159,7 +167,19 @@ function requestMetrics({ counter, gauge, histogram }: Make) {
       'Connections closed because the client did not read its answers: no byte for 20 s (unread), or too many bytes in all connections (too_many_unread)',
       { reason: CUT_REASONS },
     ),
+    tlsFailures: counter(
+      'logforge_http_tls_failures_total',
+      'Connections to the TLS port of HTTP that were closed before a request: plain HTTP, a failed handshake, a client certificate that is missing or not accepted, a handshake that took too long, a client that left',
+      { reason: TLS_FAILURES },
+    ),
     batchRecords: histogram('logforge_batch_records', 'Records in a batch', BATCH_RECORDS),
+    kindRecords: counter('logforge_kind_records_total', 'Records accepted, by what they came as', {
+      kind: RECORD_KINDS,
+    }),
+    recordLatency: counter(
+      'logforge_record_latency_seconds_total',
+      'Sum, over the records accepted, of the time from the reading of the last byte of their batch to its commit; divided by logs_ingested_total it is the mean',
+    ),
     receivedBytes: counter('logforge_received_bytes_total', 'Bytes of decoded request bodies'),
   };
 }
@@ -369,6 +389,37 @@ function queryMetrics({ counter, gauge, histogram }: Make) {
   };
 }
 
+/** Why an input closed a connection, or did not accept it. */
+export const INPUT_REFUSALS = ['too_many_connections', 'bad_frame', 'slow', 'idle', 'tls'] as const;
+export type InputRefusal = (typeof INPUT_REFUSALS)[number];
+
+/** Why frames of an input were dropped. */
+export const INPUT_DROPS = ['full', 'stop', 'kernel', 'rate_limited', 'error'] as const;
+export type InputDrop = (typeof INPUT_DROPS)[number];
+
+/** `inputs`: the names of the inputs that there are. */
+function inputMetrics({ counter, gauge }: Make, input: readonly string[]) {
+  return {
+    inputRecords: counter('logforge_input_records_total', 'Records that came in, invalid ones included', { input }),
+    inputBytes: counter('logforge_input_bytes_total', 'Bytes of whole frames that came in', { input }),
+    inputRefused: counter('logforge_input_refused_total', 'Connections that were closed or not accepted', {
+      input,
+      reason: INPUT_REFUSALS,
+    }),
+    inputDropped: counter('logforge_input_dropped_total', 'Frames that were dropped', { input, reason: INPUT_DROPS }),
+    inputRetries: counter(
+      'logforge_input_retries_total',
+      'Blocks that were handed over again because the next stage was unavailable',
+      { input },
+    ),
+    inputConnections: gauge('logforge_input_connections', 'Open connections', ['input']),
+    inputInFlightBytes: gauge('logforge_input_in_flight_bytes', 'Bytes that were read and are not stored yet', [
+      'input',
+    ]),
+    inputMaxInFlightBytes: gauge('logforge_input_max_in_flight_bytes', 'The limit of the bytes in flight', ['input']),
+  };
+}
+
 function serviceMetrics({ counter, gauge }: Make) {
   return {
     logLinesDropped: counter(
@@ -440,6 +491,20 @@ export async function readStreamTotals(
     totalOf(String(labels.stream)).bytes += value;
   }
   return totals;
+}
+
+/** Records accepted of each kind, as this thread and others have counted them. */
+export async function readKindTotals(
+  { kindRecords }: Metrics,
+  others: readonly MetricCounts[],
+): Promise<Readonly<Record<RecordKind, number>>> {
+  const own: MetricCounts = [await kindRecords.get()];
+  const values = [...own, ...others.flat()].flatMap((metric) =>
+    metric.name === 'logforge_kind_records_total' ? metric.values : [],
+  );
+  const totalOf = (kind: RecordKind) =>
+    values.reduce((sum, { labels, value }) => sum + (labels.kind === kind ? value : 0), 0);
+  return mapKinds(totalOf);
 }
 
 /** The sum of two threads' counters and histograms. Gauges are left out: they hold only for a moment. */

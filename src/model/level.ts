@@ -34,6 +34,9 @@ export function toLevel(value: string | number): Level | undefined {
   return value.length > MAX_LENGTH ? undefined : LEVELS_BY_NAME.get(value.trim().toUpperCase());
 }
 
+/** A record of OpenTelemetry has its level as a number in this field. */
+export const SEVERITY = 'severityNumber';
+
 /** Of each four numbers in turn. https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber */
 const SEVERITIES: readonly Level[] = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'CRIT'];
 
