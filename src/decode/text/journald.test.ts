@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest';
+import { isJournalEntry, readJournalEntry } from './journald.ts';
+
+const ARRIVAL = '2025-07-02T17:00:03.250Z';
+const CONTEXT = { arrival: Date.parse(ARRIVAL), zone: 'arrival', service: 'raw' } as const;
+const arrived = { timestamp: ARRIVAL.replace('250', '25'), timestampSource: 'arrival' };
+
+describe('an entry of the journal', () => {
+  const readEntry = (fields: Record<string, unknown>) => {
+    const tokens = new Map(Object.entries(fields).map(([name, value]) => [name, JSON.stringify(value)]));
+    expect(isJournalEntry(tokens)).toBe(true);
+    const record = readJournalEntry(tokens, CONTEXT);
+    return {
+      kind: record.kind,
+      ...Object.fromEntries([...record.fields].map(([name, json]) => [name, JSON.parse(json)])),
+    };
+  };
+  const entry = {
+    __REALTIME_TIMESTAMP: '1751475601000123',
+    PRIORITY: '6',
+    _SYSTEMD_UNIT: 'auth.service',
+    MESSAGE: 'Cache miss',
+    _HOSTNAME: 'host',
+  };
+  const expected = {
+    kind: 'journald',
+    timestamp: '2025-07-02T17:00:01.000123Z',
+    level: '6',
+    service: 'auth.service',
+    message: 'Cache miss',
+    _HOSTNAME: 'host',
+  };
+
+  test('has texts, or numbers', () => {
+    expect(readEntry(entry)).toEqual(expected);
+    expect(readEntry({ ...entry, __REALTIME_TIMESTAMP: 1751475601000123, PRIORITY: 6 })).toEqual(expected);
+  });
+
+  test('has bytes for what is not UTF-8, and lists of what it has several times', () => {
+    expect(readEntry({ ...entry, MESSAGE: [67, 97, 0xff, 104] })).toMatchObject({ message: 'Ca\\xffh' });
+    expect(readEntry({ ...entry, MESSAGE: [...Buffer.from('Straße')] })).toMatchObject({ message: 'Straße' });
+    expect(readEntry({ ...entry, _SYSTEMD_UNIT: ['a.service', 'b.service'] })).toMatchObject({ service: 'b.service' });
+    expect(readEntry({ ...entry, MESSAGE: ['a', [67, 0xff]] })).toMatchObject({ message: 'C\\xff' });
+    expect(readEntry({ ...entry, MESSAGE: [[67], 'b', null] })).toMatchObject({ message: '-' });
+    expect(readEntry({ ...entry, MESSAGE: [] })).toMatchObject({ message: '-' });
+  });
+
+  test('keeps further fields with their tokens', () => {
+    const more = { CODE_LINE: '12', COREDUMP: [1, 2], GONE: null };
+    expect(readEntry({ ...entry, ...more })).toEqual({ ...expected, ...more });
+  });
+
+  test('may lack its parts', () => {
+    expect(readEntry({ __REALTIME_TIMESTAMP: '1751475601000000', SYSLOG_IDENTIFIER: 'sudo', MESSAGE: null })).toEqual({
+      kind: 'journald',
+      timestamp: '2025-07-02T17:00:01Z',
+      level: 'INFO',
+      service: 'sudo',
+      message: '-',
+    });
+    expect(readEntry({ MESSAGE: 'm', PRIORITY: '3' })).toEqual({
+      ...arrived,
+      kind: 'journald',
+      level: '3',
+      service: 'journald',
+      message: 'm',
+    });
+  });
+
+  test('is not any JSON', () => {
+    expect(isJournalEntry(new Map([['MESSAGE', '"m"']]))).toBe(false);
+    expect(
+      isJournalEntry(
+        new Map([
+          ['message', '"m"'],
+          ['level', '"INFO"'],
+        ]),
+      ),
+    ).toBe(false);
+  });
+});
