@@ -25,8 +25,6 @@ export interface CollectorOptions extends DecodeOptions {
   readonly noun: 'record' | 'row';
   /** Bytes of lines that will not be in the body, about. */
   readonly expected: number;
-  /** The content type of a body of one record, where the format is binary. */
-  readonly contentType?: string;
   /** Judges every line; undefined where the stream has no schema. */
   readonly check: RecordCheck | undefined;
 }
@@ -41,14 +39,17 @@ export class Collector {
   keepsLines = true;
   /** Whether the next rejection will be listed, so that its reason is needed. */
   isListing = true;
+  /** Records that came by `add`: those that no fast path could take. */
+  judged = 0;
   /** A reader that adds lines to `lines` itself asks it first, and leaves a line that it does not accept to `add`. */
   readonly check: RecordCheck | undefined;
   /** The same: a line of an earlier hour is not accepted. */
   readonly firstHour: Hour;
   readonly #maxRecordBytes: number;
-  readonly #noun: 'record' | 'row';
+  /** What the format calls a record; undefined: reasons do not say which it is. */
+  readonly #noun: 'record' | 'row' | undefined;
+  readonly #mayBeEmpty: boolean;
   readonly #skips: boolean;
-  readonly #contentType: string | undefined;
   readonly #rejections: Rejection[] = [];
   #accepted = 0;
   #rejected = 0;
@@ -60,9 +61,14 @@ export class Collector {
     this.check = options.check;
     this.firstHour = options.firstHour ?? MIN_HOUR;
     this.#maxRecordBytes = options.maxRecordBytes;
-    this.#noun = noun;
+    this.#noun = options.isBlock === true ? undefined : noun;
+    this.#mayBeEmpty = options.isBlock === true;
     this.#skips = options.invalid === 'skip';
-    this.#contentType = options.contentType;
+  }
+
+  /** Valid records so far. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   /** Counts records that are in `lines` already, or would be if lines were kept. */
@@ -83,12 +89,15 @@ export class Collector {
     return !this.isListing;
   }
 
-  /** `raw` is called only if the record is rejected and listed. */
-  add(result: StoredRecord | RecordFault, raw: () => string): void {
-    if ('problem' in result) this.#rejectFor(result, raw);
-    else if (result.hour < this.firstHour) this.#rejectFor(OLDER_THAN_RETENTION, raw);
-    else if (this.check === undefined) this.#addLine(result);
-    else this.#addChecked(result, this.check, raw);
+  /**
+   * Whether the record is valid. `raw` is called only if it is rejected and listed. `contentType`: of a body of one record, where the format
+   * is binary.
+   */
+  add(result: StoredRecord | RecordFault, raw: () => string, contentType?: string): boolean {
+    this.judged++;
+    const fault = 'problem' in result ? result : this.#addValid(result);
+    if (fault !== undefined) this.#rejectFor(fault, raw, contentType);
+    return fault === undefined;
   }
 
   /**
@@ -115,25 +124,34 @@ export class Collector {
     return fits;
   }
 
+  /** Gives what is wrong with it, after all. */
+  #addValid(record: StoredRecord): RecordFault | undefined {
+    const { check } = this;
+    if (record.hour < this.firstHour) return OLDER_THAN_RETENTION;
+    if (check !== undefined) {
+      const { writer } = this.lines;
+      const start = writer.used;
+      writer.text(record.line);
+      if (this.addWritten(record.hour, start)) return undefined;
+      const fault = check.faultOf(record.line);
+      if (fault !== undefined) return fault;
+    }
+    this.#addLine(record);
+    return undefined;
+  }
+
   #addLine({ hour, line }: StoredRecord): void {
     if (this.keepsLines) this.lines.addText(hour, line);
     else this.lines.countOther(Buffer.byteLength(line));
     this.accept(1);
   }
 
-  #addChecked(record: StoredRecord, check: RecordCheck, raw: () => string): void {
-    const { writer } = this.lines;
-    const start = writer.used;
-    writer.text(record.line);
-    if (this.addWritten(record.hour, start)) return;
-    const fault = check.faultOf(record.line);
-    if (fault === undefined) this.#addLine(record);
-    else this.#rejectFor(fault, raw);
-  }
-
   /** Yields every few milliseconds of work. */
   *finish(): Generator<undefined, Decoded, undefined> {
-    if (this.#accepted + this.#rejected === 0) throw new MalformedBodyError('no log records provided');
+    if (this.#accepted + this.#rejected === 0) {
+      if (!this.#mayBeEmpty) throw new MalformedBodyError('no log records provided');
+      return { batch: [], accepted: 0, rejections: [], rejected: 0 };
+    }
     return {
       batch: this.keepsLines ? yield* this.lines.toBatch() : [],
       accepted: this.#accepted,
@@ -142,12 +160,17 @@ export class Collector {
     };
   }
 
-  #rejectFor({ field, problem }: RecordFault, raw: () => string): void {
+  #rejectFor(
+    { field, problem, bare = problem }: RecordFault,
+    raw: () => string,
+    contentType: string | undefined,
+  ): void {
     const index = this.index;
     this.reject();
     if (!this.#skips) this.keepsLines = false;
     if (this.isListing) {
-      const rejection = { index, field, reason: `${this.#noun} ${index} ${problem}`, ...this.#describeRaw(raw()) };
+      const reason = this.#noun === undefined ? bare : `${this.#noun} ${index} ${problem}`;
+      const rejection = { index, field, reason, ...describeRaw(raw(), contentType) };
       if (this.#skips) this.#countDeadLetter(rejection);
       this.#rejections.push(rejection);
       if (!this.#skips) this.isListing = this.#rejections.length < MAX_LISTED_REJECTIONS;
@@ -157,17 +180,16 @@ export class Collector {
     }
   }
 
-  #describeRaw(raw: string): Pick<Rejection, 'raw' | 'contentType'> {
-    const contentType = this.#contentType;
-    return contentType !== undefined && raw.startsWith(BASE64_MARK) ? { raw, contentType } : { raw };
-  }
-
   /** A dead letter is a line too, in memory and on disk, and takes up to six times the bytes of its record. */
   #countDeadLetter({ reason, raw }: Rejection): void {
     const bytes = DEAD_LETTER_BYTES + reason.length + bytesInJson(raw);
     this.lines.countOther(bytes);
     this.lines.claim(bytes);
   }
+}
+
+function describeRaw(raw: string, contentType: string | undefined): Pick<Rejection, 'raw' | 'contentType'> {
+  return contentType !== undefined && raw.startsWith(BASE64_MARK) ? { raw, contentType } : { raw };
 }
 
 /** The most bytes that a text takes as a JSON string. A long one is not read: that would take too long. */

@@ -1,6 +1,10 @@
 import type { BatchLimits } from '../lines/batch-limits.ts';
+import type { BlockForm } from '../lines/block-form.ts';
 import type { Batch } from '../model/chunk.ts';
 import type { Hour } from '../model/hour.ts';
+import type { RecordKind } from '../model/record-kinds.ts';
+
+export type { RecordKind };
 
 /** What is wrong with one record. */
 export interface Rejection {
@@ -8,7 +12,7 @@ export interface Rejection {
   readonly index: number;
   /** The field at fault; empty when the record as a whole is. */
   readonly field: string;
-  /** The text for the client: `record 3 missing path`, `row 2 invalid timestamp "yesterday"`. */
+  /** The text for the client: `record 3 missing path`, `row 2 invalid timestamp "yesterday"`; of a block `missing path`. */
   readonly reason: string;
   /** The record's own text as it came, for the dead letters; of bytes that are not text `base64:` and the bytes. */
   readonly raw: string;
@@ -25,7 +29,17 @@ export interface Decoded {
   readonly rejections: readonly Rejection[];
   /** Invalid records in all. */
   readonly rejected: number;
+  /** Valid records by kind, where a body may have several kinds. */
+  readonly kinds?: ReadonlyMap<RecordKind, KindCount>;
 }
+
+export interface KindCount {
+  readonly records: number;
+  /** The stored line of the last one, or its beginning: at most SAMPLE_BYTES. */
+  readonly sample: string;
+}
+
+export const SAMPLE_BYTES = 1_024;
 
 export interface DecodeOptions extends BatchLimits {
   /** Largest stored line, its newline included, in bytes. */
@@ -40,6 +54,36 @@ export interface DecodeOptions extends BatchLimits {
   readonly firstHour?: Hour;
   /** Protobuf: full name of the message where its bytes have no schema id; the first of the schema when absent. */
   readonly messageType?: string | undefined;
+  /**
+   * The body is a block of an input. Its records have no place that their sender knows, so reasons do not begin with `record 3`, and are the
+   * same whatever else is in the block. A block may have no record.
+   */
+  readonly isBlock?: boolean;
+  /** How text is read, in the formats `text` and `frames`. */
+  readonly text?: TextOptions;
+  /** Fields that senders name, leave out or write in another way than the stream. */
+  readonly mapping?: Mapping;
+}
+
+export interface TextOptions {
+  /** What a text is taken for. `auto`: JSON, a journal entry, syslog or raw, as it is recognised. */
+  readonly format: 'auto' | 'raw' | 'syslog' | 'journald' | 'combined';
+  /** The zone of times that have none, in minutes east of UTC; `arrival`: the one in which the time is that of the arrival, else UTC. */
+  readonly zone: number | 'arrival';
+  /** The service of raw text that names none. */
+  readonly service: string;
+  /** When the text arrived, Unix milliseconds. */
+  readonly arrival: number;
+}
+
+/** Applied to a record in this order. */
+export interface Mapping {
+  /** The stored name of a field by the name that it came with. */
+  readonly rename: ReadonlyMap<string, string>;
+  /** The text of a required field that is absent. */
+  readonly defaults: ReadonlyMap<string, string>;
+  /** `auto`: Unix times too, in seconds, milliseconds, microseconds or nanoseconds by their size. */
+  readonly timestamps: 'rfc3339' | 'auto';
 }
 
 /** Rejections that are listed to a client; the others are only counted. */
@@ -63,8 +107,43 @@ export class MalformedBodyError extends Error {
  */
 export type Decoder = (body: Buffer, options: DecodeOptions) => Generator<undefined, Decoded, undefined>;
 
+/**
+ * Cuts the bytes of one sender into whole frames, without a look at what is in them. It keeps at most one frame that is not whole. `emit` gets
+ * one frame or several in one block, in order: memory of the piece, or of the framing, that is valid during the call.
+ */
+export interface BlockFramer {
+  /** Bytes that it keeps of the frame that is not whole yet. */
+  readonly unfinished: number;
+  /** Throws FrameError where the end of a frame cannot be known; the frames before it are emitted. */
+  push(piece: Buffer, emit: (frames: Buffer) => void): void;
+  /** The sender has closed. Gives what it left as a frame where that may be one; throws FrameError where it is none. */
+  end(emit: (frames: Buffer) => void): void;
+}
+
+/** What all senders of an input share of its framing. */
+export interface BlockFraming {
+  readonly form: BlockForm;
+  /** For a new sender. `onTooLong` gets the beginning of a frame that is too long, and its length; the frame is skipped. */
+  create(onTooLong: (beginning: Buffer, bytes: number) => void): BlockFramer;
+}
+
+/** The end of a frame cannot be known, so nothing more can be read from its sender. */
+export class FrameError extends Error {
+  override readonly name = 'FrameError';
+  /** The bytes at fault, or their beginning. */
+  readonly bytes: Buffer;
+
+  constructor(message: string, bytes: Buffer) {
+    super(message);
+    this.bytes = Buffer.from(bytes.subarray(0, KEPT_OF_FRAME));
+  }
+}
+
+/** Bytes that are kept of a frame that is too long or cannot be read, for its dead letter. */
+export const KEPT_OF_FRAME = 1_024;
+
 /** The decoders of one stream. */
-export type Decoders = Readonly<Record<BodyFormat, Decoder>>;
+export type Decoders = Readonly<Record<BodyFormat | InputFormat, Decoder>>;
 
 /** The formats of text, which have the names of the fields in them. */
 export const TEXT_FORMATS = ['json', 'ndjson', 'csv'] as const;
@@ -73,3 +152,7 @@ export type TextFormat = (typeof TEXT_FORMATS)[number];
 /** The formats a request body may have; each has its row in decoders.ts. */
 export const BODY_FORMATS = [...TEXT_FORMATS, 'avro', 'protobuf', 'protobuf-delimited'] as const;
 export type BodyFormat = (typeof BODY_FORMATS)[number];
+
+/** The formats of blocks that inputs have read, beside those of bodies: lines of text, and frames of several kinds. */
+export const INPUT_FORMATS = ['text', 'frames'] as const;
+export type InputFormat = (typeof INPUT_FORMATS)[number];

@@ -122,6 +122,30 @@ export class FastReader implements RecordReader {
     return true;
   }
 
+  acceptCopy(): boolean {
+    const collector = this.#collector;
+    const scan = this.#scan;
+    const { check, lines } = collector;
+    const { writer } = lines;
+    const used = writer.used;
+    const start = this.#start;
+    const end = this.#end;
+    if (
+      !this.#isStored ||
+      !collector.keepsLines ||
+      end - start >= this.#options.maxRecordBytes ||
+      scan.instants.hour < collector.firstHour ||
+      (check !== undefined && !check.acceptsFields(this.#body, scan.view, start, end, scan.fieldEnds))
+    ) {
+      this.#write();
+      return collector.addWritten(scan.instants.hour, used);
+    }
+    this.#write();
+    lines.addWritten(scan.instants.hour, used);
+    collector.accept(1);
+    return true;
+  }
+
   invalidEnd(at: number): number {
     return this.#scan.invalidEnd(at);
   }

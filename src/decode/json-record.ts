@@ -1,9 +1,9 @@
 import type { Span } from '../lines/find-field.ts';
 import type { Layout } from '../lines/layout.ts';
 import { BYTES, isContinuation, isWhite } from '../model/bytes.ts';
-import { levelOfSeverity } from '../model/level.ts';
+import { levelOfSeverity, SEVERITY } from '../model/level.ts';
 import type { DecodeOptions } from './decode.ts';
-import { encodeWithin, lacksLevel, SEVERITY } from './decoded-record.ts';
+import { encodeWithin, lacksLevel } from './decoded-record.ts';
 import { checkJson, type JsonFault } from './json-syntax.ts';
 import { endOfValue, skipWhite } from './json-tokens.ts';
 import { NOT_AN_OBJECT, type RecordFault, type StoredRecord } from './record.ts';
@@ -68,7 +68,7 @@ export function* readJsonRecord(
 }
 
 /** A value that is nested too deep: not an object at all, or an invalid record. */
-function* describeDeep(
+export function* describeDeep(
   bytes: Buffer,
   start: number,
   end: number,
@@ -180,7 +180,7 @@ function* cutMembers(
   return { fields, extras: extras.values(), severity, tooLong: least > maxRecordBytes };
 }
 
-function nameText(bytes: Buffer, { start, end }: Span): string {
+export function nameText(bytes: Buffer, { start, end }: Span): string {
   for (let i = start; i < end; i++) {
     if (bytes[i] === BACKSLASH) return String(JSON.parse(bytes.toString('utf8', start, end)));
   }
@@ -207,7 +207,7 @@ function* writeExtras(
 }
 
 /** The tokens of a valid JSON value without the white space between them; undefined when they take more than `most` bytes. */
-function* compactTokens(
+export function* compactTokens(
   bytes: Buffer,
   { start, end }: Span,
   most: number,

@@ -6,6 +6,7 @@ import { readJsonRecord } from './json-record.ts';
 import { checkJson, type JsonFault } from './json-syntax.ts';
 import { endOfValue, skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
+import type { RecordFault } from './record.ts';
 import type { RecordFormat, RecordReader } from './record-reader.ts';
 import { lineAndColumn, quoteCharacter, startOfText } from './utf8.ts';
 
@@ -112,6 +113,19 @@ export function* explain(body: Buffer, start: number): Generator<undefined, Malf
     return new MalformedBodyError('the body is neither a JSON array of records nor a record');
   const { line, column } = yield* lineAndColumn(body, start, fault.offset);
   return new MalformedBodyError(`not JSON: line ${line} column ${column}: ${describeFault(body, body.length, fault)}`);
+}
+
+/** The fault of a line that is not JSON. `line`: its number in the body, where that means something. */
+export function* explainLine(
+  body: Buffer,
+  start: number,
+  end: number,
+  line: number | undefined,
+  fault: JsonFault,
+): Generator<undefined, RecordFault, undefined> {
+  const { column } = yield* lineAndColumn(body, start, fault.offset);
+  const where = `${line === undefined ? '' : `line ${line} `}column ${column}`;
+  return { field: '', problem: `not JSON: ${where}: ${describeFault(body, end, fault)}` };
 }
 
 /** `expected ":", found "x"`; `end` is where the text ends that the fault is in. */

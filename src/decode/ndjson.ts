@@ -1,14 +1,17 @@
+import { isUtf8 } from 'node:buffer';
 import { BYTES } from '../model/bytes.ts';
 import { Collector } from './collector.ts';
 import type { Decoded, DecodeOptions, Decoder } from './decode.ts';
-import { describeFault } from './json.ts';
+import { explainLine } from './json.ts';
+import { JsonReader } from './json-reader.ts';
 import { readJsonRecord } from './json-record.ts';
-import { isJson, type JsonFault } from './json-syntax.ts';
+import { isJson } from './json-syntax.ts';
 import { skipWhite } from './json-tokens.ts';
 import { Pace } from './pace.ts';
-import type { RecordFault } from './record.ts';
-import type { RecordFormat, RecordReader } from './record-reader.ts';
-import { lineAndColumn, startOfText } from './utf8.ts';
+import { type RecordFormat, type RecordReader, UNJUDGED } from './record-reader.ts';
+import { decodeLines, type LineReader, type LinesParts } from './text/lines.ts';
+import { endOfText, startOfText as startOfLine } from './text/trim-text.ts';
+import { startOfText } from './utf8.ts';
 
 const { NEWLINE, RETURN } = BYTES;
 
@@ -19,7 +22,24 @@ const EMPTY_LINE_COST = 16;
 
 /** See `decode`. */
 export function createNdjsonDecoder(format: RecordFormat): Decoder {
-  return (body, options) => decode(format, body, options);
+  return function* decodeBody(body, options) {
+    const isPlain = options.isBlock !== true || (options.mapping === undefined && isUtf8(body));
+    return isPlain ? yield* decode(format, body, options) : yield* decodeLines(format, body, options, openJsonLines);
+  };
+}
+
+/** Of a block whose records are mapped, or of which a line is not UTF-8: that costs no other line. */
+function openJsonLines(parts: LinesParts): LineReader {
+  const reader = new JsonReader(parts);
+  return {
+    read(start, end) {
+      const read = reader.read(start, end);
+      return read === UNJUDGED ? UNJUDGED : read ? 'json' : undefined;
+    },
+    *judge(start, end) {
+      return (yield* reader.judge(start, end)) ? 'json' : undefined;
+    },
+  };
 }
 
 /**
@@ -57,15 +77,18 @@ function* decode(
       if (pace.written(lineEnd - start)) yield;
       continue;
     }
-    if ((yield* skipWhite(body, start, lineEnd)) === lineEnd) {
+    // The lines of a block are trimmed, as those of decodeLines are: whether one is valid does not depend on its neighbours.
+    const from = options.isBlock === true ? startOfLine(body, start, lineEnd) : start;
+    const to = options.isBlock === true ? endOfText(body, from, lineEnd) : lineEnd;
+    if ((yield* skipWhite(body, from, to)) === to) {
       blankLines++;
-    } else if (!collector.isListing && isSurelyInvalid(body, start, lineEnd, fast)) {
+    } else if (!collector.isListing && isSurelyInvalid(body, from, to, fast)) {
       collector.reject();
     } else {
-      const line = collector.index + blankLines + 1;
-      const record = yield* readJsonRecord(layout, body, start, lineEnd, options);
-      const result = 'offset' in record ? yield* explainLine(body, start, lineEnd, line, record) : record;
-      collector.add(result, () => body.toString('utf8', start, lineEnd).trim());
+      const line = options.isBlock === true ? undefined : collector.index + blankLines + 1;
+      const record = yield* readJsonRecord(layout, body, from, to, options);
+      const result = 'offset' in record ? yield* explainLine(body, from, to, line, record) : record;
+      collector.add(result, () => body.toString('utf8', from, to).trim());
     }
     if (pace.spent(lineEnd - start)) yield;
   }
@@ -80,16 +103,4 @@ function isLineEnd(body: Buffer, end: number, lineEnd: number): boolean {
 /** Whether a line is certainly invalid: it is not JSON, or certainly not a valid record. */
 function isSurelyInvalid(body: Buffer, start: number, lineEnd: number, fast: RecordReader): boolean {
   return isLineEnd(body, fast.invalidEnd(start), lineEnd) || (lineEnd - start < SHORT && !isJson(body, start, lineEnd));
-}
-
-/** The fault of a line that is not JSON. */
-export function* explainLine(
-  body: Buffer,
-  start: number,
-  end: number,
-  line: number,
-  fault: JsonFault,
-): Generator<undefined, RecordFault, undefined> {
-  const { column } = yield* lineAndColumn(body, start, fault.offset);
-  return { field: '', problem: `not JSON: line ${line} column ${column}: ${describeFault(body, end, fault)}` };
 }

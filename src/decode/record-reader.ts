@@ -20,11 +20,16 @@ export interface RecordReader {
   find(at: number): number;
   /** Accepts the record found last; false, and nothing done, if its line is too long or the collector's check does not accept it. `mayOverwrite`: the byte after it. */
   accept(mayOverwrite: boolean): boolean;
+  /** The same, and the record's bytes are copied: the body around it is not of lines. */
+  acceptCopy(): boolean;
   /** The offset after a value at `at` that is certainly JSON and certainly not a valid record, or -1. */
   invalidEnd(at: number): number;
 }
 
 export type CreateRecordReader = (body: Buffer, collector: Collector, options: DecodeOptions) => RecordReader;
+
+/** What a reader of a block says of a record that a reader which pauses must judge. */
+export const UNJUDGED = 'unjudged';
 
 /** What a decoder reads records by. */
 export interface RecordFormat {

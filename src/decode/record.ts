@@ -14,6 +14,8 @@ export interface RecordFault {
   /** The field at fault; empty when the record as a whole is. */
   readonly field: string;
   readonly problem: string;
+  /** The problem without the place that it begins with, where `field` is the whole of it. */
+  readonly bare?: string;
 }
 
 export const NOT_AN_OBJECT: RecordFault = { field: '', problem: 'is not an object' };

@@ -16,6 +16,8 @@ export interface Reading {
 export interface Readings {
   /** The ways that the beginning of the body allows, the most certain first; at least one. Throws MalformedBodyError where there is none. */
   of(body: Buffer): readonly Reading[];
+  /** The way by the newest schema; undefined where there is none, MalformedBodyError where it cannot be read. */
+  newest(): Reading | MalformedBodyError | undefined;
   /** What is wrong with the schema id that stands before the record; undefined where none does, or it is known. */
   idFault(body: Buffer): string | undefined;
 }
@@ -73,8 +75,18 @@ export function createReadings({
           `no schema describes the body: register one under the subject ${subject}, or send an Avro file, which has its own`,
       );
     },
+    newest: () => orMalformed(() => byNewest()[0]),
     idFault,
   };
+}
+
+function orMalformed<T>(read: () => T): T | MalformedBodyError {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof MalformedBodyError) return error;
+    throw error;
+  }
 }
 
 function nameOf(subject: string, version: number): string {

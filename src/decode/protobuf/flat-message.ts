@@ -5,8 +5,8 @@ import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bu
 import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
 import type { Layout } from '../../lines/layout.ts';
 import type { LineWriter } from '../../lines/writer.ts';
+import { SEVERITY } from '../../model/level.ts';
 import type { DecodeOptions } from '../decode.ts';
-import { SEVERITY } from '../decoded-record.ts';
 import { FlatLine, type FlatPlan, planFlatLine } from '../flat-line.ts';
 import { WIRE, wireOf } from './check-message.ts';
 import { NULL_VALUE } from './message-json.ts';

@@ -18,7 +18,9 @@ export function describeFault(errors: readonly ErrorObject[]): RecordFault {
   const title = isObject(error.parentSchema) ? error.parentSchema.title : undefined;
   const label = typeof title === 'string' && memberOf(error) === undefined ? title : name;
   const where = pointer === '' ? 'as a whole' : shorten(pointer);
-  return { field, problem: `${where}: ${describe(error, shorten(label === '' ? 'record' : label))}` };
+  const bare = describe(error, shorten(label === '' ? 'record' : label));
+  const isOfField = pointer.lastIndexOf('/') === 0;
+  return { field, problem: `${where}: ${bare}`, ...(isOfField && { bare }) };
 }
 
 /** The last one: those before it are of alternatives that did not match, but for `if`, which adds nothing to the fault before it. */
