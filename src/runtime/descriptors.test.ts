@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkDescriptors, readDescriptorLimit, shareDescriptors } from './descriptors.ts';
+import { checkDescriptors, divideConnections, readDescriptorLimit, shareDescriptors } from './descriptors.ts';
 
 const fail = (): never => {
   throw new Error('not here');
@@ -53,6 +53,17 @@ describe('the shares', () => {
       files: 200,
       connections: 20,
     });
+  });
+});
+
+describe('the connections', () => {
+  it.each([
+    [100, [60, 40], [60, 40]],
+    [100, [1_000, 1_000], [50, 50]],
+    [100, [1_000, 10, 1_000, 0], [45, 10, 45, 0]],
+    [2, [9, 9, 9], [1, 1, 1]],
+  ])('%i are divided among those who want %j', (connections, wanted, shares) => {
+    expect(divideConnections(connections, wanted)).toEqual(shares);
   });
 });
 

@@ -11,7 +11,7 @@ export interface DescriptorShares {
   readonly limit: number;
   /** Data files held open. */
   readonly files: number;
-  /** Connections of clients. */
+  /** Connections of all clients, of HTTP and of inputs. */
   readonly connections: number;
 }
 
@@ -42,6 +42,20 @@ export function shareDescriptors(options: {
   const files = Math.max(LEAST_FILES, Math.min(MOST_FILES, Math.max(Math.floor(free / 2), free - maxConnections)));
   const connections = Math.max(LEAST_CONNECTIONS, Math.min(maxConnections, free - files));
   return { limit, files, connections };
+}
+
+/** Divides connections among those who want them: each gets as many as the others, as far as it wants so many, and one at least. */
+export function divideConnections(connections: number, wanted: readonly number[]): number[] {
+  const shares = wanted.map(() => 0);
+  let left = connections;
+  const least = wanted.map((_, index) => index).toSorted((a, b) => (wanted[a] ?? 0) - (wanted[b] ?? 0));
+  for (const [served, index] of least.entries()) {
+    const want = wanted[index] ?? 0;
+    const share = Math.min(want, Math.max(1, Math.floor(left / (wanted.length - served))));
+    shares[index] = share;
+    left -= share;
+  }
+  return shares;
 }
 
 /** The soft limit of this process. Node.js raises it to the hard limit before any code runs. */

@@ -1,10 +1,10 @@
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Server as NetServer, Socket, createServer as serveTcp } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { handleOf, type SocketHandle } from '../../../runtime/socket-handle.ts';
 import { BODY, postBytes } from '../../contract/contract-fixture.case.ts';
 import { connectRaw } from '../../contract/raw-client.case.ts';
 import { createFastPath } from './fast-path.ts';
-import { handleOf, type SocketHandle } from './socket-handle.ts';
 
 async function listen(server: NetServer): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
