@@ -16,6 +16,8 @@ export interface Accounting extends Account {
 export interface Account {
   /** Records were received; their outcome is not known yet. */
   receive(records: number): void;
+  /** Received records were refused together, and will be received again in parts. */
+  takeBack(records: number): void;
   /** Their outcome is known. `handed_over`: the next stage accounts for them. */
   settle(outcome: Outcome | 'handed_over', records: number): void;
   /** Runs the work on some records, which count as in flight meanwhile. */
@@ -33,11 +35,19 @@ export function createAccounting(
   let received = 0;
   let settled = 0;
   let inFlight = 0;
+  /** Of records that were taken back: the metric has them already. */
+  let counted = 0;
 
   const account: Account = {
     receive(records) {
       received += records;
-      metrics.received?.inc(records);
+      const known = Math.min(counted, records);
+      counted -= known;
+      metrics.received?.inc(records - known);
+    },
+    takeBack(records) {
+      received -= records;
+      counted += records;
     },
     settle(outcome, records) {
       if (records === 0) return;
@@ -54,26 +64,26 @@ export function createAccounting(
     },
   };
 
-  const openStream = (stream: StreamName): Account => {
-    const ofStream = mapOutcomes((outcome) => metrics.streamRecords.labels(stream, outcome));
-    return {
-      ...account,
-      settle(outcome, records) {
-        account.settle(outcome, records);
-        if (outcome !== 'handed_over' && records > 0) ofStream[outcome].inc(records);
-      },
-    };
-  };
-
   return {
     ...account,
     of(stream) {
-      const known = streams.get(stream) ?? openStream(stream);
+      const known = streams.get(stream) ?? openStream(account, metrics, stream);
       streams.set(stream, known);
       return known;
     },
     unaccounted: () => received - settled - inFlight,
     inFlightRecords: () => inFlight,
+  };
+}
+
+function openStream(account: Account, metrics: Pick<Metrics, 'streamRecords'>, stream: StreamName): Account {
+  const ofStream = mapOutcomes((outcome) => metrics.streamRecords.labels(stream, outcome));
+  return {
+    ...account,
+    settle(outcome, records) {
+      account.settle(outcome, records);
+      if (outcome !== 'handed_over' && records > 0) ofStream[outcome].inc(records);
+    },
   };
 }
 

@@ -15,6 +15,7 @@ import { openRepo } from '../repo/file-repo.ts';
 import { createAccounting } from './accounting.ts';
 import { createConsumer } from './consume.ts';
 import { createIngest } from './ingest.ts';
+import { createKindTally } from './kind-tally.ts';
 import type { IngestRequest } from './service.ts';
 
 // A stream with a schema, from the body or the message to the files.
@@ -56,6 +57,7 @@ async function setUp({ schemas }: OneSubject) {
     deliver: repo.append,
     delivered: 'stored',
     accounting,
+    tally: createKindTally({ metrics, clock }),
     metrics,
     clock,
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
-import { type BodyFormat, type Decoder, MAX_LISTED_REJECTIONS, MalformedBodyError } from '../decode/decode.ts';
+import { type Decoder, type Decoders, MAX_LISTED_REJECTIONS, MalformedBodyError } from '../decode/decode.ts';
 import { createDecoders } from '../decode/decoders.ts';
 import { NoRoomError } from '../lines/batch-limits.ts';
 import { createMetrics } from '../metrics/metrics.ts';
@@ -8,6 +8,7 @@ import { type CommitNote, type Deliver, type Receipt, UnavailableError } from '.
 import { ACCESS_STREAM } from '../model/stream.ts';
 import { createAccounting } from './accounting.ts';
 import { createIngest } from './ingest.ts';
+import { createKindTally } from './kind-tally.ts';
 import type { IngestRequest } from './service.ts';
 
 const decoders = createDecoders(ACCESS_STREAM);
@@ -15,7 +16,7 @@ const decoders = createDecoders(ACCESS_STREAM);
 const GOOD = '{"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"curl/8"}';
 const BAD = '{"timestamp":"yesterday","path":"/","userAgent":"curl/8"}';
 
-function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<BodyFormat, Decoder> } = {}) {
+function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Decoders } = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const accounting = createAccounting(metrics);
   const delivered: { text: string; note: CommitNote | undefined }[] = [];
@@ -30,6 +31,7 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Record<
     deliver,
     delivered: 'stored',
     accounting,
+    tally: createKindTally({ metrics, clock: () => 1234 }),
     metrics,
     clock: () => 1234,
   });
@@ -55,7 +57,13 @@ describe('ingest', () => {
   it('delivers a batch and answers how many records it held', async () => {
     const { post, delivered, outcomes } = setUp();
     const result = await post(`[${GOOD},${GOOD}]`);
-    expect(result).toEqual({ kind: 'accepted', answer: '{"accepted":2}', durability: 'disk', replayed: false });
+    expect(result).toEqual({
+      kind: 'accepted',
+      answer: '{"accepted":2}',
+      durability: 'disk',
+      replayed: false,
+      records: 2,
+    });
     expect(delivered).toEqual([{ text: `${GOOD}\n${GOOD}\n`, note: {} }]);
     expect(await outcomes()).toEqual({ stored: 2, unaccounted: 0, inFlightRecords: 0 });
   });
@@ -152,7 +160,13 @@ describe('ingest', () => {
     expect(key?.bodyHash).toMatch(/^[0-9a-f]{32}$/);
     const again = setUp({ receipt: { durability: 'disk', replay: '{"accepted":7}' } });
     const result = await again.post(`[${GOOD}]`, { idempotencyKey: 'k' });
-    expect(result).toEqual({ kind: 'accepted', answer: '{"accepted":7}', durability: 'disk', replayed: true });
+    expect(result).toEqual({
+      kind: 'accepted',
+      answer: '{"accepted":7}',
+      durability: 'disk',
+      replayed: true,
+      records: 1,
+    });
     expect(await again.outcomes()).toEqual({ duplicate: 1, unaccounted: 0, inFlightRecords: 0 });
   });
 

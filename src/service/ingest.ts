@@ -4,15 +4,17 @@ import {
   type DecodeOptions,
   type Decoders,
   MAX_LISTED_REJECTIONS,
+  MalformedBodyError,
   type Rejection,
 } from '../decode/decode.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { formatAnswer } from '../model/answer.ts';
 import type { Clock } from '../model/clock.ts';
-import type { CommitNote, DeadLetter, Deliver } from '../model/deliver.ts';
+import { type CommitNote, type DeadLetter, type Deliver, PermanentError, UnavailableError } from '../model/deliver.ts';
 import { type Hour, MIN_HOUR } from '../model/hour.ts';
 import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { Account, Accounting } from './accounting.ts';
+import type { KindTally } from './kind-tally.ts';
 import type { Ingest, IngestRequest, IngestResult, Rejected } from './service.ts';
 import { createSteps } from './steps.ts';
 
@@ -27,63 +29,103 @@ export interface IngestOptions {
   /** The outcome of a delivered record: `stored` where `deliver` stores, `handed_over` where it queues. */
   readonly delivered: 'stored' | 'handed_over';
   readonly accounting: Pick<Accounting, 'of'>;
+  readonly tally: Pick<KindTally, 'examine'>;
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
 /** Decodes a body, decides about invalid records, delivers the batch and accounts for its records. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { decodersOf, metrics, clock } = options;
   const nextStep = createSteps();
 
   return async function ingest(request) {
+    const begun = performance.now();
+    const waited = request.arrival === undefined ? 0 : options.clock() - request.arrival;
     const invalid = request.invalid ?? options.decode.invalid;
     const bodyHash = request.idempotencyKey === undefined ? '' : hashBody(request);
-    const { memory, messageType } = request;
-    const firstHour = options.firstHour?.(request.stream) ?? MIN_HOUR;
-    const decodeOptions = { ...options.decode, invalid, memory, messageType, firstHour };
-    const decoding = decodersOf(request.stream)[request.format](request.body, decodeOptions);
-    const first = decoding.next();
-    const decoded = first.done === true ? first.value : await finish(decoding, nextStep);
+    const skips = invalid !== 'reject';
+    let decoded: Decoded;
+    try {
+      const decoding = beginDecoding(options, request, skips ? 'skip' : 'reject');
+      const first = decoding.next();
+      decoded = first.done === true ? first.value : await finish(decoding, nextStep);
+    } catch (error) {
+      throw invalid === 'dead-letter' ? asUnreadable(error) : error;
+    }
 
     const records = decoded.accepted + decoded.rejected;
+    if (records === 0) {
+      // A block of blank lines. The one after it must not overtake the one before.
+      await request.after;
+      return { kind: 'invalid', rejections: [], rejected: 0 };
+    }
     const accounting = options.accounting.of(request.stream);
     accounting.receive(records);
     return accounting.inFlight(records, async () => {
-      if (decoded.accepted === 0 || (decoded.rejected > 0 && invalid === 'reject')) {
+      const isRefused = skips ? decoded.accepted === 0 && invalid !== 'dead-letter' : decoded.rejected > 0;
+      if (isRefused) {
         accounting.settle('rejected', records);
         return { kind: 'invalid', ...listRejections(decoded) };
       }
-      return deliverDecoded(request, decoded, bodyHash, accounting);
+      return deliverDecoded(options, request, decoded, { bodyHash, account: accounting, readAt: begun - waited });
     });
   };
+}
 
-  async function deliverDecoded(
-    request: IngestRequest,
-    decoded: Decoded,
-    bodyHash: string,
-    accounting: Account,
-  ): Promise<IngestResult> {
-    const { accepted, rejected } = decoded;
-    const answer = answerTo(decoded);
-    const note = noteOf(request, decoded, { bodyHash, answer, time: clock() });
-    try {
-      const receipt = await options.deliver(decoded.batch, note);
-      const replayed = receipt.replay !== undefined;
-      accounting.settle(replayed ? 'duplicate' : options.delivered, accepted);
-      accounting.settle(replayed ? 'duplicate' : 'dead_lettered', rejected);
-      if (!replayed) {
-        metrics.logsIngested.inc(accepted);
-        metrics.batchRecords.observe(accepted);
-      }
-      const refused = rejected > 0 && !replayed && { refused: listRejections(decoded) };
-      const { durability } = receipt;
-      return { kind: 'accepted', answer: receipt.replay ?? answer, durability, replayed, ...refused };
-    } catch (error) {
-      accounting.settle('rejected', accepted + rejected);
-      throw error;
+async function deliverDecoded(
+  { deliver, delivered, metrics, clock, tally }: IngestOptions,
+  request: IngestRequest,
+  decoded: Decoded,
+  about: { readonly bodyHash: string; readonly account: Account; readonly readAt: number },
+): Promise<IngestResult> {
+  const { bodyHash, account, readAt } = about;
+  const { accepted, rejected } = decoded;
+  const count = tally.examine(request.format, decoded);
+  const answer = answerTo(decoded);
+  const note = noteOf(request, decoded, { bodyHash, answer, time: clock() });
+  try {
+    if (request.after !== undefined) await request.after;
+    const receipt = await deliver(decoded.batch, note);
+    const replayed = receipt.replay !== undefined;
+    account.settle(replayed ? 'duplicate' : delivered, accepted);
+    account.settle(replayed ? 'duplicate' : 'dead_lettered', rejected);
+    if (!replayed) {
+      metrics.logsIngested.inc(accepted);
+      metrics.batchRecords.observe(accepted);
+      count((performance.now() - readAt) / 1_000);
     }
+    const refused = rejected > 0 && !replayed && { refused: listRejections(decoded) };
+    const { durability } = receipt;
+    return {
+      kind: 'accepted',
+      answer: receipt.replay ?? answer,
+      durability,
+      replayed,
+      records: accepted + rejected,
+      ...refused,
+    };
+  } catch (error) {
+    const comesInParts = request.invalid === 'dead-letter' && error instanceof PermanentError;
+    if (comesInParts) account.takeBack(accepted + rejected);
+    else account.settle('rejected', accepted + rejected);
+    throw error;
   }
+}
+
+function beginDecoding(
+  { decodersOf, decode, firstHour, clock }: IngestOptions,
+  { stream, format, body, memory, messageType, arrival }: IngestRequest,
+  invalid: DecodeOptions['invalid'],
+): Generator<undefined, Decoded, undefined> {
+  const { text } = decode;
+  return decodersOf(stream)[format](body, {
+    ...decode,
+    ...(text !== undefined && { text: { ...text, arrival: arrival ?? clock() } }),
+    ...(memory !== undefined && { memory }),
+    invalid,
+    messageType,
+    firstHour: firstHour?.(stream) ?? MIN_HOUR,
+  });
 }
 
 /** What is committed with the batch: its Idempotency-Key, and the dead letters. */
@@ -97,6 +139,15 @@ function noteOf(
     ...(key !== undefined && { idempotency: { key, ...about, ...(owner !== undefined && { owner }) } }),
     ...(rejected > 0 && { deadLetters: rejections.map((rejection) => deadLetter(rejection, request, about.time)) }),
   };
+}
+
+/** A defect of a decoder costs the frame that shows it, not the others of its block. */
+function asUnreadable(error: unknown): unknown {
+  const isKnown = [MalformedBodyError, PermanentError, UnavailableError].some((known) => error instanceof known);
+  if (isKnown) return error;
+  return new MalformedBodyError(`cannot be decoded: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  });
 }
 
 /** Runs the decoder of a large body, with other work between its steps. */

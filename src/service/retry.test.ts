@@ -67,6 +67,16 @@ describe('a batch with an id', () => {
     await named([], { idempotency });
     expect(notes).toEqual([{ batchIds: ['p:0'] }, { batchIds: ['p:1'], idempotency }]);
   });
+
+  it('is not named again', async () => {
+    const notes: (CommitNote | undefined)[] = [];
+    const deliver: Deliver = async (_, note) => {
+      notes.push(note);
+      return { durability: 'broker' };
+    };
+    await withBatchId(deliver, () => 'p')([], { batchIds: ['q:7'] });
+    expect(notes).toEqual([{ batchIds: ['q:7'] }]);
+  });
 });
 
 describe('a backoff', () => {

@@ -36,12 +36,13 @@ async function sleepMs(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * Names each batch before it is first sent, so that it keeps its name when it is sent again. `newProducer` is called once for each
- * stream: the batches of each are counted by themselves.
+ * Names each batch before it is first sent, so that it keeps its name when it is sent again; one that has a name already keeps it.
+ * `newProducer` is called once for each stream: the batches of each are counted by themselves.
  */
 export function withBatchId(deliver: Deliver, newProducer: () => string): Deliver {
   const nextIds = new Map<StreamName, () => BatchId>();
   return (batch, note) => {
+    if (note?.batchIds !== undefined) return deliver(batch, note);
     const stream = streamOfBatch(batch, note);
     let nextId = nextIds.get(stream);
     if (nextId === undefined) {

@@ -1,4 +1,4 @@
-import type { BodyFormat, Rejection } from '../decode/decode.ts';
+import type { BodyFormat, InputFormat, Rejection } from '../decode/decode.ts';
 import type { MemoryCount } from '../lines/batch-limits.ts';
 import type { Durability } from '../model/deliver.ts';
 import type { StreamName } from '../model/stream.ts';
@@ -7,13 +7,20 @@ import type { StreamName } from '../model/stream.ts';
 export interface IngestRequest {
   /** A stream that there is. */
   readonly stream: StreamName;
-  readonly format: BodyFormat;
+  readonly format: BodyFormat | InputFormat;
   /** Protobuf: full name of the message where its bytes have no schema id. */
   readonly messageType?: string;
   /** Decompressed. Ingest owns it from the call on. */
   readonly body: Buffer;
-  /** What to do with invalid records; the configured default when absent. */
-  readonly invalid?: 'reject' | 'skip';
+  /**
+   * What to do with invalid records; the configured default when absent. `dead-letter`: as `skip`, and they are stored as dead letters also
+   * where no record is valid, because nobody waits for an answer.
+   */
+  readonly invalid?: 'reject' | 'skip' | 'dead-letter';
+  /** Nothing is delivered before it has resolved. It never rejects. */
+  readonly after?: Promise<void>;
+  /** When its records arrived, Unix milliseconds: for texts that name no time, or only a part of one. Absent: now. */
+  readonly arrival?: number;
   readonly idempotencyKey?: string;
   /** Digest of the API key that came with it. */
   readonly owner?: string;
@@ -30,6 +37,8 @@ export type IngestResult =
       readonly answer: string;
       readonly durability: Durability;
       readonly replayed: boolean;
+      /** Records of the body, the invalid ones too. */
+      readonly records: number;
       /** The invalid records that were left out, if any. */
       readonly refused?: Rejected;
     }
@@ -47,6 +56,30 @@ export interface Rejected {
  * Rejects with MalformedBodyError or TooManyHoursError (400), BatchTooLargeError (413), NoRoomError (503), PermanentError or IdempotencyConflict (422), UnavailableError (503).
  */
 export type Ingest = (request: IngestRequest) => Promise<IngestResult>;
+
+/** What came in together. */
+export interface Block {
+  /** Whole frames, in order. The intake owns them until it resolves. */
+  readonly bytes: Buffer;
+  /** When the first of them came, Unix milliseconds. */
+  readonly arrival: number;
+  /** Frames that could not be read: their beginnings, and why. */
+  readonly unread: readonly UnreadFrame[];
+  /** Resolves when the block before it is done; it never rejects. Nothing of this block is delivered before. */
+  readonly after: Promise<void>;
+}
+
+export interface UnreadFrame {
+  readonly beginning: Buffer;
+  /** For its dead letter. */
+  readonly reason: string;
+}
+
+/**
+ * Hands a block over. Resolves once each of its records is as safe as `storage.durability` says or is a dead letter. Rejects only with the
+ * reason of a stop whose time is over.
+ */
+export type Intake = (block: Block) => Promise<void>;
 
 /** Resolves with the passing checks by name; a failing one has its reason. */
 export type CheckReadiness = () => Promise<Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>>;
