@@ -22,7 +22,7 @@ export function addAccessCheck(app: Hono, options: AccessCheckOptions): void {
     const { method, path } = context.req;
     const access = accessOf({ method, path: pathOf(path) }, auth);
     if (access === undefined) return context.notFound();
-    if (access === 'admin' && isCrossSite(headers)) {
+    if (access === 'admin' && isCrossSite(headers, 'encrypted' in socket && socket.encrypted === true)) {
       return answerProblem({ kind: 'forbidden', detail: `${method} ${path} is refused to web pages of other sites` });
     }
     if (access !== 'open') {
@@ -33,8 +33,13 @@ export function addAccessCheck(app: Hono, options: AccessCheckOptions): void {
   });
 }
 
-/** Whether a browser sends this for a page of another site. */
-function isCrossSite({ host, origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+/**
+ * Whether a browser sends this for a page of another site. A page that came by plain HTTP is one, where this connection is TLS: anybody on
+ * the way may have written it. Without TLS here, a proxy in front may have it.
+ */
+function isCrossSite({ host, origin, 'sec-fetch-site': site }: IncomingHttpHeaders, isSecure: boolean): boolean {
   if (site === 'cross-site' || site === 'same-site') return true;
-  return origin !== undefined && URL.parse(origin)?.host !== host?.toLowerCase();
+  if (origin === undefined) return false;
+  const from = URL.parse(origin);
+  return from?.host !== host?.toLowerCase() || (isSecure && from?.protocol !== 'https:');
 }

@@ -34,6 +34,7 @@ const RULES: readonly Rule[] = [
   { path: '/analytics', access: 'read' },
   { path: '/records', access: 'read' },
   { path: '/streams', access: 'read' },
+  { path: '/stats', access: 'read' },
   { path: '/events', access: 'read' },
   { path: '/events/tail', access: 'read' },
   { path: '/api/*', access: 'read' },

@@ -1,5 +1,5 @@
 import type { Aggregate, Analytics } from '../analytics/analytics.ts';
-import type { Refusal } from '../live/live.ts';
+import type { Refusal, ServiceStats } from '../live/live.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
@@ -7,11 +7,12 @@ import type { Registry } from '../model/registry.ts';
 import type { SchemaType } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
 import type { Records } from '../query/query.ts';
+import type { handleOf } from '../runtime/socket-handle.ts';
+import type { TlsFiles } from '../runtime/tls-files.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
 import type { HttpAuth } from './auth.ts';
 import type { DashboardData } from './dashboard/dashboard.ts';
 import type { BodyBuffers } from './logs/body-buffers.ts';
-import type { handleOf } from './logs/fast/socket-handle.ts';
 import type { SharedLimits } from './logs/shared-limits.ts';
 import type { LogAccess } from './server/access-log.ts';
 import type { HttpLimits } from './server/limits.ts';
@@ -40,6 +41,8 @@ export interface HttpServerOptions {
   readonly port: number;
   /** SO_REUSEPORT: several threads or processes share the port and the kernel spreads the connections. */
   readonly reusePort?: boolean;
+  /** Absent: plain HTTP. The server closes it. */
+  readonly tls?: TlsFiles;
   /** Names under which the page, its data and the admin routes are served. Absent or empty: see `createHostCheck`. */
   readonly hosts?: readonly string[];
   readonly limits: HttpLimits;
@@ -71,6 +74,8 @@ export interface HttpServerOptions {
   readonly metrics: Metrics;
   /** All metrics in the Prometheus text format, those of other threads included. */
   readonly metricsText: () => Promise<string>;
+  /** What GET /stats answers. */
+  readonly serviceStats: () => Promise<ServiceStats>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }

@@ -1,4 +1,5 @@
 import type { Metrics } from '../metrics/metrics.ts';
+import { mapKinds, type RecordKind } from '../model/record-kinds.ts';
 import type { StreamName } from '../model/stream.ts';
 
 /** The counts of one thread that the live figures need. They can be cloned, and added to those of other threads. */
@@ -8,6 +9,19 @@ export interface LiveCounts {
   readonly syncs: Buckets;
   readonly breaker: string;
   readonly streams: Readonly<Record<StreamName, StreamCounts>>;
+  readonly kinds: Readonly<Record<RecordKind, number>>;
+  /** By name. Only the main thread has inputs. */
+  readonly inputs: Readonly<Record<string, InputCounts>>;
+}
+
+export interface InputCounts {
+  readonly records: number;
+  readonly bytes: number;
+  readonly dropped: number;
+  readonly refused: number;
+  readonly connections: number;
+  readonly inFlightBytes: number;
+  readonly maxInFlightBytes: number;
 }
 
 /** What one stream has stored. */
@@ -32,6 +46,8 @@ const LIVE_VALUES = [
   'rejected',
   'deadLettered',
   'duplicate',
+  'latencySeconds',
+  'dropped',
   'inFlightRecords',
   'inFlightBytes',
   'openFiles',
@@ -62,14 +78,16 @@ export async function readLiveCounts(metrics: Metrics, inFlightRecords: number):
     batches: await total(metrics.batchesReceived),
     refusedBatches: await total(metrics.invalidRequests),
     failedBatches: await total(metrics.ingestErrors),
-    bytes: await total(metrics.receivedBytes),
+    bytes: (await total(metrics.receivedBytes)) + (await total(metrics.inputBytes)),
     accepted: await total(metrics.logsIngested),
     stored: outcomes.get('stored') ?? 0,
     rejected: outcomes.get('rejected') ?? 0,
     deadLettered: outcomes.get('dead_lettered') ?? 0,
     duplicate: outcomes.get('duplicate') ?? 0,
+    latencySeconds: await total(metrics.recordLatency),
+    dropped: await total(metrics.inputDropped),
     inFlightRecords,
-    inFlightBytes: await total(metrics.inFlightBytes),
+    inFlightBytes: (await total(metrics.inFlightBytes)) + (await total(metrics.inputInFlightBytes)),
     openFiles: await total(metrics.openFiles),
     brokersUp: await total(metrics.kafkaUp),
     lagMessages: await total(metrics.consumerLag),
@@ -84,6 +102,8 @@ export async function readLiveCounts(metrics: Metrics, inFlightRecords: number):
     requests: await buckets(metrics.requestDuration, ({ route }) => route === '/logs'),
     syncs: await buckets(metrics.syncDuration, () => true),
     streams: await readStreams(metrics),
+    kinds: await readKinds(metrics),
+    inputs: await readInputs(metrics),
     breaker: [...states].find(([, value]) => value === 1)?.[0] ?? '',
   };
 }
@@ -100,6 +120,39 @@ async function readStreams({ streamRecords, streamBytes }: Metrics): Promise<Liv
   );
 }
 
+async function readKinds({ kindRecords }: Metrics): Promise<LiveCounts['kinds']> {
+  const counts = await byLabel(kindRecords, 'kind');
+  return mapKinds((kind) => counts.get(kind) ?? 0);
+}
+
+async function readInputs(metrics: Metrics): Promise<LiveCounts['inputs']> {
+  const records = await byLabel(metrics.inputRecords, 'input');
+  if (records.size === 0) return {};
+  const columns = {
+    bytes: await byLabel(metrics.inputBytes, 'input'),
+    dropped: await byLabel(metrics.inputDropped, 'input'),
+    refused: await byLabel(metrics.inputRefused, 'input'),
+    connections: await byLabel(metrics.inputConnections, 'input'),
+    inFlightBytes: await byLabel(metrics.inputInFlightBytes, 'input'),
+    maxInFlightBytes: await byLabel(metrics.inputMaxInFlightBytes, 'input'),
+  };
+  const of = (name: string, column: keyof typeof columns) => columns[column].get(name) ?? 0;
+  return Object.fromEntries(
+    Array.from(records, ([name, count]): [string, InputCounts] => [
+      name,
+      {
+        records: count,
+        bytes: of(name, 'bytes'),
+        dropped: of(name, 'dropped'),
+        refused: of(name, 'refused'),
+        connections: of(name, 'connections'),
+        inFlightBytes: of(name, 'inFlightBytes'),
+        maxInFlightBytes: of(name, 'maxInFlightBytes'),
+      },
+    ]),
+  );
+}
+
 async function total(metric: Readable): Promise<number> {
   const { values } = await metric.get();
   return values.reduce((sum, { value }) => sum + value, 0);
@@ -110,9 +163,15 @@ async function largest(metric: Readable): Promise<number> {
   return Math.max(0, ...values.map(({ value }) => value));
 }
 
+/** The sum of the values that have the same value of the label. */
 async function byLabel(metric: Readable, label: string): Promise<Map<string, number>> {
   const { values } = await metric.get();
-  return new Map(values.map(({ labels, value }) => [String(labels[label]), value]));
+  const sums = new Map<string, number>();
+  for (const { labels, value } of values) {
+    const of = String(labels[label]);
+    sums.set(of, (sums.get(of) ?? 0) + value);
+  }
+  return sums;
 }
 
 async function buckets(metric: Readable, isWanted: (labels: MetricValue['labels']) => boolean): Promise<Buckets> {
@@ -138,6 +197,8 @@ export function addLiveCounts([first, ...others]: readonly [LiveCounts, ...LiveC
       syncs: combine(sum.syncs, one.syncs, 1),
       breaker: sum.breaker || one.breaker,
       streams: addStreams(sum.streams, one.streams),
+      kinds: mapKinds((kind) => sum.kinds[kind] + one.kinds[kind]),
+      inputs: { ...sum.inputs, ...one.inputs },
     };
   }, first);
 }

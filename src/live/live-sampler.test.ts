@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { createMetrics } from '../metrics/metrics.ts';
+import { type KindSamples, mapKinds } from '../model/record-kinds.ts';
 import type { LiveEvent, Refusal } from './live.ts';
 import { readLiveCounts } from './live-counts.ts';
 import { createLive, type LiveSample } from './live-sampler.ts';
 import { createRefusals } from './refusals.ts';
 
+const NO_LINES: KindSamples = mapKinds(() => []);
 const START = Date.parse('2026-01-01T00:00:00Z');
 
 function refusal(reason: string, time = START): Refusal {
@@ -15,6 +17,7 @@ function refusal(reason: string, time = START): Refusal {
 function createService({ pipeline = 'direct' as 'direct' | 'queued' } = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const refusals = createRefusals();
+  let lines = (): KindSamples => NO_LINES;
   const others: LiveSample[] = [];
   const events: LiveEvent[] = [];
   let ms = 0;
@@ -22,7 +25,10 @@ function createService({ pipeline = 'direct' as 'direct' | 'queued' } = {}) {
   const live = createLive({
     sample: async () => {
       if (failing) throw new Error('a thread died');
-      return [{ counts: await readLiveCounts(metrics, 0), refusals: refusals.drain() }, ...others.splice(0)];
+      return [
+        { counts: await readLiveCounts(metrics, 0), refusals: refusals.drain(), lines: lines() },
+        ...others.splice(0),
+      ];
     },
     pipeline,
     clock: () => START + ms,
@@ -34,6 +40,9 @@ function createService({ pipeline = 'direct' as 'direct' | 'queued' } = {}) {
     others,
     events,
     live,
+    show: (samples: Partial<KindSamples>) => {
+      lines = () => ({ ...NO_LINES, ...samples });
+    },
     fail: (now: boolean) => {
       failing = now;
     },
@@ -130,7 +139,11 @@ describe('refusals', () => {
     listen();
     for (let i = 0; i < 150; i++) refusals.add(refusal(`first ${i}`, START + i));
     await second();
-    others.push({ counts: await readLiveCounts(metrics, 0), refusals: [refusal('elsewhere', START + 1_000)] });
+    others.push({
+      counts: await readLiveCounts(metrics, 0),
+      refusals: [refusal('elsewhere', START + 1_000)],
+      lines: NO_LINES,
+    });
     refusals.add(refusal('here', START + 2_000));
     await second();
     const { refusals: kept } = await live.snapshot();
@@ -199,4 +212,59 @@ test('the queue is shown in version 2 only', async () => {
     spoolBatches: 0,
     spoolAgeSeconds: 0,
   });
+});
+
+describe('samples of lines', () => {
+  test('are merged over threads, and told only when there is a new one', async () => {
+    const { live, show, others, metrics, second, events, listen } = createService();
+    listen();
+    await second();
+    show({ json: [{ time: START + 5, line: 'b' }] });
+    const counts = await readLiveCounts(metrics, 0);
+    others.push({ counts, refusals: [], lines: { ...NO_LINES, json: [{ time: START, line: 'a' }] } });
+    await second();
+    expect((await live.snapshot()).samples.json.map(({ line }) => line)).toEqual(['b', 'a']);
+    await second();
+    const told = events.filter((event) => event.kind === 'samples');
+    expect(told.map((event) => event.samples.json.length)).toEqual([2]);
+  });
+});
+
+test('records have the mean latency of the last ten seconds, by kind and by input their own rates', async () => {
+  const metrics = createMetrics({ defaultMetrics: false, inputs: ['lines', 'other'] });
+  let ms = 0;
+  const live = createLive({
+    sample: async () => [{ counts: await readLiveCounts(metrics, 0), refusals: [], lines: NO_LINES }],
+    pipeline: 'direct',
+    clock: () => START + ms,
+    now: () => ms,
+  });
+  const second = async () => {
+    ms += 1_000;
+    await live.tick();
+    return (await live.snapshot()).stats;
+  };
+  expect(await second()).toMatchObject({ recordLatency: null, dropped: 0 });
+  metrics.logsIngested.inc(10);
+  metrics.recordLatency.inc(0.02);
+  metrics.kindRecords.labels('syslog').inc(10);
+  metrics.inputRecords.labels('lines').inc(10);
+  metrics.inputDropped.labels('lines', 'full').inc(2);
+  metrics.inputDropped.labels('other', 'kernel').inc(3);
+  metrics.inputConnections.labels('lines').set(4);
+  metrics.inputInFlightBytes.labels('lines').set(6);
+  const stats = await second();
+  expect(stats).toMatchObject({ dropped: 5, inFlightBytes: 6 });
+  expect(stats.recordLatency).toBeCloseTo(0.002);
+  expect(stats.kinds.filter(({ total }) => total > 0)).toEqual([{ kind: 'syslog', rate: 10, total: 10 }]);
+  expect(stats.inputs[0]).toEqual({
+    name: 'lines',
+    rates: { records: 10, bytes: 0, dropped: 2, refused: 0 },
+    totals: { records: 10, bytes: 0, dropped: 2, refused: 0 },
+    connections: 4,
+    inFlightBytes: 6,
+    maxInFlightBytes: 0,
+  });
+  for (let i = 0; i < 9; i++) await second();
+  expect((await second()).recordLatency).toBeNull();
 });

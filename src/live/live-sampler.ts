@@ -1,5 +1,17 @@
 import type { Clock } from '../model/clock.ts';
-import type { Live, LiveEvent, LiveQueue, LiveRates, LiveStats, LiveStream, Quantiles, Refusal } from './live.ts';
+import { type KindSamples, mapKinds, mergeSamples, RECORD_KINDS } from '../model/record-kinds.ts';
+import type {
+  InputRates,
+  Live,
+  LiveEvent,
+  LiveInput,
+  LiveQueue,
+  LiveRates,
+  LiveStats,
+  LiveStream,
+  Quantiles,
+  Refusal,
+} from './live.ts';
 import { addLiveCounts, type Buckets, type LiveCounts, quantile, subtractBuckets } from './live-counts.ts';
 import { createLiveHistory } from './live-history.ts';
 import { MAX_REFUSALS } from './refusals.ts';
@@ -8,6 +20,7 @@ import { MAX_REFUSALS } from './refusals.ts';
 export interface LiveSample {
   readonly counts: LiveCounts;
   readonly refusals: readonly Refusal[];
+  readonly lines: KindSamples;
 }
 
 export interface LiveWatch extends Omit<Live, 'tail'> {
@@ -51,12 +64,13 @@ export function createLive(options: LiveOptions): LiveWatch {
   };
 
   const tick = async (): Promise<void> => {
-    const newRefusals = await recent.take();
+    const { newRefusals, hasNewLines } = await recent.take();
     const stats = recent.stats();
     if (stats === undefined) return;
     for (const history of histories) history.add(stats);
     tell({ kind: 'stats', stats });
     if (newRefusals.length > 0) tell({ kind: 'refusals', refusals: newRefusals });
+    if (hasNewLines) tell({ kind: 'samples', samples: recent.lines });
   };
 
   /** Where a sample takes longer than a second, the next waits for it. */
@@ -83,7 +97,8 @@ export function createLive(options: LiveOptions): LiveWatch {
       if (recent.stats() === undefined) await tickOnce();
       const stats = recent.stats();
       if (stats === undefined) throw new Error('cannot show live figures: no sample was taken yet');
-      return { stats, history: histories.map((history) => history.read()), refusals: recent.refusals };
+      const { refusals, lines } = recent;
+      return { stats, history: histories.map((history) => history.read()), refusals, samples: lines };
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -106,14 +121,15 @@ class RecentSamples {
   #window: readonly Moment[] = [];
   /** Newest first. */
   refusals: readonly Refusal[] = [];
+  lines: KindSamples = mapKinds(() => []);
 
   constructor(options: LiveOptions) {
     this.#options = options;
     this.#started = options.now();
   }
 
-  /** Takes a sample of every thread. Gives the refusals since the sample before, newest first. */
-  async take(): Promise<readonly Refusal[]> {
+  /** Takes a sample of every thread. Gives the refusals since the sample before, newest first, and whether there are other lines. */
+  async take(): Promise<{ readonly newRefusals: readonly Refusal[]; readonly hasNewLines: boolean }> {
     const samples = await this.#options.sample();
     const [first, ...others] = samples;
     const counts = addLiveCounts([first.counts, ...others.map((sample) => sample.counts)]);
@@ -121,7 +137,10 @@ class RecentSamples {
     const newRefusals = samples.flatMap((sample) => sample.refusals);
     if (samples.length > 1) newRefusals.sort((a, b) => b.time - a.time);
     this.refusals = [...newRefusals, ...this.refusals].slice(0, MAX_REFUSALS);
-    return newRefusals.slice(0, MAX_REFUSALS);
+    const before = this.lines;
+    this.lines = mergeSamples(samples.map(({ lines }) => lines));
+    const hasNewLines = RECORD_KINDS.some((kind) => this.lines[kind][0]?.time !== before[kind][0]?.time);
+    return { newRefusals: newRefusals.slice(0, MAX_REFUSALS), hasNewLines };
   }
 
   /** What the samples say of the service; undefined before the first. */
@@ -144,6 +163,14 @@ class RecentSamples {
       inFlightBytes: values.inFlightBytes,
       openFiles: values.openFiles,
       streams: streamsOf(latest.counts, previous.counts, seconds),
+      recordLatency: meanLatency(latest.counts, oldest.counts),
+      kinds: RECORD_KINDS.map((kind) => ({
+        kind,
+        rate: Math.max(0, latest.counts.kinds[kind] - previous.counts.kinds[kind]) / seconds,
+        total: latest.counts.kinds[kind],
+      })),
+      inputs: inputsOf(latest.counts, previous.counts, seconds),
+      dropped: values.dropped,
       queue: this.#options.pipeline === 'queued' ? queueOf(latest.counts) : null,
     };
   }
@@ -167,6 +194,26 @@ function streamsOf({ streams }: LiveCounts, before: LiveCounts, seconds: number)
   return Object.entries(streams).map(([name, totals]) => {
     const rate = (of: 'stored' | 'bytes') => Math.max(0, totals[of] - (before.streams[name]?.[of] ?? 0)) / seconds;
     return { name, rates: { stored: rate('stored'), bytes: rate('bytes') }, totals };
+  });
+}
+
+/** Of the records that were accepted between two samples, in seconds. */
+function meanLatency({ values: now }: LiveCounts, { values: before }: LiveCounts): number | null {
+  const records = now.accepted - before.accepted;
+  return records <= 0 ? null : Math.max(0, now.latencySeconds - before.latencySeconds) / records;
+}
+
+function inputsOf({ inputs }: LiveCounts, before: LiveCounts, seconds: number): readonly LiveInput[] {
+  return Object.entries(inputs).map(([name, counts]) => {
+    const { records, bytes, dropped, refused, ...gauges } = counts;
+    const rate = (of: keyof InputRates) => Math.max(0, counts[of] - (before.inputs[name]?.[of] ?? 0)) / seconds;
+    const rates = {
+      records: rate('records'),
+      bytes: rate('bytes'),
+      dropped: rate('dropped'),
+      refused: rate('refused'),
+    };
+    return { name, rates, totals: { records, bytes, dropped, refused }, ...gauges };
   });
 }
 

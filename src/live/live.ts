@@ -1,3 +1,4 @@
+import type { KindSamples, RecordKind } from '../model/record-kinds.ts';
 import type { StreamName } from '../model/stream.ts';
 
 /** The figures of the service. Rates are for one second, over the last second; totals are since the start. */
@@ -17,6 +18,13 @@ export interface LiveStats {
   readonly openFiles: number;
   /** What each stream stores in this process. */
   readonly streams: readonly LiveStream[];
+  /** Mean, in seconds, of the time from the last byte of a record's batch to its commit, over the last ten; null while there was none. */
+  readonly recordLatency: number | null;
+  /** What records came as. */
+  readonly kinds: readonly LiveKind[];
+  readonly inputs: readonly LiveInput[];
+  /** Frames that inputs dropped since the start, the kernel's included. */
+  readonly dropped: number;
   /** Version 2 only. */
   readonly queue: LiveQueue | null;
 }
@@ -35,6 +43,36 @@ export interface StreamRates {
   readonly bytes: number;
 }
 
+export interface LiveKind {
+  readonly kind: RecordKind;
+  /** Records accepted a second. */
+  readonly rate: number;
+  /** Records accepted since the start. */
+  readonly total: number;
+}
+
+/** An input of the configuration. */
+export interface LiveInput {
+  readonly name: string;
+  readonly rates: InputRates;
+  /** The totals of what `rates` has by the second. */
+  readonly totals: InputRates;
+  readonly connections: number;
+  readonly inFlightBytes: number;
+  readonly maxInFlightBytes: number;
+}
+
+export interface InputRates {
+  /** Records that came in, invalid ones included. */
+  readonly records: number;
+  /** Of frames. */
+  readonly bytes: number;
+  /** Frames that were dropped. */
+  readonly dropped: number;
+  /** Connections that were closed or not accepted. */
+  readonly refused: number;
+}
+
 export interface LiveRates {
   /** Requests to POST /logs. */
   readonly batches: number;
@@ -42,9 +80,9 @@ export interface LiveRates {
   readonly refusedBatches: number;
   /** Requests answered 5xx. */
   readonly failedBatches: number;
-  /** Bytes of bodies, unpacked. */
+  /** Bytes of bodies, unpacked, and of the frames of inputs. */
   readonly bytes: number;
-  /** Records answered 202. */
+  /** Records answered 202, and those that inputs took. */
   readonly accepted: number;
   readonly stored: number;
   readonly rejected: number;
@@ -100,12 +138,34 @@ export interface LiveSnapshot {
   readonly history: readonly LiveHistory[];
   /** The last refusals, newest first. */
   readonly refusals: readonly Refusal[];
+  /** The last stored lines by what they came as, newest first. */
+  readonly samples: KindSamples;
 }
 
 export type LiveEvent =
   | { readonly kind: 'stats'; readonly stats: LiveStats }
   /** What was refused since the last event, newest first. */
-  | { readonly kind: 'refusals'; readonly refusals: readonly Refusal[] };
+  | { readonly kind: 'refusals'; readonly refusals: readonly Refusal[] }
+  /** All samples, when there is a new one. */
+  | { readonly kind: 'samples'; readonly samples: KindSamples };
+
+/** What GET /stats answers, in this order. Counts are since the start. */
+export interface ServiceStats extends Readonly<Record<RecordKind, number>> {
+  /** Records accepted in the last second. */
+  readonly logs_per_sec: number;
+  /** Of stored lines, in the last second; a MB has 1,000,000 bytes. */
+  readonly mb_per_sec: number;
+  /** Microseconds from the last byte of a record's batch to its commit: the mean of the last ten seconds. */
+  readonly latency_us: number;
+  /** Records in flight. */
+  readonly queue_length: number;
+  /** Files that outputs began because the one before was full or old. */
+  readonly file_rotations: number;
+  /** Frames that inputs dropped, the kernel's included. */
+  readonly dropped: number;
+  /** The last stored lines of each kind, newest first. */
+  readonly samples: Readonly<Record<RecordKind, readonly string[]>>;
+}
 
 /** Which accepted records a tail shows: those that pass every test that is given. */
 export interface TailFilter {

@@ -33,7 +33,7 @@ export function createEvents({ live, eventStreams, streams }: EventsOptions): Ev
   let unsubscribe: (() => void) | undefined;
 
   const send = (event: LiveEvent) => {
-    const text = event.kind === 'stats' ? statsText(event.stats) : refusalsText(event.refusals);
+    const text = eventTextOf(event);
     // A client that reads slowly misses this event and gets the next one.
     for (const reader of readers) reader.send(text);
   };
@@ -84,6 +84,11 @@ export function createEvents({ live, eventStreams, streams }: EventsOptions): Ev
       return undefined;
     },
   };
+}
+
+function eventTextOf(event: LiveEvent): string {
+  if (event.kind === 'samples') return eventText('samples', JSON.stringify(event.samples));
+  return event.kind === 'stats' ? statsText(event.stats) : refusalsText(event.refusals);
 }
 
 function statsText(stats: LiveStats): string {

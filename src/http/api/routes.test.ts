@@ -19,6 +19,7 @@ test('every route of the running app has a class of keys', () => {
     records: { open: unused, next: unused, close: unused },
     metrics: createMetrics({ defaultMetrics: false }),
     metricsText: unused,
+    serviceStats: unused,
     version: { version: '1', commit: 'c', buildDate: 'd', pipeline: 1, node: 'n' },
     auth,
     authenticate: undefined,

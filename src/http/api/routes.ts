@@ -18,6 +18,7 @@ import type { EventStreams } from './event-stream.ts';
 import { answerReady } from './health.ts';
 import { addRecordsRoute } from './records.ts';
 import { createSendText, takesGzip } from './send-text.ts';
+import { addStatsRoutes } from './stats.ts';
 import { addStreamsRoute } from './streams.ts';
 import { prefersCsv } from './summary-csv.ts';
 
@@ -31,6 +32,7 @@ export const ROUTES = [
   '/analytics',
   '/records',
   '/streams',
+  '/stats',
   ...ADMIN_ROUTES,
   '/openapi.json',
   '/docs',
@@ -50,6 +52,9 @@ interface RoutesOptions
     | 'records'
     | 'metrics'
     | 'metricsText'
+    | 'serviceStats'
+    | 'hosts'
+    | 'host'
     | 'version'
     | 'auth'
     | 'dashboard'
@@ -70,6 +75,7 @@ export function createRoutes(options: RoutesOptions): Hono {
   addAnalyticsRoute(app, options);
   addRecordsRoute(app, { ...options, answerProblem: problem });
   addStreamsRoute(app, options);
+  addStatsRoutes(app, options);
   addDocsRoutes(app, options);
   addAdminRoutes(app, { ...options, answerProblem: problem });
   addDashboardRoutes(app, { ...options, answerProblem: problem });
@@ -90,7 +96,7 @@ export function createRoutes(options: RoutesOptions): Hono {
 }
 
 function addServiceRoutes(app: Hono, options: RoutesOptions): void {
-  const { checkReadiness, isDraining, version, metrics, metricsText } = options;
+  const { checkReadiness, isDraining, version } = options;
 
   app.get('/health', (context) => context.text('ok', 200, NOT_CACHED));
 
@@ -100,10 +106,6 @@ function addServiceRoutes(app: Hono, options: RoutesOptions): void {
   });
 
   app.get('/version', (context) => context.json(version));
-
-  app.get('/metrics', async (context) =>
-    context.body(await metricsText(), 200, { 'Content-Type': metrics.registry.contentType }),
-  );
 }
 
 function addAnalyticsRoute(app: Hono, { analytics, streams, metrics }: RoutesOptions): void {

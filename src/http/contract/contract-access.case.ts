@@ -25,6 +25,8 @@ const CLASSES: Readonly<Record<string, AccessClass | 'metrics'>> = {
   'HEAD /analytics': 'read',
   'DELETE /analytics': 'read',
   'GET /streams': 'read',
+  'GET /stats': 'read',
+  'HEAD /stats': 'read',
   'GET /events': 'read',
   'HEAD /events': 'read',
   'GET /events/tail': 'read',

@@ -67,7 +67,7 @@ export function describeConnections(create: CreateServer): void {
       const client = await connect();
       client.send(bytes);
       await expect.poll(() => metric('logforge_http_in_flight_bytes')).toBeGreaterThan(0);
-      client.socket.resetAndDestroy();
+      client.reset();
       await expect.poll(() => metric('logforge_http_in_flight_bytes')).toBe(0);
       expect(ingested).toEqual([]);
       expect((await post()).status).toBe(202);
@@ -90,7 +90,7 @@ export function describeConnections(create: CreateServer): void {
       const client = await connect();
       client.send(postBytes());
       await expect.poll(() => ingested.length).toBe(1);
-      client.socket.resetAndDestroy();
+      client.reset();
       outcome.resolve(ACCEPTED);
       expect((await post()).status).toBe(202);
       expect(await metric('logforge_http_in_flight_bytes')).toBe(0);

@@ -265,7 +265,7 @@ export function describeDashboard(create: CreateServer): void {
 
     test('also for records in a batch that was accepted', async () => {
       const rejections = [{ index: 0, field: '', reason: 'record 0 is not an object', raw: '1' }];
-      const answer = { kind: 'accepted', answer: '{}', durability: 'disk', replayed: false } as const;
+      const answer = { kind: 'accepted', answer: '{}', durability: 'disk', replayed: false, records: 2 } as const;
       const noted = await note(
         create,
         { ingest: async () => ({ ...answer, refused: { rejections, rejected: 1 } }) },

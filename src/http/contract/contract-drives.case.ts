@@ -13,7 +13,7 @@ import { OPERATIONS } from '../docs/operations.ts';
 import type { StreamInfo } from '../http.ts';
 import { answering, sumOf } from './analytics-fixture.case.ts';
 import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './contract-fixture.case.ts';
-import { HISTORY, open, readUntil, refusal, STATS } from './live-fixture.case.ts';
+import { HISTORY, open, readUntil, refusal, SAMPLES, STATS } from './live-fixture.case.ts';
 import type { RawAnswer } from './raw-client.case.ts';
 import { REGISTRY_DRIVES } from './registry-drives.case.ts';
 
@@ -116,9 +116,12 @@ const EVENTS: StreamInfo = {
 
 /** A Live that sends an event to every new reader. */
 const LIVE: Live = {
-  snapshot: async () => ({ stats: STATS, history: [HISTORY], refusals: [refusal('a')] }),
+  snapshot: async () => ({ stats: STATS, history: [HISTORY], refusals: [refusal('a')], samples: SAMPLES }),
   subscribe: (listener) => {
-    setImmediate(() => listener({ kind: 'refusals', refusals: [refusal('b')] }));
+    setImmediate(() => {
+      listener({ kind: 'samples', samples: SAMPLES });
+      listener({ kind: 'refusals', refusals: [refusal('b')] });
+    });
     return () => undefined;
   },
   tail: (_filter, listener) => {
@@ -306,6 +309,14 @@ const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     },
   ],
   'get /streams 503': [getting('/streams', { listStreams: BROKEN })],
+  'get /stats 200': [
+    getting('/stats'),
+    {
+      setup: { auth: CLASSES },
+      ask: ({ ask }) => ask('GET /stats HTTP/1.1\r\nHost: a\r\nX-API-Key: reader\r\n\r\n'),
+    },
+  ],
+  'get /stats 503': [getting('/stats', { serviceStats: BROKEN })],
   'get /health 200': [getting('/health')],
   'get /ready 200': [getting('/ready')],
   'get /ready 503': [
@@ -313,7 +324,11 @@ const OWN_DRIVES: Readonly<Record<string, readonly Drive[]>> = {
     getting('/ready', { checkReadiness: () => Promise.reject(new Error('broken')) }),
   ],
   'get /version 200': [getting('/version')],
-  'get /metrics 200': [getting('/metrics')],
+  'get /metrics 200': [
+    getting('/metrics'),
+    { ask: ({ ask }) => ask('GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n') },
+  ],
+  'get /metrics 503': [getting('/metrics', { metricsText: BROKEN })],
   'get /openapi.json 200': [getting('/openapi.json')],
   'get /docs 200': [getting('/docs')],
   'get / 200': [getting('/')],

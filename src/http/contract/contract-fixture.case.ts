@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { createMemoryRegistry } from '../../../test/support/registry.ts';
 import type { Aggregate, Analytics } from '../../analytics/analytics.ts';
+import type { ServiceStats } from '../../live/live.ts';
 import { createMetrics, type MetricCounts, writeExposition } from '../../metrics/metrics.ts';
 import type { Ingest, IngestRequest, IngestResult } from '../../service/service.ts';
 import type { HttpAuth } from '../auth.ts';
@@ -9,10 +10,10 @@ import type { HttpServer, HttpServerOptions } from '../http.ts';
 import type { HttpLimits } from '../server/limits.ts';
 import { connectRaw, type RawAnswer, type RawClient } from './raw-client.case.ts';
 
-/** Makes the server under test. `counts`: the metrics of its threads, where it has some. */
+/** Makes the server under test. `counts`: the metrics of its threads, where it has some. `ca`: it speaks TLS. */
 export type CreateServer = (
   options: HttpServerOptions,
-) => HttpServer & { readonly counts?: () => Promise<readonly MetricCounts[]> };
+) => HttpServer & { readonly counts?: () => Promise<readonly MetricCounts[]>; readonly ca?: string };
 
 /** One of the service's own log lines. */
 export interface Logged {
@@ -32,6 +33,7 @@ export interface Setup {
   readonly records?: Partial<HttpServerOptions['records']>;
   readonly checkReadiness?: HttpServerOptions['checkReadiness'];
   readonly metricsText?: HttpServerOptions['metricsText'];
+  readonly serviceStats?: HttpServerOptions['serviceStats'];
   readonly dashboard?: Partial<DashboardData>;
   readonly noteRefusal?: HttpServerOptions['noteRefusal'];
   readonly registry?: HttpServerOptions['registry'];
@@ -73,7 +75,25 @@ export const ACCEPTED = {
   answer: '{"accepted":1}',
   durability: 'disk',
   replayed: false,
+  records: 1,
 } satisfies IngestResult as IngestResult & { readonly kind: 'accepted' };
+
+/** Every number is different. */
+export const SERVICE_STATS: ServiceStats = {
+  logs_per_sec: 1,
+  mb_per_sec: 2.5,
+  latency_us: 3.25,
+  queue_length: 4,
+  file_rotations: 5,
+  dropped: 6,
+  json: 7,
+  proto: 8,
+  avro: 9,
+  raw: 10,
+  syslog: 11,
+  journald: 12,
+  samples: { json: ['{"a":1}'], proto: [], avro: [], raw: [], syslog: [], journald: [] },
+};
 
 const NO_AUTH: HttpAuth = {
   enabled: false,
@@ -135,6 +155,7 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
     registry: setup.registry ?? createMemoryRegistry().registry,
     noteRefusal: setup.noteRefusal ?? (() => undefined),
     metrics,
+    serviceStats: setup.serviceStats ?? (async () => SERVICE_STATS),
     metricsText: setup.metricsText ?? (async () => writeExposition(metrics, (await server.counts?.()) ?? [])),
     clock: Date.now,
     log: { info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
@@ -143,7 +164,7 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
   onTestFinished(() => server.close({ graceMs: 0 }));
 
   const connectClient = async () => {
-    const client = await connectRaw(port);
+    const client = await connectRaw(port, { ca: server.ca });
     onTestFinished(() => client.destroy());
     return client;
   };

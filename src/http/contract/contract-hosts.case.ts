@@ -18,6 +18,7 @@ export function describeHosts(create: CreateServer): void {
       '/api/breakdown',
       '/api/disk',
       '/analytics',
+      '/stats',
       '/version',
       '/docs',
       '/openapi.json',
@@ -44,6 +45,18 @@ export function describeHosts(create: CreateServer): void {
       expect((await post()).status).toBe(202);
       expect((await ask(postBytes({ headers: ['TE: trailers'] }))).status).toBe(202);
       for (const target of ['/health', '/ready', '/metrics']) expect((await ask(get(target, 'b'))).status).toBe(200);
+    });
+
+    test('serves /metrics as JSON under any name, but no record in it', async () => {
+      const { ask } = await startFixture(create, { hosts: ['logs.example'] });
+      const samplesFor = async (host: string) => {
+        const { status, body } = await ask(
+          `GET /metrics HTTP/1.1\r\nHost: ${host}\r\nAccept: application/json\r\n\r\n`,
+        );
+        return [status, JSON.parse(body).samples.json];
+      };
+      expect(await samplesFor('logs.example')).toEqual([200, ['{"a":1}']]);
+      expect(await samplesFor('evil.example')).toEqual([200, []]);
     });
 
     test('serves listed names alone, and goes by an absolute target rather than by Host', async () => {

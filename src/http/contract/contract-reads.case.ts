@@ -5,7 +5,7 @@ import type { AnalyticsQuestion } from '../../analytics/analytics.ts';
 import { openBytes } from '../../disk/open-file.ts';
 import { parseHour } from '../../model/hour.ts';
 import { answering, sumOf } from './analytics-fixture.case.ts';
-import { type CreateServer, problemOf, startFixture } from './contract-fixture.case.ts';
+import { type CreateServer, problemOf, SERVICE_STATS, startFixture } from './contract-fixture.case.ts';
 
 const ODD = ['__proto__', 'constructor', '123', 'toString', '', '"\n\u2028\ud800', 'other'];
 
@@ -100,9 +100,35 @@ export function describeReads(create: CreateServer): void {
       expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     });
 
+    test('/stats answers the figures in the order of older programs, and /metrics does where JSON is asked for', async () => {
+      const { get, ask } = await startFixture(create, { metricsText: async () => 'one 1\n' });
+      const answer = await get('/stats');
+      expect([answer.status, answer.body]).toEqual([200, JSON.stringify(SERVICE_STATS)]);
+      expect([answer.headers.get('content-type'), answer.headers.get('cache-control')]).toEqual([
+        'application/json',
+        'no-store',
+      ]);
+      const asking = (accept: string) => ask(`GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: ${accept}\r\n\r\n`);
+      const asJson = await asking('application/json');
+      expect([asJson.status, asJson.body]).toEqual([200, JSON.stringify(SERVICE_STATS)]);
+      expect(asJson.headers.get('vary')).toBe('Accept');
+      expect((await asking('*/*')).body).toBe('one 1\n');
+    });
+
+    test('/metrics as JSON shows no records to who has no key', async () => {
+      const auth = { enabled: true, keys: ['k'] };
+      const asking = 'GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n';
+      const open = await startFixture(create, { auth });
+      expect(JSON.parse((await open.ask(`${asking}\r\n`)).body)).toMatchObject({ json: 7, samples: { json: [] } });
+      const keyed = await startFixture(create, { auth: { ...auth, metrics: true } });
+      expect((await keyed.ask(`${asking}\r\n`)).status).toBe(401);
+      const { body } = await keyed.ask(`${asking}X-API-Key: k\r\n\r\n`);
+      expect(JSON.parse(body)).toMatchObject({ json: 7, samples: { json: ['{"a":1}'] } });
+    });
+
     test('answers HEAD like GET, without a body', async () => {
       const { connect } = await startFixture(create);
-      for (const path of ['/health', '/ready', '/version', '/metrics']) {
+      for (const path of ['/health', '/ready', '/version', '/metrics', '/stats']) {
         const client = await connect();
         client.send(`HEAD ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
         const answer = await client.ended();

@@ -1,4 +1,5 @@
 import type { Live, LiveEvent, LiveHistory, LiveStats, Refusal, TailFilter, TailPiece } from '../../live/live.ts';
+import { type KindSamples, mapKinds } from '../../model/record-kinds.ts';
 import { type CreateServer, type Fixture, type Setup, startFixture } from './contract-fixture.case.ts';
 import type { RawClient } from './raw-client.case.ts';
 
@@ -24,6 +25,19 @@ export const STATS: LiveStats = {
   inFlightBytes: 0,
   openFiles: 0,
   streams: [{ name: 'events', rates: { stored: 1, bytes: 80 }, totals: { stored: 2, bytes: 160 } }],
+  recordLatency: 0.002,
+  kinds: [{ kind: 'json', rate: 1, total: 2 }],
+  inputs: [
+    {
+      name: 'lines',
+      rates: { records: 1, bytes: 2, dropped: 3, refused: 4 },
+      totals: { records: 5, bytes: 6, dropped: 7, refused: 8 },
+      connections: 9,
+      inFlightBytes: 10,
+      maxInFlightBytes: 11,
+    },
+  ],
+  dropped: 7,
   queue: null,
 };
 export const HISTORY: LiveHistory = {
@@ -36,6 +50,7 @@ export const HISTORY: LiveHistory = {
   p50: [null, 0.001],
   p99: [null, 0.002],
 };
+export const SAMPLES: KindSamples = mapKinds((kind) => (kind === 'json' ? [{ time: 1, line: '{"a":1}' }] : []));
 export function refusal(reason: string): Refusal {
   return { time: 1, status: 400, reason, requestId: 'r' };
 }
@@ -45,7 +60,7 @@ function createFakeLive() {
   const listeners = new Set<(event: LiveEvent) => void>();
   const tails = new Map<(piece: TailPiece) => void, TailFilter>();
   const live: Live = {
-    snapshot: async () => ({ stats: STATS, history: [], refusals: [refusal('old')] }),
+    snapshot: async () => ({ stats: STATS, history: [], refusals: [refusal('old')], samples: SAMPLES }),
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

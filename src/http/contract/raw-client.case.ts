@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 /** One answer as it was sent. Header names are in lower case. */
 export interface RawAnswer {
@@ -18,12 +19,17 @@ export interface RawClient {
   /** Resolves when the server has closed or cut the connection, with the bytes after the last whole answer. */
   ended(): Promise<string>;
   destroy(): void;
+  /** Resets the TCP connection. */
+  reset(): void;
 }
 
-export async function connectRaw(port: number): Promise<RawClient> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+/** `ca`: by TLS, with a server whose certificate is signed by this one. */
+export async function connectRaw(port: number, { ca }: { readonly ca?: string | undefined } = {}): Promise<RawClient> {
+  const options = { port, host: '127.0.0.1', allowHalfOpen: true };
+  const tcp = connect(options);
+  const socket = ca === undefined ? tcp : connectTls({ ...options, socket: tcp, ca });
   await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve);
+    socket.once(ca === undefined ? 'connect' : 'secureConnect', resolve);
     socket.once('error', reject);
   });
   let received = Buffer.alloc(0);
@@ -65,6 +71,7 @@ export async function connectRaw(port: number): Promise<RawClient> {
       return received.toString('latin1');
     },
     destroy: () => void socket.destroy(),
+    reset: () => void tcp.resetAndDestroy(),
   };
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type AnswerDoc, json, type OperationDoc, problem } from './api-operation.ts';
 import { count, storedLine } from './api-schemas.ts';
 import * as schemas from './dashboard-schemas.ts';
+import { kindSamples } from './stats-schemas.ts';
 
 const noStream = problem('There is no such stream.');
 
@@ -30,12 +31,12 @@ export const dashboardOperations: readonly OperationDoc[] = [
     path: '/events',
     method: 'get',
     id: 'getEvents',
-    summary: 'Rates and refused batches, each second',
+    summary: 'Rates, refused batches and samples, each second',
     description:
-      'Server-sent events: a `stats` at once and then each second, and a `refusal` for each refused batch, ' +
-      'oldest first, at most 20 a second. A client that reads too slowly misses events. A client that stops reading is disconnected.',
+      'Server-sent events: a `stats` at once and then each second, a `refusal` for each refused batch, ' +
+      'oldest first, at most 20 a second, and `samples` when there is a new one. A client that reads too slowly misses events. A client that stops reading is disconnected.',
     answers: {
-      200: stream({ stats: schemas.liveStats, refusal: schemas.refusal }),
+      200: stream({ stats: schemas.liveStats, refusal: schemas.refusal, samples: kindSamples }),
       503: problem('Too many streams are open, or the service is shutting down.', ['Retry-After']),
     },
   },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { LiveHistory, LiveStats } from '../../live/live.ts';
 import { component, count, hourParameter, hourText, streamParameter, version } from './api-schemas.ts';
+import { kindSamples, liveInput, liveKind } from './stats-schemas.ts';
 
 /** The schemas of the dashboard and of the event streams; see api-schemas.ts. */
 
@@ -12,8 +13,8 @@ const rates = component(
     batches: measure.describe('Requests to POST /logs.'),
     refusedBatches: measure.describe('Requests answered 4xx.'),
     failedBatches: measure.describe('Requests answered 5xx.'),
-    bytes: measure.describe('Bytes of decoded bodies.'),
-    accepted: measure.describe('Records answered 202.'),
+    bytes: measure.describe('Bytes of decoded bodies and of frames of inputs.'),
+    accepted: measure.describe('Records answered 202, and those that inputs took.'),
     stored: measure.describe('Records stored.'),
     rejected: measure.describe('Invalid records.'),
     deadLettered: measure.describe('Records put aside with their reasons.'),
@@ -67,6 +68,14 @@ export const liveStats = component(
     inFlightBytes: measure,
     openFiles: measure,
     streams: z.array(liveStream).describe('What each stream stores in this process.'),
+    recordLatency: measure
+      .nullable()
+      .describe(
+        'Seconds from the last byte of a batch to its commit: the mean over the records of the last ten seconds; null without records.',
+      ),
+    kinds: z.array(liveKind),
+    inputs: z.array(liveInput),
+    dropped: measure.describe('Frames that inputs dropped since the start.'),
     queue: queue.nullable().describe('Null in version 1.'),
   }) satisfies z.ZodType<Mutable<LiveStats>>,
 );
@@ -114,6 +123,7 @@ export const overview = component(
     stats: liveStats,
     history: z.array(liveHistory).describe('The last minutes by the second, and the last hour in coarser steps.'),
     refusals: z.array(refusal).describe('The last 100, newest first.'),
+    samples: kindSamples,
   }),
 );
 

@@ -50,6 +50,7 @@ describe('openApiDocument', () => {
       schema: { type: 'string' },
       'x-events': {
         stats: { $ref: '#/components/schemas/LiveStats' },
+        samples: { $ref: '#/components/schemas/KindSamples' },
         refusal: { $ref: '#/components/schemas/Refusal' },
       },
     });

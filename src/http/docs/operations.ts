@@ -4,6 +4,7 @@ import { json, type OperationDoc, problem, withAccess } from './api-operation.ts
 import { getRecords } from './api-records.ts';
 import { registryOperations } from './api-registry.ts';
 import * as schemas from './api-schemas.ts';
+import { serviceStats } from './stats-schemas.ts';
 
 const text = z.string();
 
@@ -110,6 +111,16 @@ const reads: readonly OperationDoc[] = [
     },
   },
   {
+    path: '/stats',
+    method: 'get',
+    id: 'getStats',
+    summary: 'Rates of the last second, and counts and last lines by what records came as',
+    answers: {
+      200: json('The figures.', serviceStats),
+      503: problem('The figures cannot be read now.', ['Retry-After']),
+    },
+  },
+  {
     path: '/health',
     method: 'get',
     id: 'getHealth',
@@ -137,8 +148,16 @@ const reads: readonly OperationDoc[] = [
     path: '/metrics',
     method: 'get',
     id: 'getMetrics',
-    summary: 'Metrics for Prometheus',
-    answers: { 200: { description: 'The metrics in the Prometheus text format.', content: { 'text/plain': text } } },
+    summary: 'Metrics for Prometheus, or the figures of GET /stats',
+    description:
+      'With an Accept header that prefers application/json to text: the answer of GET /stats. Its samples are empty where the route needs no key although auth is on, and under a name that is not in server.hosts.',
+    answers: {
+      200: {
+        description: 'The metrics in the Prometheus text format, or the figures of GET /stats.',
+        content: { 'text/plain': text, 'application/json': serviceStats },
+      },
+      503: problem('The figures cannot be read now.', ['Retry-After']),
+    },
   },
   {
     path: '/openapi.json',

@@ -9,6 +9,7 @@ import { ACCESS_STREAM } from '../../model/stream.ts';
 import { createAccounting } from '../../service/accounting.ts';
 import { withIdempotency } from '../../service/idempotency.ts';
 import { createIngest } from '../../service/ingest.ts';
+import { createKindTally } from '../../service/kind-tally.ts';
 import { startFixture } from '../contract/contract-fixture.case.ts';
 import { createHttpServer } from '../server/server.ts';
 
@@ -38,6 +39,7 @@ async function start() {
     }),
     delivered: 'stored',
     accounting,
+    tally: createKindTally({ metrics, clock: Date.now }),
     metrics,
     clock: Date.now,
   });

@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Log } from '../../log.ts';
 import type { Registry } from '../../model/registry.ts';
+import type { TlsFiles } from '../../runtime/tls-files.ts';
 import type { CheckReadiness } from '../../service/service.ts';
 import { addAccessCheck } from '../access-check.ts';
 import { answerReady } from '../api/health.ts';
@@ -14,12 +15,15 @@ import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } fr
 import { createHostCheck, headFault } from '../server/host.ts';
 import { listen } from '../server/server.ts';
 import { stopServer } from '../server/stop.ts';
+import { createTlsFront, type TlsFront } from '../server/tls-front.ts';
 import { addRegistryRoutes } from './registry-routes.ts';
 import { addSchemaRoutes } from './schema-routes.ts';
 
 export interface RegistryServerOptions {
   readonly host?: string;
   readonly port: number;
+  /** Absent: plain HTTP. The server closes it. */
+  readonly tls?: TlsFiles;
   readonly hosts: readonly string[];
   readonly auth: HttpAuth;
   readonly limits: {
@@ -49,16 +53,33 @@ export function createRegistryServer(options: RegistryServerOptions): Omit<HttpS
     if (fault === undefined) void listener(request, response);
     else sendProblem(response, fault);
   });
+  const tlsFront = options.tls && putTlsInFront(server, { ...options, tls: options.tls });
   const connections = { closeIdle: () => server.closeIdleConnections(), closeAll: () => server.closeAllConnections() };
   let stopped: Promise<void> | undefined;
   return {
     listen: () => listen(server, options),
     close: ({ graceMs }) => {
       isDraining = true;
-      stopped ??= stopServer(server, [connections], graceMs);
+      const owners = tlsFront === undefined ? [connections] : [connections, tlsFront];
+      stopped ??= stopServer(server, owners, graceMs).then(() => tlsFront?.close());
       return stopped;
     },
   };
+}
+
+function putTlsInFront(server: Server, options: RegistryServerOptions & { readonly tls: TlsFiles }): TlsFront {
+  const serve = server.listeners('connection');
+  const front = createTlsFront({
+    tls: options.tls,
+    handshakeTimeoutMs: options.limits.headersTimeoutMs,
+    onSecure: (socket) => {
+      for (const listener of serve) listener.call(server, socket);
+    },
+    onFailed: () => undefined,
+    log: options.log,
+  });
+  server.removeAllListeners('connection').on('connection', front.take);
+  return front;
 }
 
 function sendProblem(response: ServerResponse, fault: Problem): void {

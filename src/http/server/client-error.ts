@@ -19,12 +19,15 @@ export function createClientErrorListener(
   return (error, socket) => {
     const code = 'code' in error ? String(error.code) : '';
     const connection = connections.get(socket);
+    // Of bytes that came after those of the last answer.
+    if (connection?.closing && code !== 'ECONNRESET') return;
     if (connection === undefined || !socket.writable || code === 'ECONNRESET') {
       socket.destroy();
       return;
     }
-    if (connection.closing) return;
     connection.closing = true;
+    // They would be given to the parser again, in the time in which the client reads the answer.
+    connection.paced.ignoreRest();
     // Bytes after a request that closes the connection: nobody answers them.
     if (code === 'HPE_CLOSED_CONNECTION') {
       if (connection.open === 0) afterAnswers(connection, () => socket.destroySoon());

@@ -1,4 +1,6 @@
 import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TlsFiles } from '../../runtime/tls-files.ts';
 import { createEventStreams, type EventStreams } from '../api/event-stream.ts';
 import { createRoutes } from '../api/routes.ts';
 import { type Authenticate, createAuthenticate, WRONG_KEYS } from '../auth.ts';
@@ -16,11 +18,12 @@ import { bindDurations, createAnswers } from './answer.ts';
 import { createClientErrorListener, createConnectListener } from './client-error.ts';
 import { type Connections, createConnections } from './connections.ts';
 import { createDeadlines } from './deadlines.ts';
-import { createDispatch } from './dispatch.ts';
+import { createDispatch, type Dispatch } from './dispatch.ts';
 import { createHostCheck } from './host.ts';
 import type { HttpLimits } from './limits.ts';
 import { createRequestIds } from './request-id.ts';
 import { stopServer } from './stop.ts';
+import { createTlsFront } from './tls-front.ts';
 import { readAfterUpgrade } from './upgrade.ts';
 
 /** A connection on which nothing moves for this long is cut, whatever it waits for. */
@@ -52,7 +55,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
   const stop = async (graceMs: number) => {
     drain();
-    await stopServer(node.server, [node.connections, node.fastPath], graceMs);
+    await stopServer(node.server, node.owners, graceMs);
     node.close();
     logs.close();
   };
@@ -177,7 +180,22 @@ function createNodeServer(parts: {
     toNode: handToNode(server, connections),
     handleOf: options.handleOf,
   });
-  server.removeAllListeners('connection').on('connection', fastPath.take);
+  const tlsFront = options.tls && createFront({ ...options, tls: options.tls }, fastPath.take);
+  server.removeAllListeners('connection').on('connection', tlsFront?.take ?? fastPath.take);
+  listenToRequests(server, { connections, dispatch, limits, log });
+  const close = () => {
+    tlsFront?.close();
+    fastPath.close();
+    answers.close();
+  };
+  return { server, owners: [connections, fastPath, ...(tlsFront === undefined ? [] : [tlsFront])], close };
+}
+
+function listenToRequests(
+  server: ReturnType<typeof createBareServer>,
+  parts: Pick<HttpServerOptions, 'limits' | 'log'> & { readonly connections: Connections; readonly dispatch: Dispatch },
+): void {
+  const { connections, dispatch, limits, log } = parts;
   server.on('request', (...exchange) => dispatch(...exchange, 'none'));
   server.on('checkContinue', (...exchange) => dispatch(...exchange, 'continue'));
   server.on('checkExpectation', (...exchange) => dispatch(...exchange, 'other'));
@@ -187,11 +205,19 @@ function createNodeServer(parts: {
     const about = { client: dropped?.remoteAddress, maxConnections: limits.maxConnections };
     log.warn('closed a new connection: too many are open', about);
   });
-  const close = () => {
-    fastPath.close();
-    answers.close();
-  };
-  return { server, connections, fastPath, close };
+}
+
+function createFront(
+  { tls, limits, metrics, log }: HttpServerOptions & { readonly tls: TlsFiles },
+  onSecure: (socket: Socket) => void,
+) {
+  return createTlsFront({
+    tls,
+    handshakeTimeoutMs: limits.headersTimeoutMs,
+    onSecure,
+    onFailed: (reason) => metrics.tlsFailures.labels(reason).inc(),
+    log,
+  });
 }
 
 function handToNode(server: Server, connections: Connections): (forwarded: ForwardedSocket) => void {

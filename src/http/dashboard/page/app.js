@@ -4,6 +4,7 @@ import { ApiError, getJson, isKeyProblem, readEvents, setKey } from './api.js';
 import { redrawCharts } from './charts.js';
 import { byId, setText } from './dom.js';
 import { exactDuration } from './format.js';
+import { createFormats } from './formats.js';
 import { createHours } from './hours.js';
 import { createRefusals, showSettings } from './lists.js';
 import { createLive } from './live.js';
@@ -74,6 +75,12 @@ function showOverview(overview) {
   byId('content').hidden = false;
   parts.live.reset(overview);
   parts.refusals.reset(overview.refusals);
+  showFormats(overview);
+}
+
+function showFormats({ stats, samples }) {
+  parts.formats.add(stats);
+  parts.formats.samples(samples);
 }
 
 /** Fetches what the page missed while the stream was lost. */
@@ -85,10 +92,12 @@ async function catchUp() {
   }
 }
 
-/** Adds the refusals between the first request of the page and the opening of its stream. */
-async function mergeRefusals() {
+/** Adds what came between the first request of the page and the opening of its stream. */
+async function mergeMissed() {
   try {
-    parts.refusals.merge((await getJson('api/overview')).refusals);
+    const overview = await getJson('api/overview');
+    parts.refusals.merge(overview.refusals);
+    showFormats(overview);
   } catch {
     // The state of the stream shows that the service does not answer.
   }
@@ -103,13 +112,15 @@ function listen(interval) {
     {
       stats(stats) {
         parts.live.add(stats);
+        parts.formats.add(stats);
         if (stats.totals.accepted > 0) showEmpty({ stats, latestHour: null });
       },
       refusal: (refusal) => parts.refusals.add(refusal),
+      samples: (samples) => parts.formats.samples(samples),
     },
     (state, error) => {
       showState(state, error);
-      if (state === 'live') void (lost ? catchUp() : mergeRefusals());
+      if (state === 'live') void (lost ? catchUp() : mergeMissed());
       lost = state === 'lost';
     },
   );
@@ -184,6 +195,7 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawChar
 document.addEventListener('visibilitychange', redrawCharts);
 
 parts.live = createLive();
+parts.formats = createFormats();
 parts.refusals = createRefusals();
 parts.storage = createStorage();
 parts.records = createRecords();

@@ -32,6 +32,7 @@
 
 import type { Socket } from 'node:net';
 import type { CutReason } from '../../../metrics/metrics.ts';
+import { readInto, type SocketHandle } from '../../../runtime/socket-handle.ts';
 import { endLate, endWith } from '../../server/client-error.ts';
 import type { BodyCollector } from '../body.ts';
 import type { FastPathContext, OpenConnection } from './context.ts';
@@ -39,7 +40,6 @@ import { type FastAnswer, FastExchange, formatAnswer, logAnswered, logUnanswered
 import type { ForwardedSocket } from './forwarded-socket.ts';
 import { forwardToNode } from './node-connection.ts';
 import { HEAD_END, mayBecomePlain, type PlainHead, readPlainHead } from './plain-head.ts';
-import { readInto, type SocketHandle } from './socket-handle.ts';
 import { UNREAD_BYTES, UnreadWatch } from './unread.ts';
 
 type State = 'head' | 'body' | 'drop' | 'leave' | 'node' | 'close';
@@ -56,7 +56,7 @@ const DROPPED_BYTES = 256 * 1024;
 
 export class FastConnection implements OpenConnection {
   readonly #context: FastPathContext;
-  /** The server counts it as a connection until it is destroyed. `#socket` has its handle. */
+  /** The server counts it as a connection until it is destroyed. `#socket` has its handle, or is the same. */
   readonly #accepted: Socket;
   readonly #socket: Socket;
   #state: State = 'head';

@@ -1,11 +1,11 @@
 import type { Log } from '../../../log.ts';
 import type { CutReason } from '../../../metrics/metrics.ts';
+import type { handleOf } from '../../../runtime/socket-handle.ts';
 import type { LogAccess } from '../../server/access-log.ts';
 import type { HttpLimits } from '../../server/limits.ts';
 import type { RequestId } from '../../server/request-id.ts';
 import type { HandleLogs } from '../logs.ts';
 import type { ForwardedSocket } from './forwarded-socket.ts';
-import type { handleOf } from './socket-handle.ts';
 import type { UnreadConnection } from './unread.ts';
 
 export interface FastPathOptions {

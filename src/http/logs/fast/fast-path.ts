@@ -4,12 +4,14 @@
 // which limits what a client can make it do at once.
 
 import type { Socket } from 'node:net';
-import { endLate } from '../../server/client-error.ts';
+import { TLSSocket } from 'node:tls';
+import { handleOf, type SocketHandle } from '../../../runtime/socket-handle.ts';
+import { rawProblem } from '../../problem.ts';
+import { endLate, endWith } from '../../server/client-error.ts';
 import { FastConnection } from './connection.ts';
 import type { FastPathContext, FastPathOptions, OpenConnection } from './context.ts';
 import { forwardToNode } from './node-connection.ts';
 import { HEAD_END, readPlainHead } from './plain-head.ts';
-import { handleOf, type SocketHandle } from './socket-handle.ts';
 import { cutUnreadBeyond } from './unread.ts';
 
 /** The size of one read that does not go straight into a body. */
@@ -98,6 +100,10 @@ function waitForFirstBytes(context: FastPathContext, handles: typeof handleOf, a
   const begin = (first: Buffer) => {
     if (isLate) return;
     forget();
+    if (beginsTls(first) && !(accepted instanceof TLSSocket)) {
+      refuseTls(context, accepted);
+      return;
+    }
     const handle = beginsPlain(first) ? handles(accepted) : undefined;
     if (handle !== undefined) serveFast(context, accepted, handle, first);
     else serveByNode(context, accepted, first);
@@ -109,6 +115,24 @@ function waitForFirstBytes(context: FastPathContext, handles: typeof handleOf, a
 function beginsPlain(first: Buffer): boolean {
   const end = first.indexOf(HEAD_END);
   return end !== -1 && readPlainHead(first, 0, end) !== undefined;
+}
+
+/** A record of a TLS handshake, of any version (RFC 8446, 5.1). */
+function beginsTls(first: Buffer): boolean {
+  return first[0] === 0x16 && (first[1] === 0x03 || first.length === 1);
+}
+
+/** The client will not read the answer as such; people who look at the bytes will. */
+function refuseTls({ log }: FastPathContext, accepted: Socket): void {
+  log.warn('a client speaks TLS to this port, which is plain HTTP; set server.tls, or use http://', {
+    client: accepted.remoteAddress,
+  });
+  const detail = 'this port is plain HTTP, and the request is TLS; use http://';
+  endWith(
+    accepted.on('error', () => accepted.destroy()),
+    rawProblem({ kind: 'bad-request', detail }),
+  );
+  accepted.resume();
 }
 
 function serveFast(context: FastPathContext, accepted: Socket, handle: SocketHandle, first: Buffer): void {

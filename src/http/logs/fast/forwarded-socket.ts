@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 
 /**
  * The bytes that node:http is given at once. It reads every request in them before any is answered, so this limits the
@@ -98,6 +99,11 @@ export class ForwardedSocket extends Duplex {
   #end(): void {
     this.#isEnded = false;
     this.push(null);
+  }
+
+  /** As of a TLSSocket. */
+  get encrypted(): boolean {
+    return this.socket instanceof TLSSocket;
   }
 
   get remoteAddress(): string | undefined {

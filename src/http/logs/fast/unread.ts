@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { CutReason } from '../../../metrics/metrics.ts';
-import { unsentBytes } from './socket-handle.ts';
+import { unsentBytes } from '../../../runtime/socket-handle.ts';
 
 /** Bytes of answers that wait on one connection before its next request is read. */
 export const UNREAD_BYTES = 64 * 1024;
