@@ -4,6 +4,7 @@ import { readLiveCounts } from '../live/live-counts.ts';
 import type { LiveSample } from '../live/live-sampler.ts';
 import type { Log } from '../log.ts';
 import type { MetricCounts, Metrics } from '../metrics/metrics.ts';
+import { type KindSamples, mapKinds } from '../model/record-kinds.ts';
 import type { SchemaStore } from '../repo/schema-store.ts';
 import type { Accounting } from '../service/accounting.ts';
 import { type Core, createHttpWorker, type HttpWorker } from './http-worker.ts';
@@ -19,6 +20,8 @@ export interface HttpReaders {
   counts(): Promise<readonly MetricCounts[]>;
   /** The live figures of every thread, the main thread's first. */
   samples(): Promise<readonly [LiveSample, ...LiveSample[]]>;
+  /** The last lines that each thread accepted. */
+  lines(): Promise<readonly KindSamples[]>;
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
@@ -45,6 +48,7 @@ function readInMainThread(options: ReadersOptions): HttpReaders {
     accountings: () => (worker === undefined ? [] : [worker.accounting]),
     counts: async () => [],
     samples: async () => [await (worker === undefined ? sampleMain(options.metrics) : worker.sample())],
+    lines: async () => (worker === undefined ? [] : [worker.samples()]),
     close: async ({ graceMs }) => worker?.server.close({ graceMs }),
   };
 }
@@ -56,11 +60,12 @@ function readInWorkers(options: ReadersOptions): HttpReaders {
     accountings: () => [],
     counts: workers.metrics,
     samples: async () => [await sampleMain(options.metrics), ...(await workers.samples())],
+    lines: workers.lines,
     close: workers.close,
   };
 }
 
 /** The live figures of a main thread that reads no requests. */
 async function sampleMain(metrics: Metrics): Promise<LiveSample> {
-  return { counts: await readLiveCounts(metrics, 0), refusals: [] };
+  return { counts: await readLiveCounts(metrics, 0), refusals: [], lines: mapKinds(() => []) };
 }

@@ -7,6 +7,7 @@ import { createRemoteLive, type LiveListenerCalls } from '../live/remote-live.ts
 import { createLog, takeDroppedLogLines } from '../log.ts';
 import { createMetrics, type MetricCounts, readCounts } from '../metrics/metrics.ts';
 import { FirstHours } from '../model/first-hours.ts';
+import type { KindSamples } from '../model/record-kinds.ts';
 import { type SchemaEvent, SchemaTable } from '../model/schema-table.ts';
 import { createChannel } from '../runtime/channel.ts';
 import { answerSnapshots } from '../runtime/snapshot.ts';
@@ -33,6 +34,8 @@ export interface HttpWorkerCalls extends LiveListenerCalls {
   /** Drains, for at most so many milliseconds. */
   close(graceMs: number): void;
   sample(): LiveSample;
+  /** The last lines that it accepted. */
+  lines(): KindSamples;
   /** A change of what is registered. */
   changeSchemas(events: readonly SchemaEvent[]): void;
   metrics(): MetricCounts;
@@ -81,6 +84,7 @@ function run(data: HttpWorkerData): void {
       log.close();
     },
     sample: () => worker.sample(),
+    lines: async () => worker.samples(),
     changeSchemas: async (events) => schemas.apply(events),
     metrics: async () => {
       metrics.inFlightRecords.set(worker.accounting.inFlightRecords());

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { maskSecrets, toListenAddress } from '../config/config.ts';
 import type { HttpServer, HttpServerOptions, VersionInfo } from '../http/http.ts';
 import { createHttpServer } from '../http/server/server.ts';
-import type { Live } from '../live/live.ts';
+import type { Live, ServiceStats } from '../live/live.ts';
 import { readLiveCounts } from '../live/live-counts.ts';
 import type { LiveSample } from '../live/live-sampler.ts';
 import { createRefusals } from '../live/refusals.ts';
@@ -15,13 +15,16 @@ import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
 import type { ReadDiskUse } from '../model/disk-use.ts';
 import type { FirstHours } from '../model/first-hours.ts';
+import type { KindSamples } from '../model/record-kinds.ts';
 import type { Registry } from '../model/registry.ts';
 import type { Schemas } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
 import type { Records } from '../query/query.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createIngest } from '../service/ingest.ts';
+import { createKindTally, type KindTally } from '../service/kind-tally.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
+import { openServerTls } from './http-tls.ts';
 import { createDecodersOf, createStreamList, streamsOf } from './streams.ts';
 
 /** What an HTTP worker needs of the thread that owns the data. */
@@ -35,6 +38,7 @@ export interface Core {
   readonly diskUse: ReadDiskUse;
   readonly live: Live;
   readonly metricsText: () => Promise<string>;
+  readonly serviceStats: () => Promise<ServiceStats>;
   /** What all threads have counted of each stream. */
   readonly streamTotals: () => Promise<ReadonlyMap<StreamName, StreamTotals>>;
   readonly registry: Registry;
@@ -49,6 +53,8 @@ export interface HttpWorker {
   readonly accounting: Accounting;
   /** The live figures of this thread. */
   sample(): Promise<LiveSample>;
+  /** The last lines that this thread accepted. */
+  samples(): KindSamples;
 }
 
 export interface HttpWorkerOptions {
@@ -69,20 +75,25 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
   const { config, version, core, metrics, log, reusePort, shared, bodyBuffers } = options;
   const accounting = createAccounting(metrics);
   const refusals = createRefusals();
+  const tally = createKindTally({ metrics, clock: systemClock });
   const address = toListenAddress(config.server.addr);
+  // Every thread follows the files; one of them says it.
+  const isFirst = shared === undefined || shared.thread === 0;
+  const tls = openServerTls(config.server, { error: log.error, info: isFirst ? log.info : log.debug });
   const server = createHttpServer({
     ...(address.host !== undefined && { host: address.host }),
     port: options.port ?? address.port,
     reusePort,
     ...(shared !== undefined && { shared }),
     ...(bodyBuffers !== undefined && { bodyBuffers }),
+    ...(tls !== undefined && { tls }),
     hosts: config.server.hosts,
     limits: toLimits(config.server),
     auth: config.auth,
     version,
     streams: [...streamsOf(config).keys()],
     listStreams: createStreamList({ config, schemas: core.schemas, totals: core.streamTotals }),
-    ingest: createWorkerIngest(options, accounting),
+    ingest: createWorkerIngest(options, accounting, tally),
     checkReadiness: core.checkReadiness,
     analytics: openAnalytics(core.analytics),
     aggregate: core.aggregate,
@@ -98,6 +109,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     ...(config.logging.access && { logAccess: (entry) => log.info('request', { ...entry, fold: false }) }),
     metrics,
     metricsText: core.metricsText,
+    serviceStats: core.serviceStats,
     clock: systemClock,
     log,
   });
@@ -107,11 +119,17 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     sample: async () => ({
       counts: await readLiveCounts(metrics, accounting.inFlightRecords()),
       refusals: refusals.drain(),
+      lines: tally.samples(),
     }),
+    samples: tally.samples,
   };
 }
 
-function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accounting: Accounting): Ingest {
+function createWorkerIngest(
+  { config, core, metrics }: HttpWorkerOptions,
+  accounting: Accounting,
+  tally: KindTally,
+): Ingest {
   const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields, invalidRecords } = config.ingestion;
   return createIngest({
     decodersOf: createDecodersOf(config, core.schemas),
@@ -127,6 +145,7 @@ function createWorkerIngest({ config, core, metrics }: HttpWorkerOptions, accoun
     deliver: core.deliver,
     delivered: config.pipeline === 'direct' ? 'stored' : 'handed_over',
     accounting,
+    tally,
     metrics,
     clock: systemClock,
   });

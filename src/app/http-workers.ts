@@ -10,8 +10,10 @@ import type { LiveSample } from '../live/live-sampler.ts';
 import { serveLive } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import { addCounters, type MetricCounts } from '../metrics/metrics.ts';
+import type { KindSamples } from '../model/record-kinds.ts';
 import type { SchemaStore } from '../repo/schema-store.ts';
 import { createChannel, type Remote } from '../runtime/channel.ts';
+import { openServerTls } from './http-tls.ts';
 import type { Core } from './http-worker.ts';
 import type { HttpWorkerCalls, HttpWorkerData } from './http-worker-entry.ts';
 import { type CoreCalls, serveCore } from './remote-core.ts';
@@ -23,6 +25,8 @@ export interface HttpWorkers {
   metrics(): Promise<readonly MetricCounts[]>;
   /** The live figures of each thread. */
   samples(): Promise<readonly LiveSample[]>;
+  /** The last lines that each thread accepted. */
+  lines(): Promise<readonly KindSamples[]>;
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
@@ -55,12 +59,14 @@ interface Thread {
  */
 export function createHttpWorkers(options: HttpWorkersOptions): HttpWorkers {
   const { server } = options.config;
-  const { startOne, close, metrics, samples } = createThreads(options);
+  const { startOne, close, metrics, samples, lines } = createThreads(options);
 
   async function start(core: Core): Promise<Listening> {
     try {
       const wanted = toListenAddress(server.addr);
       await checkPortIsFree(wanted);
+      // Here, so that the start fails with what is wrong. A thread that cannot read the files is started again.
+      openServerTls(server, options.log)?.close();
       const first = await startOne(core, 0, wanted.port);
       const others = Array.from({ length: server.threads - 1 }, (_, index) => startOne(core, index + 1, first.port));
       await Promise.all(others);
@@ -71,7 +77,7 @@ export function createHttpWorkers(options: HttpWorkersOptions): HttpWorkers {
     }
   }
 
-  return { start, close, metrics, samples };
+  return { start, close, metrics, samples, lines };
 }
 
 /** The threads that run, each with its place among them, and what replaces those that end. */
@@ -117,10 +123,13 @@ function createThreads({ config, version, log, schemaStore }: HttpWorkersOptions
   }
 
   /** A thread that dies while it is asked is left out. */
-  async function samples(): Promise<LiveSample[]> {
-    const answers = await Promise.allSettled(Array.from(threads, ({ remote }) => remote.sample()));
+  async function askAll<T>(ask: (remote: Remote<HttpWorkerCalls>) => Promise<T>): Promise<T[]> {
+    const answers = await Promise.allSettled(Array.from(threads, ({ remote }) => ask(remote)));
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
+
+  const samples = () => askAll((remote) => remote.sample());
+  const lines = () => askAll((remote) => remote.lines());
 
   async function metrics(): Promise<MetricCounts[]> {
     const ask = async (thread: Thread): Promise<void> => {
@@ -130,7 +139,7 @@ function createThreads({ config, version, log, schemaStore }: HttpWorkersOptions
     return [past, ...Array.from(threads, ({ counts }) => counts)];
   }
 
-  return { startOne, close, metrics, samples };
+  return { startOne, close, metrics, samples, lines };
 }
 
 /** Threads that share a port would share it with any other process too, without a message. */

@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
 import type { Service } from './app.ts';
+import { openServerTls } from './http-tls.ts';
 import { startRegistry } from './registry.ts';
 
 /** The schema registry alone: its own folder, its own port. Rejects, with everything stopped again, when it cannot start. */
@@ -38,9 +39,11 @@ async function start(
   const { registry, store, checks } = await startRegistry({ registry: config.registry, dir, metrics, log, lifecycle });
   const { host, port: wantedPort } = toListenAddress(wanted);
   const { server, auth } = config;
+  const tls = openServerTls(server, log);
   const http = createRegistryServer({
     ...(host !== undefined && { host }),
     port: wantedPort,
+    ...(tls !== undefined && { tls }),
     hosts: server.hosts,
     auth,
     limits: {

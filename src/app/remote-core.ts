@@ -6,7 +6,7 @@ import type {
   SeriesQuestion,
 } from '../analytics/analytics.ts';
 import type { AnalyticsSource } from '../analytics/analytics-thread.ts';
-import type { Live } from '../live/live.ts';
+import type { Live, ServiceStats } from '../live/live.ts';
 import type { LiveCalls } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';
 import type { StreamTotals } from '../metrics/metrics.ts';
@@ -26,6 +26,7 @@ import { createRemoteRegistry, type RegistryCall, type RegistryReply, serveRegis
 export interface CoreCalls extends DeliverCalls, LiveCalls {
   readiness(): ReturnType<CheckReadiness>;
   metricsText(): string;
+  serviceStats(): ServiceStats;
   streamTotals(): ReadonlyMap<StreamName, StreamTotals>;
   aggregate(): ReturnType<Aggregate>;
   hourTotals(range: StreamRange): ReturnType<HourTotals['totals']>;
@@ -55,6 +56,7 @@ export function createRemoteCore(parts: {
     deliver: createRemoteDeliver(remote, log, reuse),
     checkReadiness: () => remote.readiness(),
     metricsText: () => remote.metricsText(),
+    serviceStats: () => remote.serviceStats(),
     streamTotals: () => remote.streamTotals(),
     aggregate: () => remote.aggregate(),
     live,
@@ -84,12 +86,13 @@ export function serveCore(
   core: Omit<Core, 'live' | 'schemas' | 'firstHours'>,
 ): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
   const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, registry } = core;
-  const { diskUse, records } = core;
+  const { diskUse, records, serviceStats } = core;
   return {
     deliver: serveDeliver(deliver),
     readiness: checkReadiness,
     registry: serveRegistry(registry),
     metricsText,
+    serviceStats,
     streamTotals,
     aggregate,
     diskUse: (stream) => diskUse(stream),

@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServiceTls } from './service-options.ts';
 
 /** One server-sent event. */
 export interface SentEvent {
@@ -12,6 +13,7 @@ export interface SentEvent {
 export interface EventSourceOptions {
   readonly url: URL;
   readonly apiKey?: string | undefined;
+  readonly tls?: ServiceTls;
   /** Is called when the stream is lost, and when it is connected again. */
   readonly notify: (message: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -58,13 +60,14 @@ class RefusedError extends Error {
   override readonly name = 'RefusedError';
 }
 
-function connect({ url, apiKey, signal }: EventSourceOptions): Promise<IncomingMessage> {
+function connect({ url, apiKey, tls, signal }: EventSourceOptions): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const headers = { Accept: 'text/event-stream', ...(apiKey !== undefined && { Authorization: `Bearer ${apiKey}` }) };
   const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
     headers,
     timeout: SILENCE_MS,
     agent: false,
+    ...tls,
     ...(signal !== undefined && { signal }),
   });
   request.on('timeout', () => request.destroy(new Error(`no data for ${SILENCE_MS / 1_000} s`)));

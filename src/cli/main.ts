@@ -4,7 +4,9 @@ import { aggregate } from './aggregate.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { createCompletion } from './completion.ts';
 import { dlq } from './dlq.ts';
+import { generate } from './generate.ts';
 import { renderHelp, renderOverview } from './help.ts';
+import { listen } from './listen.ts';
 import { printable, printableLines } from './print.ts';
 import { query } from './query.ts';
 import { registry } from './registry.ts';
@@ -21,6 +23,7 @@ export const commands: readonly Command[] = [
   serve,
   validate,
   aggregate,
+  listen,
   replay,
   top,
   tail,
@@ -28,6 +31,7 @@ export const commands: readonly Command[] = [
   dlq,
   verify,
   registry,
+  generate,
   version,
   createCompletion(() => commands),
 ];

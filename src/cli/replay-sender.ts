@@ -1,6 +1,7 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { ACCESS_STREAM, isDefaultStream, type StreamName } from '../model/stream.ts';
+import type { ServiceTls } from './service-options.ts';
 
 /** The outcome of one batch that the service accepted. */
 export interface Sent {
@@ -27,6 +28,7 @@ export interface SenderOptions {
   /** The service's address; `/logs`, or `/logs/{stream}`, is appended to its path. */
   readonly url: URL;
   readonly apiKey?: string | undefined;
+  readonly tls?: ServiceTls;
   readonly connections: number;
   /** What the service does with invalid records: leaves them out (`skip`, the default) or refuses the batch. */
   readonly invalid?: 'skip' | 'reject';
@@ -64,9 +66,9 @@ interface Answer {
 
 /** Sends batches to POST /logs, and sends them again after a failure that may pass: 408, 429, 5xx, a lost connection. */
 export function createSender(options: SenderOptions): { readonly send: Send; close(): void } {
-  const { url, apiKey, connections, invalid = 'skip', retries, notify, wait, random = Math.random } = options;
+  const { url, apiKey, tls, connections, invalid = 'skip', retries, notify, wait, random = Math.random } = options;
   const secure = url.protocol === 'https:';
-  const agent = new (secure ? HttpsAgent : Agent)({ keepAlive: true, maxSockets: connections });
+  const agent = new (secure ? HttpsAgent : Agent)({ keepAlive: true, maxSockets: connections, ...tls });
 
   function post(target: URL, body: Buffer, idempotencyKey: string, contentType: string): Promise<Answer> {
     const headers = {

@@ -8,12 +8,12 @@ import { replayFile } from './replay-file.ts';
 import { FILE_FORMATS, type FileFormat } from './replay-formats.ts';
 import { createReport } from './replay-report.ts';
 import { createSender } from './replay-sender.ts';
+import { readService, SERVICE_ENVIRONMENT, serviceOptions } from './service-options.ts';
 
 const MAX_FILES = 10_000;
-const DEFAULT_URL = 'http://127.0.0.1:8082';
 
 const options = {
-  url: { value: 'URL', help: `The service. Default ${DEFAULT_URL}.` },
+  ...serviceOptions,
   stream: { value: 'NAME', help: 'The stream that the records belong to. Default access.' },
   format: {
     value: 'FORMAT',
@@ -32,10 +32,6 @@ const options = {
     help: 'Remember the position in each FILE in this file, and continue from there the next time.',
   },
   retries: { value: 'N', help: 'How often a batch is sent again, in a row, before the command gives up. Default 10.' },
-  'api-key': {
-    value: 'KEY',
-    help: 'The API key, if the service needs one. Better set $LOGFORGE_API_KEY.',
-  },
 } as const satisfies Options;
 
 export const replay: Command = {
@@ -64,7 +60,7 @@ export const replay: Command = {
     exitCodes: {
       1: 'A file could not be read, no record could be read, or the service refused a batch or was unavailable. What was counted up to then is stored.',
     },
-    environment: { LOGFORGE_API_KEY: 'The API key, when --api-key is not given.' },
+    environment: SERVICE_ENVIRONMENT,
   },
   options,
   completes: 'file',
@@ -113,25 +109,18 @@ function readArguments(args: readonly string[], io: Io) {
   }
   const concurrency = count('concurrency', 1, 64);
   const settings = {
-    url: readUrl(values.url ?? DEFAULT_URL),
+    ...readService(values, io, ''),
     stream,
     // One of FILE_FORMATS: parseFlags accepts no other.
     format: values.format as FileFormat | undefined,
     batch: count('batch', 1000, 100_000),
     rate: values.rate === undefined ? Number.POSITIVE_INFINITY : count('rate', 0, 1_000_000_000),
     retries: count('retries', 10, 1000, 0),
-    apiKey: values['api-key'] ?? io.env.LOGFORGE_API_KEY,
     checkpoint: values.checkpoint,
     concurrency,
     connections: concurrency,
   };
   return { settings, files };
-}
-
-function readUrl(text: string): URL {
-  const url = URL.parse(text);
-  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
-  throw new UsageError(`--url must be an address such as ${DEFAULT_URL}, got ${JSON.stringify(text)}`);
 }
 
 /** Delays batches so that at most `rate` records a second are sent, counted from the first. */

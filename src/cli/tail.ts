@@ -38,14 +38,14 @@ export const tail: Command = {
   options,
   async run(args, io) {
     const { values } = parseFlags(args, options);
-    const { url, apiKey } = readService(values, io, '/events/tail');
+    const { url, apiKey, tls } = readService(values, io, '/events/tail');
     const filters = { stream: values.stream, path: values.path, userAgent: values['user-agent'], q: values.match };
     for (const [name, value] of Object.entries(filters)) if (value !== undefined) url.searchParams.set(name, value);
     const wanted = values.count === undefined ? undefined : toCount('count', values.count, { min: 1, max: 1e9 });
     const notify = (message: string) => void io.stderr.write(`logforge tail: ${printable(message)}\n`);
 
     let printed = 0;
-    for await (const { event, data } of readEvents({ url, apiKey, notify })) {
+    for await (const { event, data } of readEvents({ url, apiKey, tls, notify })) {
       if (event === 'left-out') notify(`${Number(data).toLocaleString('en-US')} records left out here`);
       if (event !== 'records') continue;
       const lines = data.split('\n').slice(0, wanted === undefined ? undefined : wanted - printed);

@@ -36,7 +36,7 @@ export const top: Command = {
   options,
   async run(args, io) {
     const { values } = parseFlags(args, options);
-    const { url, apiKey } = readService(values, io, '/events');
+    const { url, apiKey, tls } = readService(values, io, '/events');
     const wanted = values.count === undefined ? undefined : toCount('count', values.count, { min: 1, max: 1e9 });
     const isTerminal = io.stdout.isTTY === true;
     let refusals: readonly string[] = [];
@@ -47,7 +47,7 @@ export const top: Command = {
       height = 0;
     };
 
-    for await (const { event, data } of readEvents({ url, apiKey, notify })) {
+    for await (const { event, data } of readEvents({ url, apiKey, tls, notify })) {
       if (event === 'refusal') refusals = [describeRefusal(data), ...refusals].slice(0, SHOWN_REFUSALS);
       const stats = event === 'stats' ? readStats(data) : undefined;
       if (stats === undefined) continue;

@@ -31,6 +31,10 @@ const STATS: LiveStats = {
   inFlightBytes: 2_048,
   openFiles: 24,
   streams: [],
+  recordLatency: null,
+  kinds: [],
+  inputs: [],
+  dropped: 0,
   queue: null,
 };
 const QUEUE = {
