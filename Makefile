@@ -53,6 +53,11 @@ run-v2: setup ## Start version 2 (HTTP to Kafka to files) on :8083, with a broke
 	@if [ -n "$${KAFKA_BROKERS:-}" ]; then export LOGFORGE_KAFKA_BROKERS="$$KAFKA_BROKERS"; else $(MAKE) --no-print-directory kafka-up; fi; \
 	  exec bin/logforge serve --config config/examples/config.v2.local.yaml
 
+run-universal: setup certs ## Start version 1 with the universal port: HTTP on :3000, TLS on TCP 3001, UDP 3002
+	@printf '%s\n' 'Try it, in another terminal:' '' \
+	  '  bin/logforge generate --format raw --batch 4000 --interval 10 --ca certs/cert.pem' ''
+	@exec bin/logforge serve --config config/examples/config.universal.yaml
+
 build: setup ## Compile to dist, which the package contains
 	@npm run --silent build
 
@@ -107,6 +112,12 @@ stack-up: ## Build and start everything in containers: Kafka, Prometheus, versio
 stack-down: ## Stop and remove those containers and keep their volumes
 	@docker compose down
 
+universal-up: certs ## Start the universal port in containers: registry on :8000, service on :3000 to :3002, four generators
+	@BUILD_COMMIT="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" docker compose --profile universal up --build --detach --wait registry ingestor generate-json generate-proto generate-avro generate-raw
+
+universal-down: ## Stop and remove those containers and keep their volumes
+	@docker compose --profile universal down
+
 infra-up: ## Start only Kafka and Prometheus in containers, for a service outside of them
 	@docker compose up --detach --wait kafka prometheus
 
@@ -120,6 +131,9 @@ test-image: setup ## Build the container image and test it on a Docker engine, w
 bench: setup ## Put load on the real service and print records a second, CPU and latency (ARGS="--full", see --help)
 	@node bench/suite.ts $(ARGS)
 
+bench-https: setup ## Measure POST /logs by TLS beside plain HTTP (ARGS="--rounds 3")
+	@node bench/https.ts $(ARGS)
+
 bench-micro: setup ## Measure the parts, each beside the fastest possible
 	@node bench/micro.ts $(ARGS)
 
@@ -128,6 +142,9 @@ bench-query: setup ## Measure queries over an hour of GB gigabytes beside grep -
 
 bench-housekeeping: setup ## Measure the p99 of POST /logs while an hour of GB gigabytes is compressed, and deleted (GB=5 ROUNDS=3)
 	@node bench/housekeeping-p99.ts --gb $(or $(GB),5) --rounds $(or $(ROUNDS),3)
+
+bench-transports: setup ## Compare sockets, datagrams and pipes, and write docs/transports.md with its plots; ten minutes (ARGS="--quick --only tcp")
+	@node bench/transports.ts $(ARGS)
 
 recovery: setup ## Measure starts after kill -9 with GB gigabytes of history beside 0.1 (GB=10 RUNS=5 REPORT=)
 	@node bench/recovery.ts --gb $(or $(GB),10) --runs $(or $(RUNS),5) $(if $(REPORT),--out $(REPORT))
@@ -201,6 +218,9 @@ profile-ui-heap-v2: setup ## Open that of version 2, on :8091
 # address, what, file
 take = mkdir -p $(PROFILE_DIR) && curl -fsS -o $(PROFILE_DIR)/$(3) 'http://$(1)/debug/pprof/$(2)' && echo '$(PROFILE_DIR)/$(3)'
 
+certs: ## Make a certificate and a key for tests: certs/cert.pem and certs/key.pem
+	@scripts/make-certs.sh
+
 ##@ Documents
 docs: setup ## Write the references of the configuration, the metrics and the licences
 	@node scripts/config-docs.ts
@@ -224,7 +244,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: reliability run test test-image test-quick coverage setup run-v1 run-v2 kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-micro bench-query bench-housekeeping recovery clean help
+.PHONY: certs reliability run test test-image test-quick coverage setup run-v1 run-v2 run-universal universal-up universal-down kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-https bench-micro bench-query bench-housekeeping recovery clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
-  profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs
+  profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs bench-transports
