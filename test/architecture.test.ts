@@ -11,7 +11,7 @@ import { findFunctions } from './support/find-functions.ts';
 const RANKS: readonly (readonly string[])[] = [
   ['cli'],
   ['app'],
-  ['http', 'inputs'],
+  ['http', 'inputs', 'generate'],
   ['analytics', 'live', 'query'],
   ['service'],
   ['queue', 'repo', 'outputs', 'runtime'],
@@ -34,12 +34,12 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   ajv: ['decode'],
   'ajv-formats': ['decode'],
   re2js: ['decode', 'query'],
-  '@bufbuild/protobuf': ['decode', 'service'],
+  '@bufbuild/protobuf': ['decode', 'service', 'generate'],
   'prom-client': ['metrics'],
   zod: ['config', 'http'],
   yaml: ['config'],
   pino: ['log'],
-  avsc: ['service'],
+  avsc: ['service', 'generate'],
 };
 
 /** A longer function has its reason in a comment in the line above it. */

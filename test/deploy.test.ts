@@ -18,12 +18,17 @@ interface ComposeService {
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly read_only?: boolean;
   readonly user?: string;
+  readonly profiles?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 const compose: { readonly services: Readonly<Record<string, ComposeService>>; readonly volumes: object } = parse(
   read('docker-compose.yml'),
   { merge: true },
 );
 const dockerfile = read('Dockerfile');
+
+/** Folders that `make` makes before it starts the containers. */
+const MADE = ['./certs'];
 
 function service(name: string): ComposeService {
   const found = compose.services[name];
@@ -63,11 +68,49 @@ describe('docker-compose.yml', () => {
     ]);
   });
 
+  it('starts the profile universal by health: the registry, then the service, then a generator for each format', () => {
+    const members = Object.entries(compose.services).filter(([, { profiles = [] }]) => profiles.length > 0);
+    expect(members.map(([name]) => name)).toEqual([
+      'registry',
+      'ingestor-certs',
+      'ingestor',
+      ...['json', 'proto', 'avro', 'raw'].map((format) => `generate-${format}`),
+    ]);
+    for (const [, { profiles, read_only }] of members) expect([profiles, read_only]).toEqual([['universal'], true]);
+
+    const registry = service('registry');
+    expect(registry.command?.slice(0, 3)).toEqual(['registry', '--addr', ':8000']);
+    expect(registry.ports).toEqual(['127.0.0.1:8000:8000']);
+    expect(registry.healthcheck?.test.join(' ')).toContain('localhost:8000/ready');
+    expect(existsSync(join(ROOT, registry.environment?.LOGFORGE_REGISTRY_LOAD?.replace('/app/', '') ?? ''))).toBe(true);
+
+    const { command = [], environment: env = {}, ports, healthcheck, depends_on } = service('ingestor');
+    const { config } = loadConfig({ file: join(ROOT, command[2]?.replace('/app/', '') ?? ''), env });
+    expect(config.registry.url).toBe('http://registry:8000');
+    const listening = [config.server.addr, ...config.inputs.map(({ addr }) => addr)];
+    expect(listening).toEqual(['0.0.0.0:3000', '0.0.0.0:3001', '0.0.0.0:3002']);
+    expect(ports).toEqual(['127.0.0.1:3000:3000', '127.0.0.1:3001:3001', '127.0.0.1:3002:3002/udp']);
+    expect(healthcheck?.test.join(' ')).toContain('localhost:3000/ready');
+    expect(depends_on).toEqual({
+      registry: { condition: 'service_healthy' },
+      'ingestor-certs': { condition: 'service_completed_successfully' },
+    });
+
+    for (const format of ['json', 'proto', 'avro', 'raw']) {
+      const generator = service(`generate-${format}`);
+      const words = generator.command?.join(' ');
+      expect(words).toContain(`generate --format ${format} --batch 4000 --interval 10 --addr ingestor:3001 `);
+      expect(words).toContain('--registry http://registry:8000');
+      expect(generator.depends_on).toEqual({ ingestor: { condition: 'service_healthy' } });
+    }
+  });
+
   it('declares every volume that it mounts, and mounts only what exists', () => {
     for (const { volumes = [] } of Object.values(compose.services)) {
       for (const volume of volumes) {
         const [source = ''] = volume.split(':');
-        expect(source.startsWith('./') ? existsSync(join(ROOT, source)) : source in compose.volumes).toBe(true);
+        const exists = existsSync(join(ROOT, source)) || MADE.includes(source);
+        expect(source.startsWith('./') ? exists : source in compose.volumes).toBe(true);
       }
     }
   });

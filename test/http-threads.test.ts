@@ -63,6 +63,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
           await options.listStreams();
           return new Map();
         },
+        serviceStats: options.serviceStats,
         metricsText: async () => writeExposition(options.metrics, await workers.metrics()),
       });
     },

@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { type Client, createClient } from '../support/client.ts';
-import { removeDirs, type Service, startService } from '../support/service.ts';
+import { lineOf, startWithInputs, whereOf } from '../support/input-service.ts';
+import { removeDirs, type Service } from '../support/service.ts';
 import { eventually, readRecords } from '../support/storage.ts';
 
 const LIMIT = 300;
@@ -15,8 +16,8 @@ afterEach(async () => {
   await removeDirs(service.dirs);
 });
 
-async function startWithFewDescriptors(): Promise<void> {
-  service = await startService({ wrapper: ['prlimit', `--nofile=${LIMIT}:${LIMIT}`] });
+async function startWithFewDescriptors(inputs: readonly string[] = []): Promise<void> {
+  service = await startWithInputs(inputs, { wrapper: ['prlimit', `--nofile=${LIMIT}:${LIMIT}`] });
   client = createClient(service.port);
 }
 
@@ -54,6 +55,24 @@ it('stores new hours while strangers hold as many connections as they get', asyn
     await eventually(async () => expect(service.logs()).toContain('closed a new connection: too many are open'));
     sockets.shift()?.destroy();
     await eventually(async () => expect((await client.post(hours(0, 100))).status).toBe(202));
+    expect(openDescriptors()).toBeLessThan(LIMIT);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+});
+
+it('answers HTTP and stores new hours while strangers hold as many connections of an input as they get', async () => {
+  await startWithFewDescriptors(['{name: in, type: tcp, addr: "127.0.0.1:0"}']);
+  expect(service.logs()).toContain('maxConnections of an input is more than the limit of file descriptors allows');
+  const port = Number((await whereOf(service, 'in')).split(':')[1]);
+  const sockets: Socket[] = Array.from({ length: LIMIT }, () => createConnection(port, '127.0.0.1'));
+  for (const socket of sockets) socket.on('error', () => undefined);
+  try {
+    await eventually(() => expect(service.logs()).toContain('closed a new connection of an input: too many are open'));
+    expect((await client.get('/ready')).status).toBe(200);
+    expect((await client.post(hours(0, 100))).status).toBe(202);
+    for (const socket of sockets) if (socket.writable) socket.write(lineOf('s', 1));
+    await eventually(async () => expect(await readRecords(service.dirs, 'events')).not.toEqual([]));
     expect(openDescriptors()).toBeLessThan(LIMIT);
   } finally {
     for (const socket of sockets) socket.destroy();

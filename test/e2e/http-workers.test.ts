@@ -79,6 +79,7 @@ async function startBefore(deliver: Core['deliver']) {
     diskUse: unused,
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },
     metricsText: async () => '',
+    serviceStats: unused,
     streamTotals: async () => new Map(),
     registry: schemaStore.registry,
     schemas: schemaStore.table,

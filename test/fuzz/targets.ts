@@ -3,6 +3,7 @@ import { avroTarget } from './targets/avro.ts';
 import { compressedHourTarget } from './targets/compressed-hour.ts';
 import { configTarget } from './targets/config.ts';
 import { decodeTarget } from './targets/decode.ts';
+import { framesTarget } from './targets/frames.ts';
 import { httpTarget } from './targets/http.ts';
 import { kafkaTarget } from './targets/kafka.ts';
 import { journalTarget, keysTarget, spoolTarget } from './targets/log-files.ts';
@@ -10,15 +11,18 @@ import { protobufSchemaTarget, protobufTarget } from './targets/protobuf.ts';
 import { queryTarget } from './targets/query.ts';
 import { storeTarget } from './targets/store.ts';
 import { summaryTarget } from './targets/summary.ts';
+import { textTarget } from './targets/text.ts';
 import { unpackTarget } from './targets/unpack.ts';
 
 /** Every target. `make fuzz` runs them in this order. */
 export const TARGETS: readonly FuzzTarget[] = [
   httpTarget,
   decodeTarget,
+  textTarget,
   protobufTarget,
   protobufSchemaTarget,
   avroTarget,
+  framesTarget,
   unpackTarget,
   kafkaTarget,
   configTarget,

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { INSTALL_TIMEOUT_MS } from '../support/debian.ts';
 import { knownSeries, seriesIn } from '../support/metric-names.ts';
 import { ensurePrometheus, type Prometheus, startPrometheus } from '../support/prometheus.ts';
-import { REPOSITORY, removeDirs, type Service, startService } from '../support/service.ts';
+import { makeDirs, REPOSITORY, removeDirs, type Service, startService } from '../support/service.ts';
 import { sharedBrokers } from '../support/shared-broker.ts';
 import { createStream, startVersion2 } from '../support/version2.ts';
 
@@ -42,7 +43,11 @@ const targetOf = (service: Service): string => `127.0.0.1:${service.port}`;
 beforeAll(ensurePrometheus, INSTALL_TIMEOUT_MS);
 
 beforeAll(async () => {
-  direct = await startService({ env: { LOGFORGE_AGGREGATION_INTERVAL: '200ms' } });
+  const dirs = await makeDirs();
+  const config = join(dirs.root, 'config.yaml');
+  await writeFile(config, 'inputs:\n  - {name: lines, type: tcp, addr: "127.0.0.1:0"}\n');
+  const env = { LOGFORGE_AGGREGATION_INTERVAL: '200ms' };
+  direct = await startService({ dirs, args: ['--config', config], env });
   queued = await startVersion2(createStream(await sharedBrokers()));
   prometheus = await startPrometheus({ 'logforge-v1': targetOf(direct), 'logforge-v2': targetOf(queued) });
   loaded = Promise.all([direct, queued].map(({ url }) => load(url, stopLoad.signal)));
@@ -60,7 +65,7 @@ afterAll(async () => {
 
 describe('the dashboards', () => {
   it('have different names', () => {
-    expect(files.sort()).toEqual(['errors.json', 'latency.json', 'overview.json', 'version-2.json']);
+    expect(files.sort()).toEqual(['errors.json', 'inputs.json', 'latency.json', 'overview.json', 'version-2.json']);
     expect(new Set(dashboards.map(({ dashboard }) => dashboard.uid)).size).toBe(files.length);
   });
 });

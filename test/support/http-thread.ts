@@ -33,7 +33,7 @@ export interface TestCoreCalls extends CoreCalls {
 }
 
 /** The calls that a server's thread answers. */
-export type TestWorkerCalls = Omit<HttpWorkerCalls, 'sample'>;
+export type TestWorkerCalls = Omit<HttpWorkerCalls, 'sample' | 'lines'>;
 
 /** An error in a form that survives being cloned. */
 export interface Thrown {

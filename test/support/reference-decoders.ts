@@ -2,10 +2,9 @@ import { CsvError, type Options, parse } from 'csv-parse/sync';
 import { Collector, type CollectorOptions } from '../../src/decode/collector.ts';
 import { type Columns, encodeRow, readColumns } from '../../src/decode/csv-columns.ts';
 import { type DecodeOptions, type Decoder, MalformedBodyError, type TextFormat } from '../../src/decode/decode.ts';
-import { explain } from '../../src/decode/json.ts';
+import { explain, explainLine } from '../../src/decode/json.ts';
 import { readJsonRecord } from '../../src/decode/json-record.ts';
 import { endOfValue, skipWhite } from '../../src/decode/json-tokens.ts';
-import { explainLine } from '../../src/decode/ndjson.ts';
 import { startOfText } from '../../src/decode/utf8.ts';
 import { createLayout } from '../../src/lines/layout.ts';
 import type { Stream } from '../../src/model/stream.ts';
@@ -22,7 +21,7 @@ export function createReferenceDecoders(stream: Stream): Readonly<Record<TextFor
 export function collect(
   body: Buffer,
   options: DecodeOptions,
-  format: Pick<CollectorOptions, 'stream' | 'noun' | 'contentType'>,
+  format: Pick<CollectorOptions, 'stream' | 'noun'>,
 ): Collector {
   return new Collector(body, { ...options, ...format, expected: 0, check: undefined });
 }

@@ -17,7 +17,6 @@ export function createReferenceDelimited(stream: Stream, schemas: Schemas): Deco
     const collector = collect(body, options, {
       stream: stream.name,
       noun: 'record',
-      contentType: 'application/x-protobuf',
     });
     for (let at = 0; at < body.length; ) {
       let length = 0;
@@ -29,7 +28,7 @@ export function createReferenceDelimited(stream: Stream, schemas: Schemas): Deco
       if (end > body.length) throw new MalformedBodyError('the last message is cut off');
       const { result, fields } = yield* readMessage(layout, desc, body, { start, end }, options);
       const raw = () => (fields ? rawOf(fields) : `base64:${body.toString('base64', start, end)}`);
-      collector.add(result, raw);
+      collector.add(result, raw, 'application/x-protobuf');
       at = end;
     }
     return yield* collector.finish();

@@ -7,6 +7,7 @@ import { createMetrics, writeExposition } from '../../../src/metrics/metrics.ts'
 import { ACCESS_STREAM } from '../../../src/model/stream.ts';
 import { createAccounting } from '../../../src/service/accounting.ts';
 import { createIngest } from '../../../src/service/ingest.ts';
+import { createKindTally } from '../../../src/service/kind-tally.ts';
 import { DECODE_OPTIONS } from '../../support/decode-options.ts';
 import type { Random } from '../../support/random.ts';
 import { createMemoryRegistry } from '../../support/registry.ts';
@@ -206,6 +207,7 @@ function startServer(
     decode: DECODE_OPTIONS,
     delivered: 'stored',
     accounting,
+    tally: createKindTally({ metrics, clock: () => 0 }),
     metrics,
     clock: () => 0,
     async deliver(batch, note = {}) {
@@ -257,6 +259,7 @@ function startServer(
     noteRefusal: () => undefined,
     metrics,
     metricsText: async () => writeExposition(metrics, []),
+    serviceStats: () => Promise.reject(new Error('unused')),
     clock: () => 0,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     ...(isNodeAlone && { handleOf: () => undefined }),
