@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { runByAutocannon } from './by-autocannon.ts';
 import { type LoadOptions, type LoadResult, runLoad } from './load.ts';
+import { readCpuSeconds, TICKS } from './processes.ts';
 import { makeRequests, type Workload } from './workload.ts';
 
 export interface GeneratorInput {
@@ -23,16 +24,6 @@ export interface GeneratorOutput extends LoadResult {
   readonly to: number;
   /** CPU seconds of all other programs, the hypervisor's other guests included. They distort the figures. */
   readonly othersCpuSeconds: number;
-}
-
-/** Clock ticks a second in /proc: USER_HZ, which is 100 on every Linux that Node runs on. */
-const TICKS = 100;
-
-/** CPU seconds that a process has used, from fields 14 and 15 of /proc/<pid>/stat (proc_pid_stat(5)). */
-function readCpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
 /** CPU seconds of the whole machine that were not idle: the first line of /proc/stat, without idle and iowait (proc_stat(5)). */

@@ -25,7 +25,13 @@ import { createMemoryRegistry } from '../test/support/registry.ts';
 const WAYS = ['hono', 'stream', 'parser', 'node', 'fast'] as const;
 type Way = (typeof WAYS)[number];
 
-const ingest: Ingest = async () => ({ kind: 'accepted', answer: '{"accepted":1}', durability: 'os', replayed: false });
+const ingest: Ingest = async () => ({
+  kind: 'accepted',
+  answer: '{"accepted":1}',
+  durability: 'os',
+  replayed: false,
+  records: 1,
+});
 const HEADERS = { 'Content-Type': 'application/json', 'Logforge-Durability': 'os', 'X-Request-Id': 'bench-1' };
 
 async function takeIn(body: Buffer, response: Parameters<RequestListener>[1]): Promise<void> {
@@ -114,6 +120,7 @@ async function listenWhole(): Promise<number> {
     noteRefusal: silent,
     metrics: createMetrics({ defaultMetrics: false }),
     metricsText: async () => '',
+    serviceStats: () => Promise.reject(new Error('unused')),
     clock: Date.now,
     log: { info: silent, warn: silent, error: silent },
   });

@@ -1,5 +1,6 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { connect as connectTls } from 'node:tls';
 
 /** One run of the load generator. All values are JSON, so that it can run in a separate process. */
 export interface LoadOptions {
@@ -16,6 +17,8 @@ export interface LoadOptions {
   readonly requestsPerSecond?: number;
   /** Polls for answers instead of sleeping: waking a virtual CPU would cost the service time. */
   readonly spins?: boolean;
+  /** By TLS; the certificate is not checked. */
+  readonly tls?: boolean;
 }
 
 export interface LoadResult {
@@ -103,7 +106,7 @@ function spin(): () => void {
 }
 
 /** The connections, their requests and answers. */
-async function createDriver(requests: readonly Buffer[], { port, connections, pipelining }: LoadOptions) {
+async function createDriver(requests: readonly Buffer[], { port, connections, pipelining, tls = false }: LoadOptions) {
   const histogram = createHistogram({ lowest: 1000, highest: LARGEST_LATENCY_NS, figures: 3 });
   const otherAnswers: Record<string, number> = {};
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
@@ -115,7 +118,9 @@ async function createDriver(requests: readonly Buffer[], { port, connections, pi
   let acceptedBytes = 0;
   let nextRequest = 0;
 
-  const pool = await Promise.all(Array.from({ length: connections }, () => open(port, pipelining, onAnswer, fail)));
+  const pool = await Promise.all(
+    Array.from({ length: connections }, () => open({ port, tls, pipelining }, onAnswer, fail)),
+  );
 
   function sendOne(connection: Connection, due: number): void {
     const request = requests[nextRequest] as Buffer;
@@ -216,13 +221,12 @@ function keepSchedule(
 }
 
 async function open(
-  port: number,
-  pipelining: number,
+  { port, tls, pipelining }: { readonly port: number; readonly tls: boolean; readonly pipelining: number },
   onAnswer: (connection: Connection, status: string, now: number) => void,
   fail: (error: Error) => void,
 ): Promise<Connection> {
   const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
-  const socket = connect({
+  const options: TcpNetConnectOpts = {
     port,
     host: '127.0.0.1',
     noDelay: true,
@@ -233,7 +237,8 @@ async function open(
         return true;
       },
     },
-  });
+  };
+  const socket = tls ? connectTls({ ...options, rejectUnauthorized: false }) : connect(options);
   const connection: Connection = {
     socket,
     due: new Float64Array(pipelining),
@@ -243,7 +248,7 @@ async function open(
     knownLength: 0,
     rest: Buffer.alloc(0),
   };
-  socket.on('connect', resolve);
+  socket.on(tls ? 'secureConnect' : 'connect', resolve);
   socket.on('error', (error) => {
     reject(error);
     fail(error);

@@ -22,6 +22,8 @@ import { createOneSubject } from '../test/support/one-subject.ts';
 import { delimited, logEntry } from '../test/support/protobuf-messages.ts';
 import { createReferenceDecoders } from '../test/support/reference-decoders.ts';
 import { createReferenceDelimited } from '../test/support/reference-protobuf.ts';
+import { frameCases } from './frame-cases.ts';
+import { textCases } from './text-cases.ts';
 
 /** Of LogEntry, the strict schema of events: the scanner checks it. */
 const LOG_ENTRY_SCHEMA = JSON.parse(
@@ -118,6 +120,8 @@ const cases: readonly Case[] = [
   avroCase('avro events', present.map(toEvent), LOG_ENTRY),
   avroCase('avro events, batch of 1', present.slice(0, 1).map(toEvent), LOG_ENTRY, 1),
   avroCase('avro events, reference', present.map(toEvent), NOT_FLAT),
+  ...frameCases,
+  ...textCases,
   appendCase('append', 1),
   appendCase('append, 64 hours', 64),
   countCase('aggregate', 100_000),

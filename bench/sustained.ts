@@ -103,7 +103,8 @@ export async function measureCeilings(cell: Cell, run: Run, dir: string): Promis
   return ceilings;
 }
 
-async function runCeiling(input: CeilingInput): Promise<CeilingOutput> {
+/** Measures the disk alone, in a process of its own. */
+export async function runCeiling(input: CeilingInput): Promise<CeilingOutput> {
   const child = spawn(process.execPath, [CEILING], { stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdin.end(JSON.stringify(input));
   const answer = await text(child.stdout);
