@@ -86,7 +86,8 @@ stalls(
   () => fill(BY_TURNS.map((hour) => `${recordOf(hour)}\n`).join('')),
   'accepted 2621',
 );
-stalls('ndjson', 'records of as many hours', () => fillHours(), 'accepted 262');
+// So many hours a batch has only here: see ingestion.maxHoursPerBatch. Each is an entry of a map.
+stalls('ndjson', 'records of as many hours', () => fillHours(), 'accepted 262', REJECT, 4 * MOST_MS);
 stalls('ndjson', 'empty lines', () => fill('\n'), 'no log records provided');
 stalls('ndjson', 'lines that are not JSON', () => millions('x\n'), 'record 0 not JSON: line 1 column 1');
 stalls('ndjson', 'empty objects', () => millions('{}\n'), 'record 0 missing timestamp');
@@ -219,19 +220,20 @@ function stalls(
   body: () => string | Buffer,
   expected: string,
   invalid = REJECT,
+  mostMs = MOST_MS,
 ): void {
   test(`${format}, ${what}: no step takes long (${invalid})`, () => {
     const options: DecodeOptions = { ...DECODE_OPTIONS, maxHours: 1_000_000, invalid };
     let best: number[] = [];
     // A step is slow by chance once (code not compiled yet, a collection, a machine that is shared), a stall every time: what
     // counts of each step is the fastest of its attempts. Steps are cut by the work done, so each attempt has the same.
-    for (let attempt = 0; attempt < 15 && (attempt === 0 || Math.max(...best) >= MOST_MS); attempt++) {
+    for (let attempt = 0; attempt < 15 && (attempt === 0 || Math.max(...best) >= mostMs); attempt++) {
       const { verdict, steps } = measure(format, toBuffer(body()), options);
       expect(verdict).toContain(expected);
       if (attempt > 0) expect(steps).toHaveLength(best.length);
       best = steps.map((ms, i) => Math.min(ms, best[i] ?? ms));
     }
-    expect(Math.max(...best)).toBeLessThan(MOST_MS);
+    expect(Math.max(...best)).toBeLessThan(mostMs);
   });
 }
 
