@@ -9,7 +9,7 @@ STAMP := node_modules/.installed
 
 ##@ First
 run: run-v1 ## Install, start version 1 with defaults, print a curl line to try it
-# Coverage leaves out tests that measure time and tests with 200,000 cases: with coverage V8 optimises little.
+# Coverage leaves out tests that measure time and tests with 100,000 cases: with coverage V8 optimises little.
 COVERED := src/ test/http-threads.test.ts test/e2e/http-workers.test.ts
 UNCOVERED := src/decode/stall.test.ts src/decode/text/text-stall.test.ts src/decode/equality.test.ts
 # The test of the compose file builds Docker Compose with go, for minutes: make test-image runs it.
@@ -21,7 +21,7 @@ test: setup lint types ## Install, then run everything: lint, types, unit tests 
 	  TEST_COUNTS_IN=$(COUNTS) vitest run --maxWorkers 3 test/ $(UNCOVERED) --exclude test/image/compose.test.ts $(patsubst %,--exclude %,$(filter test/%,$(COVERED))) || failed=yes; \
 	  test -z "$$failed"
 
-# Out of test-quick: what needs a broker, measures time, or has 200,000 cases. In: the tests of src, and those of test/ that guard every
+# Out of test-quick: what needs a broker, measures time, or has 100,000 cases. In: the tests of src, and those of test/ that guard every
 # change: imports and lengths, documents, deployment files, the HTTP contract's rows against the real process.
 QUICK_OUT := src/queue/kafka/kafka-queue.test.ts $(UNCOVERED)
 QUICK := src/ test/architecture.test.ts test/operations/docs.test.ts test/deploy.test.ts test/sample-logs.test.ts \
