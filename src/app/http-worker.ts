@@ -25,7 +25,7 @@ import { createIngest } from '../service/ingest.ts';
 import { createKindTally, type KindTally } from '../service/kind-tally.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
 import { openServerTls } from './http-tls.ts';
-import { createDecodersOf, createStreamList, streamsOf } from './streams.ts';
+import { createDecodersOf, createStreamList, decodeLimits, streamsOf } from './streams.ts';
 
 /** What an HTTP worker needs of the thread that owns the data. */
 export interface Core {
@@ -130,18 +130,10 @@ function createWorkerIngest(
   accounting: Accounting,
   tally: KindTally,
 ): Ingest {
-  const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields, invalidRecords } = config.ingestion;
   return createIngest({
     decodersOf: createDecodersOf(config, core.schemas),
     firstHour: core.firstHours.of,
-    decode: {
-      maxRecordBytes,
-      maxDepth,
-      maxBatchBytes,
-      maxHours: maxHoursPerBatch,
-      extraFields,
-      invalid: invalidRecords,
-    },
+    decode: { ...decodeLimits(config), invalid: config.ingestion.invalidRecords },
     deliver: core.deliver,
     delivered: config.pipeline === 'direct' ? 'stored' : 'handed_over',
     accounting,

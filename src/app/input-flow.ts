@@ -17,7 +17,7 @@ import { createIntake, type Patience, untilAvailable } from '../service/intake.t
 import type { KindTally } from '../service/kind-tally.ts';
 import { withBatchId } from '../service/retry.ts';
 import { inputDecoding } from './input-decoding.ts';
-import { createDecodersOf } from './streams.ts';
+import { createDecodersOf, decodeLimits } from './streams.ts';
 
 export type InputConfig = Config['inputs'][number];
 
@@ -111,7 +111,6 @@ function createInputIntake(
   const { name, stream } = input;
   const { format, options } = inputDecoding(input, form);
   const { config, schemas, firstHours, metrics } = parts;
-  const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields } = config.ingestion;
   const patience = createPatience(parts, name, signal);
   const again: Deliver = (batch, note) => untilAvailable(() => parts.deliver(batch, note), patience);
   // A queue may have taken a batch whose answer was lost: sent again by its name, it is stored once. A store that fails has stored nothing.
@@ -120,15 +119,7 @@ function createInputIntake(
   const ingest = createIngest({
     decodersOf: createDecodersOf(config, schemas),
     firstHour: firstHours.of,
-    decode: {
-      maxRecordBytes,
-      maxDepth,
-      maxBatchBytes,
-      maxHours: maxHoursPerBatch,
-      extraFields,
-      invalid: 'skip',
-      ...options,
-    },
+    decode: { ...decodeLimits(config), invalid: 'skip', ...options },
     deliver,
     delivered: isQueued ? 'handed_over' : 'stored',
     accounting,

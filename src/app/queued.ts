@@ -27,7 +27,7 @@ import { storeRemovedStreams } from '../service/removed-streams.ts';
 import { withBatchId, withRetry } from '../service/retry.ts';
 import { startSpooling } from '../service/spooling.ts';
 import type { Pipeline } from './direct.ts';
-import { streamOf, streamsOf } from './streams.ts';
+import { decodeLimits, streamOf, streamsOf } from './streams.ts';
 
 export interface QueuedPipelineParts {
   readonly config: Config;
@@ -97,7 +97,6 @@ function startConsumers(
   parts: QueuedPipelineParts & { readonly queue: Queue; readonly accounting: Accounting; readonly stream: Stream },
 ): void {
   const { config, repo, schemas, metrics, log, queue, accounting, stream, onFatal } = parts;
-  const { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields } = config.ingestion;
   const handler = createConsumer({
     repo,
     metrics,
@@ -107,7 +106,7 @@ function startConsumers(
     onFatal,
     stream: stream.name,
     decoders: createDecoders(stream, schemas),
-    decode: { maxRecordBytes, maxDepth, maxBatchBytes, maxHours: maxHoursPerBatch, extraFields },
+    decode: decodeLimits(config),
     backoff: backoffOf(config),
     clock: systemClock,
   });

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import type { Decoders } from '../decode/decode.ts';
+import type { DecodeOptions, Decoders } from '../decode/decode.ts';
 import { createDecoders } from '../decode/decoders.ts';
 import type { StreamInfo } from '../http/http.ts';
 import type { StreamTotals } from '../metrics/metrics.ts';
@@ -46,6 +46,13 @@ function describeStream(stream: Stream, schemas: Schemas, totals: StreamTotals |
     records: { stored, rejected, deadLettered, duplicate },
     bytes: totals?.bytes ?? 0,
   };
+}
+
+/** What a decoder holds every batch to. */
+export function decodeLimits({
+  ingestion: { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields },
+}: Pick<Config, 'ingestion'>): Omit<DecodeOptions, 'invalid'> {
+  return { maxRecordBytes, maxDepth, maxBatchBytes, maxHours: maxHoursPerBatch, extraFields };
 }
 
 /** The decoders of each stream, made when they are first asked for. Throws for a stream that there is not. */

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { makeDirs, REPOSITORY, removeDirs, type Service, startService } from '../support/service.ts';
+import { startWithInputs } from '../support/input-service.ts';
+import { REPOSITORY, removeDirs, type Service } from '../support/service.ts';
 import { eventually, readDeadLetters, readRecords } from '../support/storage.ts';
 import { readMetric } from '../support/version2.ts';
 
@@ -15,13 +15,6 @@ afterEach(async () => {
   await service.stop('SIGKILL');
   await removeDirs(service.dirs);
 });
-
-async function start(inputs: string): Promise<void> {
-  const dirs = await makeDirs();
-  const config = join(dirs.root, 'config.yaml');
-  await writeFile(config, `inputs:\n${inputs}`);
-  service = await startService({ dirs, args: ['--config', config], env: { LOGFORGE_AGGREGATION_ENABLED: 'false' } });
-}
 
 /** Sends the pieces to an input, each in a packet of its own. */
 async function send(name: string, pieces: readonly (string | Buffer)[]): Promise<void> {
@@ -53,7 +46,7 @@ function frame(kind: number, payload: string): Buffer {
 }
 
 it('the universal port stores frames of every format, and says what is wrong with others', async () => {
-  await start('  - {name: all, framing: universal}\n');
+  service = await startWithInputs(['{name: all, framing: universal}']);
   const schema = readFileSync(join(REPOSITORY, 'config/schemas/log-entry.json'), 'utf8');
   const body = JSON.stringify({ schema, schemaType: 'JSON' });
   const headers = { 'Content-Type': 'application/json' };
@@ -89,10 +82,11 @@ it('the universal port stores frames of every format, and says what is wrong wit
 });
 
 it('records of a program that names its fields otherwise, and lines of text, are stored as events', async () => {
-  await start(
-    '  - {name: seed, timestamps: auto, rename: {source: service}}\n' +
-      '  - {name: door, format: auto}\n  - {name: web, format: combined, stream: access}\n',
-  );
+  service = await startWithInputs([
+    '{name: seed, timestamps: auto, rename: {source: service}}',
+    '{name: door, format: auto}',
+    '{name: web, format: combined, stream: access}',
+  ]);
   await send('seed', ['{"source":"producer","timestamp":1757680000,"level":"INFO","message":"ABC"}\n']);
   await send('door', ['<4>Jul  2 17:00:01 host auth[7]: wet\r\n\n', 'a bell \xff rang\n', '{"timestamp":1}\n']);
   await send('web', ['::1 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 1 "-" "curl/8"\n']);

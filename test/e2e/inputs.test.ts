@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { makeDirs, removeDirs, type Service, startService } from '../support/service.ts';
+import { startWithInputs } from '../support/input-service.ts';
+import { removeDirs, type Service } from '../support/service.ts';
 import { eventually, readRecords } from '../support/storage.ts';
 import { readMetric } from '../support/version2.ts';
 
@@ -15,13 +15,6 @@ afterEach(async () => {
   await service.stop('SIGKILL');
   await removeDirs(service.dirs);
 });
-
-async function start(inputs: string): Promise<void> {
-  const dirs = await makeDirs();
-  const config = join(dirs.root, 'config.yaml');
-  await writeFile(config, `inputs:\n${inputs}`);
-  service = await startService({ dirs, args: ['--config', config], env: { LOGFORGE_AGGREGATION_ENABLED: 'false' } });
-}
 
 const line = (i: number) => `{"timestamp":"2015-05-17T10:00:00Z","level":"INFO","message":"m${i}","service":"s"}\n`;
 
@@ -36,7 +29,7 @@ async function whereOf(name: string): Promise<string> {
 
 describe('an input of type tcp', () => {
   it('stores lines in their order, puts invalid ones aside, and goes on', async () => {
-    await start('  - {name: lines, type: tcp, addr: "127.0.0.1:0"}\n');
+    service = await startWithInputs(['{name: lines, type: tcp, addr: "127.0.0.1:0"}']);
     const [host, port] = (await whereOf('lines')).split(':');
     const socket = connect({ host: host ?? '', port: Number(port) });
     await once(socket, 'connect');
@@ -55,7 +48,7 @@ describe('an input of type tcp', () => {
 
 describe('an input of type unixsock', () => {
   it('listens on a socket of its owner alone, and removes it at the stop', async () => {
-    await start('  - {name: local, type: unixsock, path: ./in.sock}\n');
+    service = await startWithInputs(['{name: local, type: unixsock, path: ./in.sock}']);
     const path = join(service.dirs.root, 'in.sock');
     await whereOf('local');
     expect(statSync(path).mode & 0o777).toBe(0o600);
