@@ -113,7 +113,7 @@ export async function readDeadLetters(dirs: Dirs): Promise<Record<string, unknow
 }
 
 /** Calls `check` until it passes. After `timeoutMs` it throws the last failure. */
-export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 15_000): Promise<T> {
+export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 30_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     try {
