@@ -43,7 +43,7 @@ export class Feed {
   #open: OpenBlock | undefined;
   /** Blocks that are full, or whose time is over. */
   readonly #due: OpenBlock[] = [];
-  /** Buffers of flushBytes that no block uses. */
+  /** Buffers of flushBytes that no block uses. Under load all are kept, when nothing is in flight only a few. */
   readonly #free: Buffer[] = [];
   #timer: NodeJS.Timeout | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -137,7 +137,7 @@ export class Feed {
     const block = { bytes: buffer.subarray(0, used), arrival, unread, after };
     await intake(block).catch((error: unknown) => onGivenUp(block, error));
     this.#underWay--;
-    if (buffer.length === flushBytes && this.#free.length <= MAX_UNDER_WAY) this.#free.push(buffer);
+    if (buffer.length === flushBytes) this.#free.push(buffer);
     this.#add(-counted);
     this.#run();
     if (this.#isFull && this.#inFlight <= maxInFlightBytes * (1 - ROOM)) {
@@ -145,6 +145,7 @@ export class Feed {
       onRoom();
     }
     if (this.#inFlight === 0) {
+      this.#free.splice(MAX_UNDER_WAY + 1);
       this.#idle?.resolve();
       this.#idle = undefined;
     }

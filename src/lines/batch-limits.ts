@@ -1,4 +1,5 @@
 import { BatchTooLargeError, PermanentError } from '../model/deliver.ts';
+import type { SpareMemory } from './writer.ts';
 
 /** What the lines of one batch may take while they are made. */
 export interface BatchLimits {
@@ -8,6 +9,8 @@ export interface BatchLimits {
   readonly maxHours: number;
   /** Counts the memory that is made beside the body. Absent: nobody counts it. */
   readonly memory?: MemoryCount | undefined;
+  /** Memory for the first lines, which is free again when the batch is stored. Absent: it is made. */
+  readonly spare?: SpareMemory | undefined;
 }
 
 /** Memory that is counted under a limit which many batches share. */

@@ -3,7 +3,7 @@ import type { Batch, Chunk } from '../model/chunk.ts';
 import type { Hour } from '../model/hour.ts';
 import type { StreamName } from '../model/stream.ts';
 import { type BatchLimits, batchTooLarge, NoRoomError, tooManyHours } from './batch-limits.ts';
-import { LineWriter, type WriterMemory } from './writer.ts';
+import { LineWriter, type SpareMemory, type WriterMemory } from './writer.ts';
 
 const { COMMA, NEWLINE } = BYTES;
 
@@ -89,7 +89,7 @@ export class Lines implements WriterMemory {
 
   /** For the next line that is not in the body. */
   get writer(): LineWriter {
-    this.#writer ??= this.#addWriter(Math.min(this.#expected, FIRST_WRITER_BYTES));
+    this.#writer ??= this.#addWriter(Math.min(this.#expected, FIRST_WRITER_BYTES), this.#limits.spare);
     return this.#writer;
   }
 
@@ -230,8 +230,8 @@ export class Lines implements WriterMemory {
     return this.#ranges[at] as number;
   }
 
-  #addWriter(expected: number): LineWriter {
-    const writer = new LineWriter(expected, this);
+  #addWriter(expected: number, spare?: SpareMemory): LineWriter {
+    const writer = new LineWriter(expected, this, spare);
     this.#writers.push(writer);
     return writer;
   }

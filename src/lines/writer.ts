@@ -8,6 +8,9 @@ const MAX_GROWTH = 4 * 1024 * 1024;
 /** A longer text is measured, and not taken for its longest form. */
 const LONG_TEXT = 16 * 1024;
 
+/** Larger memory is not kept for the next batch. */
+const MAX_SPARE = 4 * 1024 * 1024;
+
 /** Of a safe integer, with its sign. */
 export const MAX_INTEGER_BYTES = 17;
 
@@ -24,19 +27,32 @@ export interface WriterMemory {
   claim(bytes: number): void;
 }
 
+/** Memory for the lines of one batch after the other: whoever gives it to a batch takes it back when the batch is stored. */
+export class SpareMemory {
+  bytes: Buffer = NOTHING;
+
+  /** For the next batch, instead of what was kept before. */
+  keep(bytes: Buffer): void {
+    if (bytes.length <= MAX_SPARE) this.bytes = bytes;
+  }
+}
+
 /** FAST PATH. Writes stored lines to a buffer that grows. The caller makes room once a line, by `reserve`. */
 export class LineWriter {
   bytes: Buffer = NOTHING;
   /** Bytes written; set it back to discard what was written last. */
   used = 0;
-  view = NO_VIEW;
+  view: DataView = NO_VIEW;
   readonly #expected: number;
   readonly #memory: WriterMemory | undefined;
+  readonly #spare: SpareMemory | undefined;
 
-  /** `expected`: bytes that will usually be written. */
-  constructor(expected: number, memory?: WriterMemory) {
+  /** `expected`: bytes that will usually be written. It writes to `spare` first, if there is some, and makes more where it must. */
+  constructor(expected: number, memory?: WriterMemory, spare?: SpareMemory) {
     this.#expected = expected;
     this.#memory = memory;
+    this.#spare = spare;
+    if (spare !== undefined && spare.bytes.length > 0) this.#use(spare.bytes);
   }
 
   /** Makes room for `count` more bytes. */
@@ -48,8 +64,13 @@ export class LineWriter {
     this.#memory?.claim(size - length);
     const larger = Buffer.allocUnsafe(size);
     this.bytes.copy(larger, 0, 0, this.used);
-    this.bytes = larger;
-    this.view = new DataView(larger.buffer, larger.byteOffset, larger.length);
+    this.#use(larger);
+    this.#spare?.keep(larger);
+  }
+
+  #use(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   byte(value: number): void {

@@ -114,7 +114,7 @@ async function deliverDecoded(
 
 function beginDecoding(
   { decodersOf, decode, firstHour, clock }: IngestOptions,
-  { stream, format, body, memory, messageType, arrival }: IngestRequest,
+  { stream, format, body, memory, spare, messageType, arrival }: IngestRequest,
   invalid: DecodeOptions['invalid'],
 ): Generator<undefined, Decoded, undefined> {
   const { text } = decode;
@@ -122,6 +122,7 @@ function beginDecoding(
     ...decode,
     ...(text !== undefined && { text: { ...text, arrival: arrival ?? clock() } }),
     ...(memory !== undefined && { memory }),
+    ...(spare !== undefined && { spare }),
     invalid,
     messageType,
     firstHour: firstHour?.(stream) ?? MIN_HOUR,

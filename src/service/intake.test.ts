@@ -18,13 +18,22 @@ function line(message: string): string {
   return `{"timestamp":"2025-07-02T17:00:00Z","level":"INFO","message":"${message}","service":"s"}\n`;
 }
 
-/** `refuses`: batches that the next stage refuses for good. `ndjson`: another decoder of lines. */
-function setUp({ refuses = () => false, ndjson }: { refuses?: (text: string) => boolean; ndjson?: Decoder } = {}) {
+interface Parts {
+  /** Batches that the next stage refuses for good. */
+  readonly refuses?: (text: string) => boolean;
+  /** Another decoder of lines. */
+  readonly ndjson?: Decoder;
+  /** Told of each batch before it is delivered. */
+  readonly onBatch?: (batch: Batch) => Promise<void>;
+}
+
+function setUp({ refuses = () => false, ndjson, onBatch }: Parts = {}) {
   const metrics = createMetrics({ defaultMetrics: false });
   const accounting = createAccounting(metrics);
   const messages: string[] = [];
   const letters: DeadLetter[] = [];
   const deliver: Deliver = async (batch: Batch, note?: CommitNote) => {
+    if (batch.length > 0) await onBatch?.(batch);
     const text = batch.map(({ lines }) => lines.toString()).join('');
     if (refuses(text)) throw new PermanentError('the next stage takes no such batch');
     messages.push(...Array.from(text.matchAll(/"message":"([^"]*)"/g), ([, message = '']) => message));
@@ -136,3 +145,45 @@ it('rejects when no time is left', async () => {
   await expect(take(line('a'))).rejects.toThrow('the time of the stop is over');
   expect(accounting.unaccounted()).toBe(0);
 });
+
+it('writes the lines of a block to memory of one that is stored, and of no other', async () => {
+  const batches: Batch[] = [];
+  const delivered: (() => void)[] = [];
+  const refused = 'the next stage takes no such batch';
+  const { take } = setUp({
+    async onBatch(batch) {
+      batches.push(batch);
+      await new Promise<void>((resolve) => delivered.push(resolve));
+      if (batch[0]?.lines.includes('refused') === true) throw new PermanentError(refused);
+    },
+  });
+  // Not in stored order, so that it is written and does not stay in its body.
+  const written = (message: string) => `{"message":"${message}",${line('').slice(1).replace('"message":"",', '')}`;
+  const begin = async (message: string) => {
+    const done = take(written(message));
+    await new Promise((resolve) => setImmediate(resolve));
+    const lines = batches.at(-1)?.[0]?.lines ?? Buffer.alloc(0);
+    return { lines, done, finish: delivered.at(-1) };
+  };
+  const [first, second] = [await begin('the first'), await begin('the second')];
+  expect([first.lines.toString(), second.lines.toString()]).toEqual([line('the first'), line('the second')]);
+  expect(isSameMemory(first.lines, second.lines)).toBe(false);
+  first.finish?.();
+  await first.done;
+  const third = await begin('refused');
+  expect([second.lines.toString(), third.lines.toString()]).toEqual([line('the second'), line('refused')]);
+  expect(isSameMemory(third.lines, first.lines)).toBe(true);
+  second.finish?.();
+  third.finish?.();
+  await Promise.all([second.done, third.done]);
+  const [fourth, fifth] = [await begin('fourth'), await begin('fifth')];
+  expect(isSameMemory(fourth.lines, second.lines)).toBe(true);
+  expect(isSameMemory(fifth.lines, third.lines)).toBe(false);
+  fourth.finish?.();
+  fifth.finish?.();
+  await Promise.all([fourth.done, fifth.done]);
+});
+
+function isSameMemory(a: Buffer, b: Buffer): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset;
+}

@@ -1,5 +1,6 @@
 import { MalformedBodyError } from '../decode/decode.ts';
 import { type BlockForm, halveBlock, payloadOf } from '../lines/block-form.ts';
+import { SpareMemory } from '../lines/writer.ts';
 import { BYTES } from '../model/bytes.ts';
 import { type DeadLetter, type Deliver, PermanentError, UnavailableError } from '../model/deliver.ts';
 import type { StreamName } from '../model/stream.ts';
@@ -33,11 +34,15 @@ export interface IntakeOptions {
  */
 export function createIntake(options: IntakeOptions): Intake {
   const { ingest, stream, format, form, source, onRecords, patience } = options;
+  /** Of blocks that are stored. That of a block which failed is not used again. */
+  const spares: SpareMemory[] = [];
 
   async function take(bytes: Buffer, { after, arrival }: Pick<Block, 'after' | 'arrival'>): Promise<void> {
+    const spare = spares.pop() ?? new SpareMemory();
     try {
-      const request = { stream, format, body: bytes, invalid: 'dead-letter', source, after, arrival } as const;
+      const request = { stream, format, body: bytes, invalid: 'dead-letter', source, after, arrival, spare } as const;
       const result = await untilAvailable(() => ingest(request), patience);
+      spares.push(spare);
       if (result.kind === 'accepted') onRecords(result.records);
     } catch (error) {
       if (!(error instanceof MalformedBodyError || error instanceof PermanentError)) throw error;

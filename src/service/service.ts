@@ -1,5 +1,6 @@
 import type { BodyFormat, InputFormat, Rejection } from '../decode/decode.ts';
 import type { MemoryCount } from '../lines/batch-limits.ts';
+import type { SpareMemory } from '../lines/writer.ts';
 import type { Durability } from '../model/deliver.ts';
 import type { StreamName } from '../model/stream.ts';
 
@@ -26,6 +27,8 @@ export interface IngestRequest {
   readonly owner?: string;
   /** Counts the memory that is made beside the body. */
   readonly memory?: MemoryCount;
+  /** Memory for lines, which nothing else uses until ingest has resolved. */
+  readonly spare?: SpareMemory;
   /** Where it came from, for the dead letters: a request id, never an address or a key. */
   readonly source: string;
 }
