@@ -102,19 +102,23 @@ export class Collector {
 
   /**
    * Adds the line that was written to `lines.writer` from `start` on. False, and the line is gone, where it is too long, too old, or its
-   * schema does not certainly accept it: then `add` judges it.
+   * schema does not certainly accept it: then `add` judges it. `fieldEnds`: those of the layout, if the line was written with them.
    */
-  addWritten(hour: Hour, start: number): boolean {
+  addWritten(hour: Hour, start: number, fieldEnds?: Int32Array): boolean {
     const { check, lines } = this;
     const { writer } = lines;
     if (hour < this.firstHour) {
       writer.used = start;
       return this.rejectsUnlisted();
     }
-    const length = writer.used - start;
+    const { bytes, view, used } = writer;
+    const length = used - start;
     const fits =
       length <= this.#maxRecordBytes &&
-      (check === undefined || check.accepts(writer.bytes, writer.view, start, writer.used));
+      (check === undefined ||
+        (fieldEnds === undefined
+          ? check.accepts(bytes, view, start, used)
+          : check.acceptsFields(bytes, view, start, used, fieldEnds)));
     if (fits && this.keepsLines) lines.addWritten(hour, start);
     else {
       writer.used = start;

@@ -59,7 +59,7 @@ function* decode(
     const length = writer.used - used;
     // A row of empty values can make a line of a thousand names, so the work is that of the longer one.
     let work = Math.max(at - start, length);
-    if (isWritten && collector.addWritten(scan.instants.hour, used)) {
+    if (isWritten && collector.addWritten(scan.instants.hour, used, layout.fieldEnds)) {
       if (pace.written(work)) yield;
     } else {
       writer.used = used;

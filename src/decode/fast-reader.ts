@@ -19,8 +19,8 @@ export interface RecordScanner {
   /** The body's bytes as words. */
   readonly view: DataView;
   /**
-   * The offsets of the quotes that close the timestamp and the required fields of the record that storedEnd found last. Scanners of other
-   * bodies write there too.
+   * Those of the layout: of the record that storedEnd found last, in the body; after `write`, of the line that was written, in the writer's
+   * bytes. Scanners of other bodies write there too.
    */
   readonly fieldEnds: Int32Array;
   /** The offset after the record at `at` if it is in stored form but for the newline; else -1. */
@@ -104,9 +104,7 @@ export class FastReader implements RecordReader {
   accept(mayOverwrite: boolean): boolean {
     const collector = this.#collector;
     if (!this.#isStored || !mayOverwrite) {
-      const start = collector.lines.writer.used;
-      this.#write();
-      return collector.addWritten(this.#scan.instants.hour, start);
+      return this.#addCopy();
     }
     const { check } = collector;
     if (this.#end - this.#start >= this.#options.maxRecordBytes) return false;
@@ -137,8 +135,7 @@ export class FastReader implements RecordReader {
       scan.instants.hour < collector.firstHour ||
       (check !== undefined && !check.acceptsFields(this.#body, scan.view, start, end, scan.fieldEnds))
     ) {
-      this.#write();
-      return collector.addWritten(scan.instants.hour, used);
+      return this.#addCopy();
     }
     this.#write();
     lines.addWritten(scan.instants.hour, used);
@@ -148,6 +145,14 @@ export class FastReader implements RecordReader {
 
   invalidEnd(at: number): number {
     return this.#scan.invalidEnd(at);
+  }
+
+  #addCopy(): boolean {
+    const collector = this.#collector;
+    const { fieldEnds, instants } = this.#scan;
+    const { used } = collector.lines.writer;
+    this.#write();
+    return collector.addWritten(instants.hour, used, this.#isStored ? undefined : fieldEnds);
   }
 
   #write(): void {

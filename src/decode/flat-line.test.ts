@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeOptions, flatText, timestamp } from '../../test/support/decode-arbitraries.ts';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
-import { createLayout } from '../lines/layout.ts';
+import { createLayout, type Layout } from '../lines/layout.ts';
 import { LineWriter } from '../lines/writer.ts';
 import { LEVEL_SYNONYMS, LEVELS } from '../model/level.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, type Stream } from '../model/stream.ts';
@@ -42,9 +42,22 @@ function write(stream: Stream, record: Record<string, Value>, options: DecodeOpt
     else if (value !== undefined) flat.token(at, value);
     start += (parts[at]?.length ?? 0) + 1;
   }
-  if (flat.write(writer)) return { hour: flat.instants.hour, line: writer.bytes.toString('utf8', 0, writer.used) };
+  if (flat.write(writer)) {
+    const line = writer.bytes.toString('utf8', 0, writer.used);
+    expectFieldEnds(layout, writer.bytes, JSON.parse(line) as Record<string, string>);
+    return { hour: flat.instants.hour, line };
+  }
   expect(writer.used).toBe(0);
   return undefined;
+}
+
+/** Between the lead of each field and its end stands the text of the field. */
+function expectFieldEnds({ fields, leads, fieldEnds }: Layout, line: Buffer, record: Record<string, string>): void {
+  const texts = fields.map((_, field) => {
+    const start = (field === 0 ? 0 : (fieldEnds[field - 1] as number)) + (leads[field]?.length ?? 0);
+    return `"${line.toString('utf8', start, fieldEnds[field])}"`;
+  });
+  expect(texts).toEqual(fields.map((name) => JSON.stringify(record[name])));
 }
 
 function encode(stream: Stream, record: Record<string, Value>, options: DecodeOptions = DECODE_OPTIONS) {

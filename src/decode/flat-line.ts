@@ -73,6 +73,7 @@ export class FlatLine {
   readonly #plan: FlatPlan;
   readonly #leads: readonly Lead[];
   readonly #levelAt: number;
+  readonly #fieldEnds: Int32Array;
   readonly #kinds: Uint8Array;
   /** Of a TEXT: where it begins and ends. */
   readonly #starts: Int32Array;
@@ -88,6 +89,7 @@ export class FlatLine {
     this.#plan = plan;
     this.#leads = layout.leads;
     this.#levelAt = layout.levelAt;
+    this.#fieldEnds = layout.fieldEnds;
     this.#kinds = new Uint8Array(plan.count);
     this.#starts = new Int32Array(plan.count);
     this.#ends = new Int32Array(plan.count);
@@ -96,7 +98,8 @@ export class FlatLine {
 
   /** All fields are absent. */
   clear(): void {
-    this.#kinds.fill(ABSENT);
+    const kinds = this.#kinds;
+    for (let at = 0; at < kinds.length; at++) kinds[at] = ABSENT;
   }
 
   absent(at: number): void {
@@ -123,7 +126,7 @@ export class FlatLine {
   }
 
   /**
-   * Writes the stored line; `instants.hour` is then its hour. False, and nothing written, where the reference must judge: a field of the
+   * Writes the stored line; `instants.hour` is then its hour, and the layout has its `fieldEnds`. False, and nothing written, where the reference must judge: a field of the
    * layout is absent, blank, not trimmed or no text, a timestamp or a level is not valid, a text is long or not UTF-8. The caller
    * compares the length of the line with its limit.
    */
@@ -137,6 +140,8 @@ export class FlatLine {
     const leads = this.#leads;
     writer.lead(leads[0] as Lead);
     instants.write(writer, this.#starts[fields[0] as number] as number);
+    const fieldEnds = this.#fieldEnds;
+    fieldEnds[0] = writer.used;
     let kinds = 0;
     for (let field = 1; field < fields.length; field++) {
       const at = fields[field] as number;
@@ -146,6 +151,7 @@ export class FlatLine {
       } else {
         kinds |= this.#writeText(writer, at, most);
       }
+      fieldEnds[field] = writer.used;
     }
     writer.byte(QUOTE);
     for (let extra = 0; extra < extras.length; extra++) {

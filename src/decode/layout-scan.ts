@@ -45,7 +45,7 @@ export class LayoutScan implements RecordScanner {
     this.#leads = plan.layout.leads;
     this.#levelAt = plan.layout.levelAt;
     this.#minLength = plan.minLength;
-    this.fieldEnds = plan.fieldEnds;
+    this.fieldEnds = plan.layout.fieldEnds;
     this.#bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#keepsExtras = extraFields === 'keep';

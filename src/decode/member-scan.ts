@@ -31,6 +31,7 @@ export class MemberScan {
   readonly #names: NameTable;
   readonly #leads: readonly Lead[];
   readonly #levelAt: number;
+  readonly #fieldEnds: Int32Array;
   /** Where the text of each field begins and ends; 0 where it was not found. Of a level only that it was found. */
   readonly #starts: Int32Array;
   readonly #ends: Int32Array;
@@ -38,8 +39,10 @@ export class MemberScan {
   #level = 0;
   /** Fields that were not found yet. */
   #missing = 0;
-  /** The field after the one found last. Most records have theirs in one order. */
-  #guess = 0;
+  /** For each field, the one that came after it last; the last place: the one that came first. Most records have theirs in one order. */
+  readonly #next: Int32Array;
+  /** The place in it of the field found last. */
+  #last = 0;
   #start = 0;
   #end = 0;
 
@@ -58,8 +61,10 @@ export class MemberScan {
     this.#names = names;
     this.#leads = layout.leads;
     this.#levelAt = layout.levelAt;
+    this.#fieldEnds = layout.fieldEnds;
     this.#starts = new Int32Array(layout.fields.length);
     this.#ends = new Int32Array(layout.fields.length);
+    this.#next = new Int32Array(layout.fields.length + 1);
   }
 
   /** The offset after the record that opens at `at`, or -1. Then `instants.hour` is its hour and `write` writes its line. */
@@ -105,12 +110,14 @@ export class MemberScan {
     return bytes[i] === CLOSE_BRACE && !values.sawWhite ? i + 1 : -1;
   }
 
-  /** Writes the stored line of the record that recordEnd found last. */
+  /** Writes the stored line of the record that recordEnd found last, and sets the layout's `fieldEnds`. */
   write(writer: LineWriter, extraFields: 'keep' | 'drop'): void {
     const leads = this.#leads;
     writer.reserve(this.#end - this.#start + LEVEL_GROWTH + '\n'.length);
     writer.lead(leads[0] as Lead);
     this.#instants.write(writer, this.#starts[0] as number);
+    const fieldEnds = this.#fieldEnds;
+    fieldEnds[0] = writer.used;
     for (let field = 1; field < leads.length; field++) {
       writer.lead(leads[field] as Lead);
       if (field === this.#levelAt) {
@@ -121,6 +128,7 @@ export class MemberScan {
       } else {
         writer.slice(this.#view, this.#starts[field] as number, this.#ends[field] as number);
       }
+      fieldEnds[field] = writer.used;
     }
     writer.byte(QUOTE);
     if (extraFields === 'keep') this.#extras.write(writer);
@@ -131,6 +139,7 @@ export class MemberScan {
     const starts = this.#starts;
     for (let field = 0; field < starts.length; field++) starts[field] = 0;
     this.#missing = starts.length;
+    this.#last = starts.length;
     this.#extras.clear();
     this.#values.sawSlashEscape = false;
   }
@@ -138,13 +147,15 @@ export class MemberScan {
   #memberEnd(at: number): number {
     const bytes = this.#bytes;
     if (bytes[at] !== QUOTE || at + MIN_MEMBER > bytes.length) return -1;
-    const field = fieldNamed(this.#names, this.#view, at, this.#guess);
+    const next = this.#next;
+    const field = fieldNamed(this.#names, this.#view, at, next[this.#last] as number);
     if (field === -1) {
       const nameEnd = this.#nameEnd(at);
       return nameEnd === -1 ? -1 : this.#extras.add(at, nameEnd, this.#valueStart(nameEnd));
     }
     if (this.#starts[field] !== 0) return -1;
-    this.#guess = field + 1 === this.#starts.length ? 0 : field + 1;
+    next[this.#last] = field;
+    this.#last = field;
     this.#missing--;
     const value = this.#valueStart(at + (this.#names.lengths[field] as number));
     this.#starts[field] = value + 1;

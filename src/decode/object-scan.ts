@@ -19,6 +19,8 @@ const TIMESTAMP_LEAD = leadOf(ACCESS, 'timestamp');
 const PATH_LEAD = leadOf(ACCESS, 'path');
 const USER_AGENT_LEAD = leadOf(ACCESS, 'userAgent');
 
+const FIELD_ENDS = ACCESS.fieldEnds;
+
 const TIMESTAMP_NAME = toWords('timestamp');
 const PATH_NAME = toWords('path');
 const USER_AGENT_NAME = toWords('userAgent');
@@ -89,16 +91,19 @@ export class ObjectScan {
     return this.#bytes[i] === CLOSE_BRACE && !this.#values.sawWhite ? i + 1 : -1;
   }
 
-  /** Writes the stored line of the record that recordEnd found last. */
+  /** Writes the stored line of the record that recordEnd found last, and sets the layout's `fieldEnds`. */
   write(writer: LineWriter, extraFields: 'keep' | 'drop'): void {
     // A stored line is no longer than its record but for the newline.
     writer.reserve(this.#end - this.#start + 1);
     writeLead(writer, TIMESTAMP_LEAD);
     this.#instants.write(writer, this.#timestampStart);
+    FIELD_ENDS[0] = writer.used;
     writeLead(writer, PATH_LEAD);
     this.#writeText(writer, this.#pathStart, this.#pathEnd);
+    FIELD_ENDS[1] = writer.used;
     writeLead(writer, USER_AGENT_LEAD);
     this.#writeText(writer, this.#userAgentStart, this.#userAgentEnd);
+    FIELD_ENDS[2] = writer.used;
     writer.byte(QUOTE);
     if (extraFields === 'keep') this.#extras.write(writer);
     writer.endLine();

@@ -38,6 +38,7 @@ export class RowScan {
   readonly #bytes: Buffer;
   readonly #leads: readonly Lead[];
   readonly #levelAt: number;
+  readonly #fieldEnds: Int32Array;
   readonly #view: DataView;
   readonly #values = new Int32Array(MAX_COLUMNS * VALUE_INTS);
   /** The place in LEVELS of the row's level. */
@@ -53,6 +54,7 @@ export class RowScan {
     this.#bytes = bytes;
     this.#leads = layout.leads;
     this.#levelAt = layout.levelAt;
+    this.#fieldEnds = layout.fieldEnds;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.instants = new InstantScan(bytes, this.#view);
   }
@@ -93,7 +95,7 @@ export class RowScan {
     return texts;
   }
 
-  /** Writes the row's stored line; false, and nothing written, if the reference reader must judge it. */
+  /** Writes the row's stored line, and sets the layout's `fieldEnds`; false, and nothing written, if the reference reader must judge it. */
   write(writer: LineWriter, columns: Columns, bytesOfRow: number): boolean {
     if (!this.#isPlain(columns, bytesOfRow)) return false;
     const { fields, extras, overhead } = columns;
@@ -105,10 +107,13 @@ export class RowScan {
     writer.lead(this.#leads[0] as Lead);
     instants.write(writer, timestampStart);
     const leads = this.#leads;
+    const fieldEnds = this.#fieldEnds;
+    fieldEnds[0] = writer.used;
     for (let field = 1; field < fields.length; field++) {
       writer.lead(leads[field] as Lead);
       if (field === this.#levelAt) this.#writeLevel(writer);
       else this.#writeValue(writer, fields[field] as number);
+      fieldEnds[field] = writer.used;
     }
     writer.byte(QUOTE);
     for (const { at, view } of extras) {

@@ -14,13 +14,11 @@ export interface ScanPlan {
   readonly names: NameTable;
   /** The fewest bytes of a record in stored form. */
   readonly minLength: number;
-  /** Of RecordScanner: one array for all bodies, since a small one has no time to make its own. */
-  readonly fieldEnds: Int32Array;
 }
 
 export function createScanPlan(layout: Layout): ScanPlan {
   const minLength = layout.overhead - '\n'.length + TIMESTAMP_LENGTH + layout.required.length;
-  return { layout, names: createNameTable(layout.fields), minLength, fieldEnds: new Int32Array(layout.fields.length) };
+  return { layout, names: createNameTable(layout.fields), minLength };
 }
 
 export interface NameTable {

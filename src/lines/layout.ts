@@ -21,6 +21,11 @@ export interface Layout {
   readonly leads: readonly Lead[];
   /** Bytes of a line beside the texts of its fields and its extra fields. */
   readonly overhead: number;
+  /**
+   * For fast paths: where the text of each field ends, at its closing quote, in the record that was read or the line that was written last.
+   * One array for all bodies, since a small one has no time to make its own.
+   */
+  readonly fieldEnds: Int32Array;
   /** The most bytes that the name of a field takes in JSON: with its quotes, and every character escaped. */
   readonly maxNameBytes: number;
 }
@@ -49,6 +54,7 @@ export function createLayout({ required, levelField }: Pick<Stream, 'required' |
     levelAt: levelField === undefined ? -1 : fields.indexOf(levelField),
     fields,
     leads,
+    fieldEnds: new Int32Array(fields.length),
     overhead: leads.reduce((sum, { length }) => sum + length, '"}\n'.length),
     maxNameBytes: Math.max(...fields.map((name) => Buffer.byteLength(name))) * '\\u0000'.length + '""'.length,
   };

@@ -48,7 +48,7 @@ function onreadKeys(socket: Socket): OnreadKeys | undefined {
  * it as a connection until it is destroyed.
  *
  * The handle of a TLS socket calls it with errors, so it keeps the handle, gets the option afterwards, and is the socket that reads.
- * Without this a million records in batches of 1000 cost 1.28 s of CPU time; with it 0.76, and 0.68 without TLS (bench/https.ts).
+ * Without this a million records in batches of 1000 cost 1.7 times the CPU time (1.28 and 0.76 s on a busy machine, bench/https.ts).
  */
 export function readInto(accepted: Socket, handle: SocketHandle, onread: Onread): Socket {
   if (accepted instanceof TLSSocket) {

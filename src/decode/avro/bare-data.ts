@@ -49,10 +49,10 @@ export class BareData {
   add(start: number, end: number): boolean {
     const flat = this.#flat;
     if (flat === undefined || this.#mayName(start, end) || flat.read(start, end) !== end) return false;
-    const { collector } = this.#parts;
+    const { collector, layout } = this.#parts;
     const { writer } = collector.lines;
     const used = writer.used;
-    if (flat.line.write(writer) && collector.addWritten(flat.line.instants.hour, used)) return true;
+    if (flat.line.write(writer) && collector.addWritten(flat.line.instants.hour, used, layout.fieldEnds)) return true;
     writer.used = used;
     return false;
   }

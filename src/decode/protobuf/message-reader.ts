@@ -139,7 +139,8 @@ class FlatReader {
     const used = writer.used;
     const verdict = messages.write(writer, start, end);
     if (verdict !== WRITTEN) return verdict;
-    return collector.addWritten(messages.line.instants.hour, used) ? WRITTEN : UNCERTAIN;
+    const { hour } = messages.line.instants;
+    return collector.addWritten(hour, used, this.#layout.fieldEnds) ? WRITTEN : UNCERTAIN;
   }
 
   #enter(desc: DescMessage): void {

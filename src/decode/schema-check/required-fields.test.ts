@@ -36,10 +36,11 @@ const schemas = fc
   .map((entries) => ({ properties: Object.fromEntries(entries), required: LAYOUT.required }));
 const records = fc.tuple(fc.constantFrom(...LEVELS), text, text, fc.constantFrom('', ',"status":200'));
 
-/** The offset after the record in these bytes, and whether the rules certainly accept it. */
+/** The offset after the record in these bytes, -1 where the scanner leaves it to others, and whether the rules certainly accept it. */
 function judge(schema: JsonObject, bytes: Buffer, at: number): { end: number; isAccepted: boolean } {
   const scan = new LayoutScan(createScanPlan(LAYOUT), bytes, DECODE_OPTIONS);
   const end = scan.storedEnd(at);
+  if (end === -1) return { end, isAccepted: false };
   const rules = readFieldRules(schema) ?? [];
   return { end, isAccepted: createFieldsTest(rules, LAYOUT)?.(bytes, scan.view, at, scan.fieldEnds) ?? false };
 }

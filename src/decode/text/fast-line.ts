@@ -80,10 +80,13 @@ export class FastLine {
   readonly #data: FastData;
   readonly #keepsExtras: boolean;
   readonly #leads: readonly Lead[];
+  readonly #fieldEnds: Int32Array;
   /** The places in TEXT_FIELDS of the layout's fields. */
   readonly #order: readonly number[];
   /** For each level what stands between the texts before and after it: `","level":"INFO","message":"`. */
   readonly #levels: readonly DataView[];
+  /** Bytes of it after the level. */
+  readonly #afterLevel: number;
   readonly #service: DataView;
 
   constructor({ bytes, view, layout, time, data, keepsExtras, service, level }: FastLineOptions) {
@@ -96,6 +99,8 @@ export class FastLine {
     this.#leads = leads.map((lead, field) => (field === levelAt || field === levelAt + 1 ? NO_LEAD : lead));
     this.#order = fields.map((name) => TEXT_FIELDS.indexOf(name));
     const [before, after] = [leads[levelAt]?.text ?? '', leads[levelAt + 1]?.text ?? ''];
+    this.#afterLevel = after.length;
+    this.#fieldEnds = layout.fieldEnds;
     this.#levels = LEVELS.map((level) => toView(before + level + after));
     this.#service = toView(JSON.stringify(service).slice(1, -1));
     this.defaultLevel = LEVELS.indexOf(level);
@@ -108,7 +113,8 @@ export class FastLine {
     this.pidEnd = this.pidStart;
     this.messageIdEnd = this.messageIdStart;
     this.hasData = false;
-    this.#ranges.length = 0;
+    // Most texts have none, and to set the length of an array costs more than all the rest.
+    if (this.#ranges.length > 0) this.#ranges.length = 0;
     this.#rangeBytes = 0;
   }
 
@@ -132,7 +138,7 @@ export class FastLine {
     return from < to && isTrimmed(bytes, from, to);
   }
 
-  /** Writes the stored line. False, and nothing written, where a text is not UTF-8. */
+  /** Writes the stored line, and sets the layout's `fieldEnds`. False, and nothing written, where a text is not UTF-8. */
   write(writer: LineWriter): boolean {
     const most = this.#mostBytes();
     writer.reserve(most);
@@ -141,11 +147,14 @@ export class FastLine {
     const order = this.#order;
     writer.lead(leads[0] as Lead);
     this.#time.write(writer);
+    const fieldEnds = this.#fieldEnds;
+    fieldEnds[0] = writer.used;
     let kinds = 0;
     for (let field = 1; field < order.length; field++) {
       const place = order[field];
       if (place === LEVEL) {
         writeView(writer, this.#levels[this.level] as DataView);
+        fieldEnds[field] = writer.used - this.#afterLevel;
         continue;
       }
       const lead = leads[field] as Lead;
@@ -154,6 +163,7 @@ export class FastLine {
       else if (this.serviceStart < this.serviceEnd)
         kinds |= this.#writeText(writer, this.serviceStart, this.serviceEnd, most);
       else writeView(writer, this.#service);
+      fieldEnds[field] = writer.used;
     }
     writer.byte(QUOTE);
     if (this.#keepsExtras && this.facility !== -1) this.#writeExtras(writer);

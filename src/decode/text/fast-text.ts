@@ -58,6 +58,7 @@ export class FastText {
   readonly #body: Buffer;
   readonly #collector: Collector;
   readonly #format: TextOptions['format'];
+  readonly #fieldEnds: Int32Array;
   readonly #time: TextTime;
   readonly #line: FastLine;
   readonly #raw: FastRaw;
@@ -71,6 +72,7 @@ export class FastText {
     this.#body = body;
     this.#collector = collector;
     this.#format = text.format;
+    this.#fieldEnds = layout.fieldEnds;
     this.#time = new TextTime(body, view, text);
     const data = new FastData(body, view);
     const keepsExtras = options.extraFields === 'keep';
@@ -114,6 +116,6 @@ export class FastText {
     if (this.#time.hour < collector.firstHour) return false;
     const { writer } = collector.lines;
     const { used } = writer;
-    return this.#line.write(writer) && collector.addWritten(this.#time.hour, used);
+    return this.#line.write(writer) && collector.addWritten(this.#time.hour, used, this.#fieldEnds);
   }
 }

@@ -1,4 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { DECODE_OPTIONS } from '../../../test/support/decode-options.ts';
+import { EVENTS_STREAM } from '../../model/stream.ts';
+import { createDecoders } from '../decoders.ts';
+import { runToEnd } from '../pace.ts';
 import { isJournalEntry, readJournalEntry } from './journald.ts';
 
 const ARRIVAL = '2025-07-02T17:00:03.250Z';
@@ -78,4 +83,27 @@ describe('an entry of the journal', () => {
       ),
     ).toBe(false);
   });
+});
+
+test('the output of journalctl is read as it is', () => {
+  const file = readFileSync(new URL('../../../testdata/journald/entries.json', import.meta.url));
+  const text = { format: 'auto', zone: 'arrival', service: 'raw', arrival: CONTEXT.arrival } as const;
+  const decoded = runToEnd(createDecoders(EVENTS_STREAM).text(file, { ...DECODE_OPTIONS, isBlock: true, text }));
+  const lines = decoded.batch.flatMap((chunk) => chunk.lines.toString().trimEnd().split('\n'));
+  const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect([decoded.rejections, [...(decoded.kinds?.keys() ?? [])]]).toEqual([[], ['journald']]);
+  expect(records.map(({ timestamp, level, service, message }) => [timestamp, level, service, message])).toEqual([
+    ['2026-11-28T04:20:56.908998Z', 'WARN', 'web', 'first line of a service'],
+    ['2026-11-28T04:20:56.919783Z', 'INFO', 'sensor', 'a reading of 20 \\xb0C'],
+    ['2026-11-28T04:20:56.92259Z', 'INFO', 'api', 'started'],
+    ['2026-11-28T04:21:11.990243Z', 'ERROR', 'backup', 'the disk is full'],
+    ['2026-11-28T04:21:11.993721Z', 'ERROR', 'api', 'two lines'],
+    ['2026-11-28T04:21:12.001738Z', 'NOTICE', 'color', '\u001b[31mred\u001b[0m and "quoted" \\ back'],
+    ['2026-11-28T04:21:12.194915Z', 'WARN', 'java', 'first line\n  at second (line)'],
+    // More than 4,096 bytes, which journalctl leaves out without --all.
+    ['2026-11-28T04:21:12.195318Z', 'INFO', 'long', '-'],
+    ['2026-11-28T04:21:12.195548Z', 'INFO', 'none', '-'],
+  ]);
+  expect(records[4]).toMatchObject({ TAG: ['one', 'two'], MESSAGE_ID: '8d45620c1a4348dbb17410da57c60c66' });
+  expect(records[7]).toMatchObject({ _HOSTNAME: 'web-1', _TRANSPORT: 'journal' });
 });
