@@ -143,6 +143,9 @@ bench-query: setup ## Measure queries over an hour of GB gigabytes beside grep -
 bench-housekeeping: setup ## Measure the p99 of POST /logs while an hour of GB gigabytes is compressed, and deleted (GB=5 ROUNDS=3)
 	@node bench/housekeeping-p99.ts --gb $(or $(GB),5) --rounds $(or $(ROUNDS),3)
 
+bench-inputs: setup ## Measure what one input stores (ARGS="--transport tls --framing universal --format avro")
+	@node bench/inputs.ts $(ARGS)
+
 bench-transports: setup ## Compare sockets, datagrams and pipes, and write docs/transports.md with its plots; ten minutes (ARGS="--quick --only tcp")
 	@node bench/transports.ts $(ARGS)
 
@@ -247,4 +250,4 @@ help: ## List these targets
 .PHONY: certs reliability run test test-image test-quick coverage setup run-v1 run-v2 run-universal universal-up universal-down kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-https bench-micro bench-query bench-housekeeping recovery clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
-  profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs bench-transports
+  profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs bench-inputs bench-transports

@@ -19,6 +19,7 @@ import { makeCertificates } from '../test/support/certificates.ts';
 import { makeDirs, removeDirs, type Service, startService } from '../test/support/service.ts';
 import { eventually } from '../test/support/storage.ts';
 import { readMetric } from '../test/support/version2.ts';
+import { addressOf } from './input-address.ts';
 import { SENDER_FORMATS, type SenderFormat, type SenderFraming } from './input-blocks.ts';
 import type { SenderInput, SenderOutput } from './input-sender.ts';
 
@@ -89,17 +90,6 @@ async function start({ transport, framing, format }: Run): Promise<Service> {
   return startService({ dirs, args: ['--config', config], env });
 }
 
-async function whereOf(service: Service): Promise<SenderInput['to']> {
-  const where = await eventually(() => {
-    const found = /"input":"bench","where":"([^"]+)"/.exec(service.logs())?.[1];
-    if (found === undefined) throw new Error('the input does not listen');
-    return found;
-  });
-  if (!where.includes(':')) return { path: where.startsWith('/') ? where : join(service.dirs.root, where) };
-  const at = where.lastIndexOf(':');
-  return { host: where.slice(0, at), port: Number(where.slice(at + 1)) };
-}
-
 /** CPU seconds, and the most resident memory in MB, of a process so far (proc_pid_stat(5), proc_pid_status(5)). */
 function readUse(pid: number): { cpuSeconds: number; peakMB: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -140,10 +130,9 @@ async function send(input: SenderInput): Promise<SenderOutput> {
 async function measure(run: Run): Promise<void> {
   const service = await start(run);
   try {
-    const to = await whereOf(service);
+    const to = await addressOf(service, 'bench');
     const { transport, framing, format, connections, seconds } = run;
     const before = readUse(service.pid);
-    const started = performance.now();
     const stallSeconds = Number(values.stall);
     const [sent, stalled] = await Promise.all([
       send({ to, usesTls: transport === 'tls', framing, format, connections, seconds: seconds + stallSeconds }),
@@ -154,7 +143,7 @@ async function measure(run: Run): Promise<void> {
       const count = await stored();
       if (count < sent.records) throw new Error(`${count} of ${sent.records} records are stored`);
     }, STORE_TIMEOUT_MS);
-    const elapsed = (performance.now() - started) / 1_000;
+    const elapsed = (Date.now() - sent.begunAt) / 1_000;
     const after = readUse(service.pid);
     const millions = sent.records / 1e6;
     const cells = [

@@ -150,12 +150,12 @@ function renderSize(measurement: Measurement, find: Find, size: number): string 
     const { transport, producers } = each.cell;
     const place = { transport, size, producers } as const;
     const counts = find({ ...place, part: 'latency' });
-    const { calls } = find({ ...place, part: 'calls', recordsPerSend: each.cell.recordsPerSend }) ?? {};
+    const traced = find({ ...place, part: 'calls', recordsPerSend: each.cell.recordsPerSend });
     const run = medianRun(each);
     if (run === undefined) return row([NAMES[transport], String(producers), ...Array<string>(10).fill('–')]);
     return row([
       ...[NAMES[transport], String(producers), ...speed(run, size), latency(counts), ...fate(run)],
-      ...callsOf(calls, find({ ...place, part: 'calls' })),
+      ...callsOf(traced),
     ]);
   });
   return [`Records of ${whole(size)} bytes:`, '', ...SIZE_HEADER, ...lines].join('\n');
@@ -171,8 +171,8 @@ function renderWrites(measurement: Measurement, find: Find): string {
       const { transport, producers, size } = each.cell;
       const run = medianRun(each);
       if (run === undefined) return row([NAMES[transport], String(producers), ...Array<string>(9).fill('–')]);
-      const { calls } = find({ part: 'calls', transport, size, producers, recordsPerSend: 1 }) ?? {};
-      return row([NAMES[transport], String(producers), ...speed(run, size), ...fate(run), ...callsOf(calls, run)]);
+      const traced = find({ part: 'calls', transport, size, producers, recordsPerSend: 1 });
+      return row([NAMES[transport], String(producers), ...speed(run, size), ...fate(run), ...callsOf(traced)]);
     });
   return [
     '| | senders | records/s | MB/s | CPU s/M: senders | receiver | lost | out of order | twice | calls a record: sender | receiver |',
@@ -270,9 +270,10 @@ function latency(run: Result | undefined): string {
   return `${run.latencyMs.p50.toFixed(1)}, ${run.latencyMs.p99.toFixed(1)} ms`;
 }
 
-/** `of`: the run in which they were counted. */
-function callsOf(calls: Result['calls'], of: Result | undefined): string[] {
-  if (calls === undefined || of === undefined) return ['–', '–'];
-  const perRecord = (total: number) => (total / Math.max(1, of.sent)).toFixed(of.sent > 10 * total ? 3 : 2);
+/** A record, in the run in which they were counted. */
+function callsOf(run: Result | undefined): string[] {
+  if (run?.calls === undefined) return ['–', '–'];
+  const { calls, sent } = run;
+  const perRecord = (total: number) => (total / Math.max(1, sent)).toFixed(sent > 10 * total ? 3 : 2);
   return [perRecord(calls.senders.total), perRecord(calls.receiver.total)];
 }
