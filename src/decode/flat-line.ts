@@ -126,9 +126,9 @@ export class FlatLine {
   }
 
   /**
-   * Writes the stored line; `instants.hour` is then its hour, and the layout has its `fieldEnds`. False, and nothing written, where the reference must judge: a field of the
-   * layout is absent, blank, not trimmed or no text, a timestamp or a level is not valid, a text is long or not UTF-8. The caller
-   * compares the length of the line with its limit.
+   * Writes the stored line; `instants.hour` is then its hour, and the layout has its `fieldEnds`. False, and nothing written, where the
+   * reference must judge: a field of the layout is absent, blank, not trimmed or no text, a timestamp or a level is not valid, a text is long
+   * or not UTF-8. The caller compares the length of the line with its limit.
    */
   write(writer: LineWriter): boolean {
     const { fields, extras } = this.#plan;
