@@ -23,8 +23,7 @@ describe('two processes in one group', () => {
     };
     await accept(50);
     let second = await start(stream, { env: { LOGFORGE_KAFKA_CLIENT: other } });
-    await awaitRecords(second, 1);
-    const before = (await countRecords(second.dirs)).size;
+    const before = await awaitRecords(second, 1);
     expect(await second.stop()).toEqual({ code: 0, signal: null });
     await accept(50);
     second = await start(stream, { env: { LOGFORGE_KAFKA_CLIENT: other }, dirs: second.dirs });
@@ -36,7 +35,11 @@ describe('two processes in one group', () => {
   });
 });
 
-/** Waits until a process has a share of what comes. */
-async function awaitRecords(service: Service, least: number): Promise<void> {
-  await eventually(async () => expect((await countRecords(service.dirs)).size).toBeGreaterThanOrEqual(least), 30_000);
+/** Waits until a process has a share of what comes, and gives its records. A look at a file may meet a line that is being written. */
+async function awaitRecords(service: Service, least: number): Promise<number> {
+  return eventually(async () => {
+    const { size } = await countRecords(service.dirs);
+    expect(size).toBeGreaterThanOrEqual(least);
+    return size;
+  }, 30_000);
 }
