@@ -1,28 +1,17 @@
 import { readFile } from 'node:fs/promises';
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { openBrowser } from '../support/chromium.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import type { Service } from '../support/service.ts';
 import { contrastProblems, namelessControls } from './accessibility.ts';
-import { openPage, soon, start } from './pages.ts';
+import { soon, start, useBrowser } from './pages.ts';
 
 const SCRIPT = '<script>window.hacked=1</script>';
 const HOSTILE = `${SCRIPT}<img src=x onerror=window.hacked=2>`;
 const BOT = 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)';
 const PERSON =
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36';
-const START_MS = 700_000;
 
-// Generous: a real service and a real browser, beside other tests.
-vi.setConfig({ testTimeout: 120_000 });
-
-let browser: BrowserContext;
-beforeAll(async () => {
-  browser = await openBrowser({ acceptDownloads: true, viewport: { width: 1280, height: 900 } });
-}, START_MS);
-afterAll(() => browser?.close());
-
-const open = (service: Service, path?: string) => openPage(browser, service, path);
+const { open, openEmpty } = useBrowser({ acceptDownloads: true });
 
 async function post(service: Service, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(`${service.url}/logs`, {
@@ -236,8 +225,7 @@ describe('the dashboard', () => {
 
   test('asks for a key when the service needs one, and shows none', async () => {
     const service = await start({ env: { LOGFORGE_AUTH_ENABLED: 'true', LOGFORGE_AUTH_KEYS: 'open-sesame' } });
-    const page = await browser.newPage();
-    onTestFinished(() => page.close());
+    const page = await openEmpty();
     await page.goto(service.url);
     const field = page.getByLabel('API key');
     await field.fill('wrong');
@@ -262,8 +250,7 @@ describe('the dashboard', () => {
       LOGFORGE_AUTH_METRICS: 'true',
     };
     const service = await start({ env });
-    const page = await browser.newPage();
-    onTestFinished(() => page.close());
+    const page = await openEmpty();
     await page.goto(service.url);
     const field = page.getByLabel('API key');
     await field.fill('sender');

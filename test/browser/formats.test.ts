@@ -1,32 +1,16 @@
-import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openBrowser } from '../support/chromium.ts';
-import { makeDirs, type Service } from '../support/service.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import type { Service } from '../support/service.ts';
 import { eventually } from '../support/storage.ts';
 import { contrastProblems, namelessControls } from './accessibility.ts';
-import { openPage, soon, start } from './pages.ts';
+import { soon, start, startWith, useBrowser } from './pages.ts';
 
-const START_MS = 700_000;
 const HOSTILE = '<script>window.hacked=1</script><img src=x onerror=window.hacked=2>';
 
-// Generous: a real service and a real browser, beside other tests.
-vi.setConfig({ testTimeout: 120_000 });
+const { open } = useBrowser();
 
-let browser: BrowserContext;
-beforeAll(async () => {
-  browser = await openBrowser({ viewport: { width: 1280, height: 900 } });
-}, START_MS);
-afterAll(() => browser?.close());
-
-async function startWithInput(): Promise<Service> {
-  const dirs = await makeDirs();
-  const config = join(dirs.root, 'config.yaml');
-  await writeFile(config, 'inputs:\n  - {name: lines, type: tcp, addr: "127.0.0.1:0"}\n');
-  return start({ dirs, args: ['--config', config] });
-}
+const startWithInput = () => startWith('inputs:\n  - {name: lines, type: tcp, addr: "127.0.0.1:0"}\n');
 
 const event = (message: string) =>
   JSON.stringify({ timestamp: '2015-05-17T10:00:00Z', level: 'INFO', message, service: 's' });
@@ -44,7 +28,7 @@ const sampleTexts = (page: Page) => page.locator('#samples li code').allInnerTex
 describe('formats', () => {
   test('are counted and their last lines shown, live, and inputs beside them', async () => {
     const service = await startWithInput();
-    const { page, strange } = await openPage(browser, service);
+    const { page, strange } = await open(service);
     expect(await page.locator('#no-samples').isVisible()).toBe(true);
     await post(service, [event('one'), event('two')]);
     await soon(async () => (await row(page, 'formats', 'JSON'))[1]).toBe('2');
@@ -64,7 +48,7 @@ describe('formats', () => {
 
   test('of hostile clients are text, cut, and without characters that mislead', async () => {
     const service = await start();
-    const { page, strange } = await openPage(browser, service);
+    const { page, strange } = await open(service);
     await post(service, [event(`${HOSTILE}\u202egpj.exe\u200b`)]);
     await soon(() => page.locator('#samples .code-point').allInnerTexts()).toEqual(['U+202E', 'U+200B']);
     expect((await sampleTexts(page))[0]).toContain(HOSTILE);
@@ -86,7 +70,7 @@ describe('formats', () => {
   ] as const)('can be read in the %s theme at a width of %i', async (colorScheme, width) => {
     const service = await startWithInput();
     await post(service, [event('a text that is long enough to need a second line '.repeat(3))]);
-    const { page, strange } = await openPage(browser, service);
+    const { page, strange } = await open(service);
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 900 });
     await soon(async () => (await sampleTexts(page)).length).toBe(1);

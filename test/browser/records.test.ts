@@ -1,33 +1,17 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { decodeTrailer, TRAILER_BYTES } from '../../src/repo/hour-frames.ts';
-import { openBrowser } from '../support/chromium.ts';
-import { makeDirs, type Service } from '../support/service.ts';
+import type { Service } from '../support/service.ts';
 import { contrastProblems, namelessControls } from './accessibility.ts';
-import { openPage, soon, start } from './pages.ts';
+import { soon, start, startWith, useBrowser } from './pages.ts';
 
-const START_MS = 700_000;
 const CONFIG = 'streams:\n  - { name: beats, countBy: [] }\n';
 
-// Generous: a real service and a real browser, beside other tests.
-vi.setConfig({ testTimeout: 120_000 });
+const { open } = useBrowser();
 
-let browser: BrowserContext;
-beforeAll(async () => {
-  browser = await openBrowser({ viewport: { width: 1280, height: 900 } });
-}, START_MS);
-afterAll(() => browser?.close());
-
-const open = (service: Service, path?: string) => openPage(browser, service, path);
-
-async function startStreams(): Promise<Service> {
-  const dirs = await makeDirs();
-  const config = join(dirs.root, 'logforge.yaml');
-  await writeFile(config, CONFIG);
-  return start({ dirs, args: ['--config', config] });
-}
+const startStreams = () => startWith(CONFIG);
 
 async function send(service: Service, stream: string, records: readonly object[]): Promise<void> {
   const response = await fetch(`${service.url}/logs/${stream}`, {
@@ -158,7 +142,7 @@ describe('the records', () => {
     await send(service, 'events', [event(9, 'nine'), event(10, 'ten')]);
     const summary = `${service.url}/analytics?stream=events&from=2015-05-17T07&to=2015-05-17T12`;
     await soon(async () => (await fetch(summary)).text()).toContain('"totalRecords": 2');
-    const { page, strange } = await openPage(browser, service, '/#stream=events', refreshOften);
+    const { page, strange } = await open(service, '/#stream=events', refreshOften);
     await soon(() => page.locator('#chosen').innerText()).toMatch(/ · 2 records$/);
     await page.locator('#hour-chart').focus();
     await page.keyboard.press('End');

@@ -1,25 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openBrowser } from '../support/chromium.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { makeDirs, type Service } from '../support/service.ts';
 import { contrastProblems, namelessControls } from './accessibility.ts';
-import { openPage, soon, start } from './pages.ts';
+import { soon, start, useBrowser } from './pages.ts';
 
-const START_MS = 700_000;
 const MIB = 2 ** 20;
 
-// Generous: a real service and a real browser, beside other tests.
-vi.setConfig({ testTimeout: 120_000 });
-
-let browser: BrowserContext;
-beforeAll(async () => {
-  browser = await openBrowser({ viewport: { width: 1280, height: 900 } });
-}, START_MS);
-afterAll(() => browser?.close());
-
-const open = (service: Service, path?: string) => openPage(browser, service, path);
+const { open } = useBrowser();
 
 /** A service that finds hours of these lengths in MiB, by their path under `logs`. */
 async function startOn(hours: Readonly<Record<string, number>>): Promise<Service> {

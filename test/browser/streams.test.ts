@@ -1,14 +1,10 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openBrowser } from '../support/chromium.ts';
-import { type Dirs, makeDirs, type Service } from '../support/service.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import type { Dirs, Service } from '../support/service.ts';
 import { contrastProblems, namelessControls } from './accessibility.ts';
 import { colourDistance, colourOf, contrastOf } from './colours.ts';
-import { openPage, soon, start } from './pages.ts';
+import { soon, startWith, useBrowser } from './pages.ts';
 
-const START_MS = 700_000;
 const CONFIG = `streams:
   - { name: orders, required: [state], countBy: [state, city] }
   - { name: beats, countBy: [] }
@@ -17,23 +13,9 @@ const CONFIG = `streams:
 const LATEST = Date.parse('2015-05-17T10:30:00Z');
 const RANGE = 'from=2015-05-16T11&to=2015-05-17T11';
 
-// Generous: a real service and a real browser, beside other tests.
-vi.setConfig({ testTimeout: 120_000 });
+const { open } = useBrowser();
 
-let browser: BrowserContext;
-beforeAll(async () => {
-  browser = await openBrowser({ viewport: { width: 1280, height: 900 } });
-}, START_MS);
-afterAll(() => browser?.close());
-
-const open = (service: Service, path?: string) => openPage(browser, service, path);
-
-async function startStreams(former?: Dirs): Promise<Service> {
-  const dirs = former ?? (await makeDirs());
-  const config = join(dirs.root, 'logforge.yaml');
-  await writeFile(config, CONFIG);
-  return start({ dirs, args: ['--config', config] });
-}
+const startStreams = (former?: Dirs) => startWith(CONFIG, former);
 
 const copies = (count: number, record: object, hoursAgo = 0) =>
   Array.from({ length: count }, () => ({
