@@ -116,7 +116,7 @@ universal-up: certs ## Start the universal port in containers: registry on :8000
 	@BUILD_COMMIT="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" docker compose --profile universal up --build --detach --wait registry ingestor generate-json generate-proto generate-avro generate-raw
 
 universal-down: ## Stop and remove those containers and keep their volumes
-	@docker compose --profile universal down
+	@docker compose rm --stop --force registry ingestor-certs ingestor generate-json generate-proto generate-avro generate-raw
 
 infra-up: ## Start only Kafka and Prometheus in containers, for a service outside of them
 	@docker compose up --detach --wait kafka prometheus

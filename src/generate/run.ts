@@ -1,5 +1,5 @@
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
-import { createBatches, createReusedBatches } from './batch/batches.ts';
+import { createBatches, createReusedBatches, KEPT_RECORDS } from './batch/batches.ts';
 import { createFraming } from './batch/framing.ts';
 import type { Encoding, Fields, Framing, Outcome, RecordKind, SendContext, Sender } from './generate.ts';
 import { type Burst, createPace } from './pace.ts';
@@ -104,7 +104,9 @@ function runOne(options: RunOptions, { sender, index, wait, stopped, report }: O
   const isFast = intervalMs === 0 || (batch * MS_PER_SECOND) / intervalMs > REUSE_ABOVE;
   const now = (): number => performance.now();
   return runProducer({
-    makeBatch: isFast ? createReusedBatches(parts) : createBatches(parts),
+    makeBatch: isFast
+      ? createReusedBatches({ ...parts, keep: KEPT_RECORDS / options.producers })
+      : createBatches(parts),
     sender,
     pace: createPace({ intervalMs, burst, random: createRandom(~seed, index), now, wait, breathe: () => breathe() }),
     batch,

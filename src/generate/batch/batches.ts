@@ -8,12 +8,13 @@ export interface BatchOptions {
   readonly next: NextRecord;
   readonly encoding: Encoding;
   readonly around: Around;
-  /** Encoded records that are kept to be used again; fewer where they have more than 16 MiB. Default 20,000. */
+  /** Encoded records that are kept to be used again; fewer where they have more than some 800 bytes each. */
   readonly keep?: number;
 }
 
-const KEPT_RECORDS = 20_000;
-const KEPT_BYTES = 16 * 1024 * 1024;
+/** Of all producers of a process together: 16 MiB. */
+export const KEPT_RECORDS = 20_000;
+const KEPT_BYTES_A_RECORD = (16 * 1024 * 1024) / KEPT_RECORDS;
 
 interface StampedBatch extends Batch {
   /** Where the time stands, for each record; undefined where it does not stand in each. */
@@ -50,7 +51,7 @@ export function createReusedBatches(options: BatchOptions): MakeBatch {
       kept.push({ batch, stamp: stamp(at) });
       records += count;
       bytes += batch.bytes.length;
-      isFull = records >= keep || bytes >= KEPT_BYTES;
+      isFull = records >= keep || bytes >= keep * KEPT_BYTES_A_RECORD;
     }
     return batch;
   };

@@ -9,9 +9,15 @@ export async function openUdp({ host, port }: HostPort): Promise<DatagramSocket>
   const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
   // The kernel's answer to an earlier datagram; the next send fails with it too.
   socket.on('error', () => undefined);
-  await new Promise<void>((resolve, reject) => {
-    socket.connect(port, host, ((error?: Error) => (error ? reject(error) : resolve())) as () => void);
-  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.connect(port, host, ((error?: Error) => (error ? reject(error) : resolve())) as () => void);
+    });
+  } catch (error) {
+    // It is bound by then, and would keep the process alive.
+    socket.close();
+    throw error;
+  }
   let isOpen = true;
   return {
     send: (datagram) =>

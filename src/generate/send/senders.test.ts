@@ -5,7 +5,7 @@ import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promise
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openUnixDatagramReceiver } from '../../runtime/unix-datagram.ts';
 import type { Batch, Doubt, SendContext, Sender } from '../generate.ts';
 import { connectSocket, openFifo } from './connect.ts';
@@ -170,6 +170,23 @@ describe('a stream sender', () => {
     await sender.close();
   });
 
+  it('does not use a connection that opens after it was destroyed', async () => {
+    const { port } = await listen();
+    const opening = Promise.withResolvers<void>();
+    let opened: Socket | undefined;
+    const connect = async () => {
+      await opening.promise;
+      opened = await connectSocket({ host: '127.0.0.1', port });
+      return opened;
+    };
+    const sender = createStreamSender({ ...context({ retries: 0 }), target: 'x', connect, maxWriteBytes: LONG });
+    const sent = sender.send(batchOf('x'.repeat(LONG)));
+    sender.destroy();
+    opening.resolve();
+    expect(await sent).toMatchObject({ sent: 0, failed: 1 });
+    expect(opened?.destroyed).toBe(true);
+  });
+
   it('ends a write that hangs when it is destroyed', async () => {
     const server = await listen();
     const sender = tcpSender(server.port, {}, 20 * 1024 * 1024);
@@ -263,6 +280,13 @@ describe('a datagram sender', () => {
       problem: expect.stringMatching(/cannot send a datagram of 70001 bytes to there: .*EMSGSIZE/),
     });
     await sender.close();
+  });
+
+  it('leaves no socket behind where it cannot connect', async () => {
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap').length;
+    const before = sockets();
+    await expect(openUdp({ host: '255.255.255.255', port: 9 })).rejects.toThrow();
+    await vi.waitFor(() => expect(sockets()).toBe(before));
   });
 
   it('gives each record a datagram of its own where they cannot be packed', async () => {

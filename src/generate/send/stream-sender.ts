@@ -13,6 +13,8 @@ export interface StreamOptions extends SendContext {
   readonly maxWriteBytes: number;
 }
 
+const CLOSED = new Error('the other side closed it');
+
 /** A connection that the other side does not close is cut after this. */
 const CLOSE_MS = 1_000;
 
@@ -58,7 +60,8 @@ class StreamSender implements Sender {
         continue;
       }
       this.#writingSince = performance.now();
-      const failure = await write(socket, bytes);
+      // The other side may have closed meanwhile, though the kernel took the rest.
+      const failure = (await write(socket, bytes)) ?? (this.#open === socket ? undefined : CLOSED);
       if (failure === undefined) {
         this.#recent.add(records, bytes.length, this.#writingSince);
         this.#writingSince = undefined;
@@ -112,6 +115,10 @@ class StreamSender implements Sender {
 
   async #begin(socket: Socket): Promise<Socket> {
     const { head } = this.#options;
+    if (this.#isDestroyed) {
+      socket.destroy();
+      throw new Error('the time of the stop is over');
+    }
     const forget = (): void => this.#forget(socket);
     // Nobody answers, but only who reads notices the end.
     socket.on('error', forget).on('end', forget).on('close', forget).resume();
