@@ -60,6 +60,7 @@ export function createInputFlow(
     flushIntervalMs: flushInterval,
     flushBytes,
     maxInFlightBytes,
+    reusesMemory: reusesMemory(parts),
     onRoom: () => flow.onRoom(),
     onInFlight: (bytes) => inFlight.set(bytes),
     onGivenUp({ bytes, unread }, err) {
@@ -86,7 +87,7 @@ export function createInputFlow(
     },
     putAside: createAsideGate({ feed, whenFull, onDropped: (frames) => flow.onDropped('full', frames) }),
     async flush(withinMs) {
-      const timer = setTimeout(() => over.abort(new Error('the time of the stop is over')), withinMs);
+      const timer = setTimeout(() => over.abort(new Error('the time of the stop is over')), Math.max(0, withinMs));
       await feed.flush();
       clearTimeout(timer);
       if (givenUp > 0) throw new Error(`${givenUp} records of the input ${name} could not be stored in time`);
@@ -135,10 +136,16 @@ function createInputIntake(
     form,
     deliver,
     account: accounting.of(stream),
+    reusesMemory: reusesMemory(parts),
     patience,
     onRecords: (count) => metrics.inputRecords.labels(name).inc(count),
     clock: systemClock,
   });
+}
+
+/** A send to a queue that was given up, or whose batch went to the spool instead, may still read the batch. */
+function reusesMemory({ config }: FlowParts): boolean {
+  return config.pipeline === 'direct';
 }
 
 function createPatience({ metrics, log }: FlowParts, input: string, signal: AbortSignal): Patience {

@@ -117,10 +117,11 @@ function createLineFeed(parts: {
     flushIntervalMs: input.flushInterval,
     flushBytes: input.flushBytes,
     maxInFlightBytes: input.maxInFlightBytes,
+    reusesMemory: true,
     onRoom,
     onInFlight: () => undefined,
-    onGivenUp: (bytes, err) =>
-      log.error('lines are given up: they could not be written in time', { path: out, bytes, err }),
+    onGivenUp: ({ bytes }, err) =>
+      log.error('lines are given up: they could not be written in time', { path: out, bytes: bytes.length, err }),
     clock: systemClock,
   });
 }

@@ -8,6 +8,8 @@ export interface FeedOptions {
   readonly flushBytes: number;
   /** Bytes that were pushed and are not delivered. */
   readonly maxInFlightBytes: number;
+  /** Whether nobody reads a block any more once the intake has resolved. Then its memory is used again. */
+  readonly reusesMemory: boolean;
   /** Told after `push` gave false, when there is room again. */
   readonly onRoom: () => void;
   /** Told the bytes in flight after each change. */
@@ -20,13 +22,17 @@ export interface FeedOptions {
 
 /** One is being stored while the next is decoded. */
 const MAX_UNDER_WAY = 2;
+/** A block that waits for its turn takes no more frames after so long: its texts without a time get that of its first frame. */
+const MAX_OPEN_MS = 1_000;
 /** There is room again when this part of the limit is free, so that connections do not start and stop for every block. */
 const ROOM = 1 / 4;
 /** Of a frame that could not be read, beside its beginning: its dead letter. */
 const UNREAD_BYTES = 512;
 
 interface OpenBlock {
-  readonly buffer: Buffer;
+  buffer: Buffer;
+  /** Whether it goes as soon as there is a turn for it. */
+  isDue: boolean;
   readonly arrival: number;
   used: number;
   /** `used`, and what the unread frames take. */
@@ -107,24 +113,36 @@ export class Feed {
     const { flushBytes, flushIntervalMs, clock } = this.#options;
     const isLong = bytes > flushBytes;
     const buffer = isLong ? Buffer.allocUnsafeSlow(bytes) : (this.#free.pop() ?? Buffer.allocUnsafeSlow(flushBytes));
-    const block = { buffer, arrival: clock(), used: 0, counted: 0, unread: [] };
+    const block: OpenBlock = { buffer, isDue: false, arrival: clock(), used: 0, counted: 0, unread: [] };
     this.#open = block;
     this.#timer = setTimeout(() => {
-      this.#close();
+      block.isDue = true;
+      this.#timer = setTimeout(() => this.#close(), MAX_OPEN_MS);
       this.#run();
     }, flushIntervalMs);
     return block;
   }
 
   #close(): void {
-    if (this.#open === undefined) return;
+    const block = this.#open;
+    if (block === undefined) return;
     clearTimeout(this.#timer);
-    this.#due.push(this.#open);
     this.#open = undefined;
+    if (this.#underWay === MAX_UNDER_WAY) this.#shrink(block);
+    this.#due.push(block);
+  }
+
+  /** Only the bytes of a block are counted, so one that waits has little more memory than those. */
+  #shrink(block: OpenBlock): void {
+    const { buffer, used } = block;
+    if (used > this.#options.flushBytes / 2) return;
+    block.buffer = Buffer.from(buffer.subarray(0, used));
+    this.#free.push(buffer);
   }
 
   #run(): void {
     while (this.#underWay < MAX_UNDER_WAY) {
+      if (this.#due.length === 0 && this.#open?.isDue === true) this.#close();
       const block = this.#due.shift();
       if (block === undefined) return;
       this.#underWay++;
@@ -133,11 +151,11 @@ export class Feed {
   }
 
   async #handOver({ buffer, arrival, used, counted, unread }: OpenBlock, after: Promise<void>): Promise<void> {
-    const { intake, flushBytes, maxInFlightBytes, onRoom, onGivenUp } = this.#options;
+    const { intake, flushBytes, maxInFlightBytes, reusesMemory, onRoom, onGivenUp } = this.#options;
     const block = { bytes: buffer.subarray(0, used), arrival, unread, after };
     await intake(block).catch((error: unknown) => onGivenUp(block, error));
     this.#underWay--;
-    if (buffer.length === flushBytes) this.#free.push(buffer);
+    if (reusesMemory && buffer.length === flushBytes) this.#free.push(buffer);
     this.#add(-counted);
     this.#run();
     if (this.#isFull && this.#inFlight <= maxInFlightBytes * (1 - ROOM)) {

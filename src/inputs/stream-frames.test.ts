@@ -37,6 +37,7 @@ async function setUp(framing: BlockFraming, whenFull: WhenFull = 'wait') {
     flushIntervalMs: 2,
     flushBytes: 4 * 1024,
     maxInFlightBytes: 16 * 1024,
+    reusesMemory: true,
     onRoom: () => flow.onRoom(),
     onInFlight: () => undefined,
     onGivenUp: () => undefined,

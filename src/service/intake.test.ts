@@ -60,6 +60,7 @@ function setUp({ refuses = () => false, ndjson, onBatch }: Parts = {}) {
     source: 'input:test',
     deliver,
     account: accounting.of('events'),
+    reusesMemory: true,
     onRecords: (count) => {
       records += count;
     },

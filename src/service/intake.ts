@@ -20,6 +20,8 @@ export interface IntakeOptions {
   /** Stores what is not part of a batch. Tried by `untilAvailable`, too. */
   readonly deliver: Deliver;
   readonly account: Account;
+  /** Whether nobody reads the lines any more once `ingest` has resolved. Then their memory is used again. */
+  readonly reusesMemory: boolean;
   /** Told of the records that were taken, invalid ones included. */
   readonly onRecords: (count: number) => void;
   /** For a block that cannot be decoded yet, because its schema cannot be had. */
@@ -33,7 +35,7 @@ export interface IntakeOptions {
  * a dead letter; so one sender's frame costs no other record.
  */
 export function createIntake(options: IntakeOptions): Intake {
-  const { ingest, stream, format, form, source, onRecords, patience } = options;
+  const { ingest, stream, format, form, source, reusesMemory, onRecords, patience } = options;
   /** Of blocks that are stored. That of a block which failed is not used again. */
   const spares: SpareMemory[] = [];
 
@@ -42,7 +44,7 @@ export function createIntake(options: IntakeOptions): Intake {
     try {
       const request = { stream, format, body: bytes, invalid: 'dead-letter', source, after, arrival, spare } as const;
       const result = await untilAvailable(() => ingest(request), patience);
-      spares.push(spare);
+      if (reusesMemory) spares.push(spare);
       if (result.kind === 'accepted') onRecords(result.records);
     } catch (error) {
       if (!(error instanceof MalformedBodyError || error instanceof PermanentError)) throw error;

@@ -53,6 +53,7 @@ export function createRecordingFlow(maxInFlightBytes: number, flushBytes = 64 * 
     flushIntervalMs: 2,
     flushBytes,
     maxInFlightBytes,
+    reusesMemory: true,
     onRoom: () => flow.onRoom(),
     onInFlight: (bytes) => {
       peak = Math.max(peak, bytes);
