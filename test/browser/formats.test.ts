@@ -46,6 +46,29 @@ describe('formats', () => {
     expect(strange).toEqual([]);
   });
 
+  test('stay when an answer from before they came is late', async () => {
+    const service = await startWithInput();
+    const late = Promise.withResolvers<void>();
+    const done = Promise.withResolvers<void>();
+    let asked = 0;
+    const { page } = await open(service, '/', (blank) =>
+      blank.route('**/api/overview', async (route) => {
+        const response = await route.fetch();
+        const isFirst = asked++ === 0;
+        if (!isFirst) await late.promise;
+        await route.fulfill({ response });
+        if (!isFirst) done.resolve();
+      }),
+    );
+    await soon(() => asked).toBe(2);
+    await post(service, [event('new')]);
+    await soon(() => sampleTexts(page)).toEqual([event('new')]);
+    late.resolve();
+    await done.promise;
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve, 300))');
+    expect(await sampleTexts(page)).toEqual([event('new')]);
+  });
+
   test('of hostile clients are text, cut, and without characters that mislead', async () => {
     const service = await start();
     const { page, strange } = await open(service);

@@ -80,13 +80,23 @@ function showOverview(overview) {
 
 function showFormats({ stats, samples }) {
   parts.formats.add(stats);
-  parts.formats.samples(samples);
+  if (samples !== undefined) parts.formats.samples(samples);
+}
+
+/** How often the stream has brought sample lines. */
+let sampleEvents = 0;
+
+/** Without its sample lines where the stream was faster: lines that do not change come once. */
+async function fetchOverview() {
+  const before = sampleEvents;
+  const overview = await getJson('api/overview');
+  return sampleEvents === before ? overview : { ...overview, samples: undefined };
 }
 
 /** Fetches what the page missed while the stream was lost. */
 async function catchUp() {
   try {
-    showOverview(await getJson('api/overview'));
+    showOverview(await fetchOverview());
   } catch {
     // The state of the stream shows that the service does not answer.
   }
@@ -95,7 +105,7 @@ async function catchUp() {
 /** Adds what came between the first request of the page and the opening of its stream. */
 async function mergeMissed() {
   try {
-    const overview = await getJson('api/overview');
+    const overview = await fetchOverview();
     parts.refusals.merge(overview.refusals);
     showFormats(overview);
   } catch {
@@ -116,7 +126,10 @@ function listen(interval) {
         if (stats.totals.accepted > 0) showEmpty({ stats, latestHour: null });
       },
       refusal: (refusal) => parts.refusals.add(refusal),
-      samples: (samples) => parts.formats.samples(samples),
+      samples(samples) {
+        sampleEvents++;
+        parts.formats.samples(samples);
+      },
     },
     (state, error) => {
       showState(state, error);
