@@ -54,7 +54,11 @@ export function* addRecords(
     // A full writer is followed by another.
     const { writer } = lines;
     const used = writer.used;
-    if (isWhole && flat?.line.write(writer) === true && collector.addWritten(flat.line.instants.hour, used)) {
+    if (
+      isWhole &&
+      flat?.line.write(writer) === true &&
+      collector.addWritten(flat.line.instants.hour, used, layout.fieldEnds)
+    ) {
       at = flatEnd;
       if (pace.written(flatEnd - from)) yield;
       continue;

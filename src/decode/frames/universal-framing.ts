@@ -78,7 +78,8 @@ class UniversalFramer implements BlockFramer {
       if (bytes > this.#maxFrameBytes) {
         emitBefore(at);
         start = end;
-        this.#onTooLong(piece.subarray(at + HEADER_BYTES, at + HEADER_BYTES + KEPT_OF_FRAME), bytes);
+        const kept = Math.min(end, at + HEADER_BYTES + KEPT_OF_FRAME);
+        this.#onTooLong(piece.subarray(at + HEADER_BYTES, kept), bytes);
       }
       at = end;
     }
