@@ -1,5 +1,5 @@
 import { Lines } from '../lines/chunker.ts';
-import { type Hour, MIN_HOUR } from '../model/hour.ts';
+import type { Hour } from '../model/hour.ts';
 import type { StreamName } from '../model/stream.ts';
 import {
   type Decoded,
@@ -9,8 +9,9 @@ import {
   MalformedBodyError,
   type Rejection,
 } from './decode.ts';
-import { OLDER_THAN_RETENTION, type RecordFault, type StoredRecord } from './record.ts';
+import type { RecordFault, StoredRecord } from './record.ts';
 import type { RecordCheck } from './schema-check/schema-check.ts';
+import { TimeWindow } from './time-window.ts';
 
 /** Of a dead letter's line, beside its reason and its record. */
 const DEAD_LETTER_BYTES = 160;
@@ -43,8 +44,8 @@ export class Collector {
   judged = 0;
   /** A reader that adds lines to `lines` itself asks it first, and leaves a line that it does not accept to `add`. */
   readonly check: RecordCheck | undefined;
-  /** The same: a line of an earlier hour is not accepted. */
-  readonly firstHour: Hour;
+  /** The same: a line of another time is not accepted. */
+  readonly window: TimeWindow;
   readonly #maxRecordBytes: number;
   /** What the format calls a record; undefined: reasons do not say which it is. */
   readonly #noun: 'record' | 'row' | undefined;
@@ -59,7 +60,7 @@ export class Collector {
     this.lines = new Lines(options.stream, body, expected, options);
     this.index = 0;
     this.check = options.check;
-    this.firstHour = options.firstHour ?? MIN_HOUR;
+    this.window = new TimeWindow(options);
     this.#maxRecordBytes = options.maxRecordBytes;
     this.#noun = options.isBlock === true ? undefined : noun;
     this.#mayBeEmpty = options.isBlock === true;
@@ -101,17 +102,17 @@ export class Collector {
   }
 
   /**
-   * Adds the line that was written to `lines.writer` from `start` on. False, and the line is gone, where it is too long, too old, or its
+   * Adds the line that was written to `lines.writer` from `start` on. False, and the line is gone, where it is too long, of a time that is not taken, or its
    * schema does not certainly accept it: then `add` judges it. `fieldEnds`: those of the layout, if the line was written with them.
    */
   addWritten(hour: Hour, start: number, fieldEnds?: Int32Array): boolean {
     const { check, lines } = this;
     const { writer } = lines;
-    if (hour < this.firstHour) {
+    const { bytes, view, used } = writer;
+    if (!this.window.holds(hour, bytes, start)) {
       writer.used = start;
       return this.rejectsUnlisted();
     }
-    const { bytes, view, used } = writer;
     const length = used - start;
     const fits =
       length <= this.#maxRecordBytes &&
@@ -131,7 +132,8 @@ export class Collector {
   /** Gives what is wrong with it, after all. */
   #addValid(record: StoredRecord): RecordFault | undefined {
     const { check } = this;
-    if (record.hour < this.firstHour) return OLDER_THAN_RETENTION;
+    const outside = this.window.faultOf(record.hour, record.line);
+    if (outside !== undefined) return outside;
     if (check !== undefined) {
       const { writer } = this.lines;
       const start = writer.used;

@@ -62,7 +62,7 @@ export class FastReader implements RecordReader {
     const body = this.#body;
     const scan = this.#scan;
     const collector = this.#collector;
-    const { check, firstHour } = collector;
+    const { check, window } = collector;
     const { maxRecordBytes } = this.#options;
     const stop = at + (check === undefined ? RUN_BYTES : CHECKED_RUN_BYTES);
     let start = at;
@@ -73,7 +73,7 @@ export class FastReader implements RecordReader {
         end === -1 ||
         body[end] !== separator ||
         end - start >= maxRecordBytes ||
-        scan.instants.hour < firstHour ||
+        !window.holds(scan.instants.hour, body, start) ||
         (check !== undefined && !check.acceptsFields(body, scan.view, start, end, scan.fieldEnds))
       ) {
         this.#stoppedAt = start;
@@ -108,7 +108,7 @@ export class FastReader implements RecordReader {
     }
     const { check } = collector;
     if (this.#end - this.#start >= this.#options.maxRecordBytes) return false;
-    if (this.#scan.instants.hour < collector.firstHour) return collector.rejectsUnlisted();
+    if (!collector.window.holds(this.#scan.instants.hour, this.#body, this.#start)) return collector.rejectsUnlisted();
     if (check !== undefined && !check.accepts(this.#body, this.#scan.view, this.#start, this.#end)) return false;
     if (collector.keepsLines) {
       this.#body[this.#end] = NEWLINE;
@@ -132,7 +132,7 @@ export class FastReader implements RecordReader {
       !this.#isStored ||
       !collector.keepsLines ||
       end - start >= this.#options.maxRecordBytes ||
-      scan.instants.hour < collector.firstHour ||
+      !collector.window.holds(scan.instants.hour, this.#body, start) ||
       (check !== undefined && !check.acceptsFields(this.#body, scan.view, start, end, scan.fieldEnds))
     ) {
       return this.#addCopy();

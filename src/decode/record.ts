@@ -42,7 +42,7 @@ export function encodeRecord(
   let characters = extras.length;
   for (let i = 1; i < layout.fields.length; i++) {
     const field = layout.fields[i] as string;
-    const text = i === layout.levelAt ? checkLevel(field, values[i]) : checkText(field, values[i]);
+    const text = i === layout.levelAt ? checkLevel(field, values[i]) : checkText(field, values[i], i === layout.dashAt);
     if (typeof text !== 'string') return text;
     texts.push(text);
     characters += text.length;
@@ -62,11 +62,12 @@ function checkTimestamp({ levelAt }: Layout, value: unknown) {
   return parseTimestamp(value) ?? { field: TIMESTAMP, problem: `${problem} ${quoteShort(value)}` };
 }
 
-function checkText(field: string, value: unknown): string | RecordFault {
+function checkText(field: string, value: unknown, orDash: boolean): string | RecordFault {
   if (value === undefined) return missing(field);
   if (typeof value !== 'string') return notString(field);
   const text = value.trim();
-  return text === '' ? { field, problem: `blank ${field}` } : text;
+  if (text === '') return orDash ? '-' : { field, problem: `blank ${field}` };
+  return text;
 }
 
 function checkLevel(field: string, value: unknown): Level | RecordFault {

@@ -15,6 +15,8 @@ export interface Layout {
   readonly required: readonly string[];
   /** The place in `fields` of the field whose text is a level (model/level.ts); -1 where there is none. */
   readonly levelAt: number;
+  /** The place in `fields` of the field that is stored as `-` where its text is blank; -1 where there is none. */
+  readonly dashAt: number;
   /** The timestamp and the required fields, in stored order. A field is known to readers and writers by its place here. */
   readonly fields: readonly string[];
   /** What stands before the value of each field. */
@@ -45,13 +47,18 @@ export interface Lead {
 export const TIMESTAMP = 'timestamp';
 
 /** The layout of a stream's records. Throws where a field is named twice. */
-export function createLayout({ required, levelField }: Pick<Stream, 'required' | 'levelField'>): Layout {
+export function createLayout({
+  required,
+  levelField,
+  orDash,
+}: Pick<Stream, 'required' | 'levelField' | 'orDash'>): Layout {
   const fields = [TIMESTAMP, ...required];
   if (new Set(fields).size !== fields.length) throw new Error(`a layout names a field twice: ${fields.join(', ')}`);
   const leads = fields.map((name, i) => toLead(`${i === 0 ? '{' : '",'}${JSON.stringify(name)}:"`));
   return {
     required,
     levelAt: levelField === undefined ? -1 : fields.indexOf(levelField),
+    dashAt: orDash === undefined ? -1 : fields.indexOf(orDash),
     fields,
     leads,
     fieldEnds: new Int32Array(fields.length),

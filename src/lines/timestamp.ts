@@ -10,13 +10,15 @@ const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Z
 /** Characters of a timestamp at most: a fraction may have any number of digits, so it needs a limit. */
 export const MAX_TIMESTAMP_LENGTH = 1024;
 
+const LEAP_SECOND = 60;
 const MINUTES_PER_DAY = 1440;
 const FIRST_MINUTE = daysFromCivil(1, 1, 1) * MINUTES_PER_DAY;
 const END_MINUTE = daysFromCivil(10_000, 1, 1) * MINUTES_PER_DAY;
 
 /**
  * Reads an RFC 3339 date-time (section 5.6; `t` and `z` may be lower case, the offset is required). Undefined unless it
- * is a real calendar instant without leap seconds, in the years 0001–9999 both as written and in UTC.
+ * is a real calendar instant in the years 0001–9999 both as written and in UTC. A leap second, 23:59:60 in UTC, is read as the start of the
+ * next second: which days have one, no program can know.
  */
 export function parseTimestamp(text: string): Instant | undefined {
   if (text.length > MAX_TIMESTAMP_LENGTH) return undefined;
@@ -29,12 +31,15 @@ export function parseTimestamp(text: string): Instant | undefined {
   const minute = Number(match[5]);
   const second = Number(match[6]);
   if (year < 1 || month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined;
-  if (hour > 23 || minute > 59 || second > 59) return undefined;
+  if (hour > 23 || minute > 59 || second > LEAP_SECOND) return undefined;
   const offset = offsetMinutes(match[8], match[9], match[10]);
   if (offset === undefined) return undefined;
   const utc = daysFromCivil(year, month, day) * MINUTES_PER_DAY + hour * 60 + minute - offset;
   if (utc < FIRST_MINUTE || utc >= END_MINUTE) return undefined;
-  return { text: formatInstant(utc, second, match[7]), hour: Math.floor(utc / 60) };
+  if (second < LEAP_SECOND) return { text: formatInstant(utc, second, match[7]), hour: Math.floor(utc / 60) };
+  const next = utc + 1;
+  if (next % MINUTES_PER_DAY !== 0 || next >= END_MINUTE) return undefined;
+  return { text: formatInstant(next, 0, undefined), hour: Math.floor(next / 60) };
 }
 
 const NANO_DIGITS = 9;

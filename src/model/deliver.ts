@@ -25,13 +25,22 @@ export interface OffsetNote {
   readonly next: string;
 }
 
+/** How far a source has been read that gives its records again from any place: a file. */
+export interface Position {
+  /** Names the source for ever: `file:` and the id that a file got when it was first seen. */
+  readonly source: string;
+  /** Where to read on; only the source knows what it means. */
+  readonly next: string;
+}
+
 /** Why and where a record became a dead letter. `raw` is its content as it was received; `source` names its origin. */
 export interface DeadLetter {
   /** The stream that the record was meant for. Absent: the default stream. */
   readonly stream?: StreamName;
   /** Unix time in milliseconds. */
   readonly time: number;
-  readonly stage: 'ingest' | 'consume';
+  /** `input`: a service to which the records of files were sent refused it. */
+  readonly stage: 'ingest' | 'consume' | 'input';
   readonly reason: string;
   readonly raw: string;
   /** Of `raw` where that is bytes in base64: what `dlq replay` sends them as. */
@@ -44,6 +53,7 @@ export interface CommitNote {
   readonly idempotency?: IdempotencyNote;
   readonly deadLetters?: readonly DeadLetter[];
   readonly offsets?: readonly OffsetNote[];
+  readonly positions?: readonly Position[];
   /** `producer:sequence` of each queue message in the batch, so that a resent one is recognised. */
   readonly batchIds?: readonly string[];
   /**

@@ -8,6 +8,8 @@ export interface Stream {
   readonly required: readonly string[];
   /** The required field whose text is a level (model/level.ts); undefined where there is none. */
   readonly levelField?: string;
+  /** The required field that is stored as `-` where its text is blank; undefined where such a record is invalid. */
+  readonly orDash?: string;
   /** Top-level fields by whose values the summaries count, required or not. At most MAX_COUNT_BY. */
   readonly countBy: readonly string[];
 }

@@ -166,6 +166,10 @@ class FileRepo implements Repo {
     return this.#keys;
   }
 
+  position(source: string): string | undefined {
+    return this.#state.position(source);
+  }
+
   offsets(): ReturnType<Repo['offsets']> {
     return this.#state.offsets();
   }

@@ -1,4 +1,4 @@
-import type { IdempotencyNote, OffsetNote } from '../model/deliver.ts';
+import type { IdempotencyNote, OffsetNote, Position } from '../model/deliver.ts';
 import type { Hour } from '../model/hour.ts';
 import { ACCESS_STREAM, isDefaultStream } from '../model/stream.ts';
 import type { DataFile, DataFiles, HourDataFile } from './data-files.ts';
@@ -28,6 +28,7 @@ export interface EntryMeta {
   readonly files?: readonly FileNote[];
   readonly keys?: readonly IdempotencyNote[];
   readonly offsets?: readonly OffsetNote[];
+  readonly positions?: readonly Position[];
   readonly batchIds?: readonly string[];
   /** The aggregator's cursors that advanced: the length up to which the summary of an hour has read its file. */
   readonly summarised?: readonly (readonly [file: HourDataFile, bytes: number])[];
@@ -52,7 +53,8 @@ type StoredFileNote = readonly [
 ];
 const COMPRESSED_FORM = 'zstd';
 
-type StoredMeta = Omit<EntryMeta, 'files' | 'generations' | 'summarised' | 'changed' | 'removed'> & {
+type StoredMeta = Omit<EntryMeta, 'files' | 'positions' | 'generations' | 'summarised' | 'changed' | 'removed'> & {
+  readonly positions?: readonly (readonly [source: string, next: string])[];
   readonly removed?: readonly StoredHour[];
   readonly summarised?: readonly (readonly [hour: StoredHour, bytes: number])[];
   readonly changed?: readonly StoredHour[];
@@ -66,6 +68,7 @@ const MEMBERS: ReadonlySet<string> = new Set([
   'files',
   'keys',
   'offsets',
+  'positions',
   'batchIds',
   'summarised',
   'changed',
@@ -88,10 +91,11 @@ export class LaterJournalError extends Error {
 
 /** The meta as it stands in the file. */
 export function encodeMeta(meta: EntryMeta): object {
-  const { files, generations, summarised, changed, removed, ...rest } = meta;
+  const { files, positions, generations, summarised, changed, removed, ...rest } = meta;
   const stored: StoredMeta = {
     ...rest,
     ...(files && { files: files.map(encodeFileNote) }),
+    ...(positions && { positions: positions.map(({ source, next }) => [source, next] as const) }),
     ...(summarised && { summarised: summarised.map(([file, bytes]) => [encodeHour(file), bytes] as const) }),
     ...(changed && { changed: changed.map(encodeHour) }),
     ...(removed && { removed: removed.map((file) => (file.kind === 'hour' ? encodeHour(file) : file.name)) }),
@@ -117,7 +121,7 @@ function decodeHour(stored: StoredHour, dataFiles: DataFiles): HourDataFile {
 
 /** The checksum of the entry holds, so `meta` is what `encode` wrote, in this version or another. */
 export function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
-  const { files, generations, summarised, changed, removed, ...rest } = meta as StoredMeta;
+  const { files, positions, generations, summarised, changed, removed, ...rest } = meta as StoredMeta;
   for (const name of Object.keys(rest)) {
     if (MEMBERS.has(name) || name.startsWith(SKIPPED_MEMBERS)) continue;
     throw new LaterJournalError(`an entry has the unknown member ${JSON.stringify(name)}`);
@@ -125,6 +129,7 @@ export function decodeMeta(meta: unknown, dataFiles: DataFiles): EntryMeta {
   return {
     ...rest,
     ...(files && { files: files.map((note) => decodeFileNote(note, dataFiles)) }),
+    ...(positions && { positions: positions.map(([source, next]) => ({ source, next })) }),
     ...(summarised && { summarised: summarised.map(([hour, bytes]) => [decodeHour(hour, dataFiles), bytes] as const) }),
     ...(changed && { changed: changed.map((hour) => decodeHour(hour, dataFiles)) }),
     ...(removed && { removed: removed.map((stored) => decodeFile(stored, dataFiles)) }),

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diskFileSystem } from '../disk/file-system.ts';
+import { encodeDeadLetter } from '../lines/dead-letter.ts';
 import { DataFiles, type HourDataFile } from './data-files.ts';
-import { encodeDeadLetter } from './dead-letter.ts';
 import { JournalWriter } from './journal.ts';
 import { type EntryMeta, LaterJournalError } from './journal-meta.ts';
 import { readSegments } from './journal-reader.ts';
@@ -123,7 +123,7 @@ describe('a journal segment', () => {
   it.each([
     ['another form', Buffer.concat([Buffer.from('LFJRNL3\n'), Buffer.alloc(100, 1)]), 'its form is LFJRNL3'],
     ['a form of many numbers', Buffer.from('LFJRNL12'), 'its form is LFJRNL12'],
-    ['an unknown member', '{"seq":3,"positions":[["a","1"]]}', 'an entry has the unknown member "positions"'],
+    ['an unknown member', '{"seq":3,"places":[["a","1"]]}', 'an entry has the unknown member "places"'],
     ['a file of another kind', '{"seq":3,"files":[["x/y",1,0]]}', 'an entry names the unknown file'],
     ['an unknown hour', '{"seq":3,"changed":["dlq/2025-11-22"]}', 'an entry takes "dlq/2025-11-22" for an hour'],
     [

@@ -23,6 +23,7 @@ import { type EntryMeta, encodeMeta } from './journal-meta.ts';
  *                                                another form than before is the moment when it changes
  *   generations = [[name, generation], …]        of hours whose generation is above 0
  *   keys        = [IdempotencyNote, …]           with `owner` where an API key was asked for
+ *   positions   = [[source, next], …]                         how far a source has been read; for Kafka it is `offsets`
  *   summarised  = [[hour, length], …]            an hour of the stream access is its number, any other stands by its name
  *   changed     = [hour, …]
  *   removed     = [hour, …]                      it and all hours of its stream before it are removed for ever; or dlq/2015-05-17, a day
@@ -32,8 +33,7 @@ import { type EntryMeta, encodeMeta } from './journal-meta.ts';
  *
  * Later versions add to this form and do not replace it. The room is this rule: a member of the meta whose name begins
  * with `x-` may be skipped; its loss costs work, not records. Any other member, and any name of a file, that a reader does
- * not know comes from a later version, and the start stops before it changes anything. So this is free for later use:
- *   positions   = [[source, next], …]                         how far a source has been read; for Kafka it is `offsets`
+ * not know comes from a later version, and the start stops before it changes anything.
  * A new member inside a note needs a kind of note of its own, because readers do not look for it.
  *
  * Journal 1 ("LFJRNL1\n", version 1.0.0) has seed 0, and no `store`, `generations` or `owner`. It is read, not written.

@@ -1,9 +1,9 @@
+import { encodeDeadLetter } from '../lines/dead-letter.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Batch, Pieces } from '../model/chunk.ts';
 import type { CommitNote, IdempotencyNote } from '../model/deliver.ts';
 import type { StreamName } from '../model/stream.ts';
 import { type DataFile, type DataFiles, hourOf } from './data-files.ts';
-import { encodeDeadLetter } from './dead-letter.ts';
 import type { EntryMeta, FileNote } from './journal-meta.ts';
 
 /** A batch that waits to be committed. */
@@ -67,12 +67,14 @@ export function entryOf(
   const notes = group.map((pending) => pending.note);
   const keys = notes.flatMap(keysOf);
   const offsets = notes.flatMap((note) => note.offsets ?? []);
+  const positions = notes.flatMap((note) => note.positions ?? []);
   const batchIds = notes.flatMap((note) => note.batchIds ?? []);
   return {
     seq,
     files,
     ...(keys.length > 0 && { keys }),
     ...(offsets.length > 0 && { offsets }),
+    ...(positions.length > 0 && { positions }),
     ...(batchIds.length > 0 && { batchIds }),
   };
 }

@@ -77,12 +77,13 @@ export function startSuite(compression: Compression): void {
       }
     });
 
-    it('remembers idempotency keys, offsets and batch-ids, also after rotations of the journal', async () => {
+    it('remembers idempotency keys, offsets, positions and batch-ids, also after rotations of the journal', async () => {
       const clock = { now: 1_000_000 };
       const options = { clock: () => clock.now, segmentBytes: 2_000, idempotency: { windowMs: 1000, maxKeys: 5 } };
       const noteOf = (i: number): CommitNote => ({
         idempotency: { key: `k${i}`, bodyHash: 'h', answer: `{"accepted":${i}}`, time: clock.now },
         offsets: [{ topic: 'logs', partition: i % 2, next: String(i) }],
+        positions: [{ source: `file:${i % 3}`, next: String(i) }],
         batchIds: [`p:${i}`],
       });
       const first = await open(options);
@@ -93,6 +94,7 @@ export function startSuite(compression: Compression): void {
       expect(second.idempotency.find({ key: 'k34', bodyHash: 'h' })).toBeUndefined();
       expect(second.idempotency.find({ key: 'k35', bodyHash: 'h' })?.answer).toBe('{"accepted":35}');
       expect(second.offsets().map((offset) => offset.next)).toEqual(['38', '39']);
+      expect([0, 1, 2, 3].map((i) => second.position(`file:${i}`))).toEqual(['39', '37', '38', undefined]);
       expect(second.hasBatchId('p:0')).toBe(true);
       expect(second.hasBatchId('p:40')).toBe(false);
       clock.now += 1001;

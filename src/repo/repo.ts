@@ -71,6 +71,9 @@ export interface Repo {
   /** The next offset of each partition, as committed with the data. */
   offsets(): readonly OffsetNote[];
 
+  /** How far a source has been read, as committed with the data; undefined where that is not known, as of one that did not move for long. */
+  position(source: string): string | undefined;
+
   /** Whether a queue message with this batch-id is already stored, however long ago (see batch-id-set.ts). */
   hasBatchId(batchId: string): boolean;
 

@@ -1,9 +1,15 @@
-import type { OffsetNote } from '../model/deliver.ts';
+import type { OffsetNote, Position } from '../model/deliver.ts';
 import { BatchIdSet } from './batch-id-set.ts';
 import { type CompressedHourFile, type DataFile, type HourDataFile, hourOf } from './data-files.ts';
 import type { FramesLength } from './frames-file.ts';
 import { type EntryMeta, type FileNote, type LinesNote, logicalLength } from './journal-meta.ts';
 import { RemovedHours } from './removed-hours.ts';
+
+/**
+ * Sources whose position is kept. Each writes its position down itself soon after a commit; that of the journal counts where a kill came
+ * between the two, so only the last ones to move are asked for.
+ */
+const MAX_POSITIONS = 10_000;
 
 /**
  * The sum of all journal entries. The running service and the start after a crash use the same `apply`, so they cannot
@@ -15,6 +21,8 @@ export class CommittedState {
   readonly #lengths = new Map<DataFile, number>();
   readonly #lines = new Map<CompressedHourFile, LinesNote>();
   readonly #offsets = new Map<string, OffsetNote>();
+  /** By source, the one that moved last at the end. */
+  readonly #positions = new Map<string, Position>();
   readonly #batchIds = new BatchIdSet();
   /** Hours whose file is longer than the aggregator's cursor. */
   readonly #changed = new Set<HourDataFile>();
@@ -34,11 +42,20 @@ export class CommittedState {
     for (const [file] of meta.summarised ?? []) this.#changed.delete(file);
     for (const note of meta.files ?? []) this.#applyFile(note);
     for (const note of meta.offsets ?? []) this.#offsets.set(`${note.topic}/${note.partition}`, note);
+    for (const position of meta.positions ?? []) this.#move(position);
     for (const id of meta.batchIds ?? []) this.#batchIds.add(id);
     for (const file of meta.changed ?? []) this.#changed.add(file);
     this.#store = meta.store ?? this.#store;
     for (const [file, generation] of meta.generations ?? []) this.#generations.set(file, generation);
     if (meta.removed !== undefined) this.#remove(meta.removed);
+  }
+
+  #move(position: Position): void {
+    this.#positions.delete(position.source);
+    this.#positions.set(position.source, position);
+    if (this.#positions.size <= MAX_POSITIONS) return;
+    const oldest = this.#positions.keys().next();
+    if (oldest.done !== true) this.#positions.delete(oldest.value);
   }
 
   #remove(list: readonly DataFile[]): void {
@@ -76,6 +93,7 @@ export class CommittedState {
       seq: this.#seq,
       files: [...this.#lengths].map(([file, length]) => this.#noteOf(file, length)),
       offsets: [...this.#offsets.values()],
+      ...(this.#positions.size > 0 && { positions: [...this.#positions.values()] }),
       batchIds: this.#batchIds.toTexts(),
       changed: [...this.#changed],
       ...(this.#store !== undefined && { store: this.#store }),
@@ -176,6 +194,10 @@ export class CommittedState {
 
   offsets(): readonly OffsetNote[] {
     return [...this.#offsets.values()];
+  }
+
+  position(source: string): string | undefined {
+    return this.#positions.get(source)?.next;
   }
 
   hasBatchId(id: string): boolean {

@@ -5,12 +5,12 @@ import {
   type Decoder,
   MalformedBodyError,
 } from '../decode/decode.ts';
+import { rawText } from '../lines/dead-letter.ts';
 import type { Log } from '../log.ts';
 import type { Batch } from '../model/chunk.ts';
 import { type DeadLetter, PermanentError } from '../model/deliver.ts';
 import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { QueueItem } from '../queue/queue.ts';
-import { rawText } from './dead-letter.ts';
 
 export interface ForeignOptions {
   /** The stream whose records the topic holds. */

@@ -5,6 +5,7 @@ import { createDecoders } from '../decode/decoders.ts';
 import { NoRoomError } from '../lines/batch-limits.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { type CommitNote, type Deliver, type Receipt, UnavailableError } from '../model/deliver.ts';
+import { type FieldMap, parseFieldMap } from '../model/field-map.ts';
 import { ACCESS_STREAM } from '../model/stream.ts';
 import { createAccounting } from './accounting.ts';
 import { createIngest } from './ingest.ts';
@@ -16,7 +17,9 @@ const decoders = createDecoders(ACCESS_STREAM);
 const GOOD = '{"timestamp":"2025-11-22T15:23:00Z","path":"/","userAgent":"curl/8"}';
 const BAD = '{"timestamp":"yesterday","path":"/","userAgent":"curl/8"}';
 
-function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Decoders } = {}) {
+function setUp(
+  options: { receipt?: Receipt; failure?: Error; decoders?: Decoders; maps?: ReadonlyMap<string, FieldMap> } = {},
+) {
   const metrics = createMetrics({ defaultMetrics: false });
   const accounting = createAccounting(metrics);
   const delivered: { text: string; note: CommitNote | undefined }[] = [];
@@ -27,6 +30,7 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Decoder
   };
   const ingest = createIngest({
     decodersOf: () => options.decoders ?? decoders,
+    ...(options.maps !== undefined && { maps: options.maps }),
     decode: { ...DECODE_OPTIONS, maxRecordBytes: 1000 },
     deliver,
     delivered: 'stored',
@@ -52,6 +56,30 @@ function setUp(options: { receipt?: Receipt; failure?: Error; decoders?: Decoder
   };
   return { post, delivered, outcomes, ofStreams };
 }
+
+describe('what a file is read to', () => {
+  const unread = [{ beginning: Buffer.from('no record'), reason: 'not a line of an access log' }];
+  const position = { source: 'file:a', next: '812' };
+
+  it('is committed with its records and with what could not be read', async () => {
+    const { post, delivered, outcomes } = setUp();
+    const result = await post(`${GOOD}\n${BAD}\n`, { format: 'ndjson', invalid: 'dead-letter', unread, position });
+    expect(result).toMatchObject({ kind: 'accepted', records: 3 });
+    expect(delivered[0]?.note?.positions).toEqual([position]);
+    expect(delivered[0]?.note?.deadLetters).toMatchObject([
+      { raw: BAD },
+      { raw: 'no record', reason: 'not a line of an access log', source: 'r-1' },
+    ]);
+    expect(await outcomes()).toMatchObject({ stored: 1, dead_lettered: 2, unaccounted: 0 });
+  });
+
+  it('is committed where nothing could be read', async () => {
+    const { post, delivered, outcomes } = setUp();
+    await post(BAD, { format: 'ndjson', invalid: 'dead-letter', unread, position });
+    expect(delivered).toMatchObject([{ text: '', note: { positions: [position] } }]);
+    expect(await outcomes()).toMatchObject({ dead_lettered: 2, unaccounted: 0 });
+  });
+});
 
 describe('ingest', () => {
   it('delivers a batch and answers how many records it held', async () => {
@@ -168,6 +196,19 @@ describe('ingest', () => {
       records: 1,
     });
     expect(await again.outcomes()).toEqual({ duplicate: 1, unaccounted: 0, inFlightRecords: 0 });
+  });
+
+  it('reads objects by the mapping that is named, and takes the same bytes by another one for another body', async () => {
+    const maps = new Map(['a', 'b'].map((name) => [name, parseFieldMap(`timestamp=t,path=${name}`)]));
+    const { post, delivered } = setUp({ maps });
+    const body = '[{"t":1431856800,"a":"/a","b":"/b","timestamp":"x"}]';
+    for (const map of ['a', 'b', 'a']) await post(body, { map, idempotencyKey: 'k' });
+    expect(delivered.map(({ text }) => text)).toEqual(
+      ['a', 'b', 'a'].map((name) => `{"timestamp":"2015-05-17T10:00:00Z","path":"/${name}","userAgent":"-"}\n`),
+    );
+    const [first, second, third] = delivered.map(({ note }) => note?.idempotency?.bodyHash);
+    expect([first === third, first === second]).toEqual([true, false]);
+    await expect(post(body, { map: 'c' })).rejects.toThrow('there is no mapping "c"');
   });
 
   it('passes on that a batch cannot be stored, and counts its records as refused', async () => {

@@ -7,24 +7,30 @@ import {
   MalformedBodyError,
   type Rejection,
 } from '../decode/decode.ts';
+import { rawText } from '../lines/dead-letter.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { formatAnswer } from '../model/answer.ts';
 import type { Clock } from '../model/clock.ts';
 import { type CommitNote, type DeadLetter, type Deliver, PermanentError, UnavailableError } from '../model/deliver.ts';
+import type { FieldMap } from '../model/field-map.ts';
 import { type Hour, MIN_HOUR } from '../model/hour.ts';
 import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import type { Account, Accounting } from './accounting.ts';
 import type { KindTally } from './kind-tally.ts';
-import type { Ingest, IngestRequest, IngestResult, Rejected } from './service.ts';
+import type { Ingest, IngestRequest, IngestResult, Rejected, UnreadFrame } from './service.ts';
 import { createSteps } from './steps.ts';
 
 export interface IngestOptions {
   /** Of each stream that records may be sent to. */
   readonly decodersOf: (stream: StreamName) => Decoders;
+  /** Those that a request may name. */
+  readonly maps?: ReadonlyMap<string, FieldMap>;
   /** The first hour of a stream that takes records. Absent: any hour of any stream does. */
   readonly firstHour?: (stream: StreamName) => Hour;
   /** The defaults; a request may ask for another `invalid`. */
   readonly decode: DecodeOptions;
+  /** How far in the future a timestamp may be, milliseconds. Absent: as far as it likes. */
+  readonly maxFutureMs?: number | undefined;
   readonly deliver: Deliver;
   /** The outcome of a delivered record: `stored` where `deliver` stores, `handed_over` where it queues. */
   readonly delivered: 'stored' | 'handed_over';
@@ -53,7 +59,7 @@ export function createIngest(options: IngestOptions): Ingest {
       throw invalid === 'dead-letter' ? asUnreadable(error) : error;
     }
 
-    const records = decoded.accepted + decoded.rejected;
+    const records = decoded.accepted + decoded.rejected + unreadOf(request).length;
     if (records === 0) {
       // A block of blank lines. The one after it must not overtake the one before.
       await request.after;
@@ -79,7 +85,8 @@ async function deliverDecoded(
   about: { readonly bodyHash: string; readonly account: Account; readonly readAt: number },
 ): Promise<IngestResult> {
   const { bodyHash, account, readAt } = about;
-  const { accepted, rejected } = decoded;
+  const { accepted, rejected: invalid } = decoded;
+  const rejected = invalid + unreadOf(request).length;
   const count = tally.examine(request.format, decoded);
   const answer = answerTo(decoded);
   const note = noteOf(request, decoded, { bodyHash, answer, time: clock() });
@@ -94,7 +101,7 @@ async function deliverDecoded(
       metrics.batchRecords.observe(accepted);
       count((performance.now() - readAt) / 1_000);
     }
-    const refused = rejected > 0 && !replayed && { refused: listRejections(decoded) };
+    const refused = invalid > 0 && !replayed && { refused: listRejections(decoded) };
     const { durability } = receipt;
     return {
       kind: 'accepted',
@@ -113,8 +120,8 @@ async function deliverDecoded(
 }
 
 function beginDecoding(
-  { decodersOf, decode, firstHour, clock }: IngestOptions,
-  { stream, format, body, memory, spare, messageType, arrival }: IngestRequest,
+  { decodersOf, decode, maps, firstHour, maxFutureMs, clock }: IngestOptions,
+  { stream, format, body, memory, spare, messageType, map, arrival }: IngestRequest,
   invalid: DecodeOptions['invalid'],
 ): Generator<undefined, Decoded, undefined> {
   const { text } = decode;
@@ -123,22 +130,37 @@ function beginDecoding(
     ...(text !== undefined && { text: { ...text, arrival: arrival ?? clock() } }),
     ...(memory !== undefined && { memory }),
     ...(spare !== undefined && { spare }),
+    ...(map !== undefined && { map: mapNamed(maps, map) }),
     invalid,
     messageType,
     firstHour: firstHour?.(stream) ?? MIN_HOUR,
+    ...(maxFutureMs !== undefined && { latest: Math.floor((clock() + maxFutureMs) / 1_000) }),
   });
 }
 
-/** What is committed with the batch: its Idempotency-Key, and the dead letters. */
+function mapNamed(maps: IngestOptions['maps'], name: string): FieldMap {
+  const map = maps?.get(name);
+  if (map === undefined) throw new Error(`there is no mapping ${JSON.stringify(name)}`);
+  return map;
+}
+
+function unreadOf({ unread = [] }: IngestRequest): readonly UnreadFrame[] {
+  return unread;
+}
+
+/** What is committed with the batch: its Idempotency-Key, the dead letters, and how far its source is read. */
 function noteOf(
   request: IngestRequest,
   { rejections, rejected }: Decoded,
   about: { readonly bodyHash: string; readonly answer: string; readonly time: number },
 ): CommitNote {
-  const { idempotencyKey: key, owner } = request;
+  const { idempotencyKey: key, owner, position } = request;
+  const unread = unreadOf(request).map(({ beginning, reason }) => ({ reason, raw: rawText(beginning) }));
+  const faults = rejected > 0 ? [...rejections, ...unread] : unread;
   return {
     ...(key !== undefined && { idempotency: { key, ...about, ...(owner !== undefined && { owner }) } }),
-    ...(rejected > 0 && { deadLetters: rejections.map((rejection) => deadLetter(rejection, request, about.time)) }),
+    ...(faults.length > 0 && { deadLetters: faults.map((fault) => deadLetter(fault, request, about.time)) }),
+    ...(position !== undefined && { positions: [position] }),
   };
 }
 
@@ -165,14 +187,18 @@ async function finish(
 
 /**
  * The first 128 bits of a SHA-256, in hex: no two bodies have the same by accident, and it needs half the memory. The same body for
- * another stream is another one.
+ * another stream, or by another map, is another one.
  */
-function hashBody({ stream, body }: IngestRequest): string {
-  return createHash('sha256')
-    .update(isDefaultStream(stream) ? '' : `${stream}\n`)
-    .update(body)
-    .digest('hex')
-    .slice(0, 32);
+function hashBody({ stream, map, body }: IngestRequest): string {
+  return (
+    createHash('sha256')
+      .update(isDefaultStream(stream) ? '' : `${stream}\n`)
+      // No name of a stream has a colon.
+      .update(map === undefined ? '' : `map:${map}\n`)
+      .update(body)
+      .digest('hex')
+      .slice(0, 32)
+  );
 }
 
 /** The rejections that a client is told of, and the number of all. */
@@ -190,8 +216,12 @@ function answerTo(decoded: Decoded): string {
   );
 }
 
-function deadLetter(rejection: Rejection, { stream, source }: IngestRequest, time: number): DeadLetter {
-  const { reason, raw, contentType } = rejection;
+function deadLetter(
+  fault: Pick<Rejection, 'reason' | 'raw' | 'contentType'>,
+  { stream, source }: IngestRequest,
+  time: number,
+): DeadLetter {
+  const { reason, raw, contentType } = fault;
   const ofBytes = contentType === undefined ? {} : { contentType };
   const about = { time, stage: 'ingest', reason, raw, ...ofBytes, source } as const;
   return isDefaultStream(stream) ? about : { ...about, stream };

@@ -1,11 +1,11 @@
 import { MalformedBodyError } from '../decode/decode.ts';
 import { type BlockForm, halveBlock, payloadOf } from '../lines/block-form.ts';
+import { rawText } from '../lines/dead-letter.ts';
 import { SpareMemory } from '../lines/writer.ts';
 import { BYTES } from '../model/bytes.ts';
 import { type DeadLetter, type Deliver, PermanentError, UnavailableError } from '../model/deliver.ts';
 import type { StreamName } from '../model/stream.ts';
 import type { Account } from './accounting.ts';
-import { rawText } from './dead-letter.ts';
 import { type Backoff, createBackoff } from './retry.ts';
 import type { Block, Ingest, IngestRequest, Intake } from './service.ts';
 

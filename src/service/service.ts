@@ -1,7 +1,7 @@
 import type { BodyFormat, InputFormat, Rejection } from '../decode/decode.ts';
 import type { MemoryCount } from '../lines/batch-limits.ts';
 import type { SpareMemory } from '../lines/writer.ts';
-import type { Durability } from '../model/deliver.ts';
+import type { Durability, Position } from '../model/deliver.ts';
 import type { StreamName } from '../model/stream.ts';
 
 /** One request body to decode and deliver. */
@@ -11,6 +11,8 @@ export interface IngestRequest {
   readonly format: BodyFormat | InputFormat;
   /** Protobuf: full name of the message where its bytes have no schema id. */
   readonly messageType?: string;
+  /** Name of the mapping by which its objects are read. Absent: they are records. */
+  readonly map?: string;
   /** Decompressed. Ingest owns it from the call on. */
   readonly body: Buffer;
   /**
@@ -18,11 +20,15 @@ export interface IngestRequest {
    * where no record is valid, because nobody waits for an answer.
    */
   readonly invalid?: 'reject' | 'skip' | 'dead-letter';
-  /** Nothing is delivered before it has resolved. It never rejects. */
+  /** Nothing is delivered before it has resolved, and nothing at all when it rejects: then ingest rejects with its reason. */
   readonly after?: Promise<void>;
   /** When its records arrived, Unix milliseconds: for texts that name no time, or only a part of one. Absent: now. */
   readonly arrival?: number;
   readonly idempotencyKey?: string;
+  /** How far its source is read when it is stored: committed with it. */
+  readonly position?: Position;
+  /** What stood between its records and could not be read: it becomes dead letters of the same commit. */
+  readonly unread?: readonly UnreadFrame[];
   /** Digest of the API key that came with it. */
   readonly owner?: string;
   /** Counts the memory that is made beside the body. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { DeadLetter } from '../model/deliver.ts';
 
 /** Longer content is not parsed, which would hold up the storage thread. */
@@ -25,4 +26,9 @@ function isObject(raw: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Bytes as a dead letter keeps them: as text if they are UTF-8, else `base64:` and the bytes in base64. */
+export function rawText(bytes: Buffer): string {
+  return isUtf8(bytes) ? bytes.toString('utf8') : `base64:${bytes.toString('base64')}`;
 }
