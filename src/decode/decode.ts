@@ -1,9 +1,11 @@
 import type { BatchLimits } from '../lines/batch-limits.ts';
 import type { BlockForm } from '../lines/block-form.ts';
 import type { Batch } from '../model/chunk.ts';
+import type { FieldMap } from '../model/field-map.ts';
 import type { Hour } from '../model/hour.ts';
 import type { RecordKind } from '../model/record-kinds.ts';
 
+export type { Boundary, Converted, FileFormat, FileReading, Framing, Unreadable } from './files/file-reading.ts';
 export type { RecordKind };
 
 /** What is wrong with one record. */
@@ -52,6 +54,9 @@ export interface DecodeOptions extends BatchLimits {
   readonly invalid: 'reject' | 'skip';
   /** A record before this hour is invalid: retention removed its hour. Absent: any hour is taken. */
   readonly firstHour?: Hour;
+  /** The same for a record before or after this time, in whole Unix seconds: a rule of the service. Absent: any time is taken. */
+  readonly earliest?: number;
+  readonly latest?: number;
   /** Protobuf: full name of the message where its bytes have no schema id; the first of the schema when absent. */
   readonly messageType?: string | undefined;
   /**
@@ -63,6 +68,11 @@ export interface DecodeOptions extends BatchLimits {
   readonly text?: TextOptions;
   /** Fields that senders name, leave out or write in another way than the stream. */
   readonly mapping?: Mapping;
+  /**
+   * Where the fields stand in the objects of a body of JSON or NDJSON: what it does not name is left out. Absent: the objects are records. Never
+   * with `mapping` or `isBlock`.
+   */
+  readonly map?: FieldMap;
 }
 
 export interface TextOptions {
@@ -74,6 +84,8 @@ export interface TextOptions {
   readonly service: string;
   /** When the text arrived, Unix milliseconds. */
   readonly arrival: number;
+  /** A text without a time, which is none of the known forms, is invalid; otherwise it gets that of its arrival. */
+  readonly needsTime?: boolean;
 }
 
 /** Applied to a record in this order. */
@@ -138,6 +150,9 @@ export class FrameError extends Error {
     this.bytes = Buffer.from(bytes.subarray(0, KEPT_OF_FRAME));
   }
 }
+
+/** A longer line, row or element of a file is reported and left out: a stored line is at most a few hundred KiB. */
+export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 
 /** Bytes that are kept of a frame that is too long or cannot be read, for its dead letter. */
 export const KEPT_OF_FRAME = 1_024;

@@ -9,6 +9,7 @@ import { FastReader } from './fast-reader.ts';
 import { createFramesDecoder } from './frames/frames.ts';
 import { createJsonDecoder } from './json.ts';
 import { LayoutScan } from './layout-scan.ts';
+import { createMappedJsonDecoder, createMappedNdjsonDecoder, orMapped } from './mapped.ts';
 import { createNdjsonDecoder } from './ndjson.ts';
 import { createDelimitedDecoder, createProtobufDecoder } from './protobuf/protobuf.ts';
 import type { CreateRecordReader, RecordFormat } from './record-reader.ts';
@@ -43,8 +44,8 @@ export function createDecoders(stream: Stream, schemas: Schemas = BUILTIN_SCHEMA
   };
   const { json, ndjson, csv, avro, protobuf, text, frames } = MAKERS;
   return {
-    json: json(format),
-    ndjson: ndjson(format),
+    json: orMapped(json(format), createMappedJsonDecoder(format)),
+    ndjson: orMapped(ndjson(format), createMappedNdjsonDecoder(format)),
     csv: csv(format),
     avro: avro(format),
     protobuf: protobuf(format),

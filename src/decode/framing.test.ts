@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createFramer, type Frame, type Framing, MAX_FRAME_BYTES } from './framing.ts';
+import { type Framing, MAX_FRAME_BYTES } from './decode.ts';
+import { createBoundary, createFramer, type Frame } from './framing.ts';
 
 /** The frames of `text`, pushed in pieces of `size` bytes. */
 function cut(framing: Framing, text: string, size = 1_000_000, options = {}): Frame[] {
@@ -109,5 +110,21 @@ describe('elements', () => {
     const rest = array.slice(array.indexOf(',\n') + 1);
     const frames = cut('elements', rest, 5, { offset: 100, number: 1 });
     expect(frames.map(({ number }) => number)).toEqual([2, 3, 4]);
+  });
+
+  it('may end where it goes on after the last element', () => {
+    expect(cut('elements', '\n', 10, { offset: 100, number: 7 })).toEqual([]);
+    expect(() => cut('elements', '{"a":1}', 10, { offset: 100, number: 7 })).toThrow('the JSON array does not end');
+  });
+});
+
+describe('a boundary', () => {
+  it('gives the place of each delimiter, over pieces', () => {
+    const rows = createBoundary('rows', false);
+    expect(rows.next(Buffer.from('a,"b'), 0)).toBe(-1);
+    const piece = Buffer.from('\n",c\nd\n');
+    expect(rows.next(piece, 0)).toBe(4);
+    expect(rows.next(piece, 5)).toBe(6);
+    expect(rows.next(piece, 7)).toBe(-1);
   });
 });

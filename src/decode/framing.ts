@@ -1,4 +1,6 @@
 import { BYTES, isWhite } from '../model/bytes.ts';
+import { MAX_FRAME_BYTES } from './decode.ts';
+import { type Boundary, type Framing, UnreadableFileError } from './files/file-reading.ts';
 
 const { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COMMA, NEWLINE, OPEN_BRACE, OPEN_BRACKET, QUOTE } = BYTES;
 
@@ -21,26 +23,16 @@ export interface Framer {
   end(): Frame[];
 }
 
-/** Finds the delimiters: `next` gives the index of the next one at or after `from`, -1 when the piece has none. Keeps its state between pieces. */
-interface Boundary {
-  next(piece: Buffer, from: number): number;
-  /** Throws where the bytes must not end yet. */
-  end(): void;
-  /** Leaves the present record: the next line end is a delimiter again. */
-  reset(): void;
-}
-
-export const FRAMINGS = ['lines', 'rows', 'elements'] as const;
-export type Framing = (typeof FRAMINGS)[number];
-
 const BOUNDARIES: Record<Framing, (within: boolean) => Boundary> = {
   lines: lineBoundary,
   rows: rowBoundary,
   elements: elementBoundary,
 };
 
-/** A longer record is reported and left out: a stored line is at most a few hundred KiB. */
-export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
+/** `within`: the bytes begin in the middle of the file, after one of its delimiters. */
+export function createBoundary(framing: Framing, within: boolean): Boundary {
+  return BOUNDARIES[framing](within);
+}
 
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
@@ -49,7 +41,7 @@ export function createFramer(framing: Framing, options: { offset?: number; numbe
   let { offset = 0, number = 0 } = options;
   // The opening bracket is the first delimiter, and ends no element.
   if (framing === 'elements' && offset === 0) number--;
-  const boundary = BOUNDARIES[framing](offset > 0);
+  const boundary = createBoundary(framing, offset > 0);
   const begun = new BegunRecord();
 
   function finish(tail: Buffer): Frame {
@@ -151,11 +143,12 @@ function rowBoundary(): Boundary {
 
 /**
  * The elements of one JSON array: its brackets and the commas directly in it are the delimiters. `within`: the bytes
- * begin after one of them.
+ * begin after one of them, which may be the last.
  */
 function elementBoundary(within: boolean): Boundary {
   let depth = within ? 1 : 0;
   let ended = false;
+  let isBlank = true;
   let inString = false;
   let escaped = false;
 
@@ -164,7 +157,8 @@ function elementBoundary(within: boolean): Boundary {
       depth = 1;
       return true;
     }
-    if (!isWhite(byte)) throw new Error(ended ? 'text after the end of the JSON array' : 'not a JSON array');
+    if (!isWhite(byte))
+      throw new UnreadableFileError(ended ? 'text after the end of the JSON array' : 'not a JSON array');
     return false;
   }
 
@@ -187,13 +181,15 @@ function elementBoundary(within: boolean): Boundary {
     next(piece, from) {
       for (let i = from; i < piece.length; i++) {
         const byte = piece[i] as number;
+        if (isBlank) isBlank = isWhite(byte);
         if (depth === 0 ? outside(byte) : inside(byte)) return i;
       }
       return -1;
     },
     end() {
-      if (depth > 0) throw new Error('the JSON array does not end');
-      if (!ended) throw new Error('not a JSON array');
+      if (within && isBlank) return;
+      if (depth > 0) throw new UnreadableFileError('the JSON array does not end');
+      if (!ended) throw new UnreadableFileError('not a JSON array');
     },
     // Only its own brackets close an element, so there is no other place to go on in the array.
     reset() {},

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { DECODE_OPTIONS } from '../../test/support/decode-options.ts';
 import { hourToIso } from '../model/hour.ts';
 import { ACCESS_STREAM, EVENTS_STREAM } from '../model/stream.ts';
-import { parseCombinedLine } from './combined.ts';
 import { BODY_FORMATS, type DecodeOptions, type Decoder, MalformedBodyError } from './decode.ts';
 import { createDecoders } from './decoders.ts';
+import { readLines } from './files/access/read-lines.case.ts';
 import { runToEnd } from './pace.ts';
 
 // A pair is NAME[.skip][.drop][.max<bytes>][.depth<levels>].in and the .out beside it: a new pair is a new test.
@@ -33,9 +33,9 @@ describe('reads testdata/combined', () => {
   for (const name of namesIn('combined/')) {
     test(name, () => {
       const file = new URL(`combined/${name}`, testdata);
-      const lines = readFileSync(`${file.pathname}.in`, 'utf8').trimEnd().split('\n');
-      const out = lines.map((line) => `${JSON.stringify(parseCombinedLine(line))}\n`).join('');
-      expect(out).toBe(expectedFor(file));
+      const results = readLines(readFileSync(`${file.pathname}.in`));
+      const lines = results.map((text) => (text.startsWith('{') ? text : JSON.stringify({ reason: text })));
+      expect(`${lines.join('\n')}\n`).toBe(expectedFor(file));
     });
   }
 });

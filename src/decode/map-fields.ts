@@ -48,10 +48,15 @@ export function altersValidRecords({ rename }: Mapping, { fields }: Layout): boo
 
 /** The JSON text of a timestamp: of a Unix time in RFC 3339, to the nanosecond. A number that is none becomes text, whose fault is reported. */
 function toRfc3339(json: string): string {
-  const match = UNIX_TIME.exec(json);
-  const text = match === null ? undefined : formatDigits(match[1] === '-', match[2] ?? '', match[3] ?? '');
+  const text = readUnixTime(json);
   if (text !== undefined) return `"${text}"`;
   return /^[-\d]/.test(json) ? JSON.stringify(json) : json;
+}
+
+/** The stored text of a Unix time, in s, ms, µs or ns by its size; undefined for any other text. */
+export function readUnixTime(text: string): string | undefined {
+  const match = UNIX_TIME.exec(text);
+  return match === null ? undefined : formatDigits(match[1] === '-', match[2] ?? '', match[3] ?? '');
 }
 
 function formatDigits(isNegative: boolean, whole: string, fraction: string): string | undefined {

@@ -1,8 +1,9 @@
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openCheckpoint } from '../../src/cli/replay-checkpoint.ts';
 import { DamagedFiles } from '../../src/disk/damaged-files.ts';
+import { openCheckpoint } from '../../src/inputs/files/checkpoint.ts';
+import { lookAt } from '../../src/inputs/files/identity.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { hourToPath, parseHour } from '../../src/model/hour.ts';
 import { openRepo } from '../../src/repo/file-repo.ts';
@@ -94,16 +95,12 @@ async function build(): Promise<void> {
   });
   const log = join(dir, 'access.log');
   writeFileSync(log, LOG_CONTENT);
-  const checkpoint = join(dir, 'checkpoint.json');
-  const positions = await openCheckpoint(checkpoint, 'access');
-  await positions.find(log);
-  await positions.save(log, { offset: 160, number: 10, key: 'the-key' });
-  writeFileSync(checkpoint, readFileSync(checkpoint, 'utf8').replaceAll(log, LOG_PLACE));
+  await buildCheckpoint(join(dir, 'checkpoint'), log);
   rmSync(STORE, { recursive: true, force: true });
   // The number of the newest commit is written up to 50 ms later.
   await waitUntil(() => Date.now() - statSync(join(dir, 'logs/.logforge.seq')).mtimeMs > 200);
   // Before the close, so that it is the store of a process that was killed.
-  for (const name of ['logs', 'dlq', 'state', 'analytics', 'checkpoint.json'])
+  for (const name of ['logs', 'dlq', 'state', 'analytics', 'checkpoint'])
     cpSync(join(dir, name), join(STORE, name), { recursive: true });
   for (const name of storeFiles()) {
     if (name.endsWith('.logforge.lock')) rmSync(join(STORE, name));
@@ -112,6 +109,19 @@ async function build(): Promise<void> {
       writeFileSync(join(STORE, name), readFileSync(join(STORE, name)).subarray(0, 20_000));
   }
   await repo.close();
+}
+
+/** Of the log file, which stands in it as LOG_PLACE. `checkpoint.json` beside it is of version 1, which nothing writes any more. */
+async function buildCheckpoint(path: string, log: string): Promise<void> {
+  const checkpoint = await openCheckpoint(path, { stream: 'access', warn: () => undefined });
+  const seen = await lookAt(log);
+  if (seen === undefined) throw new Error('the store has no log');
+  const known = await checkpoint.identify(seen);
+  if (typeof known === 'string') throw new Error(`the log of the store is ${known}`);
+  await checkpoint.note(known.id, { from: 160, to: 320 });
+  await checkpoint.commit(known.id, { offset: 160, number: 10, state: '' }, 'text');
+  await checkpoint.close();
+  writeFileSync(path, readFileSync(path, 'utf8').replaceAll(log, LOG_PLACE));
 }
 
 async function waitUntil(isDone: () => boolean): Promise<void> {

@@ -6,6 +6,7 @@ import { decodeTarget } from './targets/decode.ts';
 import { framesTarget } from './targets/frames.ts';
 import { httpTarget } from './targets/http.ts';
 import { kafkaTarget } from './targets/kafka.ts';
+import { lineStoreTarget } from './targets/line-store.ts';
 import { journalTarget, keysTarget, spoolTarget } from './targets/log-files.ts';
 import { protobufSchemaTarget, protobufTarget } from './targets/protobuf.ts';
 import { queryTarget } from './targets/query.ts';
@@ -13,6 +14,7 @@ import { storeTarget } from './targets/store.ts';
 import { summaryTarget } from './targets/summary.ts';
 import { textTarget } from './targets/text.ts';
 import { unpackTarget } from './targets/unpack.ts';
+import { unpackFileTarget } from './targets/unpack-file.ts';
 
 /** Every target. `make fuzz` runs them in this order. */
 export const TARGETS: readonly FuzzTarget[] = [
@@ -24,6 +26,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   avroTarget,
   framesTarget,
   unpackTarget,
+  unpackFileTarget,
   kafkaTarget,
   configTarget,
   journalTarget,
@@ -33,4 +36,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   queryTarget,
   compressedHourTarget,
   storeTarget,
+  lineStoreTarget,
 ];

@@ -28,7 +28,7 @@ export function escapeBytes(bytes: Buffer): string {
 }
 
 /** Bytes of the character at `at`; 0 where none stands there. Source: The Unicode Standard, table 3-7. */
-function characterLength(bytes: Buffer, at: number): number {
+export function characterLength(bytes: Buffer, at: number): number {
   const lead = bytes[at] as number;
   if (lead < 0x80) return 1;
   if (lead < 0xc2 || lead > 0xf4) return 0;

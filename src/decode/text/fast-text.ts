@@ -112,10 +112,13 @@ export class FastText {
 
   #add(): boolean {
     const collector = this.#collector;
-    // An older record may be counted without its reason, which is no success.
-    if (this.#time.hour < collector.firstHour) return false;
     const { writer } = collector.lines;
     const { used } = writer;
-    return this.#line.write(writer) && collector.addWritten(this.#time.hour, used, this.#fieldEnds);
+    const { hour } = this.#time;
+    if (!this.#line.write(writer)) return false;
+    // A record of another time may be counted without its reason, which is no success.
+    if (collector.window.holds(hour, writer.bytes, used)) return collector.addWritten(hour, used, this.#fieldEnds);
+    writer.used = used;
+    return false;
   }
 }

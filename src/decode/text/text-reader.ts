@@ -1,9 +1,10 @@
 import type { Layout } from '../../lines/layout.ts';
 import { BYTES } from '../../model/bytes.ts';
 import type { Collector } from '../collector.ts';
-import { parseCombinedLine } from '../combined.ts';
 import { type DecodeOptions, KEPT_OF_FRAME, type RecordKind, type TextOptions } from '../decode.ts';
 import { encodeFields } from '../decoded-record.ts';
+import { storedFields } from '../files/access/access-lines.ts';
+import { readCombinedLine } from '../files/access/combined-line.ts';
 import { type JsonReader, rawOfBytes } from '../json-reader.ts';
 import { exceeds, type RecordFault, type StoredRecord } from '../record.ts';
 import type { UNJUDGED } from '../record-reader.ts';
@@ -15,6 +16,11 @@ import type { TextContext } from './text-record.ts';
 const { OPEN_BRACE } = BYTES;
 
 const NOT_JSON: RecordFault = { field: '', problem: 'is not an entry of the journal: not a JSON object' };
+
+const NO_TIME: RecordFault = {
+  field: '',
+  problem: 'has no time at its beginning: expected "time [LEVEL] [service] message", a JSON object or syslog',
+};
 
 export interface TextReaderOptions {
   readonly layout: Layout;
@@ -61,6 +67,8 @@ export class TextReader {
     const text = escapeBytes(body.subarray(start, end));
     if (text.length > this.#options.maxRecordBytes) return this.#rejectLong(body, start, end);
     const { kind, fields } = readText(text, format, this.#text);
+    if (this.#text.needsTime === true && fields.has('timestampSource'))
+      return this.#add(NO_TIME, kind, body, start, end);
     return this.#add(encodeFields(this.#layout, fields, this.#options), kind, body, start, end);
   }
 
@@ -81,10 +89,10 @@ export class TextReader {
   }
 
   #readCombined(body: Buffer, start: number, end: number): RecordKind | undefined {
-    const record = parseCombinedLine(escapeBytes(body.subarray(start, end)));
+    const { zone } = this.#text;
+    const record = readCombinedLine(body.subarray(start, end), zone === 'arrival' ? 0 : zone);
     if ('reason' in record) return this.#add({ field: '', problem: record.reason }, 'raw', body, start, end);
-    const fields = new Map(Object.entries(record).map(([name, value]) => [name, JSON.stringify(value)]));
-    return this.#add(encodeFields(this.#layout, fields, this.#options), 'raw', body, start, end);
+    return this.#add(encodeFields(this.#layout, storedFields(record), this.#options), 'raw', body, start, end);
   }
 
   #add<K extends RecordKind>(

@@ -222,6 +222,7 @@ function startServer(
   const unused = () => Promise.reject(new Error('unused'));
   const server = createHttpServer({
     streams: ['access'],
+    mappings: ['caddy'],
     host: '127.0.0.1',
     port: 0,
     hosts: ['a', 'localhost'],

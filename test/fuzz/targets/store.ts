@@ -1,8 +1,9 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join as joinPath } from 'node:path';
-import { readDay } from '../../../src/cli/dlq-files.ts';
-import { openCheckpoint } from '../../../src/cli/replay-checkpoint.ts';
+import { readLetters } from '../../../src/cli/dlq-files.ts';
 import { DamagedFiles, describeDamage } from '../../../src/disk/damaged-files.ts';
+import { openCheckpoint } from '../../../src/inputs/files/checkpoint.ts';
+import { lookAt } from '../../../src/inputs/files/identity.ts';
 import { hourToPath } from '../../../src/model/hour.ts';
 import { SummaryFormatError } from '../../../src/model/summary.ts';
 import { createSummaryFiles } from '../../../src/repo/summaries.ts';
@@ -74,7 +75,7 @@ async function checkTexts(dir: string): Promise<void> {
     .split('\n')
     .filter((line) => line !== '').length;
   let letters = 0;
-  for await (const letter of readDay(dlqDir, file.slice('dlq/'.length, -'.ndjson'.length))) {
+  for await (const letter of readLetters({ path: joinPath(dlqDir, file.slice('dlq/'.length)) })) {
     letters++;
     if (letter !== undefined)
       promise(
@@ -91,13 +92,25 @@ async function checkTexts(dir: string): Promise<void> {
   }
   const described = await describeDamage(stateDir);
   promise(!described?.includes('undefined'), () => described ?? '');
+  for (const name of ['checkpoint.json', 'checkpoint']) await checkCheckpoint(dir, name);
+}
+
+async function checkCheckpoint(dir: string, name: string): Promise<void> {
   const log = joinPath(dir, 'access.log');
-  const checkpoint = joinPath(dir, 'checkpoint.json');
+  const path = joinPath(dir, name);
   writeFileSync(log, LOG_CONTENT);
-  writeFileSync(checkpoint, readFileSync(checkpoint, 'latin1').replaceAll(LOG_PLACE, log), 'latin1');
+  writeFileSync(path, readFileSync(path, 'latin1').replaceAll(LOG_PLACE, log), 'latin1');
   try {
-    const { offset } = await (await openCheckpoint(checkpoint, 'access')).find(log);
-    promise(offset <= LOG_CONTENT.length, () => `reading goes on at ${offset} of ${LOG_CONTENT.length}`);
+    const checkpoint = await openCheckpoint(path, { stream: 'access', warn: () => undefined });
+    try {
+      const seen = await lookAt(log);
+      if (seen === undefined) throw new Error('the log is gone');
+      const known = await checkpoint.identify(seen);
+      if (typeof known === 'string') return;
+      promise(known.offset <= LOG_CONTENT.length, () => `reading goes on at ${known.offset} of ${LOG_CONTENT.length}`);
+    } finally {
+      await checkpoint.close();
+    }
   } catch (error) {
     mustBeDeclared(error);
   }

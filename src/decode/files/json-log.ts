@@ -1,0 +1,127 @@
+import { BYTES, isWhite } from '../../model/bytes.ts';
+import type { FieldMap } from '../../model/field-map.ts';
+import {
+  type AccessFault,
+  hasStored,
+  type Meaning,
+  type ReadContext,
+  readAccessFields,
+  readValues,
+} from './access-values.ts';
+import { explainInvalid, explainMissing, memberNames, shownValue } from './json-faults.ts';
+import { exactTime, isBent, membersOf, tokenAt } from './json-members.ts';
+import { isUsual, readUsualNames } from './json-names.ts';
+import { findShape } from './json-shapes.ts';
+import { type JsonObject, readJsonObject } from './json-text.ts';
+import type {
+  AccessFields,
+  AccessLines,
+  ExtraField,
+  LineFormat,
+  LineOptions,
+  LineReader,
+  LineVerdict,
+} from './line-format.ts';
+import { LogTime } from './log-time.ts';
+import { MAPPED, MappedValues } from './mapped-values.ts';
+
+const { OPEN_BRACE } = BYTES;
+
+/** Of a line that is cut, or has another fault. */
+const LIKELY = 0.5;
+/** Of usual names, a URL is split. */
+const USUAL: Meaning = { durationUnit: 's', splitsUrls: true };
+const NO_EXTRAS: readonly ExtraField[] = [];
+
+/**
+ * Lines of JSON, each an object that tells of a request. With a map that alone says what stands where. Without one the object is a record as
+ * POST /logs takes it, or of a known shape (json-shapes.ts), or has usual names (json-names.ts); of the first and the last all members are kept.
+ */
+export function createJsonLog(map?: FieldMap): LineFormat {
+  const mapped = map === undefined ? undefined : new MappedValues(map);
+  return { name: 'ndjson', score: scoreJson, createReader: (options) => new JsonLogReader(options, mapped) };
+}
+
+/** An object is JSON and nothing else, whether or not its fields are known. */
+function scoreJson(line: Buffer): number {
+  let start = 0;
+  while (isWhite(line[start])) start++;
+  if (line[start] !== OPEN_BRACE) return 0;
+  return 'reason' in readJsonObject(line, start, line.length) ? LIKELY : 1;
+}
+
+class JsonLogReader implements LineReader {
+  readonly state = '';
+  readonly #context: ReadContext;
+  readonly #mapped: MappedValues | undefined;
+
+  constructor({ zone, fields }: LineOptions, mapped: MappedValues | undefined) {
+    this.#context = { time: new LogTime(zone), fields };
+    this.#mapped = mapped;
+  }
+
+  read(bytes: Buffer, start: number, end: number, out: AccessLines): LineVerdict {
+    const object = readJsonObject(bytes, start, end);
+    if ('reason' in object) return object;
+    if (this.#mapped !== undefined) return this.#readMapped(this.#mapped, object, out);
+    return isOwnRecord(object) ? this.#readOwn(object, out) : this.#readKnown(object, out);
+  }
+
+  #readMapped(mapped: MappedValues, object: JsonObject, out: AccessLines): LineVerdict {
+    const fields = readAccessFields(mapped.read(object), MAPPED, this.#context);
+    if ('fault' in fields) return { reason: explain(fields, object, mapped.sourcesOf(fields.fault)) };
+    return this.#add(out, fields, () => mapped.extras(object, fields));
+  }
+
+  #readOwn(object: JsonObject, out: AccessLines): LineVerdict {
+    const { timestamp, path, userAgent } = object.value;
+    const time = this.#context.time.read(
+      isBent(timestamp) ? exactTime(timestamp, tokenAt(object.text, ['timestamp'])) : timestamp,
+    );
+    if (time === undefined) return { reason: `invalid timestamp ${shownValue(timestamp)}` };
+    const fields = { timestamp: time, path: String(path).trim(), userAgent: String(userAgent).trim() || '-' };
+    if (fields.path === '') return { reason: 'blank path' };
+    return this.#add(out, fields, () => membersOf(object, isNotRequired));
+  }
+
+  #readKnown(object: JsonObject, out: AccessLines): LineVerdict {
+    const shape = findShape(object);
+    if (shape === undefined) return this.#readUsual(object, out);
+    const fields = readAccessFields(readValues(shape.sources, object), shape, this.#context);
+    return 'fault' in fields ? { reason: explain(fields, object) } : this.#add(out, fields, () => NO_EXTRAS);
+  }
+
+  #readUsual(object: JsonObject, out: AccessLines): LineVerdict {
+    const values = readUsualNames(object);
+    if (values === undefined)
+      return { reason: `has no known fields; it has: ${memberNames(object)} (name them with --map)` };
+    const fields = readAccessFields(values, USUAL, this.#context);
+    if ('fault' in fields) return { reason: explain(fields, object) };
+    return this.#add(out, fields, () => othersOf(object, fields));
+  }
+
+  #add(out: AccessLines, fields: AccessFields, extras: () => readonly ExtraField[]): LineVerdict {
+    out.add(fields, this.#context.fields === 'core' ? NO_EXTRAS : extras());
+    return 'record';
+  }
+}
+
+/** Whether an object is a record as POST /logs takes it. */
+export function isOwnRecord({ value: { timestamp, path, userAgent } }: JsonObject): boolean {
+  return timestamp !== undefined && timestamp !== null && typeof path === 'string' && typeof userAgent === 'string';
+}
+
+function isNotRequired(name: string): boolean {
+  return name !== 'timestamp' && name !== 'path' && name !== 'userAgent';
+}
+
+/** The members that are not in the fields, and have no name that one of them is stored under. */
+function othersOf(object: JsonObject, fields: AccessFields): readonly ExtraField[] {
+  const { value } = object;
+  const isOther = (name: string) => !isUsual(name, value[name]) && !hasStored(fields, name);
+  return Object.keys(value).some(isOther) ? membersOf(object, isOther) : NO_EXTRAS;
+}
+
+function explain({ fault, value }: AccessFault, object: JsonObject, sources = ''): string {
+  return value === undefined ? explainMissing(fault, object, sources) : explainInvalid(fault, value, sources);
+}
