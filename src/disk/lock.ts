@@ -16,6 +16,11 @@ export interface DirectoryLock {
   release(): void;
 }
 
+/** Another process, or another part of this one, has locked the file. */
+export class FileInUseError extends Error {
+  override readonly name = 'FileInUseError';
+}
+
 const FILE_NAME = '.logforge.lock';
 
 /**
@@ -62,6 +67,21 @@ export function createDirectoryLock(folders: readonly string[]): DirectoryLock {
       locks.clear();
     },
   };
+}
+
+/**
+ * Locks a file that is there for this alone, as lockDirectories does. It is made where there is none, and stays. Throws FileInUseError, or what
+ * the system says. Gives the function that releases it.
+ */
+export function lockFile(path: string): () => void {
+  try {
+    const database = lockOne(path);
+    return () => database.close();
+  } catch (error) {
+    throw isBusy(error)
+      ? new FileInUseError(`path=${path} is locked`)
+      : new Error(`cannot lock path=${path}`, { cause: error });
+  }
 }
 
 function lockOne(path: string): DatabaseSync {
