@@ -1,0 +1,271 @@
+import { type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { ByteBudget } from './byte-budget.ts';
+import { createFinder } from './find-files.ts';
+import { type FoundInode, findInodes } from './find-inodes.ts';
+import { FollowPoll } from './follow-poll.ts';
+import { type FollowContext, FollowedFile } from './followed-file.ts';
+import type { FollowCounts, Follower, FollowOptions } from './follower.ts';
+import { beginsAs, lookAt } from './identity.ts';
+import { watchFolders } from './watch-folders.ts';
+
+const DEFAULT_IN_FLIGHT_BYTES = 32 * 1024 * 1024;
+const DEFAULT_CONCURRENCY = 4;
+/** Descriptors that are kept though nothing is under way. */
+const MAX_OPEN = 256;
+
+/** Follows files for ever. Starts nothing by itself. */
+export function createFollower(options: FollowOptions): Follower {
+  return new FileFollower(options);
+}
+
+class FileFollower implements Follower {
+  readonly #options: FollowOptions;
+  readonly #byPath = new Map<string, FollowedFile>();
+  readonly #byInode = new Map<string, FollowedFile>();
+  /** In no place that the patterns match. */
+  readonly #moved = new Set<FollowedFile>();
+  /** The one that has rested longest is the first. */
+  readonly #open = new Set<FollowedFile>();
+  readonly #claims = new Map<string, FollowedFile>();
+  readonly #budget: ByteBudget;
+  readonly #finder;
+  readonly #watch;
+  readonly #poll: FollowPoll;
+  readonly #context: FollowContext;
+  #found: readonly string[] = [];
+  #isRunning = false;
+  #isStarting = true;
+  /** `from: end` holds for the first start: what came while nothing followed is read. */
+  readonly #skipsFirst: boolean;
+  #bytes = 0;
+  #frames = 0;
+
+  constructor(options: FollowOptions) {
+    this.#options = options;
+    this.#budget = new ByteBudget(options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES);
+    this.#skipsFirst = options.from === 'end' && options.checkpoint.all().length === 0;
+    const onError = (folder: string, error: Error) => options.report.fault(folder, error);
+    this.#finder = createFinder(options.patterns, onError, options.exclude);
+    this.#watch = watchFolders((path, isEntry) => this.#onChange(path, isEntry));
+    this.#poll = new FollowPoll({
+      look: (path) => this.#lookAt(path),
+      scan: () => this.#scan().catch((error: Error) => options.report.fault(options.patterns.join(' '), error)),
+      paths: this.#byPath,
+      moved: this.#moved,
+      open: this.#open,
+    });
+    this.#context = this.#createContext();
+  }
+
+  async start(): Promise<void> {
+    this.#isRunning = true;
+    await this.#scan();
+    this.#isStarting = false;
+    await this.#findMovedBefore();
+    this.#poll.start();
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#isRunning = false;
+    this.#poll.stop();
+    this.#watch.close();
+    this.#budget.close();
+    const files = [...this.#byInode.values()];
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error(`files are not delivered within ${graceMs} ms`)), graceMs);
+    try {
+      await Promise.race([Promise.all(files.map((file) => file.settle())), late]);
+    } finally {
+      clearTimeout(timer);
+      for (const file of files) file.close();
+    }
+  }
+
+  counts(): FollowCounts {
+    let lagBytes = 0;
+    for (const file of this.#byInode.values()) lagBytes += file.lag;
+    const inFlightBytes = this.#budget.taken;
+    const { size: files } = this.#byInode;
+    return { files, open: this.#open.size, bytes: this.#bytes, frames: this.#frames, lagBytes, inFlightBytes };
+  }
+
+  paths(most: number): readonly string[] {
+    return [...this.#byPath.keys()].slice(0, most);
+  }
+
+  /** Looks for what matches the patterns now. */
+  async #scan(): Promise<void> {
+    const found = await this.#finder.find();
+    if (!this.#isRunning) return;
+    if (this.#options.watch !== false) this.#watch.set(this.#finder.folders);
+    if (found !== this.#found) {
+      this.#found = found;
+      const paths = new Set(found);
+      for (const path of paths) if (!this.#byPath.has(path)) this.#lookAt(path);
+      for (const path of [...this.#byPath.keys()]) if (!paths.has(path)) this.#lookAt(path);
+    }
+    await this.#searchMoved([...this.#moved].filter((file) => !file.isOpen));
+  }
+
+  #onChange(path: string, isEntry: boolean): void {
+    if (this.#byPath.has(path)) this.#lookAt(path);
+    if (isEntry) this.#poll.scanSoon();
+  }
+
+  /** Takes up what stands at a path now. */
+  #lookAt(path: string): void {
+    if (!this.#isRunning) return;
+    const stats = this.#stat(path);
+    const file = this.#byPath.get(path);
+    if (file !== undefined && stats !== undefined && isFile(file, stats)) {
+      file.look(stats);
+      return;
+    }
+    if (file !== undefined) this.#lose(file);
+    if (stats?.isFile() !== true) return;
+    const other = this.#byInode.get(keyOf(stats));
+    if (other === undefined) this.#add(path, stats);
+    else if (other.isMoved || !this.#stands(other)) this.#place(other, path, stats);
+    // Otherwise it is another name of a file that is followed already.
+  }
+
+  #stat(path: string): Stats | undefined {
+    try {
+      return statSync(path, { throwIfNoEntry: false });
+    } catch (error) {
+      this.#options.report.fault(path, error as Error);
+      return undefined;
+    }
+  }
+
+  /** Whether it is still where it was seen last. */
+  #stands(file: FollowedFile): boolean {
+    const stats = this.#stat(file.path);
+    return stats !== undefined && isFile(file, stats);
+  }
+
+  #add(path: string, stats: Stats): FollowedFile {
+    const skip = this.#isStarting && this.#skipsFirst ? stats.size : 0;
+    const file = new FollowedFile(path, stats, skip, this.#context);
+    this.#byInode.set(keyOf(stats), file);
+    this.#byPath.set(path, file);
+    this.#poll.add(file);
+    file.wake();
+    return file;
+  }
+
+  #place(file: FollowedFile, path: string, stats: Stats): void {
+    if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
+    this.#moved.delete(file);
+    file.move(path);
+    this.#byPath.set(path, file);
+    file.look(stats);
+  }
+
+  #lose(file: FollowedFile): void {
+    if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
+    if (file.isMoved) return;
+    file.move(undefined);
+    this.#moved.add(file);
+    // Where it is open it is read to its end; otherwise it must be found first.
+    if (file.isOpen) file.wake();
+    else this.#poll.scanSoon();
+  }
+
+  #forget(file: FollowedFile): void {
+    this.#moved.delete(file);
+    this.#poll.forget(file);
+    this.#byInode.delete(keyOf({ dev: file.device, ino: file.inode }));
+    if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
+  }
+
+  /** Files that were renamed to where no pattern matches stand in the same folder: those that have grown since they were read are opened. */
+  async #searchMoved(files: readonly FollowedFile[]): Promise<void> {
+    const byFolder = Map.groupBy(files, ({ path }) => dirname(path));
+    for (const [folder, wanted] of byFolder) {
+      const found = await this.#findInodes(folder, new Set(wanted.map(({ inode }) => inode)));
+      for (const file of wanted) {
+        const place = found.get(file.inode);
+        if (!file.isMoved || file.isOpen) continue;
+        if (place === undefined || place.stats.dev !== file.device || place.stats.size <= file.size) this.#forget(file);
+        else {
+          file.path = place.path;
+          file.wake();
+        }
+      }
+    }
+  }
+
+  /** Files that an earlier run knew at these paths, and that were renamed while nothing followed them. */
+  async #findMovedBefore(): Promise<void> {
+    const gone = this.#options.checkpoint.all().filter(({ path, inode, device }) => {
+      return this.#byPath.has(path) && inode !== 0 && !this.#byInode.has(keyOf({ dev: device, ino: inode }));
+    });
+    for (const [folder, entries] of Map.groupBy(gone, ({ path }) => dirname(path))) {
+      const found = await this.#findInodes(folder, new Set(entries.map(({ inode }) => inode)));
+      for (const entry of entries) {
+        const place = found.get(entry.inode);
+        if (place === undefined || place.stats.size <= entry.offset || place.stats.dev !== entry.device) continue;
+        // The inode may be that of another file by now, which nobody has asked to follow.
+        const seen = await lookAt(place.path).catch(() => undefined);
+        if (seen !== undefined && beginsAs(entry, seen)) this.#lose(this.#add(place.path, place.stats));
+      }
+    }
+  }
+
+  async #findInodes(folder: string, inodes: ReadonlySet<number>): Promise<Map<number, FoundInode>> {
+    try {
+      return await findInodes(folder, inodes);
+    } catch (error) {
+      this.#options.report.fault(folder, error as Error);
+      return new Map();
+    }
+  }
+
+  #createContext(): FollowContext {
+    const { report, concurrency = DEFAULT_CONCURRENCY } = this.#options;
+    return {
+      ...this.#options,
+      concurrency,
+      budget: this.#budget,
+      isRunning: () => this.#isRunning,
+      claim: (id, file) => {
+        const owner = this.#claims.get(id) ?? file;
+        this.#claims.set(id, owner);
+        return owner === file;
+      },
+      release: (id, file) => {
+        if (this.#claims.get(id) === file) this.#claims.delete(id);
+      },
+      wakeAt: (file, at) => this.#poll.wakeAt(file, at),
+      onOpened: (file) => this.#open.add(file),
+      onRested: (file) => {
+        // The one that has something new is the last.
+        if (this.#open.delete(file)) this.#open.add(file);
+        for (const old of this.#open) {
+          if (this.#open.size <= MAX_OPEN) break;
+          old.cool();
+        }
+      },
+      onClosed: (file) => this.#open.delete(file),
+      onLost: (file) => this.#lookAt(file.path),
+      onFinished: (file) => this.#forget(file),
+      onDelivered: (slice) => {
+        this.#bytes += slice.to - slice.from;
+        this.#frames += slice.converted.frames;
+        report.delivered(slice);
+      },
+      warn: (path, message) => report.warn(path, message),
+      fault: (path, error) => report.fault(path, error),
+    };
+  }
+}
+
+function keyOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
+  return `${dev} ${ino}`;
+}
+
+function isFile({ device, inode }: FollowedFile, { dev, ino }: Stats): boolean {
+  return device === dev && inode === ino;
+}

@@ -1,0 +1,158 @@
+import type { Stats } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { packingOf } from '../../disk/unpack.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { type Content, openFileContent } from './content.ts';
+import { FORMAT_BYTES, HEAD_BYTES, type KnownFile, MAX_FRAME_BYTES, type OpenReading, type Slice } from './files.ts';
+import { readAt, seeFile } from './identity.ts';
+import { LiveReading, type LiveReadingOptions } from './live-reading.ts';
+
+export interface OpenLiveOptions
+  extends Pick<LiveReadingOptions, 'createBoundary' | 'batch' | 'concurrency' | 'deliver' | 'budget'> {
+  readonly open: OpenReading;
+  readonly checkpoint: Checkpoint;
+}
+
+export interface LiveFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly stats: Stats;
+  /** Its identity, where it needs no look-up: it was open all the time, and its place is not known. */
+  readonly before: Identity | undefined;
+  /** If it is new, its bytes before this offset are not read. */
+  readonly skip: number;
+  /** The id is free; false: slices of it may be under way elsewhere. */
+  readonly claim: (id: string) => boolean;
+  readonly release: (id: string) => void;
+  readonly onDelivered: (slice: Slice) => void;
+  readonly onSettled: () => void;
+}
+
+export interface Identity {
+  readonly id: string;
+  /** First bytes, at most HEAD_BYTES. */
+  readonly head: Buffer;
+}
+
+/** `packed`: it is to be read with readPacked. `later`: ask again after so many milliseconds. `nothing`: not before it changes. */
+export type OpenedLive =
+  | { readonly kind: 'plain'; readonly live: LiveReading }
+  | { readonly kind: 'packed'; readonly live: LiveReading; readonly content: Content }
+  | { readonly kind: 'later'; readonly afterMs: number }
+  | { readonly kind: 'nothing' };
+
+const ASK_AGAIN_MS = 1_000;
+/** A packed file that was not written to for so long is finished. */
+const SETTLE_MS = 5_000;
+const NEWLINE = 10;
+const STEP_BYTES = 64 * 1024;
+
+/** Identifies what stands in an open file, and opens its reading at the position that the checkpoint knows. */
+export async function openLive(file: LiveFile, options: OpenLiveOptions): Promise<OpenedLive> {
+  const { handle, stats } = file;
+  const first = await readAt(handle, 0, Math.min(stats.size, FORMAT_BYTES));
+  if (first.length === 0) return { kind: 'nothing' };
+  if (packingOf(first) !== 'plain') return await openPacked(file, options);
+  const known = await find(file, first, Math.max(stats.size, first.length), options);
+  if ('kind' in known) return known;
+  try {
+    const isNew = known.offset === 0 && known.format === '' && known.noted.length === 0;
+    const start = file.skip > 0 && isNew ? await skipTo(file, known, first, options) : known;
+    // Shorter than what is delivered of it: a copy that was not made to its end.
+    if (start.offset <= stats.size) return { kind: 'plain', live: createLive(file, start, first, options) };
+    file.release(known.id);
+    return { kind: 'nothing' };
+  } catch (error) {
+    file.release(known.id);
+    throw error;
+  }
+}
+
+async function openPacked(file: LiveFile, options: OpenLiveOptions): Promise<OpenedLive> {
+  const young = SETTLE_MS - Math.abs(Date.now() - file.stats.ctimeMs);
+  if (young > 0) return { kind: 'later', afterMs: young };
+  const content = await openFileContent(file.handle, file.stats);
+  let id: string | undefined;
+  try {
+    const known = await find(file, content.head, undefined, options);
+    if ('kind' in known) {
+      content.close();
+      return known;
+    }
+    id = known.id;
+    return { kind: 'packed', live: createLive(file, known, content.head, options), content };
+  } catch (error) {
+    content.close();
+    if (id !== undefined) file.release(id);
+    throw error;
+  }
+}
+
+/** The entry of the file, which is claimed for it. */
+async function find(
+  file: LiveFile,
+  first: Buffer,
+  size: number | undefined,
+  { checkpoint }: OpenLiveOptions,
+): Promise<KnownFile | OpenedLive> {
+  const { path, stats, before } = file;
+  const head = first.subarray(0, HEAD_BYTES);
+  const isSame = before !== undefined && head.subarray(0, before.head.length).equals(before.head);
+  const seen = { path, device: stats.dev, inode: stats.ino, changedMs: stats.ctimeMs, size, head };
+  const known = (isSame ? checkpoint.get(before.id) : undefined) ?? (await checkpoint.identify(seen));
+  if (known === 'empty') return { kind: 'nothing' };
+  if (known === 'undecided' || !file.claim(known.id)) return { kind: 'later', afterMs: ASK_AGAIN_MS };
+  return known;
+}
+
+function createLive(file: LiveFile, known: KnownFile, first: Buffer, options: OpenLiveOptions): LiveReading {
+  const { path, handle, onDelivered, onSettled } = file;
+  const reading = options.open(path, first, known.state, known.format);
+  const head = Buffer.from(first.subarray(0, HEAD_BYTES));
+  return new LiveReading({ ...options, name: path, handle, known, head, reading, onDelivered, onSettled });
+}
+
+/**
+ * A file that was known by less than HEAD_BYTES is known by more when it has more. Gives the head that it is known by; undefined where it
+ * is another file now.
+ */
+export async function lengthenHead(
+  live: LiveReading,
+  { path, handle }: Pick<LiveFile, 'path' | 'handle'>,
+  checkpoint: Checkpoint,
+): Promise<Buffer | undefined> {
+  const { head } = live;
+  if (head.length === HEAD_BYTES || (await handle.stat()).size <= head.length) return head;
+  const seen = await seeFile(handle, path);
+  if (!seen.head.subarray(0, head.length).equals(head)) return undefined;
+  const known = await checkpoint.identify(seen);
+  if (typeof known === 'string' || known.id !== live.id) return undefined;
+  live.lengthen(seen.head);
+  return seen.head;
+}
+
+/** The entry behind the last newline that is skipped. Frames are counted from there; what the head says about them is kept. */
+async function skipTo(
+  { path, handle, stats, skip }: LiveFile,
+  known: KnownFile,
+  first: Buffer,
+  { open, checkpoint }: OpenLiveOptions,
+): Promise<KnownFile> {
+  const reading = open(path, first, '', '');
+  const whole = first.subarray(0, first.lastIndexOf(NEWLINE) + 1);
+  if (whole.length > 0) reading.convert(whole, 1);
+  const offset = await findLastNewline(handle, Math.min(skip, stats.size));
+  await checkpoint.commit(known.id, { offset, number: 0, state: reading.state }, reading.format);
+  return checkpoint.get(known.id) ?? known;
+}
+
+/** The offset behind the last newline before `end`; `end` where that is further away than the longest frame. */
+async function findLastNewline(handle: FileHandle, end: number): Promise<number> {
+  for (let to = end; to > 0 && end - to < MAX_FRAME_BYTES; to -= STEP_BYTES) {
+    const from = Math.max(0, to - STEP_BYTES);
+    const at = (await readAt(handle, from, to - from)).lastIndexOf(NEWLINE);
+    if (at >= 0) return from + at + 1;
+    if (from === 0) return 0;
+  }
+  return end;
+}
