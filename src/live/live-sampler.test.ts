@@ -268,3 +268,32 @@ test('records have the mean latency of the last ten seconds, by kind and by inpu
   for (let i = 0; i < 9; i++) await second();
   expect((await second()).recordLatency).toBeNull();
 });
+
+test('sources are the clients of all threads and the inputs, where they are counted', async () => {
+  const metrics = createMetrics({ defaultMetrics: false, inputs: ['syslog'] });
+  const client = (records: number, seen: number) => ({ source: '192.0.2.1', records, bytes: 100, rate: 1, seen });
+  const make = (hasSources: boolean) => {
+    const counts = () => readLiveCounts(metrics, 0);
+    return createLive({
+      sample: async () => {
+        const sample = { counts: await counts(), refusals: [], lines: NO_LINES };
+        return [sample, { ...sample, sources: [client(2, START)] }, { ...sample, sources: [client(3, START + 1)] }];
+      },
+      pipeline: 'direct',
+      hasSources,
+      clock: () => START,
+      now: () => 0,
+    });
+  };
+  const [on, off] = [make(true), make(false)];
+  metrics.inputRecords.labels('syslog').inc(10);
+  metrics.inputBytes.labels('syslog').inc(500);
+  await on.tick();
+  await on.tick();
+  await off.tick();
+  expect(off.sources()).toBeUndefined();
+  expect(on.sources()).toMatchObject([
+    { source: 'syslog', records: 10, bytes: 500 },
+    { source: '192.0.2.1', records: 5, bytes: 200, rate: 2, last_seen: '2026-01-01T00:00:00.001Z' },
+  ]);
+});

@@ -11,19 +11,25 @@ import type {
   LiveStream,
   Quantiles,
   Refusal,
+  SourceFigures,
 } from './live.ts';
 import { addLiveCounts, type Buckets, type LiveCounts, quantile, subtractBuckets } from './live-counts.ts';
 import { createLiveHistory } from './live-history.ts';
 import { MAX_REFUSALS } from './refusals.ts';
+import { type SourceCounts, SourceTable, toSourceFigures } from './source-table.ts';
 
 /** What one thread has counted: its counts so far, and the refusals since the sample before. */
 export interface LiveSample {
   readonly counts: LiveCounts;
   readonly refusals: readonly Refusal[];
   readonly lines: KindSamples;
+  /** Of HTTP, where sources are counted. */
+  readonly sources?: readonly SourceCounts[] | undefined;
 }
 
 export interface LiveWatch extends Omit<Live, 'tail'> {
+  /** Clients of HTTP and inputs, as of the last sample; undefined where they are not counted. */
+  sources(): readonly SourceFigures[] | undefined;
   /** Takes a sample once a second from now on. */
   start(): void;
   stop(): void;
@@ -35,6 +41,8 @@ export interface LiveOptions {
   /** Takes a sample of every thread, the one that stores among them. At least one. */
   readonly sample: () => Promise<readonly [LiveSample, ...LiveSample[]]>;
   readonly pipeline: 'direct' | 'queued';
+  /** Whether sources are counted. */
+  readonly hasSources?: boolean;
   readonly clock: Clock;
   /** Milliseconds on a clock that only goes forward. */
   readonly now: () => number;
@@ -100,6 +108,7 @@ export function createLive(options: LiveOptions): LiveWatch {
       const { refusals, lines } = recent;
       return { stats, history: histories.map((history) => history.read()), refusals, samples: lines };
     },
+    sources: () => recent.sources(),
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -119,6 +128,10 @@ class RecentSamples {
   readonly #options: LiveOptions;
   readonly #started: number;
   #window: readonly Moment[] = [];
+  /** What inputs have sent; undefined where sources are not counted. */
+  readonly #inputs: SourceTable | undefined;
+  /** Of HTTP, by threads. */
+  #clients: readonly (readonly SourceCounts[])[] = [];
   /** Newest first. */
   refusals: readonly Refusal[] = [];
   lines: KindSamples = mapKinds(() => []);
@@ -126,6 +139,11 @@ class RecentSamples {
   constructor(options: LiveOptions) {
     this.#options = options;
     this.#started = options.now();
+    if (options.hasSources === true) this.#inputs = new SourceTable({ clock: options.clock });
+  }
+
+  sources(): readonly SourceFigures[] | undefined {
+    return this.#inputs && toSourceFigures([...this.#clients, this.#inputs.read()]);
   }
 
   /** Takes a sample of every thread. Gives the refusals since the sample before, newest first, and whether there are other lines. */
@@ -133,6 +151,8 @@ class RecentSamples {
     const samples = await this.#options.sample();
     const [first, ...others] = samples;
     const counts = addLiveCounts([first.counts, ...others.map((sample) => sample.counts)]);
+    this.#noteInputs(counts.inputs);
+    this.#clients = samples.flatMap(({ sources }) => (sources === undefined ? [] : [sources]));
     this.#window = [...this.#window, { at: this.#options.now(), counts }].slice(-WINDOW_SECONDS - 1);
     const newRefusals = samples.flatMap((sample) => sample.refusals);
     if (samples.length > 1) newRefusals.sort((a, b) => b.time - a.time);
@@ -141,6 +161,16 @@ class RecentSamples {
     this.lines = mergeSamples(samples.map(({ lines }) => lines));
     const hasNewLines = RECORD_KINDS.some((kind) => this.lines[kind][0]?.time !== before[kind][0]?.time);
     return { newRefusals: newRefusals.slice(0, MAX_REFUSALS), hasNewLines };
+  }
+
+  /** Adds what inputs have counted since the sample before. */
+  #noteInputs(inputs: LiveCounts['inputs']): void {
+    if (this.#inputs === undefined) return;
+    const before = this.#window.at(-1)?.counts.inputs ?? {};
+    for (const [name, { records, bytes }] of Object.entries(inputs)) {
+      const news = records - (before[name]?.records ?? 0);
+      if (news > 0) this.#inputs.note(name, news, Math.max(0, bytes - (before[name]?.bytes ?? 0)));
+    }
   }
 
   /** What the samples say of the service; undefined before the first. */

@@ -165,6 +165,45 @@ export interface ServiceStats extends Readonly<Record<RecordKind, number>> {
   readonly dropped: number;
   /** The last stored lines of each kind, newest first. */
   readonly samples: Readonly<Record<RecordKind, readonly string[]>>;
+  /** Where they are counted (logging.sources), the largest first. */
+  readonly sources?: readonly SourceFigures[] | undefined;
+}
+
+/** What one source has sent: an address of a client, a host, a file, or an input. */
+export interface SourceFigures {
+  readonly source: string;
+  /** Since it was first seen. */
+  readonly records: number;
+  /** Of bodies or frames, uncompressed. */
+  readonly bytes: number;
+  /** Records a second, over the last seconds. */
+  readonly rate: number;
+  /** RFC 3339. */
+  readonly last_seen: string;
+}
+
+/** What GET /stats of a collector answers, beside what the one of a service does. Counts are since the start. */
+export interface CollectStats extends ServiceStats {
+  /** Records collected. */
+  readonly total: number;
+  readonly levels: Readonly<Record<string, number>>;
+  readonly tags: Readonly<Record<string, number>>;
+  /** Lines that could not be read. */
+  readonly parsing_errors: number;
+  /** Lines that the filter left out. */
+  readonly filtered: number;
+  /** Records that the service refused for their own sake. */
+  readonly refused: number;
+  /** Files that are followed, and the bytes of them that are not collected yet. */
+  readonly files: number;
+  readonly lag_bytes: number;
+  readonly uptime_seconds: number;
+  /** The largest first. */
+  readonly sources: readonly SourceFigures[];
+  /** The last lines that could not be read, newest first. */
+  readonly last_errors: readonly { readonly file: string; readonly number: number; readonly reason: string }[];
+  /** Where it collects from and to, for people. */
+  readonly about: string;
 }
 
 /** Which accepted records a tail shows: those that pass every test that is given. */

@@ -4,7 +4,15 @@ import type { LiveStats, ServiceStats } from './live.ts';
 /** `kinds` and `samples` of this moment; the other figures are those of the last second. */
 export function toServiceStats(
   stats: LiveStats,
-  { kinds, samples }: { readonly kinds: Readonly<Record<RecordKind, number>>; readonly samples: KindSamples },
+  {
+    kinds,
+    samples,
+    sources,
+  }: {
+    readonly kinds: Readonly<Record<RecordKind, number>>;
+    readonly samples: KindSamples;
+    readonly sources?: ServiceStats['sources'];
+  },
 ): ServiceStats {
   const { recordLatency, inFlightRecords, dropped } = stats;
   return {
@@ -16,6 +24,7 @@ export function toServiceStats(
     dropped,
     ...mapKinds((kind) => kinds[kind]),
     samples: mapKinds((kind) => samples[kind].map(({ line }) => line)),
+    ...(sources !== undefined && { sources }),
   };
 }
 

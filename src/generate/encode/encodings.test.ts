@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DECODE_OPTIONS } from '../../../test/support/decode-options.ts';
-import { parseCombinedLine } from '../../decode/combined.ts';
 import type { BodyFormat, Decoded } from '../../decode/decode.ts';
 import { createDecoders } from '../../decode/decoders.ts';
+import { readCombinedLine } from '../../decode/files/access/combined-line.ts';
 import { isJournalEntry, readJournalEntry } from '../../decode/text/journald.ts';
 import { readText } from '../../decode/text/read-text.ts';
 import { toLevel } from '../../model/level.ts';
@@ -108,8 +108,8 @@ describe('text', () => {
   it('combined is read back', () => {
     const { next, encoding } = setup('combined', 'access');
     for (const { path, userAgent } of expectedOf('access')) {
-      const line = encoding.encode(next(AT)).toString();
-      expect(parseCombinedLine(line)).toEqual({ timestamp: '2025-07-02T17:00:01Z', path, userAgent });
+      const record = readCombinedLine(encoding.encode(next(AT)), 0);
+      expect(record).toMatchObject({ timestamp: '2025-07-02T17:00:01Z', path, userAgent, protocol: 'HTTP/1.1' });
     }
   });
 
