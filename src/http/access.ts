@@ -23,6 +23,10 @@ const RULES: readonly Rule[] = [
   // Another method is answered 405, which tells nothing.
   { path: '/logs', access: 'open' },
   { path: '/logs/*', access: 'send' },
+  { path: '/store/batch', methods: ['POST'], access: 'send' },
+  { path: '/store/batch', access: 'open' },
+  { path: '/store/*', access: 'read' },
+  { path: '/ruok', access: 'open' },
   { path: '/health', access: 'open' },
   { path: '/ready', access: 'open' },
   { path: '/version', access: 'open' },

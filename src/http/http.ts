@@ -3,6 +3,7 @@ import type { Refusal, ServiceStats } from '../live/live.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../model/clock.ts';
+import type { LineStore } from '../model/line-store.ts';
 import type { Registry } from '../model/registry.ts';
 import type { SchemaType } from '../model/schema.ts';
 import type { StreamName } from '../model/stream.ts';
@@ -57,6 +58,8 @@ export interface HttpServerOptions {
 
   /** The streams that there are: POST /logs/{stream} takes no other. */
   readonly streams: readonly StreamName[];
+  /** Names of the mappings that POST /logs?map= takes. */
+  readonly mappings: readonly string[];
   /** The same streams, with what was counted of each. */
   readonly listStreams: () => Promise<readonly StreamInfo[]>;
   readonly ingest: Ingest;
@@ -67,8 +70,12 @@ export interface HttpServerOptions {
   readonly dashboard: DashboardData;
   /** Served under /registry and /schema. */
   readonly registry: Registry;
+  /** Served under /store. Absent: the line store is off. */
+  readonly lineStore?: StoredLines | undefined;
   /** Called for every batch, or part of one, that POST /logs refused. */
   readonly noteRefusal: (refusal: Refusal) => void;
+  /** Called for every batch that was accepted: the address of its client, its records, and the bytes of its body. Absent: sources are not counted. */
+  readonly noteSource?: (client: string, records: number, bytes: number) => void;
   /** Called once for every request, at its end. Absent: no access log. */
   readonly logAccess?: LogAccess;
   readonly metrics: Metrics;
@@ -78,6 +85,15 @@ export interface HttpServerOptions {
   readonly serviceStats: () => Promise<ServiceStats>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+}
+
+/** The line store of a server. */
+export interface StoredLines {
+  readonly store: LineStore;
+  /** Nothing is stored: POST /store/batch is answered 403. */
+  readonly isReadOnly: boolean;
+  /** Answers of GET /store/log and /store/files at once. Further ones are answered 503. */
+  readonly maxReaders: number;
 }
 
 /** One stream, as GET /streams shows it. */

@@ -4,6 +4,7 @@ const PROBLEMS = {
   'malformed-body': { status: 400, title: 'The body cannot be read' },
   'too-many-hours': { status: 400, title: 'The batch belongs to too many hours' },
   'invalid-records': { status: 400, title: 'The batch has invalid records' },
+  'invalid-lines': { status: 400, title: 'The batch has an invalid line' },
   unauthorized: { status: 401, title: 'A valid API key is needed' },
   forbidden: { status: 403, title: 'Not allowed here' },
   'not-found': { status: 404, title: 'Not found' },

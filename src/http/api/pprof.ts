@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { retryAfter } from '../problem.ts';
-import { listen } from '../server/server.ts';
+import { listen } from '../server/node-server.ts';
 import { problem } from './routes.ts';
 
 /** Makes the profiles. */

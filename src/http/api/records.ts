@@ -14,8 +14,9 @@ import { recordsParameters } from '../docs/api-records.ts';
 import { unknownStream } from '../logs/logs-request.ts';
 import { type Problem, retryAfter } from '../problem.ts';
 import type { Query } from './parameters.ts';
-import { DAMAGED_TRAILER, SEND_RECORDS_LIMITS, sendRecords } from './send-records.ts';
+import { DAMAGED_TRAILER, sendRecords } from './send-records.ts';
 import { prefersCsv } from './summary-csv.ts';
+import { READING_LIMITS } from './watch-client.ts';
 
 interface RecordsRouteOptions {
   readonly records: Records;
@@ -44,7 +45,7 @@ export function addRecordsRoute(app: Hono, options: RecordsRouteOptions): void {
     if (opened.kind === 'refused') return answerProblem(badParameter(opened.parameter, opened.rule));
     const endsWithDamage = query.format === 'ndjson' && context.req.header(DAMAGED_TRAILER) === 'line';
     const failed = await sendRecords(records, opened.id, outgoing, {
-      ...{ headers, limits: SEND_RECORDS_LIMITS, endsWithDamage },
+      ...{ headers, limits: READING_LIMITS, endsWithDamage },
     });
     return failed === undefined ? RESPONSE_ALREADY_SENT : answerProblem(toProblem(failed));
   });

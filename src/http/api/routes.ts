@@ -12,6 +12,7 @@ import { unknownStream } from '../logs/logs-request.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';
 import { addRegistryRoutes } from '../registry/registry-routes.ts';
 import { addSchemaRoutes } from '../registry/schema-routes.ts';
+import { addStoreRoutes, STORE_ROUTES } from '../store/store-routes.ts';
 import { ADMIN_ROUTES, addAdminRoutes } from './admin.ts';
 import { answerAnalytics, BUSY } from './analytics.ts';
 import type { EventStreams } from './event-stream.ts';
@@ -33,13 +34,14 @@ export const ROUTES = [
   '/records',
   '/streams',
   '/stats',
+  ...STORE_ROUTES,
   ...ADMIN_ROUTES,
   '/openapi.json',
   '/docs',
   ...DASHBOARD_ROUTES,
 ] as const;
 
-const POSTED: ReadonlySet<string> = new Set(['/logs', ...ADMIN_ROUTES]);
+const POSTED: ReadonlySet<string> = new Set(['/logs', '/store/batch', ...ADMIN_ROUTES]);
 
 interface RoutesOptions
   extends Pick<
@@ -59,6 +61,7 @@ interface RoutesOptions
     | 'auth'
     | 'dashboard'
     | 'registry'
+    | 'lineStore'
     | 'log'
   > {
   readonly authenticate: Authenticate | undefined;
@@ -66,7 +69,7 @@ interface RoutesOptions
   readonly isDraining: () => boolean;
 }
 
-/** All routes but POST /logs, which has its own handler (logs/logs.ts). */
+/** All routes but POST /logs and /store/batch, which have handlers of their own (logs/logs.ts, store/post-lines.ts). */
 export function createRoutes(options: RoutesOptions): Hono {
   const { streams } = options;
   const app = new Hono();
@@ -76,16 +79,14 @@ export function createRoutes(options: RoutesOptions): Hono {
   addRecordsRoute(app, { ...options, answerProblem: problem });
   addStreamsRoute(app, options);
   addStatsRoutes(app, options);
+  addStoreRoutes(app, { ...options, answerProblem: problem });
   addDocsRoutes(app, options);
   addAdminRoutes(app, { ...options, answerProblem: problem });
   addDashboardRoutes(app, { ...options, answerProblem: problem });
   addRegistryRoutes(app, { base: '/registry', registry: options.registry });
   addSchemaRoutes(app, { registry: options.registry, answerProblem: problem });
 
-  for (const path of ROUTES) {
-    const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
-    app.all(path, (context) => problem(methodNotAllowed(context, allow)));
-  }
+  refuseOtherMethods(app, ROUTES);
   app.all('/logs/:stream', (context) => {
     const name = context.req.param('stream');
     return problem(streams.includes(name) ? methodNotAllowed(context, 'POST') : unknownStream(name, streams));
@@ -95,7 +96,19 @@ export function createRoutes(options: RoutesOptions): Hono {
   return app;
 }
 
-function addServiceRoutes(app: Hono, options: RoutesOptions): void {
+/** To be called after the routes of these paths were added. */
+export function refuseOtherMethods(app: Hono, paths: readonly string[]): void {
+  for (const path of paths) {
+    const allow = POSTED.has(path) ? 'POST' : 'GET, HEAD';
+    app.all(path, (context) => problem(methodNotAllowed(context, allow)));
+  }
+}
+
+/** GET /health, /ready and /version. */
+export function addServiceRoutes(
+  app: Hono,
+  options: Pick<RoutesOptions, 'checkReadiness' | 'isDraining' | 'version'>,
+): void {
   const { checkReadiness, isDraining, version } = options;
 
   app.get('/health', (context) => context.text('ok', 200, NOT_CACHED));
@@ -138,7 +151,7 @@ function addDocsRoutes(app: Hono, { version, auth }: RoutesOptions): void {
 }
 
 /** An UnavailableError is a plain warning with its cause. Any other error is a defect, logged with its stack. */
-function answerError(error: Error, context: Context, { log }: RoutesOptions): Response {
+export function answerError(error: Error, context: Context, { log }: Pick<RoutesOptions, 'log'>): Response {
   const { outgoing } = context.env as HttpBindings;
   const about = { route: context.req.routePath, requestId: outgoing.getHeader('x-request-id') };
   if (error instanceof UnavailableError) {

@@ -1,14 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { hourToIso } from '../../model/hour.ts';
 import type { DamagedPart, FailedQuery, Records } from '../../query/query.ts';
-
-export interface SendRecordsLimits {
-  /** While the service waits for it, a client has to take this many bytes in each period, or it is disconnected. */
-  readonly leastBytes: number;
-  readonly periodMs: number;
-}
-
-export const SEND_RECORDS_LIMITS: SendRecordsLimits = { leastBytes: 1024 * 1024, periodMs: 30_000 };
+import { type ReadingLimits, watchClient } from './watch-client.ts';
 
 /**
  * The trailer of an answer that leaves out what cannot be read. As a header of the request it asks for the same in a last line, since a
@@ -34,7 +27,7 @@ export async function sendRecords(
     endsWithDamage = false,
   }: {
     readonly headers: Record<string, string>;
-    readonly limits: SendRecordsLimits;
+    readonly limits: ReadingLimits;
     readonly endsWithDamage?: boolean;
   },
 ): Promise<FailedQuery | undefined> {
@@ -85,53 +78,4 @@ function lineOf(damaged: readonly DamagedPart[], moreDamaged: number): string {
     .slice(0, NAMED_PARTS)
     .map(({ hour, offset, bytes }) => ({ hour: hourToIso(hour), offset, bytes }));
   return `${JSON.stringify({ damaged: { parts: damaged.length + moreDamaged, places } })}\n`;
-}
-
-/** The client of an answer: whether it is still there, and how it takes what is written. */
-function watchClient(outgoing: ServerResponse, { leastBytes, periodMs }: SendRecordsLimits) {
-  const state = { isGone: outgoing.destroyed, isSlow: false };
-  outgoing.once('close', () => {
-    state.isGone = true;
-  });
-  let taken = 0;
-  let waitedMs = 0;
-
-  /** False when the client is gone, or was cut because it is slow. */
-  async function write(bytes: Uint8Array): Promise<boolean> {
-    if (outgoing.write(bytes)) return !state.isGone;
-    const since = performance.now();
-    const isTaken = await drained(periodMs - waitedMs);
-    if (state.isGone) return false;
-    waitedMs += performance.now() - since;
-    taken += bytes.length;
-    if (taken >= leastBytes) [taken, waitedMs] = [0, 0];
-    if (isTaken && waitedMs < periodMs) return true;
-    state.isSlow = true;
-    outgoing.destroy();
-    return false;
-  }
-
-  function drained(maxMs: number): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const settle = (isTaken: boolean) => {
-      clearTimeout(timer);
-      outgoing.off('drain', onDrain).off('close', onClose);
-      resolve(isTaken);
-    };
-    const onDrain = () => settle(true);
-    const onClose = () => settle(false);
-    const timer = setTimeout(() => settle(false), maxMs);
-    outgoing.on('drain', onDrain).on('close', onClose);
-    return promise;
-  }
-
-  return {
-    write,
-    get isGone() {
-      return state.isGone;
-    },
-    get isSlow() {
-      return state.isSlow;
-    },
-  };
 }

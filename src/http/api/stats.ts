@@ -28,8 +28,10 @@ export function addStatsRoutes(
   });
 }
 
+/** Nor addresses of clients. */
 function withoutSamples(stats: ServiceStats): ServiceStats {
-  return { ...stats, samples: mapKinds(() => []) };
+  const { sources: _, ...others } = stats;
+  return { ...others, samples: mapKinds(() => []) };
 }
 
 /** The weights of text, as Prometheus and browsers ask for it. */

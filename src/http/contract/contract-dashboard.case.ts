@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Refusal } from '../../live/live.ts';
 import { parseHour, type StreamRange } from '../../model/hour.ts';
 import { type CreateServer, type Fixture, problemOf, type Setup, startFixture } from './contract-fixture.case.ts';
@@ -242,6 +242,27 @@ export function describeDashboard(create: CreateServer): void {
         expect(problemOf(answer).detail).toContain(detail);
       }
     });
+  });
+
+  test('a source is told with its address, its records and the bytes of its body, of what is stored now', async () => {
+    const told: unknown[] = [];
+    let replayed = false;
+    let kind: 'accepted' | 'invalid' = 'accepted';
+    const { post } = await startFixture(create, {
+      noteSource: (...sent) => void told.push(sent),
+      ingest: async () =>
+        kind === 'accepted'
+          ? { kind, answer: '{}', durability: 'disk', replayed, records: 2 }
+          : { kind, rejections: [], rejected: 1 },
+    });
+    const body = '[{"a":1}]';
+    await post({ body });
+    replayed = true;
+    await post({ body });
+    kind = 'invalid';
+    await post({ body });
+    // From another thread it comes a moment later.
+    await vi.waitFor(() => expect(told).toEqual([['127.0.0.1', 2, body.length]]), 10_000);
   });
 
   describe('a refusal is reported', () => {

@@ -16,6 +16,7 @@ import { ACCEPTED, BODY, type Fixture, type PostOptions, type Setup } from './co
 import { HISTORY, open, readUntil, refusal, SAMPLES, STATS } from './live-fixture.case.ts';
 import type { RawAnswer } from './raw-client.case.ts';
 import { REGISTRY_DRIVES } from './registry-drives.case.ts';
+import { STORE_DRIVES } from './store-drives.case.ts';
 
 export interface Drive {
   /** For one thread only: it drains before it closes, and its limits are not divided. */
@@ -403,7 +404,7 @@ function keyDrives({ method, path, answers }: OperationDoc): Readonly<Record<str
     setup: { auth: CLASSES },
     ask: ({ ask }) => ask(`${line} HTTP/1.1\r\nHost: a\r\n${key}Content-Length: 0\r\n\r\n`),
   });
-  const other = path === '/logs' ? 'reader' : 'sender';
+  const other = path === '/logs' || path === '/store/batch' ? 'reader' : 'sender';
   return {
     [`${method} ${path} 401`]: [sending(''), sending('X-API-Key: wrong\r\n')],
     [`${method} ${path} 403`]: [sending(`X-API-Key: ${other}\r\n`), sending(`Authorization: Bearer ${other}\r\n`)],
@@ -415,6 +416,7 @@ function keyDrives({ method, path, answers }: OperationDoc): Readonly<Record<str
 export const DRIVES: Readonly<Record<string, readonly Drive[]>> = joinDrives([
   OWN_DRIVES,
   REGISTRY_DRIVES,
+  STORE_DRIVES,
   ...OPERATIONS.map(keyDrives),
 ]);
 

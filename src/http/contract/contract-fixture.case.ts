@@ -3,6 +3,7 @@ import { createMemoryRegistry } from '../../../test/support/registry.ts';
 import type { Aggregate, Analytics } from '../../analytics/analytics.ts';
 import type { ServiceStats } from '../../live/live.ts';
 import { createMetrics, type MetricCounts, writeExposition } from '../../metrics/metrics.ts';
+import type { LineStore } from '../../model/line-store.ts';
 import type { Ingest, IngestRequest, IngestResult } from '../../service/service.ts';
 import type { HttpAuth } from '../auth.ts';
 import type { DashboardData } from '../dashboard/dashboard.ts';
@@ -36,7 +37,12 @@ export interface Setup {
   readonly serviceStats?: HttpServerOptions['serviceStats'];
   readonly dashboard?: Partial<DashboardData>;
   readonly noteRefusal?: HttpServerOptions['noteRefusal'];
+  readonly noteSource?: NonNullable<HttpServerOptions['noteSource']>;
   readonly registry?: HttpServerOptions['registry'];
+  /** null: the line store is off. */
+  readonly lineStore?: Partial<LineStore> | null;
+  readonly isStoreReadOnly?: boolean;
+  readonly maxReaders?: number;
 }
 
 /** The dashboard of an idle service. */
@@ -114,6 +120,14 @@ const LIMITS: HttpLimits = {
   maxConnections: 1_000,
 };
 
+const EMPTY_STORE: LineStore = {
+  append: async () => ({ kind: 'stored', lines: 1 }),
+  find: async () => undefined,
+  read: () => Promise.reject(new Error('unused')),
+  list: async () => [],
+  check: async () => undefined,
+};
+
 /** Starts a server with a fake ingest. It closes with the test. */
 export async function startFixture(create: CreateServer, setup: Setup = {}): Promise<Fixture> {
   const metrics = createMetrics({ defaultMetrics: false });
@@ -126,6 +140,7 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
   const ingest = setup.ingest ?? (async () => ACCEPTED);
   const server = create({
     streams: ['access', 'events'],
+    mappings: ['caddy', 'app'],
     host: '127.0.0.1',
     port: 0,
     hosts: setup.hosts ?? ['a', 'localhost', '127.0.0.1'],
@@ -153,7 +168,15 @@ export async function startFixture(create: CreateServer, setup: Setup = {}): Pro
     },
     dashboard: { ...IDLE, ...setup.dashboard },
     registry: setup.registry ?? createMemoryRegistry().registry,
+    ...(setup.lineStore !== null && {
+      lineStore: {
+        store: { ...EMPTY_STORE, ...setup.lineStore },
+        isReadOnly: setup.isStoreReadOnly ?? false,
+        maxReaders: setup.maxReaders ?? 4,
+      },
+    }),
     noteRefusal: setup.noteRefusal ?? (() => undefined),
+    ...(setup.noteSource !== undefined && { noteSource: setup.noteSource }),
     metrics,
     serviceStats: setup.serviceStats ?? (async () => SERVICE_STATS),
     metricsText: setup.metricsText ?? (async () => writeExposition(metrics, (await server.counts?.()) ?? [])),

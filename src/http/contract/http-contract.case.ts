@@ -8,6 +8,7 @@ import { describeDrips } from './contract-drips.case.ts';
 import { describeEvents, describeEventsOfOneThread } from './contract-events.case.ts';
 import type { CreateServer } from './contract-fixture.case.ts';
 import { describeHosts } from './contract-hosts.case.ts';
+import { describeMaps } from './contract-maps.case.ts';
 import { describeOrder } from './contract-order.case.ts';
 import { describeReads } from './contract-reads.case.ts';
 import { describeRefusals } from './contract-refusals.case.ts';
@@ -38,6 +39,7 @@ export function describeHttpContract(name: string, create: CreateServer): void {
 export function describeOnAnyThreads(create: CreateServer, threads = 1): void {
   describeBodies(create);
   describeStreams(create);
+  describeMaps(create);
   describeAccess(create);
   describeResults(create);
   describeRefusals(create);

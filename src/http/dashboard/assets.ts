@@ -24,10 +24,18 @@ const LIBRARY = {
   'uplot.css': 'uplot/dist/uPlot.min.css',
 } as const;
 
-/** Every file of the dashboard by its name, from the folder `page`. A file is packed at its first request. */
-export function readAssets(): ReadonlyMap<string, () => Asset> {
-  const folder = new URL('./page/', import.meta.url);
-  const files = new Map<string, URL>(readdirSync(folder).map((name) => [name, new URL(name, folder)]));
+/** The files of the dashboard, some of which other pages use too. */
+const DASHBOARD_FOLDER = new URL('./page/', import.meta.url);
+
+/**
+ * Every file of the dashboard by its name, and those of `folder`, which come first where names are alike. A file is packed at its first
+ * request.
+ */
+export function readAssets(folder?: URL): ReadonlyMap<string, () => Asset> {
+  const folders = folder === undefined ? [DASHBOARD_FOLDER] : [DASHBOARD_FOLDER, folder];
+  const files = new Map<string, URL>(
+    folders.flatMap((from) => readdirSync(from).map((name) => [name, new URL(name, from)] as const)),
+  );
   for (const [name, path] of Object.entries(LIBRARY)) files.set(name, new URL(import.meta.resolve(path)));
   return new Map(
     [...files].flatMap(([name, url]) => {

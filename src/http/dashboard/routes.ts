@@ -4,14 +4,13 @@ import type { Context, Hono } from 'hono';
 import type { Analytics } from '../../analytics/analytics.ts';
 import { hourToIso } from '../../model/hour.ts';
 import type { StreamName } from '../../model/stream.ts';
-import { acceptsGzip } from '../accept-encoding.ts';
 import type { EventStreams } from '../api/event-stream.ts';
 import { createEvents } from '../api/events.ts';
 import { breakdownParameters, hoursParameters } from '../docs/dashboard-schemas.ts';
 import type { VersionInfo } from '../http.ts';
 import { type Problem, retryAfter } from '../problem.ts';
-import { type Asset, readAssets } from './assets.ts';
 import type { DashboardData } from './dashboard.ts';
+import { addPage } from './page-routes.ts';
 import { answerBreakdown, answerHours, readRange, readStream } from './summaries.ts';
 
 export const DASHBOARD_ROUTES = [
@@ -23,17 +22,6 @@ export const DASHBOARD_ROUTES = [
   '/api/breakdown',
   '/api/disk',
 ] as const;
-
-/** The page may load its own files only, and has no script or style inside. */
-const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-const PAGE_HEADERS = {
-  'Content-Security-Policy': POLICY,
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
-};
 
 interface DashboardOptions {
   readonly dashboard: DashboardData;
@@ -51,26 +39,6 @@ export function addDashboardRoutes(app: Hono, options: DashboardOptions): void {
   addPage(app);
   addStreams(app, options);
   addData(app, options);
-}
-
-function addPage(app: Hono): void {
-  const assets = readAssets();
-  const answer = (context: Context, name: string): Response | undefined => {
-    const asset = assets.get(name)?.();
-    return asset === undefined ? undefined : answerAsset(context, asset);
-  };
-  app.get('/', (context) => answer(context, 'index.html') ?? context.notFound());
-  app.get('/assets/:name', (context) => answer(context, context.req.param('name')) ?? context.notFound());
-}
-
-function answerAsset(context: Context, { type, etag, bytes, gzipped }: Asset): Response {
-  const headers = { ...PAGE_HEADERS, ETag: etag, 'Cache-Control': 'no-cache', Vary: 'Accept-Encoding' };
-  if (context.req.header('if-none-match') === etag) return new Response(null, { status: 304, headers });
-  const packs = acceptsGzip(context.req.header('accept-encoding'));
-  const encoding: Record<string, string> = packs ? { 'Content-Encoding': 'gzip' } : {};
-  return new Response(new Uint8Array(packs ? gzipped : bytes), {
-    headers: { ...headers, ...encoding, 'Content-Type': type },
-  });
 }
 
 function addStreams(app: Hono, options: DashboardOptions): void {

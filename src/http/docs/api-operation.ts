@@ -31,6 +31,7 @@ export interface OperationDoc {
 
 export const HEADERS = {
   'X-Request-Id': 'The id of the request: from the client, or a new one.',
+  'X-GUID': 'The id of the request as a UUID, for clients of the line store.',
   'Logforge-Durability': 'Where the batch is stored: disk (synced), os (page cache), broker or spool.',
   'Retry-After': 'Seconds to wait before the next try.',
   'WWW-Authenticate': 'How to send the API key.',

@@ -243,4 +243,10 @@ export const logsParameters = z.object({
     .describe(
       'What happens with invalid records: reject refuses the batch, skip stores the valid records. Default: ingestion.invalidRecords.',
     ),
+  map: z
+    .string()
+    .optional()
+    .describe(
+      'Name of one of mappings in the configuration: where the fields stand in the objects of the body. JSON and NDJSON only.',
+    ),
 });

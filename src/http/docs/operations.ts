@@ -4,6 +4,7 @@ import { json, type OperationDoc, problem, withAccess } from './api-operation.ts
 import { getRecords } from './api-records.ts';
 import { registryOperations } from './api-registry.ts';
 import * as schemas from './api-schemas.ts';
+import { storeOperations } from './api-store.ts';
 import { serviceStats } from './stats-schemas.ts';
 
 const text = z.string();
@@ -196,5 +197,6 @@ export const OPERATIONS: readonly OperationDoc[] = [
   getRecords,
   postAggregate,
   ...dashboardOperations,
+  ...storeOperations,
   ...registryOperations,
 ].map(withAccess);

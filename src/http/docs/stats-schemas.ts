@@ -60,6 +60,17 @@ export const kindSamples = component(
   ).describe('The last stored lines by what they came as, newest first, at most three of each.'),
 );
 
+const sourceFigures = component(
+  'SourceFigures',
+  z.object({
+    source: z.string().describe('The address of a client of HTTP, the name of an input, or `other`.'),
+    records: count,
+    bytes: count.describe('Bytes of bodies or frames, uncompressed.'),
+    rate: measure.describe('Records a second, over the last seconds.'),
+    last_seen: z.string().describe('RFC 3339.'),
+  }),
+);
+
 export const serviceStats = component(
   'ServiceStats',
   z.object({
@@ -80,5 +91,9 @@ export const serviceStats = component(
     samples: samplesOf(z.string()).describe(
       'The last stored lines as text, newest first, at most three of each and 1 KiB of each.',
     ),
+    sources: z
+      .array(sourceFigures)
+      .optional()
+      .describe('With `logging.sources`: who has sent since the start, the largest first, at most 1,000.'),
   }) satisfies z.ZodType<ServiceStats>,
 );

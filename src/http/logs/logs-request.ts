@@ -17,15 +17,24 @@ export interface LogsRequest {
   /** As Content-Length has it; undefined for a chunked body. */
   readonly declared: number | undefined;
   readonly invalid: 'reject' | 'skip' | undefined;
+  /** Name of the mapping by which the objects of the body are read: one that there is. */
+  readonly map: string | undefined;
   readonly idempotencyKey: string | undefined;
 }
 
 const VISIBLE_ASCII = /^[!-~]{1,255}$/;
 
+/** What a request may ask for. */
+interface RequestRules {
+  readonly limits: { readonly maxBodyBytes: number };
+  readonly streams: readonly StreamName[];
+  readonly mappings: readonly string[];
+}
+
 /** Reads the head of a request, or returns what is wrong with it. */
 export function readLogsRequest(
   { headers, url }: { readonly headers: IncomingHttpHeaders; readonly url: string },
-  { limits, streams }: { readonly limits: { readonly maxBodyBytes: number }; readonly streams: readonly StreamName[] },
+  { limits, streams, mappings }: RequestRules,
 ): LogsRequest | Problem {
   const stream = readStream(url);
   if (!streams.includes(stream)) return unknownStream(stream, streams);
@@ -38,8 +47,10 @@ export function readLogsRequest(
     return { kind: 'unsupported-transfer-encoding', detail: 'the only supported transfer encoding is chunked' };
   }
 
-  const invalid = readInvalid(url);
-  if (invalid === 'wrong') return { kind: 'bad-request', detail: 'the query parameter invalid must be skip or reject' };
+  const query = readQuery(url, mappings);
+  if ('kind' in query) return query;
+  const { invalid, map } = query;
+  if (map !== undefined && !MAPPED_FORMATS.includes(type.format)) return notMapped(type.format);
   const idempotencyKey = headers['idempotency-key'];
   if (idempotencyKey !== undefined && !(typeof idempotencyKey === 'string' && VISIBLE_ASCII.test(idempotencyKey))) {
     return { kind: 'bad-request', detail: 'the Idempotency-Key must be 1 to 255 visible ASCII characters' };
@@ -48,7 +59,7 @@ export function readLogsRequest(
   const declared = transfer === undefined ? Number(headers['content-length'] ?? 0) : undefined;
   if (declared !== undefined && declared > limits.maxBodyBytes) return bodyTooLarge(limits);
   const { format, messageType } = type;
-  return { stream, format, messageType, coding, declared, invalid, idempotencyKey };
+  return { stream, format, messageType, coding, declared, invalid, map, idempotencyKey };
 }
 
 /** `/logs` is the default stream, `/logs/events` the stream events. */
@@ -68,12 +79,35 @@ export function unknownStream(name: string, streams: readonly StreamName[]): Pro
   return { kind: 'not-found', detail: `there is no stream ${JSON.stringify(name.slice(0, MAX_SHOWN))}; ${hint}` };
 }
 
-function readInvalid(url: string): 'reject' | 'skip' | 'wrong' | undefined {
+type LogsQuery = Partial<Pick<LogsRequest, 'invalid' | 'map'>>;
+
+const NO_QUERY: LogsQuery = {};
+
+function readQuery(url: string, mappings: readonly string[]): LogsQuery | Problem {
   const at = url.indexOf('?');
-  if (at < 0) return undefined;
-  const values = new URLSearchParams(url.slice(at + 1)).getAll('invalid');
-  const parsed = logsParameters.safeParse(values.length === 0 ? {} : { invalid: values[0] });
-  return parsed.success && values.length <= 1 ? parsed.data.invalid : 'wrong';
+  if (at < 0) return NO_QUERY;
+  const query = new URLSearchParams(url.slice(at + 1));
+  const [invalid, ...others] = query.getAll('invalid');
+  const parsed = logsParameters.safeParse(invalid === undefined ? {} : { invalid });
+  if (!parsed.success || others.length > 0)
+    return { kind: 'bad-request', detail: 'the query parameter invalid must be skip or reject' };
+  const [map, ...otherMaps] = query.getAll('map');
+  if (otherMaps.length > 0) return { kind: 'bad-request', detail: 'the query parameter map must be given once' };
+  return map === undefined || mappings.includes(map) ? { ...parsed.data, map } : unknownMap(map, mappings);
+}
+
+function unknownMap(name: string, mappings: readonly string[]): Problem {
+  const there = mappings.length === 0 ? 'the configuration has no mappings' : `there are ${mappings.join(', ')}`;
+  return { kind: 'bad-request', detail: `there is no mapping ${JSON.stringify(name.slice(0, MAX_SHOWN))}; ${there}` };
+}
+
+/** The formats of objects that a map can read. */
+const MAPPED_FORMATS: readonly BodyFormat[] = ['json', 'ndjson'];
+const MAPPED_TYPES = 'application/json, application/x-ndjson';
+
+function notMapped(format: BodyFormat): Problem {
+  const detail = `a mapping reads JSON, and the body is ${format}; supported with map: ${MAPPED_TYPES}`;
+  return { kind: 'unsupported-media-type', detail, headers: ['Accept', MAPPED_TYPES] };
 }
 
 function unsupportedType(given: string | undefined): Problem {

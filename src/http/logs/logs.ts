@@ -33,7 +33,7 @@ import {
 import { type LogsRequest, readLogsRequest } from './logs-request.ts';
 import type { Unpack } from './unpack.ts';
 
-/** Serves one POST /logs, whichever reader of requests it came by. */
+/** Serves one POST /logs, or /store/batch, whichever reader of requests it came by. */
 export type HandleLogs = (exchange: LogsExchange) => void;
 
 /** One POST /logs. */
@@ -52,17 +52,19 @@ export interface LogsExchange {
 /** What the steps share. Made once with the server. */
 export interface LogsContext
   extends AdmitContext,
-    Pick<HttpServerOptions, 'ingest' | 'noteRefusal' | 'metrics' | 'clock' | 'log'> {
+    Pick<HttpServerOptions, 'ingest' | 'noteRefusal' | 'noteSource' | 'metrics' | 'clock' | 'log'> {
   readonly limits: LimitsToName;
   /** The streams that there are. */
   readonly streams: readonly StreamName[];
+  /** Names of the mappings that there are. */
+  readonly mappings: readonly string[];
   readonly inFlight: InFlight;
   readonly buffers: BodyBuffers;
   readonly unpack: Unpack;
   /** Of bodies that are being read. */
   readonly bodyDeadlines: Deadlines<BodyCollector>;
   /** Of whole requests that wait for their answer. */
-  readonly answerDeadlines: Deadlines<PendingBatch>;
+  readonly answerDeadlines: Deadlines<Timed>;
 }
 
 export function createLogsHandler(context: LogsContext): HandleLogs {
@@ -136,6 +138,7 @@ async function ingestBody(batch: PendingBatch, raw: Buffer): Promise<void> {
     context.metrics.receivedBytes.inc(body.length);
     const result = await context.ingest(ingestRequest(batch, body));
     reservation.release();
+    if (context.noteSource !== undefined) noteSource(batch, result, body.length);
     // Not after a failure, nor from the spool: a send that was given up may still read the memory.
     if (result.kind === 'invalid' || result.durability !== 'spool') context.buffers.give(raw);
     answerResult(batch, result);
@@ -144,6 +147,18 @@ async function ingestBody(batch: PendingBatch, raw: Buffer): Promise<void> {
     answerError(batch, error);
   }
 }
+
+/** What was stored before is not counted again. */
+function noteSource({ context, exchange }: PendingBatch, result: IngestResult, bytes: number): void {
+  if (result.kind !== 'accepted' || result.replayed) return;
+  const { remoteAddress: address = UNKNOWN_CLIENT } = exchange;
+  context.noteSource?.(address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address, result.records, bytes);
+}
+
+/** The connection is gone. */
+const UNKNOWN_CLIENT = 'unknown';
+/** An address of IPv4 on a socket of IPv6. */
+const MAPPED = '::ffff:';
 
 function answerResult(batch: PendingBatch, result: IngestResult): void {
   const { context, exchange } = batch;
@@ -213,9 +228,9 @@ function describeRecords({ rejections, rejected }: Rejected): RefusedRecords {
 }
 
 function ingestRequest({ context, exchange, head, reservation: memory }: PendingBatch, body: Buffer): IngestRequest {
-  const { stream, format, messageType, invalid, idempotencyKey } = head;
+  const { stream, format, messageType, invalid, map, idempotencyKey } = head;
   const source = exchange.id;
-  if (invalid === undefined && idempotencyKey === undefined && messageType === undefined)
+  if (invalid === undefined && map === undefined && idempotencyKey === undefined && messageType === undefined)
     return { stream, format, body, source, memory };
   const owner = idempotencyKey === undefined ? undefined : context.authenticate?.ownerOf(exchange.headers);
   return {
@@ -226,6 +241,7 @@ function ingestRequest({ context, exchange, head, reservation: memory }: Pending
     memory,
     ...(messageType === undefined ? undefined : { messageType }),
     ...(invalid === undefined ? undefined : { invalid }),
+    ...(map === undefined ? undefined : { map }),
     ...(idempotencyKey === undefined ? undefined : { idempotencyKey }),
     ...(owner === undefined ? undefined : { owner }),
   };

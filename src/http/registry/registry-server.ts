@@ -13,7 +13,7 @@ import type { HttpServer } from '../http.ts';
 import { createRateLimit } from '../logs/rate-limit.ts';
 import { PROBLEM_TYPE, type Problem, problemBody, problemStatus, retryAfter } from '../problem.ts';
 import { createHostCheck, headFault } from '../server/host.ts';
-import { listen } from '../server/server.ts';
+import { listen } from '../server/node-server.ts';
 import { stopServer } from '../server/stop.ts';
 import { createTlsFront, type TlsFront } from '../server/tls-front.ts';
 import { addRegistryRoutes } from './registry-routes.ts';

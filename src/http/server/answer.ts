@@ -34,8 +34,8 @@ const LINGER_MS = 1_000;
 
 export function createAnswers(options: {
   readonly isDraining: () => boolean;
-  /** Called with the duration of each request in seconds, and the first digit of its status. */
-  readonly observe: (statusClass: number, seconds: number) => void;
+  /** Called with the URL of each request, the first digit of its status, and its duration in seconds. */
+  readonly observe: (url: string, statusClass: number, seconds: number) => void;
 }): Answers {
   const { isDraining, observe } = options;
   const lingering = createDeadlines<Lingering>(LINGER_MS);
@@ -51,7 +51,7 @@ export function createAnswers(options: {
 
     endRequest(connection);
     if (isNewest && request.complete) connection.newest = undefined;
-    observe((status / 100) | 0, (performance.now() - exchange.started) / 1_000);
+    observe(request.url ?? '', (status / 100) | 0, (performance.now() - exchange.started) / 1_000);
     if (connection.socket.destroyed) return;
 
     // The answer to an older request must not close: the answers after it would be lost.

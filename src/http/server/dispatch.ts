@@ -7,6 +7,8 @@ import { problem, ROUTES } from '../api/routes.ts';
 import type { BodyRequest } from '../logs/body.ts';
 import type { HandleLogs, LogsExchange } from '../logs/logs.ts';
 import type { Problem } from '../problem.ts';
+import { GUID_HEADER, guidOf } from '../store/guid.ts';
+import { isStoreRoute } from '../store/store-routes.ts';
 import type { LogAccess } from './access-log.ts';
 import { watchAccess } from './access-log.ts';
 import { type Answers, bindDurations, type Exchange } from './answer.ts';
@@ -18,13 +20,14 @@ import { authorityOf, readTarget } from './target.ts';
 /** What the Expect header of a request asks for. `other`: anything but 100-continue. */
 export type Expectation = 'none' | 'continue' | 'other';
 
-/** Hands one request on: POST /logs to its handler, any other through hono. */
+/** Hands one request on: POST /logs and /store/batch to their handlers, any other through hono. */
 export type Dispatch = (request: BodyRequest, response: ServerResponse, expectation: Expectation) => void;
 
 export function createDispatch(options: {
   readonly connections: Connections;
   readonly answers: Answers;
-  readonly handleLogs: HandleLogs;
+  /** Of POST /logs and /store/batch. */
+  readonly handlePost: HandleLogs;
   readonly requestId: RequestId;
   readonly checkHost: CheckHost;
   readonly app: Hono;
@@ -32,7 +35,7 @@ export function createDispatch(options: {
   readonly logAccess: LogAccess | undefined;
   readonly isDraining: () => boolean;
 }): Dispatch {
-  const { connections, answers, handleLogs, requestId, checkHost, app, metrics, logAccess, isDraining } = options;
+  const { connections, answers, handlePost, requestId, checkHost, app, metrics, logAccess, isDraining } = options;
   const viaHono = createHonoListener({ app, metrics, isDraining });
 
   return (request, response, expectation) => {
@@ -63,8 +66,8 @@ export function createDispatch(options: {
     }
     const { url = '', headers } = request;
     request.url = readTarget(url);
-    if (request.method === 'POST' && isLogs(request.url)) {
-      handleLogs(toLogsExchange(exchange, answers));
+    if (request.method === 'POST' && isPost(request.url)) {
+      handlePost(toLogsExchange(exchange, answers));
       return;
     }
     const misdirected = checkHost(pathOf(request.url), authorityOf(url) ?? headers.host);
@@ -109,8 +112,8 @@ function toLogsExchange(exchange: Exchange, answers: Answers): LogsExchange {
   };
 }
 
-function isLogs(url: string): boolean {
-  return url === '/logs' || url.startsWith('/logs?') || url.startsWith('/logs/');
+function isPost(url: string): boolean {
+  return /^\/(?:logs(?:$|[?/])|store\/batch(?:$|\?))/.test(url);
 }
 
 /** The routes of the schema registry have names in them; metrics have one label for all. */
@@ -146,6 +149,7 @@ function createHonoListener(options: {
     const path = pathOf(request.url ?? '');
     const observe = durations.get(path) ?? durations.get(registryLabel(path) ?? 'other');
     response.setHeader('X-Request-Id', id);
+    if (isStoreRoute(path)) response.setHeader(GUID_HEADER, guidOf(id));
     if (isDraining() || expectsContinue) {
       connection.closing = true;
       response.setHeader('Connection', 'close');

@@ -7,7 +7,7 @@ const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(?::\d{0,5})?$/
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/;
 
 /** Paths that a load balancer, a scraper or a sender asks for by any name. Their answers tell a web page nothing. */
-const BY_ANY_NAME: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics']);
+const BY_ANY_NAME: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics', '/ruok']);
 
 export function isHost(value: string): boolean {
   return HOST.test(value);

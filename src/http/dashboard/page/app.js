@@ -9,6 +9,7 @@ import { createHours } from './hours.js';
 import { createRefusals, showSettings } from './lists.js';
 import { createLive } from './live.js';
 import { createRecords } from './records.js';
+import { createSources } from './sources.js';
 import { createStorage } from './storage.js';
 
 const REFRESH_MS = 15_000;
@@ -76,6 +77,7 @@ function showOverview(overview) {
   parts.live.reset(overview);
   parts.refusals.reset(overview.refusals);
   showFormats(overview);
+  parts.sources.follow(settings.logging?.sources === true);
 }
 
 function showFormats({ stats, samples }) {
@@ -210,6 +212,7 @@ document.addEventListener('visibilitychange', redrawCharts);
 parts.live = createLive();
 parts.formats = createFormats();
 parts.refusals = createRefusals();
+parts.sources = createSources();
 parts.storage = createStorage();
 parts.records = createRecords();
 parts.hours = createHours({

@@ -200,7 +200,7 @@ export class FastConnection implements OpenConnection {
     this.#state = 'body';
     this.#body = undefined;
     this.#missing = head.length;
-    this.#context.handleLogs(exchange);
+    this.#context.handlePost(exchange);
     if (this.#missing === 0) this.#endBody();
   }
 
@@ -245,7 +245,7 @@ export class FastConnection implements OpenConnection {
 
   answer(exchange: FastExchange, answer: FastAnswer): void {
     const now = performance.now();
-    this.#context.observe((answer.status / 100) | 0, (now - exchange.started) / 1_000);
+    this.#context.observe(exchange.url, (answer.status / 100) | 0, (now - exchange.started) / 1_000);
     if (this.#socket.destroyed) return;
     const { dates, keepAlive, logAccess } = this.#context;
     if (logAccess !== undefined) logAnswered(logAccess, exchange, answer.status);

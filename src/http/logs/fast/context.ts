@@ -9,9 +9,10 @@ import type { ForwardedSocket } from './forwarded-socket.ts';
 import type { UnreadConnection } from './unread.ts';
 
 export interface FastPathOptions {
-  readonly handleLogs: HandleLogs;
+  /** Of every plain request. */
+  readonly handlePost: HandleLogs;
   readonly requestId: RequestId;
-  readonly observe: (statusClass: number, seconds: number) => void;
+  readonly observe: (url: string, statusClass: number, seconds: number) => void;
   readonly logAccess: LogAccess | undefined;
   readonly isDraining: () => boolean;
   readonly limits: Pick<HttpLimits, 'headersTimeoutMs' | 'keepAliveTimeoutMs'>;

@@ -1,11 +1,11 @@
-// FAST PATH. The head of a POST /logs as most clients send it. Every other head goes to node:http (another method, a name
+// FAST PATH. The head of a POST /logs or /store/batch as most clients send it. Every other head goes to node:http (another method, a name
 // twice, chunks, an expectation, an unusual byte), and so does every head that may be wrong.
 
 import { isHost } from '../../server/host.ts';
 
 /** A plain head. node:http would read it in the same way. */
 export interface PlainHead {
-  /** `/logs` or `/logs/events`, with a query if there is one. */
+  /** `/logs`, `/logs/events` or `/store/batch`, with a query if there is one. */
   readonly url: string;
   /** By name in lower case. */
   readonly headers: Readonly<Record<string, string>>;
@@ -17,11 +17,13 @@ export interface PlainHead {
 export const HEAD_END = Buffer.from('\r\n\r\n');
 /** A longer head is not plain. */
 const MAX_HEAD_BYTES = 8 * 1024;
-/** The beginning of every plain request, shorter than any head. */
-const PLAIN_START = 'POST /logs';
+/** The beginnings of plain requests, shorter than any head. */
+const PLAIN_STARTS = ['POST /logs', 'POST /store/batch'] as const;
+const LONGEST_START = 17;
 
 /** RFC 9112: a request line, then field lines without folding; RFC 9110, 5.6.2: the characters of a name. */
-const HEAD = /^POST \/logs(?:\/[a-z0-9-]{1,63})?(?:\?[!-~]*)? HTTP\/1\.1(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*)+$/;
+const HEAD =
+  /^POST \/(?:logs(?:\/[a-z0-9-]{1,63})?|store\/batch)(?:\?[!-~]*)? HTTP\/1\.1(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*)+$/;
 const LENGTH = /^\d{1,15}$/;
 /** Between `POST ` and ` HTTP/1.1`. */
 const URL_START = 5;
@@ -32,8 +34,8 @@ const SPECIAL = ['transfer-encoding', 'expect', 'upgrade', 'trailer', 'te', 'pro
 
 /** Whether the bytes at `at`, which hold no whole head, can be the beginning of a plain one. */
 export function mayBecomePlain(bytes: Buffer, at: number): boolean {
-  const start = bytes.toString('latin1', at, at + PLAIN_START.length);
-  return bytes.length - at <= MAX_HEAD_BYTES && PLAIN_START.startsWith(start);
+  const start = bytes.toString('latin1', at, at + LONGEST_START);
+  return bytes.length - at <= MAX_HEAD_BYTES && PLAIN_STARTS.some((one) => one.startsWith(start.slice(0, one.length)));
 }
 
 /** Reads the head from `at` to `end`, where HEAD_END begins. Returns undefined when it is not plain. */

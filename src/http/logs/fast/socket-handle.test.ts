@@ -50,7 +50,7 @@ describe('a connection without a usable handle', () => {
     });
     const serveByNode = server.listeners('connection');
     const fastPath = createFastPath({
-      handleLogs: (exchange) => {
+      handlePost: (exchange) => {
         served.fast += 1;
         exchange.answer(202, 'text/plain', 'fast');
       },
