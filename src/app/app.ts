@@ -17,6 +17,7 @@ import { createDiskWatch, type DiskWatch } from './disk-watch.ts';
 import { createGauges } from './gauges.ts';
 import { createHttpReaders } from './http-readers.ts';
 import { createInputs } from './inputs.ts';
+import { startLineStore } from './line-store.ts';
 import { startLive } from './live.ts';
 import { createQueries } from './query.ts';
 import type { QueuedPipelineParts } from './queued.ts';
@@ -83,13 +84,17 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
   const diskWatch = startDiskWatch(common);
   const records = createQueries({ ...common, repo });
   lifecycle.started('query', () => records.stop());
+  const lineStore = config.store.enabled
+    ? await startLineStore({ ...common, store: config.store, readOnly: false })
+    : undefined;
   const http = createHttpReaders({ config, version, metrics, log, schemaStore: registry.store });
   const tails = createTails();
   const failure = Promise.withResolvers<Error>();
   const schemas = registry.store.table;
   const pipeline = await startPipeline({ ...common, repo, schemas, onFatal: failure.resolve });
   const deliver = tails.tap(pipeline.deliver);
-  const inputs = createInputs({ ...common, schemas, firstHours, deliver });
+  const positionOf = (source: string) => repo.position(source);
+  const inputs = createInputs({ ...common, schemas, firstHours, deliver, positionOf });
   const live = startLive({ ...common, http, inputs, tails });
   const probes = {
     storage: () => repo.checkWritable(),
@@ -97,6 +102,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     ...registry.checks,
     ...pipeline.checks,
     ...inputs.checks,
+    ...(lineStore !== undefined && { lineStore: () => lineStore.check() }),
   };
   const checkReadiness = createReadinessCheck({ probes, repo, retention });
   const readHealth = createGauges({ config, metrics, checkReadiness });
@@ -110,6 +116,7 @@ async function startParts(common: Common, version: VersionInfo): Promise<Service
     analytics,
     aggregate: () => aggregator.run(),
     records,
+    lineStore,
     registry: registry.registry,
     schemas,
     firstHours,

@@ -63,6 +63,7 @@ function run(data: HttpWorkerData): void {
     firstHours: new FirstHours(streamsOf(config).keys(), data.firstHours),
     live: remoteLive.live,
     log,
+    hasLineStore: config.store.enabled,
     reuse: bodyBuffers.adopt,
   });
   const worker = createHttpWorker({

@@ -9,12 +9,14 @@ import type { Live, ServiceStats } from '../live/live.ts';
 import { readLiveCounts } from '../live/live-counts.ts';
 import type { LiveSample } from '../live/live-sampler.ts';
 import { createRefusals } from '../live/refusals.ts';
+import { SourceTable } from '../live/source-table.ts';
 import type { Log } from '../log.ts';
 import type { Metrics, StreamTotals } from '../metrics/metrics.ts';
 import { systemClock } from '../model/clock.ts';
 import type { Deliver } from '../model/deliver.ts';
 import type { ReadDiskUse } from '../model/disk-use.ts';
 import type { FirstHours } from '../model/first-hours.ts';
+import type { LineStore } from '../model/line-store.ts';
 import type { KindSamples } from '../model/record-kinds.ts';
 import type { Registry } from '../model/registry.ts';
 import type { Schemas } from '../model/schema.ts';
@@ -25,7 +27,7 @@ import { createIngest } from '../service/ingest.ts';
 import { createKindTally, type KindTally } from '../service/kind-tally.ts';
 import type { CheckReadiness, Ingest } from '../service/service.ts';
 import { openServerTls } from './http-tls.ts';
-import { createDecodersOf, createStreamList, decodeLimits, streamsOf } from './streams.ts';
+import { createDecodersOf, createStreamList, decodeLimits, mapsOf, maxFutureOf, streamsOf } from './streams.ts';
 
 /** What an HTTP worker needs of the thread that owns the data. */
 export interface Core {
@@ -34,6 +36,8 @@ export interface Core {
   readonly analytics: AnalyticsSource;
   readonly aggregate: Aggregate;
   readonly records: Records;
+  /** Where store.enabled is set. */
+  readonly lineStore: LineStore | undefined;
   readonly hourTotals: HourTotals;
   readonly diskUse: ReadDiskUse;
   readonly live: Live;
@@ -76,6 +80,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
   const accounting = createAccounting(metrics);
   const refusals = createRefusals();
   const tally = createKindTally({ metrics, clock: systemClock });
+  const sources = config.logging.sources ? new SourceTable({ clock: systemClock }) : undefined;
   const address = toListenAddress(config.server.addr);
   // Every thread follows the files; one of them says it.
   const isFirst = shared === undefined || shared.thread === 0;
@@ -88,10 +93,11 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
     ...(bodyBuffers !== undefined && { bodyBuffers }),
     ...(tls !== undefined && { tls }),
     hosts: config.server.hosts,
-    limits: toLimits(config.server),
+    limits: toHttpLimits(config.server),
     auth: config.auth,
     version,
     streams: [...streamsOf(config).keys()],
+    mappings: config.mappings.map(({ name }) => name),
     listStreams: createStreamList({ config, schemas: core.schemas, totals: core.streamTotals }),
     ingest: createWorkerIngest(options, accounting, tally),
     checkReadiness: core.checkReadiness,
@@ -105,7 +111,11 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
       settings: hideFolders(maskSecrets(config)),
     },
     registry: core.registry,
+    ...(core.lineStore !== undefined && {
+      lineStore: { store: core.lineStore, isReadOnly: false, maxReaders: config.store.maxReaders },
+    }),
     noteRefusal: refusals.add,
+    ...(sources !== undefined && { noteSource: (...sent) => sources.note(...sent) }),
     ...(config.logging.access && { logAccess: (entry) => log.info('request', { ...entry, fold: false }) }),
     metrics,
     metricsText: core.metricsText,
@@ -120,6 +130,7 @@ export function createHttpWorker(options: HttpWorkerOptions): HttpWorker {
       counts: await readLiveCounts(metrics, accounting.inFlightRecords()),
       refusals: refusals.drain(),
       lines: tally.samples(),
+      sources: sources?.read(),
     }),
     samples: tally.samples,
   };
@@ -132,6 +143,8 @@ function createWorkerIngest(
 ): Ingest {
   return createIngest({
     decodersOf: createDecodersOf(config, core.schemas),
+    maps: mapsOf(config),
+    maxFutureMs: maxFutureOf(config),
     firstHour: core.firstHours.of,
     decode: { ...decodeLimits(config), invalid: config.ingestion.invalidRecords },
     deliver: core.deliver,
@@ -153,7 +166,7 @@ function hideFolders(settings: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, hide(value)]));
 }
 
-function toLimits(server: Config['server']): HttpServerOptions['limits'] {
+export function toHttpLimits(server: Config['server']): HttpServerOptions['limits'] {
   return {
     maxBodyBytes: server.maxBodyBytes,
     maxInFlightBytes: server.maxInFlightBytes,

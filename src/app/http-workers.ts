@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { type Config, toListenAddress } from '../config/config.ts';
 import type { VersionInfo } from '../http/http.ts';
 import { createSharedLimits, forgetThread } from '../http/logs/shared-limits.ts';
-import { listen } from '../http/server/server.ts';
+import { listen } from '../http/server/node-server.ts';
 import type { LiveSample } from '../live/live-sampler.ts';
 import { serveLive } from '../live/remote-live.ts';
 import type { Log } from '../log.ts';

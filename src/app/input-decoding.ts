@@ -1,6 +1,6 @@
-import type { Config } from '../config/config.ts';
 import type { BodyFormat, DecodeOptions, InputFormat, Mapping, TextOptions } from '../decode/decode.ts';
 import type { BlockForm } from '../lines/block-form.ts';
+import type { InputConfig } from './input-config.ts';
 
 /** How the blocks of an input are decoded. */
 export interface InputDecoding {
@@ -11,10 +11,7 @@ export interface InputDecoding {
 /** The service of text of no known form that came on the port of all formats. */
 const UNIVERSAL_SERVICE = 'raw';
 
-type Shape = Pick<
-  Config['inputs'][number],
-  'name' | 'type' | 'format' | 'framing' | 'zone' | 'timestamps' | 'defaults' | 'rename'
->;
+type Shape = Pick<InputConfig, 'name' | 'type' | 'format' | 'framing' | 'zone' | 'timestamps' | 'defaults' | 'rename'>;
 
 /** By the form of its blocks and its keys. JSON in lines is read as a body of HTTP is, as fast. */
 export function inputDecoding(input: Shape, form: BlockForm): InputDecoding {

@@ -9,6 +9,7 @@ import { FirstHours } from '../model/first-hours.ts';
 import { createAccounting } from '../service/accounting.ts';
 import { createKindTally } from '../service/kind-tally.ts';
 import { withBatchId } from '../service/retry.ts';
+import { takesFrames } from './input-config.ts';
 import { createInputFlow } from './input-flow.ts';
 
 /** The flow of the only input of a configuration, into a next stage that has no answer to the first calls. */
@@ -23,7 +24,7 @@ function setUp(input: string, { version = 1, failures = 0 } = {}) {
     return { durability: 'disk' };
   };
   const [only] = config.inputs;
-  if (only === undefined) throw new Error('the configuration has no input');
+  if (only === undefined || !takesFrames(only)) throw new Error('the configuration has no input');
   const accounting = createAccounting(metrics);
   // As the pipeline of version 2 names the batches of HTTP.
   const pipeline = version === 2 ? withBatchId(deliver, () => 'pipeline') : deliver;

@@ -16,10 +16,9 @@ import { createIngest } from '../service/ingest.ts';
 import { createIntake, type Patience, untilAvailable } from '../service/intake.ts';
 import type { KindTally } from '../service/kind-tally.ts';
 import { withBatchId } from '../service/retry.ts';
+import type { InputConfig } from './input-config.ts';
 import { inputDecoding } from './input-decoding.ts';
-import { createDecodersOf, decodeLimits } from './streams.ts';
-
-export type InputConfig = Config['inputs'][number];
+import { createDecodersOf, decodeLimits, maxFutureOf } from './streams.ts';
 
 export interface FlowParts {
   readonly config: Config;
@@ -119,6 +118,7 @@ function createInputIntake(
   const deliver = isQueued ? withBatchId(again, () => randomUUID()) : again;
   const ingest = createIngest({
     decodersOf: createDecodersOf(config, schemas),
+    maxFutureMs: maxFutureOf(config),
     firstHour: firstHours.of,
     decode: { ...decodeLimits(config), invalid: 'skip', ...options },
     deliver,
@@ -148,7 +148,7 @@ function reusesMemory({ config }: FlowParts): boolean {
   return config.pipeline === 'direct';
 }
 
-function createPatience({ metrics, log }: FlowParts, input: string, signal: AbortSignal): Patience {
+export function createPatience({ metrics, log }: FlowParts, input: string, signal: AbortSignal): Patience {
   return {
     firstMs: FIRST_PAUSE_MS,
     maxMs: MAX_PAUSE_MS,

@@ -27,6 +27,7 @@ it('inputs stop together, so that each has the whole time', async () => {
     firstHours: new FirstHours(['events']),
     deliver: async () => ({ durability: 'disk' }),
     metrics: createMetrics({ defaultMetrics: false, inputs: ['a', 'b'] }),
+    positionOf: () => undefined,
     log,
     lifecycle,
   });

@@ -4,10 +4,12 @@ import type { KindSamples } from '../model/record-kinds.ts';
 import type { Lifecycle } from '../runtime/lifecycle.ts';
 import { type Accounting, createAccounting } from '../service/accounting.ts';
 import { createKindTally } from '../service/kind-tally.ts';
-import { createInputFlow, type FlowParts } from './input-flow.ts';
+import { createFileInput, type FileInputParts } from './file-input.ts';
+import { takesFrames } from './input-config.ts';
+import { createInputFlow } from './input-flow.ts';
 import { createFraming, createInput } from './kinds.ts';
 
-export interface InputsParts extends FlowParts {
+export interface InputsParts extends FileInputParts {
   readonly lifecycle: Lifecycle;
 }
 
@@ -29,6 +31,7 @@ export function createInputs(parts: InputsParts): Inputs {
   const accounting = createAccounting(parts.metrics);
   const tally = createKindTally({ metrics: parts.metrics, clock: systemClock });
   const inputs = config.inputs.map((input): Input => {
+    if (!takesFrames(input)) return createFileInput(parts, input, { accounting, tally });
     const framing = createFraming(input);
     return createInput({
       config: input,

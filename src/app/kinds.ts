@@ -20,7 +20,7 @@ import { countFrames } from '../lines/block-form.ts';
 import { FRAME_KINDS } from '../lines/frame-header.ts';
 import type { Log } from '../log.ts';
 import { openTlsFiles, type TlsFiles } from '../runtime/tls-files.ts';
-import type { InputConfig } from './input-flow.ts';
+import type { InputConfig } from './input-config.ts';
 
 /** The kind of a counted frame, by the format of its input: any text but JSON is `text`. */
 function kindOf(format: InputConfig['format']): number {

@@ -5,7 +5,7 @@ import type { InputFlow } from '../inputs/inputs.ts';
 import type { Log } from '../log.ts';
 import { systemClock } from '../model/clock.ts';
 import { createLineIntake, isJsonObject } from '../service/append-lines.ts';
-import type { InputConfig } from './input-flow.ts';
+import type { InputConfig } from './input-config.ts';
 import { createFraming, createInput } from './kinds.ts';
 
 /** The types of inputs that need no configuration. */

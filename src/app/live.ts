@@ -26,6 +26,7 @@ export function startLive(parts: {
       return [addInputs(main, inputs), ...others];
     },
     pipeline: config.pipeline,
+    hasSources: config.logging.sources,
     clock: systemClock,
     now: () => performance.now(),
   });
@@ -40,12 +41,15 @@ export function startLive(parts: {
 }
 
 /** The main thread's sample has what inputs count in metrics, and nothing else of them. */
-function addInputs({ counts, refusals, lines }: LiveSample, inputs: Pick<Inputs, 'accountings' | 'lines'>): LiveSample {
+function addInputs(
+  { counts, lines, ...others }: LiveSample,
+  inputs: Pick<Inputs, 'accountings' | 'lines'>,
+): LiveSample {
   const inFlight = inputs.accountings.reduce((sum, accounting) => sum + accounting.inFlightRecords(), 0);
   const { values } = counts;
   return {
+    ...others,
     counts: { ...counts, values: { ...values, inFlightRecords: values.inFlightRecords + inFlight } },
-    refusals,
     lines: mergeSamples([lines, inputs.lines()]),
   };
 }

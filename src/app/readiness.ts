@@ -16,7 +16,7 @@ export function createReadinessCheck(parts: {
   };
 }
 
-async function checkAll(probes: Probes): Promise<Record<string, { ok: boolean; detail: string }>> {
+export async function checkAll(probes: Probes): Promise<Record<string, { ok: boolean; detail: string }>> {
   const checks = Object.entries(probes).map(async ([name, probe]) => {
     try {
       const found = await probe();

@@ -21,7 +21,7 @@ export function createReadings(parts: {
   readonly http: Pick<HttpReaders, 'accountings' | 'counts' | 'lines'>;
   readonly inputs: Pick<Inputs, 'accountings' | 'lines' | 'refresh'>;
   readonly pipeline: Pick<Pipeline, 'accountings'>;
-  readonly live: Pick<LiveWatch, 'snapshot'>;
+  readonly live: Pick<LiveWatch, 'snapshot' | 'sources'>;
   /** Sets the gauges of readiness and disks. */
   readonly readHealth: () => Promise<void>;
 }): Pick<Core, 'metricsText' | 'streamTotals' | 'serviceStats'> {
@@ -42,7 +42,8 @@ export function createReadings(parts: {
         inputs.refresh(),
       ]);
       const kinds = await readKindTotals(metrics, counts);
-      return toServiceStats(stats, { kinds, samples: mergeSamples([...lines, inputs.lines()]) });
+      const samples = mergeSamples([...lines, inputs.lines()]);
+      return toServiceStats(stats, { kinds, samples, sources: live.sources() });
     }, METRICS_PAUSE_MS),
   };
 }

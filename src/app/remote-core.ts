@@ -20,10 +20,11 @@ import { HandedOver, type Handlers, type Remote } from '../runtime/channel.ts';
 import { createRemoteDeliver, type DeliverCalls, serveDeliver } from '../runtime/remote-deliver.ts';
 import type { CheckReadiness } from '../service/service.ts';
 import type { Core } from './http-worker.ts';
+import { createRemoteLineStore, type LineStoreCalls, serveLineStore } from './remote-line-store.ts';
 import { createRemoteRegistry, type RegistryCall, type RegistryReply, serveRegistry } from './remote-registry.ts';
 
 /** The calls that the main thread answers to its HTTP workers. */
-export interface CoreCalls extends DeliverCalls, LiveCalls {
+export interface CoreCalls extends DeliverCalls, LiveCalls, LineStoreCalls {
   readiness(): ReturnType<CheckReadiness>;
   metricsText(): string;
   serviceStats(): ServiceStats;
@@ -48,10 +49,12 @@ export function createRemoteCore(parts: {
   readonly remote: Remote<CoreCalls>;
   readonly live: Live;
   readonly log: Log;
+  /** Whether there is a line store at the other end. */
+  readonly hasLineStore: boolean;
   /** Given memory of batches that comes back. */
   readonly reuse: (memory: ArrayBuffer) => void;
 }): Core {
-  const { remote, schemas, firstHours, live, log, reuse } = parts;
+  const { remote, schemas, firstHours, live, log, hasLineStore, reuse } = parts;
   return {
     deliver: createRemoteDeliver(remote, log, reuse),
     checkReadiness: () => remote.readiness(),
@@ -73,6 +76,7 @@ export function createRemoteCore(parts: {
       breakdown: (question) => remote.analyticsBreakdown(question),
       series: (question) => remote.analyticsSeries(question),
     },
+    lineStore: hasLineStore ? createRemoteLineStore(remote) : undefined,
     records: {
       open: (query) => remote.openQuery(query),
       next: (id) => remote.nextRecords(id),
@@ -86,7 +90,7 @@ export function serveCore(
   core: Omit<Core, 'live' | 'schemas' | 'firstHours'>,
 ): Handlers<Omit<CoreCalls, keyof LiveCalls>> {
   const { deliver, checkReadiness, metricsText, streamTotals, analytics, aggregate, hourTotals, registry } = core;
-  const { diskUse, records, serviceStats } = core;
+  const { diskUse, records, lineStore, serviceStats } = core;
   return {
     deliver: serveDeliver(deliver),
     readiness: checkReadiness,
@@ -104,6 +108,7 @@ export function serveCore(
     openQuery: (query) => records.open(query),
     nextRecords: async (id) => handOver(await records.next(id)),
     closeQuery: (end) => records.close(end),
+    ...serveLineStore(lineStore),
   };
 }
 

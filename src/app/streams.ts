@@ -3,8 +3,9 @@ import type { DecodeOptions, Decoders } from '../decode/decode.ts';
 import { createDecoders } from '../decode/decoders.ts';
 import type { StreamInfo } from '../http/http.ts';
 import type { StreamTotals } from '../metrics/metrics.ts';
+import { type FieldMap, fieldMapOf } from '../model/field-map.ts';
 import type { Schemas } from '../model/schema.ts';
-import { ACCESS_STREAM, EVENTS_STREAM, type Stream, type StreamName } from '../model/stream.ts';
+import { ACCESS_STREAM, EVENTS_STREAM, isDefaultStream, type Stream, type StreamName } from '../model/stream.ts';
 
 /** The streams that there are: the built-in ones and those of the configuration, by name. */
 export function streamsOf({ streams }: Pick<Config, 'streams'>): ReadonlyMap<StreamName, Stream> {
@@ -17,6 +18,11 @@ export function streamOf(config: Pick<Config, 'streams'>, name: StreamName): Str
   const stream = streamsOf(config).get(name);
   if (stream === undefined) throw new Error(`there is no stream ${JSON.stringify(name)}`);
   return stream;
+}
+
+/** The mappings of the configuration, by name. */
+export function mapsOf({ mappings }: Pick<Config, 'mappings'>): ReadonlyMap<string, FieldMap> {
+  return new Map(mappings.map(({ name, fields }) => [name, fieldMapOf(fields)]));
 }
 
 /** What GET /streams lists. */
@@ -50,18 +56,29 @@ function describeStream(stream: Stream, schemas: Schemas, totals: StreamTotals |
 
 /** What a decoder holds every batch to. */
 export function decodeLimits({
-  ingestion: { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields },
+  ingestion: { maxRecordBytes, maxDepth, maxBatchBytes, maxHoursPerBatch, extraFields, minTimestamp },
 }: Pick<Config, 'ingestion'>): Omit<DecodeOptions, 'invalid'> {
-  return { maxRecordBytes, maxDepth, maxBatchBytes, maxHours: maxHoursPerBatch, extraFields };
+  const limits = { maxRecordBytes, maxDepth, maxBatchBytes, maxHours: maxHoursPerBatch, extraFields };
+  return minTimestamp === 'off' ? limits : { ...limits, earliest: minTimestamp };
+}
+
+/** How far in the future a timestamp may be, milliseconds; undefined: as far as it likes. */
+export function maxFutureOf({ ingestion: { maxFuture } }: Pick<Config, 'ingestion'>): number | undefined {
+  return maxFuture === 'off' ? undefined : maxFuture;
 }
 
 /** The decoders of each stream, made when they are first asked for. Throws for a stream that there is not. */
-export function createDecodersOf(config: Pick<Config, 'streams'>, schemas: Schemas): (stream: StreamName) => Decoders {
+export function createDecodersOf(
+  config: Pick<Config, 'streams' | 'ingestion'>,
+  schemas: Schemas,
+): (stream: StreamName) => Decoders {
   const made = new Map<StreamName, Decoders>();
   return function decodersOf(name) {
     const known = made.get(name);
     if (known !== undefined) return known;
-    const decoders = createDecoders(streamOf(config, name), schemas);
+    const stream = streamOf(config, name);
+    const isDashed = isDefaultStream(name) && config.ingestion.emptyUserAgent === 'dash';
+    const decoders = createDecoders(isDashed ? { ...stream, orDash: 'userAgent' } : stream, schemas);
     made.set(name, decoders);
     return decoders;
   };

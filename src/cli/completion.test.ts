@@ -38,7 +38,7 @@ describe('bash', () => {
   });
 
   test('offers the values of a flag', async () => {
-    expect(await complete('dlq', 'list', '--stage', '')).toEqual(['ingest', 'consume']);
+    expect(await complete('dlq', 'list', '--stage', '')).toEqual(['ingest', 'consume', 'input']);
     expect(await complete('validate', '--version', '')).toEqual(['1', '2']);
     expect(await complete('dlq', 'show', '--limit', '')).toEqual([]);
     expect(await complete('completion', '')).toEqual(['bash', 'zsh', 'fish', '--help']);

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isMissing } from '../disk/missing.ts';
 import { memberTokens } from '../lines/member-tokens.ts';
 import { BYTES } from '../model/bytes.ts';
@@ -8,11 +8,11 @@ import { ACCESS_STREAM, isStreamName, type StreamName } from '../model/stream.ts
 
 const { NEWLINE } = BYTES;
 
-/** One stored line of `<dlqDir>/YYYY-MM-DD.ndjson`. */
+/** One line of `<dlqDir>/YYYY-MM-DD.ndjson`, or of a file that another program wrote in the same form. */
 export interface DeadLetterLine {
   /** RFC 3339. */
   readonly time: string;
-  /** `ingest` or `consume`. */
+  /** `ingest`, `consume` or `input`. */
   readonly stage: string;
   /** The stream that the record was sent to. */
   readonly stream: StreamName;
@@ -24,8 +24,10 @@ export interface DeadLetterLine {
   readonly contentType: string | undefined;
   /** The stored line itself. */
   readonly line: string;
-  /** `2025-11-22.ndjson` */
+  /** The name of its file, without a folder. */
   readonly file: string;
+  /** `2025-11-22`: of its file, or of its time where the file has several. */
+  readonly day: string;
   /** Of the line in its file, from 1. */
   readonly number: number;
 }
@@ -42,34 +44,55 @@ export interface DeadLetterFilter {
   readonly reason?: string | undefined;
 }
 
-/** Days that have dead letters, oldest first. A directory that does not exist has none. */
-export async function listDays(directory: string, filter: DeadLetterFilter = {}): Promise<readonly string[]> {
+/** A file of dead letters. */
+export interface LetterFile {
+  readonly path: string;
+  /** The day of all its letters; absent: each has its own. */
+  readonly day?: string;
+}
+
+/** The files of the days that have dead letters, oldest first. A directory that does not exist has none. */
+export async function listDays(directory: string, filter: DeadLetterFilter = {}): Promise<readonly LetterFile[]> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (isMissing(error)) return [];
     throw new Error(`cannot read the folder storage.dlqDir=${directory}: ${error.message}`, { cause: error });
   });
   const days = names.flatMap((name) => /^(\d{4}-\d\d-\d\d)\.ndjson$/.exec(name)?.[1] ?? []);
-  const { day, from = '', to } = filter;
-  return days.filter((one) => (day ?? one) === one && one >= from && (to === undefined || one < to)).sort();
+  return days
+    .filter((day) => isWanted(day, filter))
+    .sort()
+    .map((day) => ({ path: join(directory, `${day}.ndjson`), day }));
 }
 
-/** The dead letters of one day, in the order in which they were written; undefined for a line that cannot be read. */
-export async function* readDay(
-  directory: string,
-  day: string,
-  { stage, stream, reason = '' }: DeadLetterFilter = {},
+function isWanted(day: string, { day: only = day, from = '', to }: DeadLetterFilter): boolean {
+  return day === only && day >= from && (to === undefined || day < to);
+}
+
+/**
+ * The dead letters of a file, in the order in which they were written; undefined for a line that cannot be read. Rejects when the file cannot
+ * be read.
+ */
+export async function* readLetters(
+  { path, day: dayOfAll }: LetterFile,
+  filter: DeadLetterFilter = {},
 ): AsyncGenerator<DeadLetterLine | undefined> {
-  const file = `${day}.ndjson`;
-  for await (const { line, number } of readLines(join(directory, file))) {
+  const { stage, stream, reason = '' } = filter;
+  const file = basename(path);
+  for await (const { line, number } of readLines(path)) {
     if (line === '') continue;
     const letter = parseLine(line);
-    if (letter === undefined) yield undefined;
-    else if (
+    if (letter === undefined) {
+      yield undefined;
+      continue;
+    }
+    const day = dayOfAll ?? letter.time.slice(0, 'YYYY-MM-DD'.length);
+    if (
+      isWanted(day, filter) &&
       (stage ?? letter.stage) === letter.stage &&
       (stream ?? letter.stream) === letter.stream &&
       letter.reason.includes(reason)
     ) {
-      yield { ...letter, line, file, number };
+      yield { ...letter, line, file, day, number };
     }
   }
 }
@@ -91,7 +114,7 @@ async function* readLines(path: string): AsyncGenerator<{ readonly line: string;
   yield { line: Buffer.concat(begun).toString(), number: number + 1 };
 }
 
-function parseLine(line: string): Omit<DeadLetterLine, 'line' | 'file' | 'number'> | undefined {
+function parseLine(line: string): Omit<DeadLetterLine, 'line' | 'file' | 'day' | 'number'> | undefined {
   let value: unknown;
   try {
     value = JSON.parse(line);

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { createServiceSender } from '../outputs/http/service-sender.ts';
+import { RefusedError, type ServiceSender } from '../outputs/outputs.ts';
 import { type Command, EXIT, type Io, type Options } from './command.ts';
 import { CONFIG_ENVIRONMENT, CONFIG_EXIT_CODE } from './config-options.ts';
-import { type DeadLetterFilter, type DeadLetterLine, listDays, readDay } from './dlq-files.ts';
-import { checkDays, findDlqDir, letterOptions } from './dlq-options.ts';
+import { type DeadLetterFilter, type DeadLetterLine, type LetterFile, readLetters } from './dlq-files.ts';
+import { findLetterFiles, letterOptions } from './dlq-options.ts';
 import { parseFlags, toCount } from './parse-flags.ts';
 import { print, printable } from './print.ts';
-import { count, createProgress } from './replay-report.ts';
-import { createSender, RefusedError, type Send } from './replay-sender.ts';
+import { count, createProgress } from './progress.ts';
 import { readService, SERVICE_ENVIRONMENT, serviceOptions } from './service-options.ts';
 
 /** Requests at once: they share commits, so that not every letter costs a sync. */
@@ -33,6 +33,10 @@ export const dlqReplay: Command = {
     examples: [
       { text: 'Count the letters that would be sent:', command: 'logforge dlq replay --day 2025-11-22 --dry-run' },
       {
+        text: 'What a service refused of the files that logforge forward sends:',
+        command: 'logforge dlq replay --file letters.ndjson',
+      },
+      {
         text: 'Records that were too long, now that ingestion.maxRecordBytes is higher:',
         command: 'logforge dlq replay --stage ingest --reason exceeds',
       },
@@ -46,16 +50,14 @@ export const dlqReplay: Command = {
   options,
   async run(args, io) {
     const { values } = parseFlags(args, options);
-    checkDays(values);
     const service = readService(values, io, '/logs');
     const retries = toCount('retries', values.retries ?? '10', { min: 0, max: 1000 });
-    const letters = readLetters(findDlqDir(values, io), values);
+    const letters = readAll(await findLetterFiles(values, io), values);
     if (values['dry-run']) return countLetters(letters, io);
 
     const report = createReport(io);
     const { notify } = report;
-    const wait = (ms: number) => sleep(ms);
-    const sender = createSender({ ...service, connections: CONNECTIONS, invalid: 'reject', retries, notify, wait });
+    const sender = createServiceSender({ ...service, connections: CONNECTIONS, invalid: 'reject', retries, notify });
     try {
       await sendAll(letters, sender.send, report);
     } finally {
@@ -68,8 +70,8 @@ export const dlqReplay: Command = {
 
 type Letters = AsyncGenerator<DeadLetterLine | undefined>;
 
-async function* readLetters(directory: string, filter: DeadLetterFilter): Letters {
-  for (const day of await listDays(directory, filter)) yield* readDay(directory, day, filter);
+async function* readAll(files: readonly LetterFile[], filter: DeadLetterFilter): Letters {
+  for (const file of files) yield* readLetters(file, filter);
 }
 
 async function countLetters(letters: Letters, io: Io): Promise<number> {
@@ -85,7 +87,7 @@ async function countLetters(letters: Letters, io: Io): Promise<number> {
 }
 
 /** Rejects when a letter fails for a reason that is not its own, after all requests that are running have ended. */
-async function sendAll(letters: Letters, send: Send, report: LetterReport): Promise<void> {
+async function sendAll(letters: Letters, send: ServiceSender['send'], report: LetterReport): Promise<void> {
   let failure: unknown;
   const work = async (): Promise<void> => {
     while (failure === undefined) {
@@ -103,12 +105,12 @@ async function sendAll(letters: Letters, send: Send, report: LetterReport): Prom
   if (failure !== undefined) throw failure;
 }
 
-async function sendLetter(letter: DeadLetterLine, send: Send, report: LetterReport): Promise<void> {
+async function sendLetter(letter: DeadLetterLine, send: ServiceSender['send'], report: LetterReport): Promise<void> {
   const { stream } = letter;
   const { body, contentType } = toBody(letter);
   if (body.length === 0) return report.invalid(letter, 'the letter is empty');
   try {
-    const { accepted, duplicate, rejections } = await send(body, keyOf(letter), { contentType, stream });
+    const { accepted, duplicate, rejections } = await send({ stream, key: keyOf(letter), body, contentType });
     if (accepted === 0) report.invalid(letter, rejections[0]?.reason ?? 'no reason given');
     else report.stored(duplicate);
   } catch (error) {

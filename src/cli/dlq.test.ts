@@ -25,9 +25,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-async function dlq(args: readonly string[], where = directory) {
+async function dlq(args: readonly string[], where: readonly string[] = ['--dlq-dir', directory]) {
   const { io, stdout, stderr } = createTestIo();
-  return { code: await main(['dlq', ...args, '--dlq-dir', where], io), stdout: stdout(), stderr: stderr() };
+  return { code: await main(['dlq', ...args, ...where], io), stdout: stdout(), stderr: stderr() };
 }
 
 describe('list', () => {
@@ -58,7 +58,7 @@ describe('list', () => {
       `{"time":"t","stage":"ingest"${stream},"reason":"missing level","raw":"r","source":""}\n`;
     const lines = [letter(''), letter(',"stream":"events"'), letter(',"stream":"events"'), letter(',"stream":"../x"')];
     await writeFile(join(several, '2025-01-01.ndjson'), lines.join(''));
-    const all = await dlq(['list', '--json'], several);
+    const all = await dlq(['list', '--json'], ['--dlq-dir', several]);
     expect(
       all.stdout
         .trimEnd()
@@ -69,7 +69,7 @@ describe('list', () => {
       ['events', 2],
     ]);
     expect(all.stderr).toBe('logforge dlq: 1 line could not be read\n');
-    const one = await dlq(['show', '--stream', 'events'], several);
+    const one = await dlq(['show', '--stream', 'events'], ['--dlq-dir', several]);
     expect(one.stdout).toBe('t ingest events: missing level\n  r\n'.repeat(2));
   });
 
@@ -81,7 +81,7 @@ describe('list', () => {
       (_, i) => `{"time":"t","stage":"ingest","reason":"reason ${i}","raw":"","source":""}\n`,
     );
     await writeFile(join(many, '2025-01-01.ndjson'), lines.join(''));
-    const { stdout } = await dlq(['list', '--json'], many);
+    const { stdout } = await dlq(['list', '--json'], ['--dlq-dir', many]);
     const rows = stdout.trimEnd().split('\n');
     expect(rows).toHaveLength(1_001);
     expect(rows[0]).toBe(
@@ -90,13 +90,17 @@ describe('list', () => {
   });
 
   test('says so when there are none, also of a directory that is not there', async () => {
-    expect(await dlq(['list'], join(directory, 'none'))).toEqual({ code: 0, stdout: 'no dead letters\n', stderr: '' });
+    expect(await dlq(['list'], ['--dlq-dir', join(directory, 'none')])).toEqual({
+      code: 0,
+      stdout: 'no dead letters\n',
+      stderr: '',
+    });
     expect((await dlq(['list', '--day', '2001-01-01'])).stdout).toBe('no dead letters\n');
     expect((await dlq(['list', '--day', '2001-01-01', '--json'])).stdout).toBe('');
   });
 
   test('a directory that cannot be read is a failure', async () => {
-    const { code, stderr } = await dlq(['list'], join(directory, 'notes.txt'));
+    const { code, stderr } = await dlq(['list'], ['--dlq-dir', join(directory, 'notes.txt')]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^logforge dlq list: cannot read the folder storage.dlqDir=.*notes\.txt: ENOTDIR/);
   });
@@ -128,7 +132,7 @@ describe('show', () => {
     await mkdir(edited);
     const line = ' { "record" : {"n":1.0,"p\\u0061th":"/"} , "time":"t","stage":"ingest","reason":"r" }';
     await writeFile(join(edited, '2025-01-01.ndjson'), `{"p\\\\u0":1}\n${line}\n`);
-    expect((await dlq(['show'], edited)).stdout).toBe('t ingest: r\n  {"n":1.0,"p\\u0061th":"/"}\n');
+    expect((await dlq(['show'], ['--dlq-dir', edited])).stdout).toBe('t ingest: r\n  {"n":1.0,"p\\u0061th":"/"}\n');
   });
 
   test.each([
@@ -167,5 +171,42 @@ describe('show', () => {
       stderr: '',
     });
     expect((await dlq(['show', '--day', '2025-11-22'])).stderr).toBe('logforge dlq: 4 lines could not be read\n');
+  });
+});
+
+describe('a file of another program', () => {
+  const letter = (day: string, reason: string) =>
+    `{"time":"${day}T07:00:00.000Z","stage":"input","reason":"${reason}","record":{"x":1.0},"source":"/a.log:1"}`;
+  const letters = [letter('2026-11-28', 'b'), letter('2026-11-27', 'a'), letter('2026-11-28', 'b')];
+  let file: readonly [string, string];
+
+  beforeAll(async () => {
+    const path = join(directory, 'letters.ndjson');
+    await writeFile(path, `${letters.join('\n')}\njunk\n`);
+    file = ['--file', path];
+  });
+
+  test('is listed by the days of its letters, and shown', async () => {
+    const { stdout, stderr } = await dlq(['list', '--json'], file);
+    const about = '"stage":"input","stream":"access"';
+    expect(stdout).toBe(
+      `{"day":"2026-11-27",${about},"reason":"a","count":1}\n{"day":"2026-11-28",${about},"reason":"b","count":2}\n`,
+    );
+    expect(stderr).toBe('logforge dlq: 1 line could not be read\n');
+    expect((await dlq(['show', '--json', '--from', '2026-11-28'], file)).stdout).toBe(`${letters[0]}\n${letters[2]}\n`);
+    expect((await dlq(['show', '--json', '--limit', '1', '--stage', 'input'], file)).stdout).toBe(`${letters[2]}\n`);
+    expect((await dlq(['replay', '--dry-run'], file)).stdout).toBe(
+      'would send 3 letters of stage input, 1 line unreadable\n',
+    );
+  });
+
+  test('is not read beside the folder of a service, and must be there', async () => {
+    const both = await dlq(['list', ...file]);
+    expect([both.code, both.stderr]).toEqual([
+      2,
+      expect.stringContaining('give either --file, or --dlq-dir or --config'),
+    ]);
+    const missing = await dlq(['list'], ['--file', join(directory, 'missing.ndjson')]);
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('missing.ndjson')]);
   });
 });

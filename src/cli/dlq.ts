@@ -1,8 +1,8 @@
 import { isDefaultStream, type StreamName } from '../model/stream.ts';
 import { type Command, EXIT, type Options, UsageError } from './command.ts';
 import { CONFIG_ENVIRONMENT } from './config-options.ts';
-import { type DeadLetterFilter, type DeadLetterLine, listDays, readDay } from './dlq-files.ts';
-import { checkDays, dlqExitCodes as exitCodes, findDlqDir, letterOptions, warnOfUnreadable } from './dlq-options.ts';
+import { type DeadLetterFilter, type DeadLetterLine, type LetterFile, readLetters } from './dlq-files.ts';
+import { dlqExitCodes as exitCodes, findLetterFiles, letterOptions, warnOfUnreadable } from './dlq-options.ts';
 import { dlqReplay } from './dlq-replay.ts';
 import { parseFlags, toCount } from './parse-flags.ts';
 import { print, printable, printableJson, table } from './print.ts';
@@ -33,9 +33,7 @@ const list: Command = {
   options: listOptions,
   async run(args, io) {
     const { values } = parseFlags(args, listOptions);
-    checkDays(values);
-    const directory = findDlqDir(values, io);
-    const { rows, unreadable } = await countLetters(directory, values);
+    const { rows, unreadable } = await countLetters(await findLetterFiles(values, io), values);
     if (values.json) {
       for (const row of rows) await print(io.stdout, `${printableJson(JSON.stringify(row))}\n`);
     } else if (rows.length === 0) {
@@ -59,27 +57,33 @@ interface Row {
   readonly count: number;
 }
 
-async function countLetters(directory: string, filter: DeadLetterFilter) {
+async function countLetters(files: readonly LetterFile[], filter: DeadLetterFilter) {
   const rows: Row[] = [];
   let unreadable = 0;
-  for (const day of await listDays(directory, filter)) {
+  for (const file of files) {
     const counts = new Map<string, number>();
-    for await (const letter of readDay(directory, day, filter)) {
+    for await (const letter of readLetters(file, filter)) {
       if (letter === undefined) {
         unreadable++;
         continue;
       }
-      const where = `${letter.stage}\n${letter.stream}`;
+      const where = `${letter.day}\n${letter.stage}\n${letter.stream}`;
       const kind = `${where}\n${generalise(letter.reason)}`;
       const key = counts.has(kind) || counts.size < MAX_REASONS ? kind : `${where}\n(other reasons)`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
-    const ofDay = [...counts].map(([key, count]): Row => {
-      const [stage = '', stream = '', reason = ''] = key.split('\n');
+    const ofFile = [...counts].map(([key, count]): Row => {
+      const [day = '', stage = '', stream = '', reason = ''] = key.split('\n');
       return { day, stage, stream, reason, count };
     });
     rows.push(
-      ...ofDay.sort((a, b) => a.stage.localeCompare(b.stage) || a.stream.localeCompare(b.stream) || b.count - a.count),
+      ...ofFile.sort(
+        (a, b) =>
+          a.day.localeCompare(b.day) ||
+          a.stage.localeCompare(b.stage) ||
+          a.stream.localeCompare(b.stream) ||
+          b.count - a.count,
+      ),
     );
   }
   return { rows, unreadable };
@@ -117,11 +121,9 @@ const show: Command = {
   options: showOptions,
   async run(args, io) {
     const { values } = parseFlags(args, showOptions);
-    checkDays(values);
     const limit = toCount('limit', values.limit ?? '20', { min: 0, max: 1_000_000 });
-    const directory = findDlqDir(values, io);
     const format = values.json ? (letter: DeadLetterLine) => `${printableJson(letter.line)}\n` : formatLetter;
-    const reader = createReader(directory, values);
+    const reader = createReader(await findLetterFiles(values, io), values);
     let shown = 0;
     for await (const letter of limit === 0 ? reader.all() : reader.newest(limit)) {
       shown++;
@@ -134,10 +136,10 @@ const show: Command = {
 };
 
 /** Reads dead letters in the order of time, and counts the lines that it cannot read. */
-function createReader(directory: string, filter: DeadLetterFilter) {
+function createReader(files: readonly LetterFile[], filter: DeadLetterFilter) {
   let unreadable = 0;
-  async function* day(name: string): AsyncGenerator<DeadLetterLine> {
-    for await (const letter of readDay(directory, name, filter)) {
+  async function* readable(file: LetterFile): AsyncGenerator<DeadLetterLine> {
+    for await (const letter of readLetters(file, filter)) {
       if (letter === undefined) unreadable++;
       else yield letter;
     }
@@ -145,14 +147,14 @@ function createReader(directory: string, filter: DeadLetterFilter) {
   return {
     unreadable: () => unreadable,
     async *all(): AsyncGenerator<DeadLetterLine> {
-      for (const name of await listDays(directory, filter)) yield* day(name);
+      for (const file of files) yield* readable(file);
     },
-    /** Holds no more than `limit` in memory, and opens no more days than it needs. */
+    /** Holds no more than `limit` in memory, and opens no more files than it needs. */
     async *newest(limit: number): AsyncGenerator<DeadLetterLine> {
       let letters: DeadLetterLine[] = [];
-      for (const name of (await listDays(directory, filter)).toReversed()) {
+      for (const file of files.toReversed()) {
         if (letters.length === limit) break;
-        letters = [...(await takeLast(day(name), limit - letters.length)), ...letters];
+        letters = [...(await takeLast(readable(file), limit - letters.length)), ...letters];
       }
       yield* letters;
     },

@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServiceTls } from './service-options.ts';
+import type { ServiceTls } from '../outputs/outputs.ts';
 
 /** One server-sent event. */
 export interface SentEvent {

@@ -13,12 +13,12 @@ import { createOutputSender } from '../generate/send/output-sender.ts';
 import { shareSender } from '../generate/send/shared-sender.ts';
 import { createStreamSender } from '../generate/send/stream-sender.ts';
 import { BUILTIN_SCHEMAS } from '../model/builtin-schemas.ts';
+import { createServiceSender } from '../outputs/http/service-sender.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { type GenerateFlags, generateOptions, readAmounts, readFields, readRfc } from './generate-flags.ts';
 import { type GeneratePlan, readPlan } from './generate-plan.ts';
 import { parseFlags } from './parse-flags.ts';
 import { printableLines } from './print.ts';
-import { createSender } from './replay-sender.ts';
 import { readService, readTls, SERVICE_ENVIRONMENT } from './service-options.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -35,7 +35,7 @@ export const generate: Command = {
     synopsis: ['generate [OPTION]...'],
     description: [
       'Makes records as a shop would log them and sends them on any transport in any format, until it is stopped or has sent what --count or --duration allow. 5 of 100 records are errors, 10 are warnings, 17 are DEBUG.',
-      'Every 10 seconds, and at the end, it prints on standard error what was sent. failed: could not be sent. unsure: stood in a connection when it broke; they are not sent again, so that none is doubled. SIGTERM or SIGINT stops it at the end of a record. A second signal ends it at once.',
+      'Every 10 seconds, and at the end, it prints on standard error what was sent. failed: could not be sent. unsure: stood in a connection when it broke, or in a request that was not answered to the end; they are not sent again under another key, so that none is doubled. SIGTERM or SIGINT stops it at the end of a record. A second signal ends it at once.',
       'On tcp, tls, unixsock, unixgram, udp and fifo, "sent" means that the operating system took the record, not that somebody read it. By http it means that the service accepted it.',
       'Above 10,000 records a second a producer makes 20,000 records, and then sends them again and again with new times.',
     ],
@@ -140,16 +140,8 @@ function httpSenderFor({ stream }: GeneratePlan, { flags, encoding, io }: Given)
       await wait(ms);
       if (stopped.aborted) throw new Error('stopped before the service accepted a batch');
     };
-    const { send, close } = createSender({
-      url,
-      apiKey,
-      tls,
-      connections: 1,
-      retries,
-      notify,
-      wait: waitUnlessStopped,
-    });
-    return createHttpSender({ post: (body, key) => send(body, key, { contentType, stream }), close });
+    const sender = createServiceSender({ url, apiKey, tls, connections: 1, retries, notify, wait: waitUnlessStopped });
+    return createHttpSender({ sender, stream, contentType });
   };
 }
 

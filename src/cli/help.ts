@@ -29,7 +29,11 @@ export function renderOverview(commands: readonly Command[], columns?: number): 
       'EXAMPLES',
       [
         { text: 'Run the service on its defaults, listening on port 8082:', command: 'logforge serve' },
-        { text: 'Send it an nginx or Apache access log:', command: 'logforge replay access.log' },
+        { text: 'Send it an access log:', command: 'logforge replay access.log' },
+        {
+          text: 'Follow its files and send what is appended:',
+          command: 'logforge forward http://localhost:8082 "/var/log/nginx/*access.log*"',
+        },
       ].flatMap(example),
     ],
     [

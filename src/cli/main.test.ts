@@ -70,7 +70,7 @@ describe('usage errors have status 2 and the nearest known word', () => {
     ],
     [['dlq'], "logforge dlq: a subcommand is missing: list, show or replay\nSee 'logforge dlq --help'.\n"],
     [['dlq', 'lst'], "logforge dlq: unknown command lst, did you mean list?\nSee 'logforge dlq --help'.\n"],
-    [['dlq', 'list', '--stage', 'x'], '--stage must be one of ingest, consume, got "x"'],
+    [['dlq', 'list', '--stage', 'x'], '--stage must be one of ingest, consume, input, got "x"'],
     [['dlq', 'show', '--day', 'today'], '--day must be a day such as 2025-11-22, got "today"'],
     [['dlq', 'show', '--limit', '-1'], '--limit needs a value'],
     [['dlq', 'show', '--limit=many'], '--limit must be a whole number from 0 to 1000000, got "many"'],

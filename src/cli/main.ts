@@ -1,9 +1,11 @@
 import { ConfigError } from '../config/problem.ts';
 import { nearest } from '../model/nearest.ts';
 import { aggregate } from './aggregate.ts';
+import { collect } from './collect.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { createCompletion } from './completion.ts';
 import { dlq } from './dlq.ts';
+import { forward } from './forward.ts';
 import { generate } from './generate.ts';
 import { renderHelp, renderOverview } from './help.ts';
 import { listen } from './listen.ts';
@@ -12,6 +14,7 @@ import { query } from './query.ts';
 import { registry } from './registry.ts';
 import { replay } from './replay.ts';
 import { serve } from './serve.ts';
+import { store } from './store.ts';
 import { tail } from './tail.ts';
 import { top } from './top.ts';
 import { validate } from './validate.ts';
@@ -25,12 +28,15 @@ export const commands: readonly Command[] = [
   aggregate,
   listen,
   replay,
+  forward,
+  collect,
   top,
   tail,
   query,
   dlq,
   verify,
   registry,
+  store,
   generate,
   version,
   createCompletion(() => commands),

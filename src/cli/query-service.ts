@@ -1,10 +1,10 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { ServiceTls } from '../outputs/outputs.ts';
 import type { QueryTexts } from '../query/query.ts';
 import type { Io } from './command.ts';
 import { firstCause, refusal } from './event-source.ts';
 import { createRecordPrinter } from './record-printer.ts';
-import type { ServiceTls } from './service-options.ts';
 
 /**
  * Prints what a service answers to GET /records at `url`. Gives what its answer leaves out because it cannot be read; undefined where

@@ -1,14 +1,16 @@
+import type { DeliveryReport, SliceOutcome } from '../app/files/slice-outcome.ts';
+import { describePlace } from '../app/files/slice-outcome.ts';
+import type { Slice } from '../inputs/files/files.ts';
+import type { ReadReport } from '../inputs/files/read-files.ts';
 import type { Io } from './command.ts';
 import { printable } from './print.ts';
-import type { Report } from './replay-file.ts';
+import { count, createProgress, number } from './progress.ts';
 
-export interface ReplayReport extends Report {
-  /** Prints a message at once. */
-  notify(message: string): void;
+export interface ReplayReport extends ReadReport, DeliveryReport {
+  delivered(slice: Slice, outcome?: SliceOutcome): void;
   /** Removes the progress and prints the summary line. */
   end(): void;
-  /** The files were not empty, and no record was read. */
-  readNothing(): boolean;
+  readonly tally: Readonly<Tally>;
 }
 
 export interface ReportOptions {
@@ -21,7 +23,6 @@ export interface ReportOptions {
 
 const LISTED_NUMBERS = 20;
 const LISTED_REASONS = 20;
-const PROGRESS_INTERVAL_MS = 200;
 
 /** The counts so far. */
 interface Tally {
@@ -36,15 +37,13 @@ interface Tally {
   readonly nouns: Set<string>;
 }
 
-function emptyTally(): Tally {
-  return { records: 0, batches: 0, duplicates: 0, unreadable: 0, refused: 0, listed: [], nouns: new Set() };
-}
-
 /** Progress on stderr if that is a terminal, problems on stderr, one line on stdout at the end. */
 export function createReport({ io, files, now }: ReportOptions): ReplayReport {
   const start = now();
   const progress = createProgress(io.stderr, now);
-  const tally = emptyTally();
+  const tally = createTally();
+  /** Of slices that are delivered, and whose turn in their file has not come. */
+  const outcomes = new Map<Slice, SliceOutcome>();
   let current = { noun: 'line', bytes: undefined as number | undefined };
   let reasons = 0;
 
@@ -59,60 +58,59 @@ export function createReport({ io, files, now }: ReportOptions): ReplayReport {
     else if (reasons === LISTED_REASONS + 1) notify('… further problems are only counted, see the last line');
   }
 
+  function tell(slice: Slice, outcome: SliceOutcome): void {
+    const { name, converted, position } = slice;
+    addTo(tally, slice, outcome, files > 1);
+    for (const { number: line, reason } of converted.unreadable) {
+      explain(`${name}: cannot read ${current.noun} ${line}: ${reason}`);
+    }
+    for (const refusal of outcome.refusals) {
+      explain(`${name}: ${current.noun} ${describePlace(refusal)} was refused: ${refusal.reason}`);
+    }
+    const share = current.bytes ? ` ${Math.floor((position.offset / current.bytes) * 100)} %,` : '';
+    const counted = `${count(tally.records, 'record')}, ${perSecond(tally.records, now() - start)}`;
+    progress.show(`${printable(name)}:${share} ${counted}`);
+  }
+
   return {
+    tally,
     notify,
-    begin({ name, noun, bytes, position }) {
-      current = { noun, bytes };
+    begin({ name, noun, size, position }) {
+      current = { noun, bytes: size };
       tally.nouns.add(noun);
       if (position.number > 0) notify(`${name}: continuing after ${noun} ${position.number}`);
     },
-    unreadable(name, lines) {
-      tally.unreadable += lines.length;
-      for (const { number, reason } of lines) {
-        const place = files === 1 ? `${number}` : `${printable(name)}:${number}`;
-        if (tally.listed.length < LISTED_NUMBERS) tally.listed.push(place);
-        explain(`${name}: cannot read ${current.noun} ${number}: ${reason}`);
-      }
+    delivered(slice, outcome) {
+      // First by the delivery, with what became of it, then by the reading, in the order of the file.
+      if (outcome !== undefined) return void outcomes.set(slice, outcome);
+      const known = outcomes.get(slice);
+      outcomes.delete(slice);
+      if (known !== undefined) tell(slice, known);
     },
-    batch(name, sent, position) {
-      tally.batches++;
-      tally.records += sent.accepted;
-      tally.refused += sent.rejected;
-      if (sent.duplicate) tally.duplicates += sent.accepted;
-      for (const { reason } of sent.rejections) {
-        explain(
-          `${name}: a record was refused in the batch that ends with ${current.noun} ${position.number}: ${reason}`,
-        );
-      }
-      const share = current.bytes ? ` ${Math.floor((position.offset / current.bytes) * 100)} %,` : '';
-      const counted = `${count(tally.records, 'record')}, ${perSecond(tally.records, now() - start)}`;
-      progress.show(`${printable(name)}:${share} ${counted}`);
-    },
+    warn: (name, message) => notify(`${name}: ${message}`),
+    fault: (name, { message }) => notify(`${name}: ${message}`),
     end() {
       progress.clear();
       io.stdout.write(`${summarise(tally, now() - start)}\n`);
     },
-    readNothing: () => tally.records === 0 && tally.unreadable + tally.refused > 0,
   };
 }
 
-/** One line that is overwritten again and again, on a terminal only. */
-export function createProgress(stderr: Io['stderr'], now: () => number) {
-  let last = now();
-  let length = 0;
-  return {
-    show(text: string): void {
-      if (stderr.isTTY !== true || now() - last < PROGRESS_INTERVAL_MS) return;
-      last = now();
-      const shown = text.slice(0, (stderr.columns ?? 80) - 1);
-      stderr.write(`\r${shown.padEnd(length)}`);
-      length = shown.length;
-    },
-    clear(): void {
-      if (length > 0) stderr.write(`\r${' '.repeat(length)}\r`);
-      length = 0;
-    },
-  };
+function createTally(): Tally {
+  return { records: 0, batches: 0, duplicates: 0, unreadable: 0, refused: 0, listed: [], nouns: new Set() };
+}
+
+function addTo(tally: Tally, { name, converted }: Slice, outcome: SliceOutcome, isNamed: boolean): void {
+  const { batches, stored, duplicates, refused } = outcome;
+  tally.batches += batches;
+  tally.records += stored + duplicates;
+  tally.duplicates += duplicates;
+  tally.refused += refused;
+  tally.unreadable += converted.unreadable.length;
+  for (const line of converted.unreadable) {
+    if (tally.listed.length === LISTED_NUMBERS) return;
+    tally.listed.push(isNamed ? `${printable(name)}:${line.number}` : `${line.number}`);
+  }
 }
 
 function summarise({ records, batches, duplicates, unreadable, refused, listed, nouns }: Tally, ms: number): string {
@@ -131,12 +129,4 @@ function summarise({ records, batches, duplicates, unreadable, refused, listed, 
 
 function perSecond(records: number, ms: number): string {
   return `${number(Math.round(records / Math.max(ms / 1000, 0.001)))} records/s`;
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-export function count(value: number, one: string, many = `${one}s`): string {
-  return `${number(value)} ${value === 1 ? one : many}`;
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +7,9 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RefusedError } from '../outputs/outputs.ts';
 import { EXIT, UsageError } from './command.ts';
 import { replay } from './replay.ts';
-import { createSender, RefusedError } from './replay-sender.ts';
 
 interface Received {
   readonly url: string;
@@ -148,7 +148,9 @@ describe('what is sent', () => {
     const { status, stdout } = await run(['--batch', '10', log]);
     expect(status).toBe(EXIT.ok);
     expect(service.requests.map(({ lines }) => lines.length)).toEqual([10, 10, 5]);
-    expect(service.stored()[0]).toEqual({ timestamp: '2015-05-17T10:05:00Z', path: '/page/0', userAgent: 'curl/8' });
+    expect(service.requests[0]?.lines[0]).toBe(
+      '{"timestamp":"2015-05-17T10:05:00Z","path":"/page/0","userAgent":"curl/8","client":"10.0.0.1","method":"GET","protocol":"HTTP/1.1","status":200,"bytes":12}',
+    );
     expect(paths()).toEqual(pages(25));
     expect(stdout).toMatch(
       /^replayed 25 records in 3 batches, 0 lines unreadable, 0 duplicates, \d+\.\d s, [\d,]+ records\/s\n$/,
@@ -157,10 +159,29 @@ describe('what is sent', () => {
 
   it('counts and lists the lines that cannot be read, and sends the others', async () => {
     const log = await write('access.log', `${accessLog(2)}junk\n\n${accessLine(2)}\n10.0.0.1 - "\n`);
-    const { status, stdout, stderr } = await run([log]);
+    const { status, stdout, stderr } = await run(['--max-rejects', '40', log]);
     expect(status).toBe(EXIT.ok);
     expect(stdout).toContain('replayed 3 records in 1 batch, 2 lines unreadable (3, 6), 0 duplicates');
-    expect(stderr).toContain('cannot read line 3: not a line of the combined format');
+    expect(stderr).toContain('cannot read line 3: ');
+  });
+
+  it('fails when more than a tenth of the lines cannot be read, and says so', async () => {
+    const log = await write('access.log', `${accessLog(8)}junk\n`);
+    const { status, stdout, stderr } = await run([log]);
+    expect([status, stderr]).toEqual([EXIT.failure, expect.stringContaining('11.1 % of the lines were not stored')]);
+    expect(stdout).toContain('replayed 8 records');
+    expect((await run([await write('access.log', `${accessLog(9)}junk\n`)])).status).toBe(EXIT.ok);
+  });
+
+  it('keeps the lines that cannot be read in the file of rejects', async () => {
+    const log = await write('access.log', `${accessLog(20)}junk\n`);
+    const rejects = join(folder, 'rejects.ndjson');
+    await run(['--rejects', rejects, log]);
+    const [line] = (await readFile(rejects, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((text) => JSON.parse(text) as unknown);
+    expect(line).toMatchObject({ file: log, number: 21, line: 'junk' });
   });
 
   it('bounds the list of numbers and reasons but counts them all', async () => {
@@ -191,12 +212,12 @@ describe('what is sent', () => {
     expect(service.requests).toEqual([]);
   });
 
-  it('cuts a batch whose records are large before it is full', async () => {
+  it('sends a block of the file at once', async () => {
     const line = (i: number) =>
       JSON.stringify({ timestamp: '2015-05-17T10:00:00Z', path: `/${i}`, userAgent: 'x'.repeat(1_000_000) });
     const log = await write('big.ndjson', Array.from({ length: 10 }, (_, i) => `${line(i)}\n`).join(''));
     await run([log]);
-    expect(service.requests.map(({ lines }) => lines.length)).toEqual([4, 4, 2]);
+    expect(service.requests.map(({ lines }) => lines.length)).toEqual(Array(10).fill(1));
   });
 });
 
@@ -224,12 +245,11 @@ describe('formats', () => {
   ])('reads %s without being told what it is, packed or from a pipe too', async (name, content) => {
     await run(['--batch', '7', await write(name, content)]);
     expect(paths()).toEqual(pages(25));
-    const again = await run(['--batch', '7', await write(`${name}.gz`, gzipSync(content))]);
-    expect(again.stdout).toContain('replayed 25 records in 4 batches, 0 ');
-    expect(again.stdout).toContain(' unreadable, 25 duplicates');
-    if (name === 'bare.csv') return;
+    const packed = await run(['--batch', '7', await write('packed', gzipSync(content))]);
+    expect(packed.stdout).toContain('replayed 25 records in 4 batches, 0 ');
     const piped = await run(['--batch', '7', '-'], { stdin: content });
-    expect(piped.stdout).toContain(' unreadable, 25 duplicates');
+    expect(piped.stdout).toContain('replayed 25 records in 4 batches, 0 ');
+    expect(paths()).toEqual([...pages(25), ...pages(25), ...pages(25)]);
   });
 
   it('keeps extra fields as they came', async () => {
@@ -240,7 +260,8 @@ describe('formats', () => {
 
   it('numbers the elements of a JSON array and the rows of CSV in what it cannot read', async () => {
     const json = await run([await write('a.json', `[${jsonRecord(0)},{"path":1},\n${jsonRecord(1)},{"a":]`)]);
-    expect(json.error).toMatchObject({ message: expect.stringContaining('the JSON array does not end') });
+    expect(json.stderr).toContain('the JSON array does not end');
+    expect(json.status).toBe(EXIT.failure);
     const whole = await run([await write('b.json', `[${jsonRecord(0)},{"path":1},\n{"a":},${jsonRecord(1)}]`)]);
     expect(whole.stdout).toContain('replayed 2 records in 1 batch, 2 records unreadable (2, 3)');
     const csv = await run([await write('a.csv', 'timestamp,path,userAgent\nx,/,a\n2015-05-17T10:00:00Z,/,b\n1,2\n')]);
@@ -268,15 +289,39 @@ describe('formats', () => {
 });
 
 describe('sending again', () => {
-  it('gives the same batches the same keys, under another name too, and other content others', async () => {
+  it('gives the batches of a file the same keys each time, and those of another file others', async () => {
     const log = await write('access.log', accessLog(20));
     await run(['--batch', '10', log]);
     const again = await run(['--batch', '10', log]);
     expect(again.stdout).toContain('replayed 20 records in 2 batches, 0 lines unreadable, 20 duplicates');
-    await run(['--batch', '10', await write('access.log.1', accessLog(20))]);
-    expect(service.stored().length).toBe(20);
-    await run(['--batch', '10', await write('other.log', accessLog(20, 1))]);
+    await run(['--batch', '10', await write('equal.log', accessLog(20))]);
     expect(service.stored().length).toBe(40);
+    await run(['--batch', '10', '--source', 'another-host', log]);
+    expect(service.stored().length).toBe(60);
+    await run(['--batch', '10', await write('access.log', accessLog(20, 1))]);
+    expect(service.stored().length).toBe(80);
+  });
+
+  it('knows a file again that was renamed, compressed or has grown, by its checkpoint', async () => {
+    const log = await write('access.log', accessLog(20));
+    const args = ['--checkpoint', join(folder, 'checkpoint')];
+    await run([...args, '--batch', '10', log]);
+    await appendFile(log, accessLog(5, 20));
+    await rename(log, `${log}.1`);
+    expect((await run([...args, '--batch', '3', `${log}.1`])).stdout).toContain('replayed 5 records');
+    await writeFile(`${log}.2.gz`, gzipSync(await readFile(`${log}.1`)));
+    await rm(`${log}.1`);
+    expect((await run([...args, `${log}.2.gz`])).stdout).toContain('replayed 0 records');
+    expect(paths()).toEqual(pages(25));
+  });
+
+  it('lets an unfinished last line wait for its end', async () => {
+    const log = await write('access.log', accessLog(2).slice(0, -30));
+    const args = ['--checkpoint', join(folder, 'checkpoint'), log];
+    expect((await run(args)).stdout).toContain('replayed 1 record');
+    await writeFile(log, accessLog(2));
+    expect((await run(args)).stdout).toContain('replayed 1 record in 1 batch, 0 lines unreadable');
+    expect(paths()).toEqual(pages(2));
   });
 
   it('does not take two equal batches of one file for one', async () => {
@@ -289,7 +334,7 @@ describe('sending again', () => {
     const checkpoint = join(folder, 'checkpoint.json');
     service.answerNext(
       (request, response) => response.writeHead(202).end(JSON.stringify({ accepted: request.lines.length })),
-      (_request, response) => response.writeHead(413).end('{"detail":"too large"}'),
+      (_request, response) => response.writeHead(401).end('{"detail":"no key"}'),
     );
     const first = await run(['--batch', '10', '--checkpoint', checkpoint, log]);
     expect(first.error).toBeInstanceOf(RefusedError);
@@ -310,7 +355,7 @@ describe('sending again', () => {
     const content = {
       csv: `timestamp,path,userAgent\n${rows}`,
       json: `[${json.join(',\n')}]`,
-      ndjson: json.join('\n'),
+      ndjson: `${json.join('\n')}\n`,
     }[format];
     const log = await write(`a.${format}.gz`, gzipSync(content ?? ''));
     const args = ['--batch', '10', '--retries', '0', '--checkpoint', join(folder, 'checkpoint.json'), log];
@@ -319,7 +364,8 @@ describe('sending again', () => {
     service.answerNext(accept, (_request, response) => response.writeHead(503).end());
     await run(args);
     await run(args);
-    expect(paths()).toEqual(pages(25).slice(10));
+    // The header is a row, and the opening bracket a frame.
+    expect(paths()).toEqual(pages(25).slice(format === 'ndjson' ? 10 : 9));
   });
 
   it('begins again with a file that was replaced or has shrunk', async () => {
@@ -345,16 +391,17 @@ describe('sending again', () => {
     const { error } = await run(['--batch', '10', '--concurrency', '3', '--checkpoint', checkpoint, log]);
     expect(error).toBeInstanceOf(RefusedError);
     expect(service.requests.length).toBe(3);
-    await expect(readFile(checkpoint)).rejects.toThrow('ENOENT');
+    expect((await run(['--checkpoint', checkpoint, log])).stdout).toContain('replayed 30 records');
   });
 
   it('refuses a checkpoint file that is something else', async () => {
     const log = await write('access.log', accessLog(1));
     for (const content of ['junk', '{"version":2,"files":{}}', '{"version":1,"files":{"a":{}}}']) {
       const { error } = await run(['--checkpoint', await write('notes.txt', content), log]);
-      expect(error).toMatchObject({ message: expect.stringContaining('not written by logforge replay') });
+      expect(error).toMatchObject({ message: expect.stringContaining('not written by logforge') });
     }
     expect(service.requests).toEqual([]);
+    expect((await run(['--checkpoint', await write('empty', ''), log])).stdout).toContain('replayed 1 record');
   });
 });
 
@@ -411,23 +458,29 @@ describe('trouble', () => {
       (_request, response) => response.writeHead(202).end(JSON.stringify({ accepted: 4, rejected: 1, errors })),
       (_request, response) => response.writeHead(400).end(JSON.stringify({ errors, errorCount: 5 })),
     );
-    const { stdout, stderr, status } = await run(['--batch', '5', await write('access.log', accessLog(10))]);
+    const log = await write('access.log', accessLog(10));
+    const { stdout, stderr, status } = await run(['--batch', '5', '--max-rejects', '60', log]);
     expect(status).toBe(EXIT.ok);
     expect(stdout).toContain('replayed 4 records in 2 batches, 0 lines unreadable, 6 refused by the service');
-    expect(stderr).toContain('refused in the batch that ends with line 5: record 1 exceeds 64 bytes');
+    expect(stderr).toContain('line 2 was refused: exceeds 64 bytes');
     expect(service.requests[0]?.url).toBe('/logs?invalid=skip');
   });
 
-  it('fails before it sends anything when a file is not there', async () => {
-    const { error } = await run([await write('access.log', accessLog(1)), join(folder, 'missing.log')]);
-    expect(error).toMatchObject({ code: 'ENOENT' });
-    expect(service.requests).toEqual([]);
+  it('goes on with the next file after one that cannot be read, and fails at the end', async () => {
+    const missing = join(folder, 'missing.log');
+    const { status, stderr, stdout } = await run([missing, folder, await write('access.log', accessLog(1))]);
+    expect(status).toBe(EXIT.failure);
+    expect(stderr).toContain(`${missing}: `);
+    expect(stderr).toContain('it is a folder');
+    expect(stdout).toContain('replayed 1 record in 1 batch');
   });
 
-  it('fails on a packed file that is cut off, after what could be unpacked', async () => {
+  it('stores the lines of a packed file that is cut off, and says that it is cut', async () => {
     const packed = gzipSync(accessLog(5000));
-    const { error } = await run(['--batch', '10', await write('a.log.gz', packed.subarray(0, packed.length - 20))]);
-    expect(error).toMatchObject({ message: expect.stringContaining('unexpected end of file') });
+    const log = await write('a.log.gz', packed.subarray(0, packed.length - 20));
+    const { status, stderr, stdout } = await run([log]);
+    expect([status, stderr]).toEqual([EXIT.failure, expect.stringContaining('is cut')]);
+    expect(Number(/replayed ([\d,]+) records/.exec(stdout)?.[1]?.replace(',', ''))).toBeGreaterThan(4_900);
   });
 
   it('does not believe an answer that it cannot read', async () => {
@@ -488,38 +541,6 @@ describe('the command line', () => {
     expect(stderr).toMatch(/\r.*access\.log: \d+ %, \d+ records, [\d,]+ records\/s/);
     expect(stderr).toMatch(/\r +\r$/);
     expect((await run([log])).stderr).toBe('');
-  });
-});
-
-describe('the sender', () => {
-  it('waits twice as long each time, up to half a minute, and as long as it is asked to', async () => {
-    const waits: number[] = [];
-    const busy: Answer = (_request, response) => response.writeHead(500).end();
-    const asking =
-      (header: string): Answer =>
-      (_request, response) =>
-        response.writeHead(503, { 'Retry-After': header }).end();
-    service.answerNext(
-      ...Array<Answer>(9).fill(busy),
-      asking('90'),
-      asking(new Date(Date.now() + 600_000).toUTCString()),
-    );
-    const sender = createSender({
-      url: new URL(`${service.url}/prefix/`),
-      connections: 1,
-      retries: 20,
-      notify: () => {},
-      random: () => 0.5,
-      wait: (ms) => {
-        waits.push(ms);
-        return Promise.resolve();
-      },
-    });
-    expect(await sender.send(Buffer.from(jsonRecord(0)), 'key')).toMatchObject({ accepted: 1, duplicate: false });
-    sender.close();
-    expect(waits.slice(0, 10)).toEqual([250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 90_000]);
-    expect(waits[10]).toBeGreaterThan(590_000);
-    expect(service.requests[0]?.url).toBe('/prefix/logs?invalid=skip');
   });
 });
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { ServiceTls } from '../outputs/outputs.ts';
 import { type Io, type Options, UsageError } from './command.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8082';
@@ -24,14 +25,6 @@ export const serviceOptions = {
 
 export const SERVICE_ENVIRONMENT = { LOGFORGE_API_KEY: 'The API key, when --api-key is not given.' } as const;
 
-/** How to talk TLS to a service: options of node:tls. Empty: as Node.js does by itself. */
-export interface ServiceTls {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-  readonly rejectUnauthorized?: false;
-}
-
 export interface ServiceAddress {
   readonly url: URL;
   readonly apiKey: string | undefined;
@@ -50,15 +43,15 @@ interface Values extends TlsValues {
   readonly 'api-key'?: string | undefined;
 }
 
-/** The URL of `path` at the service, the API key, and TLS. Throws UsageError, and an Error where a file cannot be read. */
-export function readService(values: Values, io: Io, path: string): ServiceAddress {
+/** The URL of `path` at the service, the API key, and TLS. `flag`: the name of that of the URL, for messages. Throws UsageError, and an Error where a file cannot be read. */
+export function readService(values: Values, io: Io, path: string, flag = 'url'): ServiceAddress {
   const text = values.url ?? DEFAULT_URL;
   const url = URL.parse(text);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new UsageError(`--url must be an address such as ${DEFAULT_URL}, got ${JSON.stringify(text)}`);
+    throw new UsageError(`--${flag} must be an address such as ${DEFAULT_URL}, got ${JSON.stringify(text)}`);
   }
   if (url.protocol !== 'https:' && hasTlsFlags(values)) {
-    throw new UsageError('--ca, --cert, --key and --insecure are for a --url that begins with https://');
+    throw new UsageError(`--ca, --cert, --key and --insecure are for a --${flag} that begins with https://`);
   }
   url.pathname = `${url.pathname.replace(/\/$/, '')}${path}`;
   return { url, apiKey: values['api-key'] ?? io.env.LOGFORGE_API_KEY, tls: readTls(values) };

@@ -1,8 +1,9 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
+import { FieldMapError, fieldMapOf } from '../model/field-map.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, MAX_COUNT_BY } from '../model/stream.ts';
-import type { configSchema } from './schema.ts';
+import { type configSchema, FORMATS_OF_FILES } from './schema.ts';
 
 type Values = z.output<typeof configSchema>;
 
@@ -116,10 +117,56 @@ function fieldProblems(
   return problems;
 }
 
+const FORMATS_OF_FRAMES: readonly string[] = ['raw', 'syslog', 'journald', 'protobuf', 'avro'];
+
+/** Of files. */
+const FORMATS_WITH_MAP: readonly string[] = ['auto', 'json', 'csv'];
+
+function complainOfFile(
+  { paths, path, format, map }: Values['inputs'][number],
+  mappings: Values['mappings'],
+  complain: (key: string, message: string) => void,
+): void {
+  if (paths.length === 0) complain('paths', 'is missing: an input of type file needs at least one');
+  if (path !== '') complain('path', 'an input of type file has paths');
+  if (FORMATS_OF_FRAMES.includes(format)) complain('format', `a file has no format ${format}; text is auto or text`);
+  if (map !== '' && !mappings.some(({ name }) => name === map)) complain('map', `there is no mapping ${map}`);
+  if (map !== '' && !FORMATS_WITH_MAP.includes(format))
+    complain('map', `format ${format} has fields of its own; a mapping is for ${FORMATS_WITH_MAP.join(', ')}`);
+}
+
+function isFormatOfFiles(format: string): boolean {
+  return FORMATS_OF_FILES.some((one) => one === format);
+}
+
+/** What is wrong with the mappings among themselves. */
+export function mappingProblems({ mappings }: Values): readonly { readonly key: string; readonly message: string }[] {
+  const names = mappings.map(({ name }) => name);
+  return mappings.flatMap(({ name, fields }, index) => {
+    const key = `mappings[${index}]`;
+    if (name === 'unnamed') return [{ key: `${key}.name`, message: 'is missing: a mapping needs a name' }];
+    if (names.indexOf(name) < index) return [{ key: `${key}.name`, message: `there is a mapping ${name} already` }];
+    if (Object.keys(fields).length === 0) return [{ key: `${key}.fields`, message: 'names no field' }];
+    const fault = faultOfMap(fields);
+    return fault === undefined ? [] : [{ key: `${key}.fields`, message: fault }];
+  });
+}
+
+function faultOfMap(fields: Readonly<Record<string, string>>): string | undefined {
+  try {
+    fieldMapOf(fields);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FieldMapError) return error.message;
+    throw error;
+  }
+}
+
 /** What is wrong with the inputs among themselves, and with the keys of one. */
 export function inputProblems({
   inputs,
   streams,
+  mappings,
   ingestion,
 }: Values): readonly { readonly key: string; readonly message: string }[] {
   const problems: { key: string; message: string }[] = [];
@@ -132,9 +179,11 @@ export function inputProblems({
     names.add(name);
     const fields = fieldsOf(streams, stream);
     if (fields === undefined) complain('stream', `there is no stream ${stream}`);
-    else fieldProblems(input, fields).forEach(([key, message]) => void complain(key, message));
+    else if (type !== 'file') fieldProblems(input, fields).forEach(([key, message]) => void complain(key, message));
     if (NEEDED_OF_INPUT[type] === 'path' && path === '')
       complain('path', `is missing: an input of type ${type} needs one`);
+    if (type === 'file') complainOfFile(input, mappings, complain);
+    else if (isFormatOfFiles(format)) complain('format', `an input of type ${type} has no format ${format}`);
     if (input.rateLimit !== 'off' && !TYPES_WITH_CLIENTS.includes(type))
       complain('rateLimit', `clients of an input of type ${type} have no address`);
     if (tls.cert !== '' && !TYPES_WITH_TLS.includes(type)) complain('tls.cert', `an input of type ${type} has no TLS`);

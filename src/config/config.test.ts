@@ -227,12 +227,12 @@ describe('problems', () => {
       'c.yaml:9: aggregation.enabled: expected true or false, got "yes"',
       'c.yaml:10: aggregation.interval: expected a duration from 100ms to 24h, such as 500ms, 30s, 5m or 24h, got 30',
       'c.yaml:11: logsDir: unknown key, did you mean storage.logsDir?',
-      'c.yaml:12: logging: expected a section with level, format, access, stats',
+      'c.yaml:12: logging: expected a section with level, format, access, stats, sources',
       'c.yaml:14: kafka.topic: expected a topic of letters, digits, ".", "_" and "-", got 5; put it in quotes',
       'c.yaml:15: kafka.brokers: expected a list of host:port, got "a"',
       'c.yaml:16: kafka.compression: expected one of none, gzip, zstd, snappy, lz4, got "lzma"',
       'c.yaml:17: kafka.partitions: expected a whole number from 1 to 10000, got 0',
-      'c.yaml:18: zebra: unknown key, the file may have version, server, auth, storage, retention, ingestion, aggregation, query, logging, kafka, queue, consumer, registry, streams, inputs',
+      'c.yaml:18: zebra: unknown key, the file may have version, server, auth, storage, retention, ingestion, aggregation, query, logging, kafka, queue, consumer, registry, store, streams, inputs, mappings',
       'LOGFORGE_SERVER_THREADS: server.threads: expected a whole number from 1 to 64, got "many"',
       '--addr: server.addr: expected an address such as ":8082", "127.0.0.1:8082" or "[::1]:8082", got "x"',
     ]);
@@ -258,11 +258,11 @@ describe('problems', () => {
     ['server: {threads: 1.5}', 'c.yaml:1: server.threads: expected a whole number from 1 to 64, got 1.5'],
     [
       '- a\n- b\n',
-      'c.yaml:1: expected a section with version, server, auth, storage, retention, ingestion, aggregation, query, logging, kafka, queue, consumer, registry, streams, inputs',
+      'c.yaml:1: expected a section with version, server, auth, storage, retention, ingestion, aggregation, query, logging, kafka, queue, consumer, registry, store, streams, inputs, mappings',
     ],
     [
       '__proto__: {x: 1}',
-      'c.yaml:1: __proto__: unknown key, the file may have version, server, auth, storage, retention, ingestion, aggregation, query, logging, kafka, queue, consumer, registry, streams, inputs',
+      'c.yaml:1: __proto__: unknown key, the file may have version, server, auth, storage, retention, ingestion, aggregation, query, logging, kafka, queue, consumer, registry, store, streams, inputs, mappings',
     ],
     [
       `storage: {logsDir: [${'x'.repeat(3)}]}`,

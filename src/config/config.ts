@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { inputProblems, RULES, streamListProblems, streamProblems } from './check.ts';
+import { inputProblems, mappingProblems, RULES, streamListProblems, streamProblems } from './check.ts';
 import { isList, isSection, keysByPath, listsByPath, rootSection, type Section, walk } from './keys.ts';
 import { readKeysFile } from './keys-file.ts';
 import { ConfigError, formatSource, type Source } from './problem.ts';
@@ -66,9 +66,12 @@ export function loadConfig({ file, text, env = {}, flags = {} }: ConfigInput = {
     problems.push({ key: keys[0], source: sourceOf(keys[0]), message });
   }
   // A stream whose name cannot be used has the default, which says nothing new.
-  const ofStreams = [...streamProblems(config), ...streamListProblems(config), ...inputProblems(config)].filter(
-    ({ key }) => !suspects.has(key),
-  );
+  const ofStreams = [
+    ...streamProblems(config),
+    ...streamListProblems(config),
+    ...inputProblems(config),
+    ...mappingProblems(config),
+  ].filter(({ key }) => !suspects.has(key));
   problems.push(...ofStreams.map((problem) => ({ ...problem, source: sourceOf(problem.key) })));
   if (config.auth.enabled && config.auth.keysFile !== '') {
     const fromFile = readKeysFile(config.auth.keysFile);

@@ -6,17 +6,19 @@ import { loadConfig } from './config.ts';
 
 const folder = fileURLToPath(new URL('../../config/examples/', import.meta.url));
 const UNIVERSAL = 'config.universal.yaml';
+const STORAGE = 'config.storage.yaml';
 const files = readdirSync(folder)
-  .filter((name) => name !== UNIVERSAL)
+  .filter((name) => name !== UNIVERSAL && name !== STORAGE)
   .sort();
 
-test('there is an example for each version, in a container and at home, and one of the universal port', () => {
-  expect([...files, UNIVERSAL]).toEqual([
+test('there is an example for each version, in a container and at home, one of the universal port, and one of a storage', () => {
+  expect([...files, UNIVERSAL, STORAGE]).toEqual([
     'config.v1.local.yaml',
     'config.v1.yaml',
     'config.v2.local.yaml',
     'config.v2.yaml',
     UNIVERSAL,
+    STORAGE,
   ]);
 });
 
@@ -71,6 +73,16 @@ test('the universal port is on TLS TCP 3001, JSON lines on UDP 3002, HTTP on 300
   expect(container.inputs[0]?.tls).toMatchObject({ cert: '/certs/cert.pem', key: '/certs/key.pem' });
   expect([home.logging.stats, home.registry.url, container.registry.url]).toEqual([1_000, '', 'http://registry:8000']);
   expect(container.storage.logsDir).toBe('/data/logs');
+});
+
+test('the central storage of collectors compresses, counts its sources, and is reachable in a container', () => {
+  const home = loadConfig({ file: folder + STORAGE, env: { BIND: '127.0.0.1', DATA_DIR: 'data/storage' } }).config;
+  const container = loadConfig({ file: folder + STORAGE }).config;
+  expect([home.server.addr, container.server.addr]).toEqual(['127.0.0.1:8082', ':8082']);
+  expect([home.storage.logsDir, container.storage.logsDir]).toEqual(['data/storage/logs', '/data/logs']);
+  expect(container.storage).toMatchObject({ compression: 'zstd', durability: 'disk' });
+  expect(container.ingestion.invalidRecords).toBe('skip');
+  expect(container.logging).toMatchObject({ sources: true, stats: 10_000 });
 });
 
 test('the schemas that the universal example loads are those of LogEntry', () => {

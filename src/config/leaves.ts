@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formatDuration, formatSize, parseAddress, parseDuration, parseSize } from './units.ts';
+import { formatDuration, formatSize, formatTime, parseAddress, parseDuration, parseSize, parseTime } from './units.ts';
 
 /** How one key is described in messages and in the reference. The schema reads it. */
 export interface Leaf {
@@ -173,6 +173,12 @@ function readDuration(min: string, max: string) {
     const ms = parseDuration(text);
     return ms === undefined || ms < atLeast || ms > atMost ? undefined : ms;
   });
+}
+
+/** Unix seconds, or one of these words; the first is the default. */
+export function timeOr<const W extends string>(words: readonly [W, ...W[]], doc: string) {
+  const expects = 'a time in UTC such as 2015-01-01 or 2015-01-01T00:00:00Z';
+  return quantity(wordOr({ words, expects, read: inText(parseTime), write: formatTime, doc }));
 }
 
 /** Bytes. */

@@ -19,6 +19,7 @@ import {
   sizeOr,
   text,
   texts,
+  timeOr,
   toggle,
 } from './leaves.ts';
 import { formatRateLimit, formatWhenFull, formatZone, parseRateLimit, parseWhenFull, parseZone } from './units.ts';
@@ -99,7 +100,7 @@ const server = section('The HTTP server.', {
     [],
     /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)$/,
     'host names or addresses without a port',
-    'Names by which a browser may reach the page and every route but `POST /logs`, `/health`, `/ready` and `/metrics`; a request with another `Host` is answered 421. Empty: `localhost`, `127.0.0.1` and `[::1]` where `addr` is a loopback address, otherwise any name.',
+    'Names by which a browser may reach the page and every route but `POST /logs`, `POST /store/batch`, `/health`, `/ready`, `/metrics` and `/ruok`; a request with another `Host` is answered 421. Empty: `localhost`, `127.0.0.1` and `[::1]` where `addr` is a loopback address, otherwise any name.',
   ),
   tls: tls('TLS of the HTTP server.'),
 });
@@ -257,6 +258,21 @@ const ingestion = section('Which records are accepted, and for how long keys are
     100_000,
     'Hours that the records of one batch may belong to. A batch over more is answered 400, and nothing of it is stored.',
   ),
+  minTimestamp: timeOr(
+    ['off'],
+    'A record with an earlier timestamp is invalid: one from a clock that was never set costs an hour of its own.',
+  ),
+  maxFuture: durationOr(
+    ['off'],
+    '1s',
+    '876000h',
+    'A record whose timestamp is further in the future than this, to the second, is invalid.',
+  ),
+  emptyUserAgent: choice(
+    ['reject', 'dash'],
+    'reject',
+    'A record of `access` whose `userAgent` is blank: it is invalid, or stored with `-`.',
+  ),
   idempotencyWindow: duration('24h', '1s', '8760h', 'How long an `Idempotency-Key` is remembered.'),
   idempotencyMaxKeys: count(
     1_000_000,
@@ -305,6 +321,10 @@ const logging = section("The service's own log, on standard error.", {
     '1s',
     '1h',
     'How often the figures of the last second are logged as one line: records, bytes, latency, records in flight, drops.',
+  ),
+  sources: toggle(
+    false,
+    'Whether records and bytes are counted by the address of the client, and by input: shown in `GET /stats` and on the page, at most 1,000 of them.',
   ),
 });
 
@@ -412,6 +432,24 @@ const registry = section('The schema registry, served under `/registry` (docs/re
   ),
 });
 
+const store = section('The line store: logs of other machines, kept line by line (docs/store.md).', {
+  enabled: toggle(
+    false,
+    'Whether `logforge serve` has the line store, under `/store`. `logforge store` runs it alone, whatever this says.',
+  ),
+  path: folder(
+    'store/lines.db',
+    'Its database, an SQLite file. The files `-wal`, `-shm` and `.lock` beside it belong to it. One process writes to it; others may read it with `logforge store --read-only`.',
+  ),
+  maxLineBytes: size('1MiB', '1KiB', '64MiB', 'Longest line. A batch with a longer one is answered 400.'),
+  maxReaders: count(
+    16,
+    1,
+    1_000,
+    'Answers of `GET /store/log` and `/store/files` at once, for each of `server.threads`. Further ones are answered 503 with `Retry-After`.',
+  ),
+});
+
 const FIELD_NAMES = /^[^\p{Cc}]{1,128}$/u;
 
 const streams = objects('Streams beside `access` and `events`: kinds of records of your own (docs/streams.md).', {
@@ -436,9 +474,26 @@ const streams = objects('Streams beside `access` and `events`: kinds of records 
 });
 
 /** The types of inputs. */
-export const INPUT_TYPES = ['tcp', 'unixsock', 'udp', 'unixgram', 'fifo', 'stdin', 'syslog'] as const;
+export const INPUT_TYPES = ['tcp', 'unixsock', 'udp', 'unixgram', 'fifo', 'stdin', 'syslog', 'file'] as const;
 /** How an input reads what is in a frame. */
 export const INPUT_FORMATS = ['json', 'raw', 'syslog', 'journald', 'auto', 'protobuf', 'avro', 'combined'] as const;
+/** Formats that only files have, beside `json`, `auto` and `combined`. */
+export const FORMATS_OF_FILES = [
+  'common',
+  'w3c',
+  'iis',
+  'cloudfront',
+  'alb',
+  'elb',
+  's3',
+  'haproxy',
+  'ltsv',
+  'traefik',
+  'envoy',
+  'proxy-manager',
+  'csv',
+  'text',
+] as const;
 export const INPUT_FRAMINGS = ['newline', 'octet-counted', 'universal'] as const;
 
 const inputs = objects('Ways for records to come in beside HTTP: sockets, pipes and datagrams (docs/inputs.md).', {
@@ -456,9 +511,9 @@ const inputs = objects('Ways for records to come in beside HTTP: sockets, pipes 
     'The stream that its records belong to.',
   ),
   format: choice(
-    INPUT_FORMATS,
+    [...INPUT_FORMATS, ...FORMATS_OF_FILES],
     'json',
-    'What a frame is. `auto` knows JSON, syslog, journald and `time [LEVEL] [service] message` from one another. In `universal` framing each frame says it; an input of type `syslog` takes `auto`.',
+    'What a frame is. Of `file`: `auto` recognises the format of each file by its content, and there are more (docs/files.md). Of the others `auto` knows JSON, syslog, journald and `time [LEVEL] [service] message` from one another. In `universal` framing each frame says it; an input of type `syslog` takes `auto`.',
   ),
   framing: choice(
     INPUT_FRAMINGS,
@@ -472,6 +527,24 @@ const inputs = objects('Ways for records to come in beside HTTP: sockets, pipes 
     {
       empty: true,
     },
+  ),
+  paths: list(
+    [],
+    /^[^\p{Cc}]+$/u,
+    'paths, with * and ** for names',
+    'Of `file`: the files that are followed, such as `/var/log/nginx/*.log`. A file that comes later is followed too.',
+  ),
+  from: choice(['start', 'end'], 'start', 'Of `file`: where a file begins that is there at the first start.'),
+  map: matching(
+    '',
+    /^(?:[a-z][a-z0-9-]{0,62})?$/,
+    'the name of a mapping',
+    'Of `file`: the one of `mappings` by which its JSON is read.',
+  ),
+  fields: choice(
+    ['all', 'core'],
+    'all',
+    'Of `file`: what is kept of a line of an access log: all that it knows, or `timestamp`, `path` and `userAgent` alone.',
   ),
   whenFull: quantity({
     byDefault: 'wait',
@@ -520,6 +593,23 @@ const inputs = objects('Ways for records to come in beside HTTP: sockets, pipes 
   tls: tls('TLS of `tcp` and `syslog`.'),
 });
 
+const mappings = objects(
+  'Where the fields of a record stand in JSON of others (docs/files.md), for `POST /logs?map=name` and inputs of type `file`.',
+  {
+    name: matching(
+      'unnamed',
+      /^[a-z][a-z0-9-]{0,62}$/,
+      'up to 63 of a-z, 0-9 and "-", the first a letter',
+      'Name of the mapping.',
+    ),
+    fields: texts(
+      FIELD_NAMES,
+      'places by field, such as {timestamp: ts, path: request.uri}',
+      'Where each field stands: names of members, and places in lists, `request.headers.User-Agent[0]`.',
+    ),
+  },
+);
+
 /** The whole configuration. Values go in as written in YAML; they come out as numbers: durations in ms, sizes in bytes. */
 export const configSchema = section('', {
   version: pipeline(1, 'The pipeline: 1 stores directly, 2 puts Kafka in between.'),
@@ -535,6 +625,8 @@ export const configSchema = section('', {
   queue,
   consumer,
   registry,
+  store,
   streams,
   inputs,
+  mappings,
 });

@@ -136,7 +136,9 @@ describe('streams in the configuration', () => {
     expect(streamsIn(text, { FIELD: 'state', NAME: 'sales' })[0]?.name).toBe('sales');
     expect(problemsIn(text)).toEqual(['c.yaml:3: streams[0].required: FIELD is not set: set the field']);
     expect(problemsIn(text, { FIELD: 'a', NAME: '../x' })).toEqual([`c.yaml:2: streams[0].name: ${NAME}, got "../x"`]);
-    expect(problemsIn('', { LOGFORGE_STREAMS: 'a' })).toEqual(['LOGFORGE_STREAMS: unknown variable']);
+    expect(problemsIn('', { LOGFORGE_STREAMS: 'a' })).toEqual([
+      'LOGFORGE_STREAMS: unknown variable, did you mean LOGFORGE_STORE_PATH?',
+    ]);
   });
 
   test('validate --show has each key with its line', () => {

@@ -109,3 +109,17 @@ export function formatZone(zone: number | 'arrival'): string {
   const clock = [Math.floor(minutes / 60), minutes % 60].map((number) => String(number).padStart(2, '0')).join(':');
   return `${zone < 0 ? '-' : '+'}${clock}`;
 }
+
+const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)?$/;
+
+/** Reads `2015-01-01` or `2015-01-01T00:00:00Z` to Unix seconds; undefined for anything else, and for days that there are not. */
+export function parseTime(text: string): number | undefined {
+  if (!TIME.test(text)) return undefined;
+  const ms = Date.parse(text.length === '2015-01-01'.length ? `${text}T00:00:00Z` : text);
+  return Number.isNaN(ms) || !formatTime(ms / 1_000).startsWith(text.slice(0, -1)) ? undefined : ms / 1_000;
+}
+
+/** `2015-01-01T00:00:00Z` */
+export function formatTime(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString().replace('.000Z', 'Z');
+}

@@ -73,6 +73,7 @@ export function createMetrics(options: {
     ...kafkaMetrics(make),
     ...aggregationMetrics(make),
     ...queryMetrics(make),
+    ...lineStoreMetrics(make),
     ...serviceMetrics(make),
     ...inputMetrics(make, options.inputs ?? []),
   };
@@ -389,6 +390,33 @@ function queryMetrics({ counter, gauge, histogram }: Make) {
   };
 }
 
+/** What became of a batch of POST /store/batch. */
+export const LINE_BATCH_OUTCOMES = ['stored', 'refused', 'unavailable'] as const;
+
+function lineStoreMetrics({ counter, gauge, histogram }: Make) {
+  return {
+    lineStoreBatches: counter(
+      'logforge_line_store_batches_total',
+      'Batches of POST /store/batch: stored, refused (4xx), or unavailable (5xx)',
+      { outcome: LINE_BATCH_OUTCOMES },
+    ),
+    lineStoreLines: counter(
+      'logforge_line_store_lines_total',
+      'Lines in batches that the line store has stored, those that came again included',
+    ),
+    lineStoreCommits: histogram(
+      'logforge_line_store_commit_duration_seconds',
+      'Time of one commit of the line store, with reading the batches that share it',
+      SECONDS,
+    ),
+    lineStoreSentLines: counter('logforge_line_store_sent_lines_total', 'Lines sent by GET /store/log'),
+    lineStoreReaders: gauge(
+      'logforge_line_store_readers',
+      'Answers of GET /store/log and /store/files that are being sent',
+    ),
+  };
+}
+
 /** Why an input closed a connection, or did not accept it. */
 export const INPUT_REFUSALS = ['too_many_connections', 'bad_frame', 'slow', 'idle', 'tls'] as const;
 export type InputRefusal = (typeof INPUT_REFUSALS)[number];
@@ -416,6 +444,7 @@ function inputMetrics({ counter, gauge }: Make, input: readonly string[]) {
     inputInFlightBytes: gauge('logforge_input_in_flight_bytes', 'Bytes that were read and are not stored yet', [
       'input',
     ]),
+    inputLagBytes: gauge('logforge_input_lag_bytes', 'Bytes of followed files that are not stored yet', ['input']),
     inputMaxInFlightBytes: gauge('logforge_input_max_in_flight_bytes', 'The limit of the bytes in flight', ['input']),
   };
 }

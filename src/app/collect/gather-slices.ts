@@ -1,0 +1,47 @@
+import type { DeliverSlice, Slice } from '../../inputs/files/files.ts';
+
+export interface GatherOptions {
+  /** So many lines are delivered at once when they have come together. */
+  readonly lines: number;
+  /** A slice waits for others at most so long. Milliseconds. */
+  readonly intervalMs: number;
+}
+
+export interface Gather {
+  readonly deliver: DeliverSlice;
+  /** Delivers what waits, and all that comes later at once: for a stop. */
+  flush(): void;
+}
+
+/** Lets slices wait for others, so that they share what each delivery costs. They are delivered in the order in which they came. */
+export function gatherSlices(deliver: DeliverSlice, { lines, intervalMs }: GatherOptions): Gather {
+  let waiting: (() => void)[] = [];
+  let gathered = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+
+  function release(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const ready = waiting;
+    waiting = [];
+    gathered = 0;
+    for (const go of ready) go();
+  }
+
+  return {
+    deliver(slice: Slice) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      // Called for one slice after the other, so that deliveries begin in that order.
+      waiting.push(() => void deliver(slice).then(resolve, reject));
+      gathered += slice.converted.frames;
+      if (isOver || gathered >= lines || intervalMs === 0) release();
+      else timer ??= setTimeout(release, intervalMs);
+      return promise;
+    },
+    flush() {
+      isOver = true;
+      release();
+    },
+  };
+}
