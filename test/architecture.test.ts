@@ -33,13 +33,14 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'csv-parse': ['decode'],
   ajv: ['decode'],
   'ajv-formats': ['decode'],
-  re2js: ['decode', 'query'],
+  re2js: ['decode', 'query', 'transform'],
   '@bufbuild/protobuf': ['decode', 'service', 'generate'],
   'prom-client': ['metrics'],
   zod: ['config', 'http'],
   yaml: ['config'],
   pino: ['log'],
   avsc: ['service', 'generate'],
+  '@napi-rs/lzma': ['disk'],
 };
 
 /** A longer function has its reason in a comment in the line above it. */

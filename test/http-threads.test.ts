@@ -31,7 +31,9 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
     threads: 2,
     rateLimit: rateLimit ?? 'off',
   } as const;
-  const config = { ...defaults, server, auth: { ...defaults.auth, ...auth } };
+  const { lineStore } = options;
+  const store = { ...defaults.store, enabled: lineStore !== undefined, maxReaders: lineStore?.maxReaders ?? 1 };
+  const config = { ...defaults, server, store, auth: { ...defaults.auth, ...auth } };
   return {
     async listen() {
       const schemaStore = createMemoryRegistry();
@@ -56,6 +58,7 @@ const createInThreads: CreateServer = ({ host = '', port, limits, auth, ...optio
         analytics: toSource(options.analytics),
         aggregate: options.aggregate,
         records: options.records,
+        lineStore: options.lineStore?.store,
         registry: options.registry,
         schemas: schemaStore.table,
         ...options.dashboard,

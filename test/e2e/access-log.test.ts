@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AccessLog, findAccessLog } from '../support/access-log.ts';
@@ -6,6 +6,8 @@ import { runLogforge } from '../support/run.ts';
 import { type Dirs, makeDirs, removeDirs, type Service, startService } from '../support/service.ts';
 import { eventually, readHourFiles, readRecords, readSummaries } from '../support/storage.ts';
 
+/** A batch is a block of the file, of whole lines. */
+const BLOCK_BYTES = 256 * 1024;
 const ENV = { LOGFORGE_AGGREGATION_INTERVAL: '100ms' };
 
 let log: AccessLog;
@@ -50,14 +52,21 @@ function toCsvRow(record: Record<string, unknown>): string {
   return `${values.join(',')}\r\n`;
 }
 
+function withoutExtras(hours: ReadonlyMap<string, Buffer>): Map<string, Buffer> {
+  const toCore = (line: string) => {
+    const { timestamp, path, userAgent } = JSON.parse(line);
+    return `${JSON.stringify({ timestamp, path, userAgent })}\n`;
+  };
+  const core = (lines: Buffer) => Buffer.from(lines.toString().trimEnd().split('\n').map(toCore).join(''));
+  return new Map([...hours].map(([hour, lines]) => [hour, core(lines)]));
+}
+
 describe('an access log', () => {
   it('is replayed, and every hour summarised', async () => {
     const summary = await replay(service, log.path);
     const records = log.records.toLocaleString('en-US');
-    const batches = Math.ceil((log.records + log.unparsableLines.length) / 1000);
-    expect(summary).toContain(
-      `replayed ${records} records in ${batches} batches, 1 line unreadable (${log.unparsableLines}), 0 duplicates`,
-    );
+    const batches = Math.ceil((await stat(log.path)).size / BLOCK_BYTES);
+    expect(summary).toContain(`replayed ${records} records in ${batches} batches, 0 lines unreadable, 0 duplicates`);
     await expectSummaries(service.dirs);
     files = await readHourFiles(service.dirs);
     expect(await readRecords(service.dirs)).toHaveLength(log.records);
@@ -96,11 +105,13 @@ describe('an access log', () => {
     try {
       const path = join(other.dirs.root, `access.${format}`);
       await writeFile(path, content);
+      const batches = Math.ceil((await stat(path)).size / BLOCK_BYTES);
       expect(await replay(other, path)).toContain(
-        `${records.length.toLocaleString('en-US')} records in 10 batches, 0 `,
+        `${records.length.toLocaleString('en-US')} records in ${batches} batches, 0 `,
       );
       await expectSummaries(other.dirs);
-      expect(await readHourFiles(other.dirs)).toEqual(files);
+      // Columns of CSV are texts, so its rows have the three fields alone.
+      expect(await readHourFiles(other.dirs)).toEqual(format === 'csv' ? withoutExtras(files) : files);
     } finally {
       await other.stop();
       await removeDirs(other.dirs);

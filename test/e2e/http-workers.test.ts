@@ -75,6 +75,7 @@ async function startBefore(deliver: Core['deliver']) {
     analytics: { ask: unused, breakdown: unused, series: unused },
     aggregate: unused,
     records: { open: unused, next: unused, close: unused },
+    lineStore: undefined,
     hourTotals: { totals: async () => [], latest: async () => undefined },
     diskUse: unused,
     live: { snapshot: unused, subscribe: () => () => undefined, tail: () => () => undefined },

@@ -106,7 +106,16 @@ it('records of a program that names its fields otherwise, and lines of text, are
   expect(of('auth')).toMatchObject({ level: 'WARN', message: 'wet', host: 'host', pid: '7' });
   expect(of('door')).toMatchObject({ level: 'INFO', message: 'a bell ÿ rang', timestampSource: 'arrival' });
   expect(await readRecords(service.dirs)).toEqual([
-    { timestamp: '2015-05-17T10:05:03Z', path: '/a', userAgent: 'curl/8' },
+    {
+      timestamp: '2015-05-17T10:05:03Z',
+      path: '/a',
+      userAgent: 'curl/8',
+      client: '::1',
+      method: 'GET',
+      protocol: 'HTTP/1.1',
+      status: 200,
+      bytes: 1,
+    },
   ]);
   expect(await readDeadLetters(service.dirs)).toMatchObject([
     { reason: 'timestamp must be a string', source: 'input:door', stream: 'events' },

@@ -85,6 +85,8 @@ describe.each([1, 2])('the same answers on %i threads, whichever has the connect
     ['no such coding', 415, (each) => each.post(`[${record(5)}]`, { ...KEY, 'Content-Encoding': 'rot13' })],
     ['another method', 405, (each) => each.get('/logs')],
     ['no such path', 404, (each) => each.get('/nothing')],
+    ['a line store that is off', 404, (each) => each.post('{}', KEY, '/store/batch')],
+    ['no key for lines of the line store', 401, (each) => each.get('/store/log?host=h&file=f')],
     ['an hour without a summary', 404, (each) => each.get('/analytics?hour=2001-01-01T00', KEY)],
     ['a range the wrong way round', 400, (each) => each.get('/analytics?from=2015-05-18T00&to=2015-05-17T00', KEY)],
     ['records in no order that there is', 400, (each) => each.get('/records?order=up', KEY)],

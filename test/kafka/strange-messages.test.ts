@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { createDecoders } from '../../src/decode/decoders.ts';
+import { encodeDeadLetter } from '../../src/lines/dead-letter.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import type { Batch } from '../../src/model/chunk.ts';
 import type { CommitNote } from '../../src/model/deliver.ts';
@@ -8,7 +9,6 @@ import { hourToIso, MIN_HOUR } from '../../src/model/hour.ts';
 import { ACCESS_STREAM } from '../../src/model/stream.ts';
 import { encodeSend } from '../../src/queue/kafka/message.ts';
 import { createReceiver } from '../../src/queue/kafka/receiver.ts';
-import { encodeDeadLetter } from '../../src/repo/dead-letter.ts';
 import { createAccounting } from '../../src/service/accounting.ts';
 import { createConsumer } from '../../src/service/consume.ts';
 import { DECODE_OPTIONS } from '../support/decode-options.ts';

@@ -45,7 +45,11 @@ beforeAll(ensurePrometheus, INSTALL_TIMEOUT_MS);
 beforeAll(async () => {
   const dirs = await makeDirs();
   const config = join(dirs.root, 'config.yaml');
-  await writeFile(config, 'inputs:\n  - {name: lines, type: tcp, addr: "127.0.0.1:0"}\n');
+  const inputs = [
+    { name: 'lines', type: 'tcp', addr: '127.0.0.1:0' },
+    { name: 'files', type: 'file', format: 'auto', paths: [join(dirs.root, '*.ndjson')] },
+  ];
+  await writeFile(config, JSON.stringify({ inputs }));
   const env = { LOGFORGE_AGGREGATION_INTERVAL: '200ms' };
   direct = await startService({ dirs, args: ['--config', config], env });
   queued = await startVersion2(createStream(await sharedBrokers()));

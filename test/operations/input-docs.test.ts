@@ -36,7 +36,11 @@ describe('a newcomer', () => {
 });
 
 describe('the pages of inputs', () => {
-  it.each(['docs/inputs.md', 'docs/input-formats.md'])('have examples that are valid (%s)', (page) => {
+  it.each([
+    'docs/inputs.md',
+    'docs/input-formats.md',
+    'docs/forward.md',
+  ])('have examples that are valid (%s)', (page) => {
     const examples = [...read(page).matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, text = '']) => text);
     expect(examples.length).toBeGreaterThan(0);
     for (const text of examples) expect(() => loadConfig({ file: page, text: `version: 1\n${text}` })).not.toThrow();

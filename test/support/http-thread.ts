@@ -21,6 +21,8 @@ export type ServerData = Pick<
   'host' | 'hosts' | 'port' | 'limits' | 'auth' | 'version' | 'shared'
 > & {
   readonly settings: HttpServerOptions['dashboard']['settings'];
+  /** Of the line store, where there is one. */
+  readonly maxReaders: number | undefined;
   /** Counts the messages that the other end has handled. */
   readonly told: Int32Array;
 };
@@ -60,7 +62,7 @@ function revive({ name, message, fields }: Thrown): Error {
 
 /** A server of src/http in this thread. Its ingest, data and log are at the other end of the port. */
 function serve(port: MessagePort, data: ServerData): void {
-  const { settings, told, ...options } = data;
+  const { settings, told, maxReaders = 0, ...options } = data;
   const metrics = createMetrics({ defaultMetrics: false });
   const channel = createChannel<TestCoreCalls>(port);
   const { remote } = channel;
@@ -73,19 +75,22 @@ function serve(port: MessagePort, data: ServerData): void {
   };
   const logAt = (level: 'info' | 'warn' | 'error') => (message: string, fields?: object) =>
     tell(() => remote.log({ level, message, text: JSON.stringify(fields) }));
-  const { live, ...core } = createRemoteCore({
+  const { live, lineStore, ...core } = createRemoteCore({
     remote,
     schemas: new SchemaTable(),
     firstHours: new FirstHours(['access', 'events']),
     live: remoteLive.live,
     log: createTestLog(),
+    hasLineStore: data.maxReaders !== undefined,
     reuse: () => undefined,
   });
   const server = createHttpServer({
     streams: ['access', 'events'],
+    mappings: ['caddy', 'app'],
     ...options,
     ...core,
     analytics: openAnalytics(core.analytics),
+    ...(lineStore !== undefined && { lineStore: { store: lineStore, isReadOnly: false, maxReaders } }),
     reusePort: true,
     listStreams: async () => {
       await core.streamTotals();

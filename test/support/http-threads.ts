@@ -71,6 +71,7 @@ function openServer(worker: Worker, options: HttpServerOptions) {
         return new Map();
       },
       ...options.dashboard,
+      lineStore: options.lineStore?.store,
     }),
     ...live.handlers,
     async ingest(request) {
@@ -94,7 +95,19 @@ function openServer(worker: Worker, options: HttpServerOptions) {
     open(port: number): void {
       const { host = '', hosts = [], limits, auth, version, shared, dashboard } = options;
       const { settings } = dashboard;
-      const data: ServerData = { host, hosts, port, limits, auth, version, settings, told, ...(shared && { shared }) };
+      const maxReaders = options.lineStore?.maxReaders;
+      const data: ServerData = {
+        host,
+        hosts,
+        port,
+        limits,
+        auth,
+        version,
+        settings,
+        maxReaders,
+        told,
+        ...(shared && { shared }),
+      };
       worker.postMessage({ port: port2, data }, [port2]);
     },
     close(): void {

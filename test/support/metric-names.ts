@@ -1,18 +1,27 @@
+import type { Registry } from 'prom-client';
+import { createAgentMetrics } from '../../src/metrics/agent-metrics.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 
 const SUFFIXES = { histogram: ['_bucket', '_sum', '_count'], summary: ['', '_sum', '_count'] } as const;
 
 /** Every series that a service can expose, by name. */
 export function knownSeries(): Promise<ReadonlySet<string>> {
-  series ??= readSeries();
+  series ??= readSeries(createMetrics({ defaultMetrics: true }).registry);
   return series;
 }
 
 /** Made once, because the default metrics watch their process. */
 let series: Promise<ReadonlySet<string>> | undefined;
 
-async function readSeries(): Promise<ReadonlySet<string>> {
-  const { registry } = createMetrics({ defaultMetrics: true });
+/** Every series that a program which sends logs can expose. */
+export function agentSeries(): Promise<ReadonlySet<string>> {
+  const metrics = createAgentMetrics(() => {
+    throw new Error('nobody asks for the values');
+  });
+  return readSeries(metrics.registry);
+}
+
+async function readSeries(registry: Registry): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
   for (const { name, type } of await registry.getMetricsAsJSON()) {
     const kind = String(type);

@@ -43,7 +43,7 @@ export interface ServiceOptions {
   /** Folders of an earlier run. Absent: new folders. */
   readonly dirs?: Dirs;
   /** Default `serve`. */
-  readonly command?: 'serve' | 'registry';
+  readonly command?: 'serve' | 'registry' | 'store';
   /** Arguments after `serve --addr 127.0.0.1:0`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
