@@ -75,6 +75,9 @@ format: setup ## Format the sources
 crash-v2: setup ## Kill service, consumer and broker of version 2 under load and check the accounting (ROUNDS=20)
 	@ROUNDS=$(or $(ROUNDS),20) vitest run test/crash/crash-v2.test.ts
 
+forward-faults: setup ## Rotate logs under a forwarder, and kill it and its service in turn (ROUNDS=200)
+	@LOGFORGE_FORWARD_ROUNDS=$(or $(ROUNDS),200) vitest run test/e2e/forward.test.ts -t 'each line once over'
+
 outages: setup ## Make the broker of version 2 unavailable in every way, and available again
 	@vitest run test/e2e/version2-outage.test.ts test/kafka/outage.test.ts
 
@@ -139,6 +142,12 @@ bench-micro: setup ## Measure the parts, each beside the fastest possible
 
 bench-query: setup ## Measure queries over an hour of GB gigabytes beside grep -F (GB=1 ROUNDS=3)
 	@node bench/query.ts --gb $(or $(GB),1) --rounds $(or $(ROUNDS),3)
+
+bench-store: setup ## Measure the line store: synced lines a second, and a download (ARGS="--batch 1000 --connections 4 --history 10000000")
+	@node bench/store.ts $(ARGS)
+
+bench-files: setup ## Measure replay, forward, its latency, and 10,000 files at rest (ARGS="--case forward --lines 2000000 --rounds 3")
+	@node bench/files.ts $(ARGS)
 
 bench-housekeeping: setup ## Measure the p99 of POST /logs while an hour of GB gigabytes is compressed, and deleted (GB=5 ROUNDS=3)
 	@node bench/housekeeping-p99.ts --gb $(or $(GB),5) --rounds $(or $(ROUNDS),3)
@@ -247,7 +256,7 @@ help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: certs reliability run test test-image test-quick coverage setup run-v1 run-v2 run-universal universal-up universal-down kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-https bench-micro bench-query bench-housekeeping recovery clean help
+.PHONY: certs reliability run test test-image test-quick coverage setup run-v1 run-v2 run-universal universal-up universal-down kafka-up kafka-down kafka-topic stack-up stack-down infra-up infra-down crash-v2 outages build lint types check format crash attack soak fuzz bench bench-https bench-micro bench-query bench-store bench-housekeeping recovery clean help
 .PHONY: loadtest-v1 loadtest-v2 capture-profile-v1 capture-profile-v2 profile-run-v1 profile-run-v2 profile-cpu-v1 profile-cpu-v2 \
   profile-heap-v1 profile-heap-v2 profile-ui-cpu-v1 profile-ui-cpu-v2 profile-ui-cpu-compare profile-ui-heap-v1 \
-  profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs bench-inputs bench-transports
+  profile-ui-heap-v2 profile-ui-heap-compare profile-goroutine-v1 profile-goroutine-v2 profile-ui-goroutine-compare docs docs-check metrics-check bench-docs bench-files forward-faults bench-inputs bench-transports

@@ -83,6 +83,7 @@ async function listenWhole(): Promise<number> {
   const silent = () => undefined;
   const server = createHttpServer({
     streams: ['access'],
+    mappings: [],
     host: '127.0.0.1',
     port: 0,
     limits: {

@@ -23,6 +23,7 @@ import { delimited, logEntry } from '../test/support/protobuf-messages.ts';
 import { createReferenceDecoders } from '../test/support/reference-decoders.ts';
 import { createReferenceDelimited } from '../test/support/reference-protobuf.ts';
 import { frameCases } from './frame-cases.ts';
+import { lineCases } from './line-cases.ts';
 import { textCases } from './text-cases.ts';
 
 /** Of LogEntry, the strict schema of events: the scanner checks it. */
@@ -122,6 +123,7 @@ const cases: readonly Case[] = [
   avroCase('avro events, reference', present.map(toEvent), NOT_FLAT),
   ...frameCases,
   ...textCases,
+  ...lineCases,
   appendCase('append', 1),
   appendCase('append, 64 hours', 64),
   countCase('aggregate', 100_000),

@@ -9,7 +9,7 @@ import { commands } from '../src/cli/main.ts';
 import { PROFILE_ENVIRONMENT } from '../src/cli/profiling.ts';
 import { keysByPath, listsByPath, rootSection } from '../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../src/config/text-layers.ts';
-import { knownSeries, seriesIn } from '../test/support/metric-names.ts';
+import { agentSeries, knownSeries, seriesIn } from '../test/support/metric-names.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const OTHER_PROFILE_VARIABLES = ['PROFILE_NAME', 'PROFILE_DIR', 'PROFILE_ADDR'];
@@ -64,7 +64,7 @@ export async function readWorld(): Promise<World> {
 
 /** A text names a histogram itself, a query names its series. */
 async function knownNames(): Promise<ReadonlySet<string>> {
-  const series = await knownSeries();
+  const series = new Set([...(await knownSeries()), ...(await agentSeries())]);
   return new Set([...series, ...[...series].map((name) => name.replace(/_(bucket|sum|count)$/, ''))]);
 }
 

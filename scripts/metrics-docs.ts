@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs';
+import type { Registry } from 'prom-client';
+import { createAgentMetrics } from '../src/metrics/agent-metrics.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
 
 /** The page that this script writes. */
@@ -24,11 +26,8 @@ interface Described {
 
 /** The reference of every metric as Markdown. */
 export async function renderMetricsDocs(): Promise<string> {
-  const { registry } = createMetrics({ defaultMetrics: true });
-  const metrics = registry.getMetricsAsArray().map((metric): Described => {
-    const labels = 'labelNames' in metric && Array.isArray(metric.labelNames) ? metric.labelNames.map(String) : [];
-    return { name: metric.name, help: metric.help, type: String(metric.type), labels };
-  });
+  const metrics = describeAll(createMetrics({ defaultMetrics: true }).registry);
+  const agent = describeAll(createAgentMetrics(() => NO_COUNTS).registry);
   const isDefault = ({ name }: Described) => /^(process|nodejs)_/.test(name);
   const isOurs = ({ name }: Described) => name.startsWith('logforge_');
   return [
@@ -38,8 +37,28 @@ export async function renderMetricsDocs(): Promise<string> {
       metrics.filter((metric) => !isDefault(metric) && !isOurs(metric)),
     ),
     ...renderTable('Metrics of logforge', metrics.filter(isOurs)),
+    ...renderTable('Metrics of logforge forward and collect', agent.filter(isOurs)),
     ...renderTable('Metrics of the process and of Node.js', metrics.filter(isDefault)),
   ].join('');
+}
+
+/** Nobody asks these metrics for their values. */
+const NO_COUNTS = {
+  stored: 0,
+  duplicates: 0,
+  refused: 0,
+  filtered: 0,
+  unreadable: 0,
+  retries: 0,
+  files: 0,
+  lagBytes: 0,
+};
+
+function describeAll(registry: Registry): readonly Described[] {
+  return registry.getMetricsAsArray().map((metric) => {
+    const labels = 'labelNames' in metric && Array.isArray(metric.labelNames) ? metric.labelNames.map(String) : [];
+    return { name: metric.name, help: metric.help, type: String(metric.type), labels };
+  });
 }
 
 function* renderTable(title: string, metrics: readonly Described[]): Generator<string> {

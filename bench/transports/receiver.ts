@@ -65,6 +65,7 @@ async function start(loaded: Config) {
     firstHours: new FirstHours(streams),
     deliver: noting(createDirectPipeline({ config: loaded, repo }).deliver),
     metrics,
+    positionOf: () => undefined,
     log: announcing(log),
     lifecycle,
   });
