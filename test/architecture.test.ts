@@ -40,7 +40,6 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['config'],
   pino: ['log'],
   avsc: ['service', 'generate'],
-  '@napi-rs/lzma': ['disk'],
 };
 
 /** A longer function has its reason in a comment in the line above it. */

@@ -36,7 +36,7 @@ export const replay: Command = {
   help: {
     synopsis: ['replay [OPTION]... FILE...', 'replay [OPTION]... -'],
     description: [
-      'Reads log files, or standard input for -, and sends their records to POST /logs, or to POST /logs/NAME with --stream, in batches. What a file is and whether it is compressed (gzip, zstd, xz) is recognised by its content, not by its name. Lines that cannot be read are counted, listed by number and left out; --rejects keeps them.',
+      'Reads log files, or standard input for -, and sends their records to POST /logs, or to POST /logs/NAME with --stream, in batches. What a file is and whether it is compressed (gzip, zstd) is recognised by its content, not by its name. Lines that cannot be read are counted, listed by number and left out; --rejects keeps them.',
       'Every batch has an Idempotency-Key, so a replay may be run again, for example after an interruption: with the same --batch no line is stored twice, as long as the file keeps its name and the service remembers the keys (ingestion.idempotencyWindow, 24h). With --checkpoint a file is known by its content, so one that has grown is read on from its old end, and one that was renamed or compressed since is not sent again, however long ago that was. A last line without an end waits for the next run.',
       'While the service is busy or unavailable (429, 5xx, no connection), a batch is sent again after longer and longer pauses, and never before the time that the service asks for.',
       'A file that cannot be read does not end the run: the others go on, and the exit status is 1. Prints one line on standard output at the end, also after Ctrl-C: what was sent, what could not be read, and how long it took.',

@@ -1,7 +1,6 @@
 import * as zlib from 'node:zlib';
 import { createPackedSource, type PackedEnd, type PackedSource, UnpackError } from './packed.ts';
 import { unpackGzip } from './unpack-gzip.ts';
-import { unpackXz } from './unpack-xz.ts';
 import { pump, UNPACKED_PIECE_BYTES } from './zlib-pump.ts';
 
 /** How content is packed, by its first bytes, whatever its name says. */
@@ -54,7 +53,7 @@ export async function* unpack(packed: AsyncIterable<Buffer>): AsyncGenerator<Buf
     const packing = packingOf(await source.peek(PACKING_BYTES));
     if (packing === 'gzip') return yield* unpackGzip(source);
     if (packing === 'zstd') return yield* unpackZstd(source);
-    if (packing === 'xz') return yield* unpackXz(source);
+    if (packing === 'xz') throw new UnpackError('xz is not supported: xz -dc FILE | logforge replay -');
     if (packing === 'bzip2') throw new UnpackError('bzip2 is not supported: bzip2 -dc FILE | logforge replay -');
     for (let piece = await source.next(); piece !== undefined; piece = await source.next()) yield piece;
     return 'whole';

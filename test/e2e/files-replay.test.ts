@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { xz } from '@napi-rs/lzma';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { numberedLine } from '../support/forwarding.ts';
 import { type Finished, runLogforge } from '../support/run.ts';
@@ -152,7 +151,6 @@ it('goes on after a bad file, keeps what it cannot read, and ends with status 1'
 it.each([
   ['gzip', (text: string) => gzipSync(text)],
   ['zstd', (text: string) => zstdCompressSync(text)],
-  ['xz', (text: string) => xz.compressSync(text)],
 ])('reads %s under any name, and from standard input', async (name, pack) => {
   const file = makeLines(20);
   const piped = makeLines(20);

@@ -15,6 +15,8 @@ interface Line {
 /** Lines by their number. */
 let lines: Map<number, Line>;
 let service: ScriptedService;
+/** The type of the problem. */
+let kind: string;
 let isWrong: (batch: readonly Line[], bytes: number) => number;
 let sender: ReturnType<typeof createStoreSender>;
 const said: string[] = [];
@@ -24,11 +26,12 @@ const store: Reply = ({ body }, response) => {
   const status = size === batch.length ? isWrong(batch, body.length) : 422;
   if (status === 200) for (const line of batch) lines.set(line['line-num'], line);
   if (status === 200) reply(200)({} as never, response);
-  else problem(status, 'wrong')({} as never, response);
+  else problem(status, kind)({} as never, response);
 };
 
 beforeEach(async () => {
   lines = new Map();
+  kind = 'invalid-lines';
   isWrong = () => 200;
   said.length = 0;
   service = await startScriptedService(store);
@@ -86,10 +89,17 @@ describe('a batch that the store refuses', () => {
   it.each([400, 413, 422])('is halved until the line at fault stands alone (%i)', async (status) => {
     isWrong = (batch) => (batch.some(({ content }) => content === 'bad') ? status : 200);
     const bytes = Buffer.from(Array.from({ length: 100 }, (_, i) => (i === 41 ? 'bad\n' : `${i}\n`)).join(''));
-    const refused = [{ number: 48, bytes: Buffer.from('bad'), reason: 'because wrong' }];
+    const refused = [{ number: 48, bytes: Buffer.from('bad'), reason: 'because invalid-lines' }];
     expect(await sender.send({ ...about, bytes })).toEqual({ stored: 99, refused });
     expect(lines.size).toBe(99);
     expect(service.requests.length).toBeLessThan(20);
+  });
+
+  it('by a stranger who answers 400 to whatever comes ends it', async () => {
+    kind = 'about:blank';
+    isWrong = () => 400;
+    await expect(sender.send({ ...about, bytes: Buffer.from('a\nb\n') })).rejects.toMatchObject({ status: 400 });
+    expect(service.requests).toHaveLength(1);
   });
 
   it('is halved until it fits', async () => {
