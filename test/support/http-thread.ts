@@ -32,6 +32,7 @@ export interface TestCoreCalls extends CoreCalls {
   ingest(request: IngestRequest): IngestResult | { readonly thrown: Thrown };
   log(entry: { readonly level: 'info' | 'warn' | 'error'; readonly message: string; readonly text?: string }): void;
   noteRefusal(refusal: Parameters<HttpServerOptions['noteRefusal']>[0]): void;
+  noteSource(sent: Parameters<NonNullable<HttpServerOptions['noteSource']>>): void;
 }
 
 /** The calls that a server's thread answers. */
@@ -103,6 +104,7 @@ function serve(port: MessagePort, data: ServerData): void {
     },
     dashboard: { live, hourTotals: core.hourTotals, diskUse: core.diskUse, settings },
     noteRefusal: (refusal) => tell(() => remote.noteRefusal(refusal)),
+    noteSource: (...sent) => tell(() => remote.noteSource(sent)),
     metrics,
     clock: Date.now,
     log: { info: logAt('info'), warn: logAt('warn'), error: logAt('error') },

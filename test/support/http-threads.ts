@@ -84,6 +84,7 @@ function openServer(worker: Worker, options: HttpServerOptions) {
     },
     log: ({ level, message, text }) => heard(() => options.log[level](message, JSON.parse(text ?? '{}'))),
     noteRefusal: (refusal) => heard(() => options.noteRefusal(refusal)),
+    noteSource: (sent) => heard(() => options.noteSource?.(...sent)),
   });
   const heard = async (act: () => void): Promise<void> => {
     act();
