@@ -33,7 +33,7 @@ export interface CollectGauges {
   readonly about: string;
 }
 
-/** Names that are told apart among levels and among tags: both come from the lines. */
+/** Names that are distinguished among levels and among tags: both come from the lines. */
 const MAX_NAMES = 200;
 const OTHER = 'other';
 const MAX_ERRORS = 20;

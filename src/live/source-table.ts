@@ -1,7 +1,7 @@
 import type { Clock } from '../model/clock.ts';
 import type { SourceFigures } from './live.ts';
 
-/** Sources that are told apart. */
+/** Sources that are distinguished. */
 export const MAX_SOURCES = 1_000;
 /** What became of the others. */
 export const OTHER_SOURCES = 'other';

@@ -42,7 +42,7 @@ export interface LineOutputOptions {
  *   lines appended and synced → the state appended and synced: {"sizes":[[inode,bytes],…],"slices":{"id":to,…}}
  *
  * So at a start the files are as long as the last state says, or longer by lines that no state knows: these are cut off, and their slices
- * come again. A slice that the state knows is not written again. A file that was moved away, or cut by somebody else, begins anew.
+ * come again. A slice that the state knows is not written again. A file that was moved away, or cut by somebody else, begins again.
  */
 interface Waiting {
   readonly slice: OutputSlice;

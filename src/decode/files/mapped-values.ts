@@ -67,7 +67,7 @@ export function nameSources(pair: FieldPair | undefined): string {
   return [...new Set(pair?.sources.map(({ text }) => JSON.stringify(text)))].join(' or ');
 }
 
-/** A text is written anew, which is faster than to look for it; any other value is the one that stands there. */
+/** A text is written again, which is faster than to look for it; any other value is the one that stands there. */
 function extraToken(pair: FieldPair, object: JsonObject): string | undefined {
   const value = pair.read(object.value);
   if (value === undefined) return undefined;

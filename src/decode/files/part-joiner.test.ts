@@ -46,7 +46,7 @@ describe('parts of lines', () => {
     '[["a"]]',
     '[["a",1]]',
     '[["a","YQ==",1]]',
-  ])('begin anew after a state that is none: %s', (state) => {
+  ])('begin again after a state that is none: %s', (state) => {
     const joiner = new PartJoiner(state);
     expect(joiner.state).toBe('');
     expect(add(joiner, 'a', 'b', false)).toBe('b');

@@ -1,3 +1,4 @@
+// Long: one table of what the page is served and told.
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import type { Refusal } from '../../live/live.ts';

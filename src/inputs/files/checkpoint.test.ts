@@ -248,13 +248,13 @@ describe('a file is another one', () => {
     write('a.log', MONDAY);
     const { id } = await deliver('a.log', MONDAY.length);
     truncateSync(at('a.log'), 2_000);
-    const anew = await known('a.log');
-    expect([anew.id === id, anew.offset]).toEqual([false, 0]);
+    const another = await known('a.log');
+    expect([another.id === id, another.offset]).toEqual([false, 0]);
     expect(warnings).toEqual([
       `${at('a.log')} was truncated, to fewer bytes than were delivered: it begins again, as a new file`,
     ]);
     await reopen();
-    expect((await known('a.log')).id).toBe(anew.id);
+    expect((await known('a.log')).id).toBe(another.id);
   });
 
   it('but not when it was looked at before it grew', async () => {

@@ -41,7 +41,7 @@ export interface Checkpoint {
 
 export interface CheckpointOptions {
   readonly stream: string;
-  /** Told what a user should know, such as a torn end of the checkpoint file, or a file that was truncated and begins anew. */
+  /** Told what a user should know, such as a torn end of the checkpoint file, or a file that was truncated and begins again. */
   readonly warn: (message: string) => void;
   /** Unix milliseconds. */
   readonly now?: () => number;

@@ -1,7 +1,7 @@
 import { type Entry, hashHead, NO_INODE, type SeenFile } from './identity.ts';
 
 /**
- * More files with one head are not told apart by their places: each costs a look at the disk, for each file that is new. Those beyond are
+ * More files with one head are not distinguished by their places: each costs a look at the disk, for each file that is new. Those beyond are
  * taken to be in their place.
  */
 export const MAX_TWINS = 16;

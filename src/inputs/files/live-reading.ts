@@ -175,7 +175,7 @@ export class LiveReading {
     await this.#window.push(read, this.#reader.format);
   }
 
-  /** Bytes count only if the head is still the same after they were read: a file may be truncated and written anew at any moment. */
+  /** Bytes count only if the head is still the same after they were read: a file may be truncated and written again at any moment. */
   async #isSame(): Promise<boolean> {
     return (await readAt(this.#options.handle, 0, this.#head.length)).equals(this.#head);
   }
