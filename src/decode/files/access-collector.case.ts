@@ -3,6 +3,7 @@ import type { AccessFields, AccessLines, ExtraField, LineFormat, LineOptions } f
 /** AccessLines for tests: the lines as objects and as text. */
 export class AccessCollector implements AccessLines {
   readonly lines: string[] = [];
+  #reserved = Buffer.alloc(0);
 
   get count(): number {
     return this.lines.length;
@@ -14,12 +15,13 @@ export class AccessCollector implements AccessLines {
     this.lines.push(`${line.slice(0, -1)}${members.join('')}}`);
   }
 
-  reserve(): never {
-    throw new Error('the collector takes no bytes');
+  reserve(bytes: number): { readonly buffer: Buffer; readonly used: number } {
+    this.#reserved = Buffer.alloc(bytes);
+    return { buffer: this.#reserved, used: 0 };
   }
 
-  added(): never {
-    throw new Error('the collector takes no bytes');
+  added(used: number): void {
+    this.lines.push(this.#reserved.toString('utf8', 0, used).trimEnd());
   }
 }
 

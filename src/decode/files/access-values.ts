@@ -224,7 +224,7 @@ const PART = /([\d.]+)([a-zµμ]+)/g;
 const DIGITS = 12;
 
 /** A number in `unit`, or a text with units as Go writes it: `0.1s`, `12ms`, `1m2.5s`. */
-function secondsOf(value: unknown, unit: DurationUnit): number | undefined {
+export function secondsOf(value: unknown, unit: DurationUnit): number | undefined {
   const number = numberOf(value);
   if (number !== undefined) return round(number / (PARTS[unit] as number));
   const text = nameOf(value);

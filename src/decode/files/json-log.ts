@@ -8,10 +8,12 @@ import {
   readAccessFields,
   readValues,
 } from './access-values.ts';
+import { FastJson } from './fast-json.ts';
 import { explainInvalid, explainMissing, memberNames, shownValue } from './json-faults.ts';
 import { exactTime, isBent, membersOf, tokenAt } from './json-members.ts';
 import { isUsual, readUsualNames } from './json-names.ts';
-import { findShape } from './json-shapes.ts';
+import type { JsonPlan } from './json-plan.ts';
+import { findShape, planOfShape, type Shape } from './json-shapes.ts';
 import { type JsonObject, readJsonObject } from './json-text.ts';
 import type {
   AccessFields,
@@ -39,7 +41,8 @@ const NO_EXTRAS: readonly ExtraField[] = [];
  */
 export function createJsonLog(map?: FieldMap): LineFormat {
   const mapped = map === undefined ? undefined : new MappedValues(map);
-  return { name: 'ndjson', score: scoreJson, createReader: (options) => new JsonLogReader(options, mapped) };
+  const fast = new FastReaders();
+  return { name: 'ndjson', score: scoreJson, createReader: (options) => new JsonLogReader(options, mapped, fast) };
 }
 
 /** An object is JSON and nothing else, whether or not its fields are known. */
@@ -50,17 +53,39 @@ function scoreJson(line: Buffer): number {
   return 'reason' in readJsonObject(line, start, line.length) ? LIKELY : 1;
 }
 
+/** For all readers of a format: one for each would keep the last block of each file alive. */
+class FastReaders {
+  readonly #readers = new Map<unknown, FastJson>();
+
+  /** `of`: the map or the shape that the plan is made of. */
+  get(of: MappedValues | Shape, { zone, fields }: LineOptions, plan: () => JsonPlan): FastJson {
+    const known = this.#readers.get(of);
+    if (known?.isFor(zone, fields)) return known;
+    const reader = new FastJson(plan(), { zone, fields });
+    this.#readers.set(of, reader);
+    return reader;
+  }
+}
+
 class JsonLogReader implements LineReader {
   readonly state = '';
+  readonly #options: LineOptions;
   readonly #context: ReadContext;
   readonly #mapped: MappedValues | undefined;
+  readonly #readers: FastReaders;
+  /** Of the map, or of the shape that was found last. */
+  #fast: FastJson | undefined;
 
-  constructor({ zone, fields }: LineOptions, mapped: MappedValues | undefined) {
-    this.#context = { time: new LogTime(zone), fields };
+  constructor(options: LineOptions, mapped: MappedValues | undefined, readers: FastReaders) {
+    this.#options = options;
+    this.#context = { time: new LogTime(options.zone), fields: options.fields };
     this.#mapped = mapped;
+    this.#readers = readers;
+    if (mapped !== undefined) this.#fast = readers.get(mapped, options, () => mapped.plan);
   }
 
   read(bytes: Buffer, start: number, end: number, out: AccessLines): LineVerdict {
+    if (this.#fast?.read(bytes, start, end, out) === true) return 'record';
     const object = readJsonObject(bytes, start, end);
     if ('reason' in object) return object;
     if (this.#mapped !== undefined) return this.#readMapped(this.#mapped, object, out);
@@ -87,6 +112,7 @@ class JsonLogReader implements LineReader {
   #readKnown(object: JsonObject, out: AccessLines): LineVerdict {
     const shape = findShape(object);
     if (shape === undefined) return this.#readUsual(object, out);
+    this.#fast = this.#readers.get(shape, this.#options, () => planOfShape(shape));
     const fields = readAccessFields(readValues(shape.sources, object), shape, this.#context);
     return 'fault' in fields ? { reason: explain(fields, object) } : this.#add(out, fields, () => NO_EXTRAS);
   }

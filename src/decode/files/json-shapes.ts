@@ -1,5 +1,6 @@
 import { type FieldPair, fieldMapOf, parseFieldMap } from '../../model/field-map.ts';
 import type { AccessValues, DurationUnit, Meaning, ValueSources } from './access-values.ts';
+import type { JsonPlan } from './json-plan.ts';
 import type { JsonObject } from './json-text.ts';
 
 /*
@@ -119,11 +120,20 @@ const ELASTIC = shape('"url.original"|"url.path"', 'ns', {
   duration: '"event.duration"',
 });
 
+/** A line with all of these may be a record as POST /logs takes it, whatever else it has. */
+const OWN_FIELDS = parseFieldMap('timestamp=timestamp,path=path,userAgent=userAgent').pairs;
+
 const SHAPES = [CADDY, TRAEFIK, CLOUDFLARE, GOOGLE, ENVOY, NODE, ELASTIC];
 
 /** undefined where the line is of none. */
 export function findShape({ value }: JsonObject): Shape | undefined {
   return SHAPES.find(({ needs }) => needs.every((pair) => isPresent(pair.read(value))));
+}
+
+/** The plan by which FastJson reads lines of a shape, and no others. */
+export function planOfShape(shape: Shape): JsonPlan {
+  const before = SHAPES.slice(0, SHAPES.indexOf(shape)).map(({ needs }) => needs);
+  return { sources: shape.sources, meaning: shape, extras: [], needs: shape.needs, foreign: [OWN_FIELDS, ...before] };
 }
 
 /** An object is none of the values that the tables name. */

@@ -1,6 +1,7 @@
 import { type FieldMap, type FieldPair, parseFieldMap } from '../../model/field-map.ts';
 import { type AccessValues, hasStored, type Meaning, readValues, type ValueName } from './access-values.ts';
 import { pairToken } from './json-members.ts';
+import type { JsonPlan } from './json-plan.ts';
 import type { JsonObject } from './json-text.ts';
 import type { AccessFields, ExtraField } from './line-format.ts';
 
@@ -54,6 +55,11 @@ export class MappedValues {
       if (token !== undefined) extras.push([pair.target, token]);
     }
     return extras;
+  }
+
+  /** The plan by which FastJson reads the same. */
+  get plan(): JsonPlan {
+    return { sources: this.#values, meaning: MAPPED, extras: this.#extras, needs: [], foreign: [] };
   }
 
   /** See nameSources. */
