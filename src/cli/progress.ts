@@ -21,9 +21,11 @@ export function createProgress(stderr: Io['stderr'], now: () => number) {
   };
 }
 
+const WITH_COMMAS = new Intl.NumberFormat('en-US');
+
 /** `1,234` */
 export function number(value: number): string {
-  return value.toLocaleString('en-US');
+  return WITH_COMMAS.format(value);
 }
 
 /** `1 record`, `1,234 records` */

@@ -8,7 +8,7 @@ import { createServiceSender, type ServiceSenderOptions } from '../../outputs/ht
 import { openRejectsFile } from '../../outputs/line-files.ts';
 import { createSliceDelivery } from './deliver-slice.ts';
 import { createArrivalOfFiles, createOpenReading, type ReadAs } from './read-as.ts';
-import { createContentKey, keyByRange } from './slice-keys.ts';
+import { keyByContent, keyByRange } from './slice-keys.ts';
 import type { DeliveryReport } from './slice-outcome.ts';
 
 export interface ReplayOptions extends Omit<ServiceSenderOptions, 'notify' | 'connections'> {
@@ -53,12 +53,11 @@ export async function replayFiles(names: readonly string[], options: ReplayOptio
     notify: report.notify,
     signal: over.signal,
   });
-  const ofContent = createContentKey(stream);
   const deliver = createSliceDelivery({
     sender,
     stream,
     // An id of a checkpoint stands for one file for ever; any other is made of a path and a head, which may come again.
-    keyOf: (slice) => (isKept && slice.name !== '-' ? keyByRange(slice) : ofContent(slice)),
+    keyOf: (slice) => (isKept && slice.name !== '-' ? keyByRange(slice) : keyByContent(slice)),
     conflict: isKept ? 'duplicate' : 'refuse',
     rejects,
     report,

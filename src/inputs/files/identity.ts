@@ -158,7 +158,7 @@ async function* packedFrom(file: FileHandle, first: Buffer): AsyncGenerator<Buff
 
 /** The bytes from `offset`, at most `length`; fewer only at the end of the file. */
 export async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length);
+  const buffer = Buffer.allocUnsafeSlow(length);
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);

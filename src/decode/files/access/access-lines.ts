@@ -1,4 +1,4 @@
-import { LineWriter } from '../../../lines/writer.ts';
+import { LineWriter, SpareMemory } from '../../../lines/writer.ts';
 import type { AccessFields, AccessLines } from '../line-format.ts';
 
 /**
@@ -8,8 +8,11 @@ import type { AccessFields, AccessLines } from '../line-format.ts';
 const GROWTH = 16;
 /** A smaller block may come with as much again that a reader has kept of the block before. */
 const MIN_BLOCK = 256 * 1024;
-/** Larger memory is not kept for the next block. */
-const MAX_KEPT = 4 * 1024 * 1024;
+/** No more memory is made before it is needed. */
+const MAX_EXPECTED = 4 * 1024 * 1024;
+
+/** Of all blocks of the thread: they are read one after the other, and `take` copies what they have made. */
+const SPARE = new SpareMemory();
 
 /** Each field with its value as JSON, in stored order; absent ones are left out. */
 export function storedFields(fields: AccessFields): Map<string, string> {
@@ -61,7 +64,7 @@ export class StoredLines implements AccessLines {
   constructor({ fields, blockBytes }: { readonly fields: 'all' | 'core'; readonly blockBytes: number }) {
     this.#core = fields === 'core';
     this.#maxBytes = Math.max(blockBytes, MIN_BLOCK) * GROWTH;
-    this.#writer = new LineWriter(Math.min(blockBytes * 2, MAX_KEPT));
+    this.#writer = new LineWriter(Math.min(blockBytes * 2, MAX_EXPECTED), undefined, SPARE);
   }
 
   /** `extras`: further fields with their values as JSON. */
