@@ -53,6 +53,8 @@ export function createSliceDelivery(options: SliceDeliveryOptions): DeliverSlice
     }
     await putAside(options, { slice, stream, unreadable, refused: tally.toPutAside, clock });
     report.delivered(slice, tally.outcome());
+    // An answer says that the request was read to its end: no connection has the body any more.
+    converted.release?.();
   };
 }
 

@@ -67,6 +67,8 @@ export interface Converted {
    * records stand in the order of their frames.
    */
   readonly numbers?: (index: number) => number;
+  /** Gives the memory of `body` back for another block: nobody may read it after that. It need not be called. */
+  readonly release?: () => void;
 }
 
 export interface Unreadable {

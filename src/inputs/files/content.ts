@@ -17,18 +17,20 @@ export interface Content {
   close(): void;
 }
 
-const PIECE_BYTES = 256 * 1024;
+/** Several blocks: of the slices in one piece only the first must be put together with the end of the piece before. */
+const PIECE_BYTES = 1024 * 1024;
+const LEAST_BYTES = 64 * 1024;
 const NEWLINE = 10;
 
 /** The content of a regular file. Reads on its descriptor, which the caller closes; packed content is read from its start. */
 export async function openFileContent(handle: FileHandle, { size }: Stats): Promise<Content> {
   const head = await readAt(handle, 0, FORMAT_BYTES);
-  if (packingOf(head) !== 'plain') return openStreamContent(piecesFrom(handle, 0), Number.POSITIVE_INFINITY);
+  if (packingOf(head) !== 'plain') return openStreamContent(piecesFrom(handle, 0, size), Number.POSITIVE_INFINITY);
   return {
     head,
     size,
     async *pieces(from) {
-      yield* piecesFrom(handle, from);
+      yield* piecesFrom(handle, from, size);
       return 'whole';
     },
     close() {},
@@ -85,11 +87,13 @@ export async function openStreamContent(packed: AsyncIterable<Buffer>, quietMs: 
   };
 }
 
-async function* piecesFrom(handle: FileHandle, from: number): AsyncGenerator<Buffer, undefined> {
+/** `size`: of the file, as far as is known. One byte more is asked for, whose absence says that this was the end. */
+async function* piecesFrom(handle: FileHandle, from: number, size: number): AsyncGenerator<Buffer, undefined> {
   for (let offset = from; ; ) {
-    const piece = await readAt(handle, offset, PIECE_BYTES);
+    const length = Math.min(Math.max(size - offset + 1, LEAST_BYTES), PIECE_BYTES);
+    const piece = await readAt(handle, offset, length);
     if (piece.length > 0) yield piece;
-    if (piece.length < PIECE_BYTES) return;
+    if (piece.length < length) return;
     offset += piece.length;
   }
 }

@@ -51,7 +51,7 @@ it('begins again after a take, and leaves what was taken alone', () => {
   lines.add({ ...CORE, path: '/other' });
   expect(first.toString()).toBe(before);
   expect(lines.take()).toMatchObject({ records: 1 });
-  expect(lines.take()).toEqual({ body: Buffer.alloc(0), records: 0 });
+  expect(lines.take()).toMatchObject({ body: Buffer.alloc(0), records: 0 });
 });
 
 it('refuses to grow without a limit', () => {

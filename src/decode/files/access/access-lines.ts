@@ -1,3 +1,4 @@
+import { BodyPool } from '../../../lines/body-pool.ts';
 import { LineWriter, SpareMemory } from '../../../lines/writer.ts';
 import type { AccessFields, AccessLines } from '../line-format.ts';
 
@@ -13,6 +14,7 @@ const MAX_EXPECTED = 4 * 1024 * 1024;
 
 /** Of all blocks of the thread: they are read one after the other, and `take` copies what they have made. */
 const SPARE = new SpareMemory();
+const BODIES = new BodyPool();
 
 /** Each field with its value as JSON, in stored order; absent ones are left out. */
 export function storedFields(fields: AccessFields): Map<string, string> {
@@ -103,9 +105,9 @@ export class StoredLines implements AccessLines {
     this.count++;
   }
 
-  /** The lines since the last call, in memory of their own. */
-  take(): { readonly body: Buffer; readonly records: number } {
-    const taken = { body: Buffer.from(this.buffer.subarray(0, this.used)), records: this.count };
+  /** The lines since the last call, in memory of their own until it is released. */
+  take(): { readonly body: Buffer; readonly records: number; readonly release: () => void } {
+    const taken = { ...BODIES.copyOf(this.buffer.subarray(0, this.used)), records: this.count };
     this.count = 0;
     this.#writer.used = 0;
     return taken;
