@@ -70,9 +70,12 @@ export async function removeDirs(dirs: Dirs): Promise<void> {
   await rm(dirs.root, { recursive: true, force: true, maxRetries: 3 });
 }
 
+/** As bin/logforge sets them. */
+const PROGRAM_ENV = { UV_THREADPOOL_SIZE: '16', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' };
+
 /** The environment of the tests, without variables that change a service. */
 export function cleanEnv(): Record<string, string> {
-  const kept: Record<string, string> = { NODE_COMPILE_CACHE: COMPILE_CACHE };
+  const kept: Record<string, string> = { NODE_COMPILE_CACHE: COMPILE_CACHE, ...PROGRAM_ENV };
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && !/^(LOGFORGE_|VITEST|NODE_OPTIONS|NODE_V8_COVERAGE)/.test(name)) kept[name] = value;
   }
@@ -83,10 +86,6 @@ export function cleanEnv(): Record<string, string> {
 export function serviceEnv(dirs: Dirs, env: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
     ...cleanEnv(),
-    // As bin/logforge sets them.
-    UV_THREADPOOL_SIZE: '16',
-    MALLOC_ARENA_MAX: '2',
-    MALLOC_MMAP_THRESHOLD_: '1048576',
     LOGFORGE_STORAGE_LOGS_DIR: dirs.logs,
     LOGFORGE_STORAGE_ANALYTICS_DIR: dirs.analytics,
     LOGFORGE_STORAGE_STATE_DIR: dirs.state,

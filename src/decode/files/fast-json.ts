@@ -187,9 +187,11 @@ export class FastJson {
     const id = this.#pick(sources);
     if (id === ABSENT) return used;
     if (id === NESTED || !this.#isNumberOrPlain(id)) return NOT_ORDINARY;
-    const { bytes, starts, ends } = this.#places;
+    const { bytes, view, starts, ends } = this.#places;
     const start = starts[id] as number;
     const end = ends[id] as number;
+    const stop = this.#durationUnit === 's' ? decimalEnd(bytes, start, end) : -1;
+    if (stop !== -1) return copyBytes(this.#to, copyBytes(this.#to, used, lead, 0, lead.byteLength), view, start, stop);
     const value =
       bytes[start] === QUOTE
         ? bytes.toString('latin1', start + 1, end - 1)
@@ -242,6 +244,27 @@ export class FastJson {
     for (let i = start; i < end; i++) if (bytes[i] === SPACE) return false;
     return true;
   }
+}
+
+/** Seconds are rounded to so many digits (secondsOf). */
+const EXACT_DIGITS = 12;
+/** After the point: a number with more before its first digit is written with an exponent. */
+const MAX_LEADING_ZEROS = 5;
+
+/** Where a number that is written like JSON.stringify would write it ends without zeros after its fraction; -1: it may be written in another way. */
+function decimalEnd(bytes: Buffer, start: number, end: number): number {
+  let point = start;
+  while (point < end && isDigit(bytes[point] as number)) point++;
+  if (point === end) return end - start <= EXACT_DIGITS ? end : -1;
+  if (bytes[point] !== POINT) return -1;
+  let stop = end;
+  while (bytes[stop - 1] === ZERO) stop--;
+  if (stop === point + 1) return point - start <= EXACT_DIGITS ? point : -1;
+  for (let i = point + 1; i < stop; i++) if (!isDigit(bytes[i] as number)) return -1;
+  if (stop - start > EXACT_DIGITS + 1) return -1;
+  let first = point + 1;
+  while (bytes[first] === ZERO) first++;
+  return bytes[start] === ZERO && first - point - 1 > MAX_LEADING_ZEROS ? -1 : stop;
 }
 
 /** `""` and `"-"` */
