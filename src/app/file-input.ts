@@ -72,7 +72,12 @@ class FileInput implements Input {
       maxInFlightBytes,
       report: this,
     });
-    await this.#follower.start();
+    try {
+      await this.#follower.start();
+    } catch (error) {
+      await this.stop(GIVE_UP_MS).catch(() => undefined);
+      throw error;
+    }
     this.#failure = undefined;
     return paths.join(', ');
   }

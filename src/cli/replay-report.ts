@@ -1,3 +1,4 @@
+import { aboutPath } from '../app/files/follow-report.ts';
 import type { DeliveryReport, SliceOutcome } from '../app/files/slice-outcome.ts';
 import { describePlace } from '../app/files/slice-outcome.ts';
 import type { Slice } from '../inputs/files/files.ts';
@@ -87,8 +88,8 @@ export function createReport({ io, files, now }: ReportOptions): ReplayReport {
       outcomes.delete(slice);
       if (known !== undefined) tell(slice, known);
     },
-    warn: (name, message) => notify(`${name}: ${message}`),
-    fault: (name, { message }) => notify(`${name}: ${message}`),
+    warn: (name, message) => notify(aboutPath(name, message)),
+    fault: (name, { message }) => notify(aboutPath(name, message)),
     end() {
       progress.clear();
       io.stdout.write(`${summarise(tally, now() - start)}\n`);

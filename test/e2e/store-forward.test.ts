@@ -156,4 +156,19 @@ it('keeps the lines of a file that was rotated away beside those of the new one'
     ]);
   });
   await holds(url, 'second\n');
+
+  // Also in a later run, which finds it under another name.
+  expect(await forwarder.stop()).toBe(0);
+  appendFileSync(`${path}.1`, 'later\n');
+  const next = await forward(store, dirs, [`${path}*`]);
+  const ofFirst = await eventually(() => {
+    const printed = [...next.stderr().matchAll(/download (\S+)/g)].map(([, text = '']) => new URL(text));
+    const found = printed.find(({ searchParams }) => searchParams.has('generation'));
+    if (found === undefined) throw new Error(`no address of the rotated file in ${next.stderr()}`);
+    return found;
+  });
+  expect(ofFirst.searchParams.get('file')).toBe(path);
+  await holds(ofFirst, `${first}late\nlater\n`);
+  await holds(url, 'second\n');
+  expect(await next.stop()).toBe(0);
 });

@@ -16,7 +16,9 @@ import { createLineFilter } from '../../transform/line-filter.ts';
 import { createTagger } from '../../transform/tags.ts';
 import type { TagRule } from '../../transform/transform.ts';
 import { createExclusion } from '../files/exclusion.ts';
+import { createFollowReport } from '../files/follow-report.ts';
 import { createOpenReading, type ReadAs } from '../files/read-as.ts';
+import { closingOnFailure, type Opened } from '../opened.ts';
 import { openCollectDelivery, type ServiceTarget } from './collect-delivery.ts';
 import { createCollectReadings } from './collect-reading.ts';
 import { CollectReport } from './collect-report.ts';
@@ -62,37 +64,23 @@ const SERVER_GRACE_MS = 1_000;
  * Follows files, and collects the records in them: filtered, tagged, counted, and each stored once. Rejects, with everything closed again,
  * where a pattern is not valid, another process uses the folder, a file cannot be opened, or the address cannot be used.
  */
-export async function startCollector(options: CollectOptions): Promise<Collector> {
-  const opened: (() => unknown)[] = [];
-  const closeAll = async () => {
-    for (const close of opened.reverse()) await close();
-  };
-  try {
-    return await start(options, opened, closeAll);
-  } catch (error) {
-    await closeAll();
-    throw error;
-  }
+export function startCollector(options: CollectOptions): Promise<Collector> {
+  return closingOnFailure((opened) => start(options, opened));
 }
 
-/** `opened`: how what is open is closed, in the order of its opening. */
-async function start(
-  options: CollectOptions,
-  opened: (() => unknown)[],
-  closeAll: () => Promise<void>,
-): Promise<Collector> {
+async function start(options: CollectOptions, opened: Opened): Promise<Collector> {
   const { outputDir, notify, patterns, service } = options;
   const readings = createReadings(options);
   await makeFolder(diskFileSystem, outputDir, true);
   const lock = lockDirectories([outputDir]);
-  opened.push(() => lock.release());
+  opened.onClose(() => lock.release());
   const stream = service === undefined ? 'collect' : EVENTS_STREAM.name;
   const path = options.checkpoint ?? join(outputDir, 'collect.checkpoint');
   const checkpoint = await openCheckpoint(path, { stream, warn: notify });
-  opened.push(() => checkpoint.close());
+  opened.onClose(() => checkpoint.close());
   const report = new CollectReport({ counts: new CollectCounts(systemClock), readings, now, notify });
   const delivery = await openCollectDelivery({ outputDir, service, report, clock: systemClock });
-  opened.push(() => delivery.close());
+  opened.onClose(() => delivery.close());
   const { batchSize: lines, batchIntervalMs: intervalMs } = options;
   const gather = gatherSlices(report.counting(delivery.deliver), { lines, intervalMs });
   const follower = createFollower({
@@ -105,16 +93,12 @@ async function start(
     maxInFlightBytes: MAX_IN_FLIGHT_BYTES,
     concurrency: CONCURRENCY,
     batch: service === undefined ? undefined : lines,
-    report: {
-      delivered: () => undefined,
-      warn: (file, message) => notify(`${file}: ${message}`),
-      fault: (file, error) => notify(`${file}: ${error.message}`),
-    },
+    report: createFollowReport(notify),
   });
   const stats = () => report.stats(follower.counts(), describe(options));
   const { server, addr } = await startServer(options.addr, { stats, report, follower });
-  opened.push(() => server.close({ graceMs: SERVER_GRACE_MS }));
-  opened.push(() => follower.stop(0).catch(() => undefined));
+  opened.onClose(() => server.close({ graceMs: SERVER_GRACE_MS }));
+  opened.onClose(() => follower.stop(0).catch(() => undefined));
   await follower.start();
   return {
     addr,
@@ -126,7 +110,7 @@ async function start(
       );
       gather.flush();
       const isDelivered = await stopped;
-      await closeAll();
+      await opened.close();
       return isDelivered;
     },
   };

@@ -1,10 +1,10 @@
-import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { statSync } from 'node:fs';
 import { createBoundary } from '../../decode/framing.ts';
 import { escapeBytes } from '../../decode/text/escape-bytes.ts';
+import { canonicalPath } from '../../disk/canonical-path.ts';
 import { createAgentServer } from '../../http/agent/agent-server.ts';
-import { openCheckpoint } from '../../inputs/files/checkpoint.ts';
-import type { DeliverSlice, Slice } from '../../inputs/files/files.ts';
+import { type Checkpoint, openCheckpoint } from '../../inputs/files/checkpoint.ts';
+import type { DeliverSlice, KnownFile, Slice } from '../../inputs/files/files.ts';
 import { createFollower } from '../../inputs/files/follow.ts';
 import type { FollowCounts } from '../../inputs/files/follower.ts';
 import { createAgentMetrics } from '../../metrics/agent-metrics.ts';
@@ -13,9 +13,11 @@ import type { PostOptions } from '../../outputs/http/service-post.ts';
 import { type Compression, createServiceSender } from '../../outputs/http/service-sender.ts';
 import { createStoreSender } from '../../outputs/http/store-sender.ts';
 import { openDeadLetterFile, openRejectsFile } from '../../outputs/line-files.ts';
+import { closingOnFailure, type Opened } from '../opened.ts';
 import { createLineDelivery } from './deliver-lines.ts';
 import { createSliceDelivery } from './deliver-slice.ts';
 import { createExclusion } from './exclusion.ts';
+import { createFollowReport } from './follow-report.ts';
 import { createOpenReading, openLines, type ReadAs } from './read-as.ts';
 import { keyByRange } from './slice-keys.ts';
 import type { DeliveryReport, PutAside, SliceOutcome } from './slice-outcome.ts';
@@ -77,19 +79,27 @@ const CONCURRENCY = 4;
 const CONNECTIONS = 8;
 
 /**
- * Follows files and sends what is appended to them, for ever: what was read is remembered when it was acknowledged, and not before. Rejects
- * where the checkpoint or one of the files beside it cannot be opened.
+ * Follows files and sends what is appended to them, for ever: what was read is remembered when it was acknowledged, and not before. Rejects,
+ * with everything closed again, where the checkpoint or one of the files beside it cannot be opened, or the address cannot be used.
  */
-export async function startForwarder(options: ForwardOptions): Promise<Forwarder> {
+export function startForwarder(options: ForwardOptions): Promise<Forwarder> {
+  return closingOnFailure((opened) => start(options, opened));
+}
+
+async function start(options: ForwardOptions, opened: Opened): Promise<Forwarder> {
   const { protocol, patterns, stream, readAs, from, maxInFlightBytes } = options;
   const { notify } = options.report;
   const checkpoint = await openCheckpoint(options.checkpoint, { stream: checkpointName(options), warn: notify });
+  opened.onClose(() => checkpoint.close());
   const rejects = await openRejectsFile(options.rejects);
+  opened.onClose(() => rejects.close());
   const deadLetters = await openDeadLetterFile(options.deadLetters);
+  opened.onClose(() => deadLetters.close());
   for (const { mended } of [rejects, deadLetters]) if (mended !== undefined) notify(mended);
   const tally = { sent: 0, duplicates: 0, refused: 0, unreadable: 0, retries: 0 };
   const over = new AbortController();
-  const sender = createDelivery(options, { rejects, deadLetters }, createReport(tally, notify), {
+  const parts = { checkpoint, aside: { rejects, deadLetters }, report: createReport(tally, notify) };
+  const sender = createDelivery(options, parts, {
     connections: CONNECTIONS,
     retries: 'forever',
     notify(message) {
@@ -97,6 +107,10 @@ export async function startForwarder(options: ForwardOptions): Promise<Forwarder
       notify(message);
     },
     signal: over.signal,
+  });
+  opened.onClose(() => {
+    over.abort(new Error('the time of the stop is over'));
+    sender.close();
   });
   const follower = createFollower({
     patterns,
@@ -108,30 +122,23 @@ export async function startForwarder(options: ForwardOptions): Promise<Forwarder
     from,
     maxInFlightBytes,
     concurrency: CONCURRENCY,
-    report: {
-      delivered: () => undefined,
-      warn: (path, message) => notify(`${path}: ${message}`),
-      fault: (path, error) => notify(`${path}: ${error.message}`),
-    },
+    report: createFollowReport(notify),
   });
   const counts = (): ForwardCounts => ({ ...follower.counts(), ...tally });
   const server = options.addr === undefined ? undefined : createServer(options.addr, counts);
   await server?.listen();
+  opened.onClose(() => server?.close({ graceMs: SERVER_GRACE_MS }));
+  opened.onClose(() => follower.stop(0).catch(() => undefined));
   await follower.start();
   return {
     counts,
-    downloads: () => follower.paths(MAX_DOWNLOADS).map((path) => downloadUrl(options, path)),
+    downloads: () => follower.paths(MAX_DOWNLOADS).map((path) => downloadUrl(options, path, checkpoint)),
     async stop(graceMs) {
       const isDelivered = await follower.stop(graceMs).then(
         () => true,
         () => false,
       );
-      over.abort(new Error('the time of the stop is over'));
-      await server?.close({ graceMs: SERVER_GRACE_MS });
-      sender.close();
-      await rejects.close();
-      await deadLetters.close();
-      await checkpoint.close();
+      await opened.close();
       return isDelivered;
     },
   };
@@ -168,16 +175,21 @@ function checkpointName({ protocol, stream }: ForwardOptions): string {
 
 type Link = Pick<PostOptions, 'connections' | 'retries' | 'notify' | 'signal'>;
 
+interface DeliveryParts {
+  readonly checkpoint: Pick<Checkpoint, 'get'>;
+  readonly aside: PutAside;
+  readonly report: DeliveryReport;
+}
+
 function createDelivery(
   options: ForwardOptions,
-  aside: PutAside,
-  report: DeliveryReport,
+  { checkpoint, aside, report }: DeliveryParts,
   link: Link,
 ): { readonly deliver: DeliverSlice; close(): void } {
   const { protocol, url, apiKey, tls, stream, compression, host } = options;
   if (protocol === 'store') {
     const sender = createStoreSender({ url, apiKey, tls, escapeBytes, ...link });
-    const fileOf = ({ name }: Slice) => canonicalPath(name);
+    const fileOf = ({ id, name }: Slice) => nameOf(checkpoint.get(id)) ?? canonicalPath(name);
     return { deliver: createLineDelivery({ ...aside, sender, host, fileOf, report }), close: sender.close };
   }
   const sender = createServiceSender({ url, apiKey, tls, compression, ...link });
@@ -185,18 +197,20 @@ function createDelivery(
   return { deliver, close: sender.close };
 }
 
-/** Without symbolic links. Of a file that is gone, the path by which it was known. */
-function canonicalPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return resolve(path);
-  }
+/** Of a file in a store of lines: where it was first seen. So the lines of a rotated file stay under one name. */
+function nameOf(known: KnownFile | undefined): string | undefined {
+  return known?.firstPath ?? known?.path;
 }
 
-function downloadUrl({ url, host }: ForwardOptions, path: string): string {
+/** Where the file that stands at a path can be downloaded; by its generation where a newer one has its name. */
+function downloadUrl({ url, host }: ForwardOptions, path: string, checkpoint: Pick<Checkpoint, 'all'>): string {
+  const real = canonicalPath(path);
+  const { dev, ino } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  const known = checkpoint.all().find(({ device, inode }) => device === dev && inode === ino);
+  const file = nameOf(known) ?? real;
   const target = new URL(url);
   target.pathname = `${target.pathname.replace(/\/$/, '')}/store/log`;
-  target.search = new URLSearchParams({ host, file: canonicalPath(path) }).toString();
+  const generation = known !== undefined && file !== real ? { generation: known.id } : {};
+  target.search = new URLSearchParams({ host, file, ...generation }).toString();
   return target.href;
 }

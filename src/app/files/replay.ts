@@ -6,6 +6,7 @@ import { type FileResult, type ReadReport, readFiles } from '../../inputs/files/
 import type { StreamName } from '../../model/stream.ts';
 import { createServiceSender, type ServiceSenderOptions } from '../../outputs/http/service-sender.ts';
 import { openRejectsFile } from '../../outputs/line-files.ts';
+import { closingOnFailure, type Opened } from '../opened.ts';
 import { createSliceDelivery } from './deliver-slice.ts';
 import { createArrivalOfFiles, createOpenReading, type ReadAs } from './read-as.ts';
 import { keyByContent, keyByRange } from './slice-keys.ts';
@@ -36,23 +37,32 @@ const STOP_GRACE_MS = 1_000;
  * Sends files, `-` for standard input, to a service, each to its end. Resolves with what became of each; rejects where the checkpoint or the
  * file of rejects cannot be opened, and then nothing is sent.
  */
-export async function replayFiles(names: readonly string[], options: ReplayOptions): Promise<readonly FileResult[]> {
+export function replayFiles(names: readonly string[], options: ReplayOptions): Promise<readonly FileResult[]> {
+  return closingOnFailure((opened) => replay(names, options, opened));
+}
+
+async function replay(
+  names: readonly string[],
+  options: ReplayOptions,
+  opened: Opened,
+): Promise<readonly FileResult[]> {
   const { stream, readAs, concurrency, source, report, signal } = options;
   const anonymous = noCheckpoint({ stream, source });
-  const checkpoint =
-    options.checkpoint === undefined
-      ? anonymous
-      : await openCheckpoint(options.checkpoint, { stream, warn: report.notify });
-  const isKept = checkpoint !== anonymous;
+  const isKept = options.checkpoint !== undefined;
+  const checkpoint = isKept ? await openCheckpoint(options.checkpoint, { stream, warn: report.notify }) : anonymous;
+  opened.onClose(() => checkpoint.close());
   const rejects = options.rejects === undefined ? undefined : await openRejectsFile(options.rejects);
+  opened.onClose(() => rejects?.close());
   if (rejects?.mended !== undefined) report.notify(rejects.mended);
   const over = abortAfter(signal, STOP_GRACE_MS);
+  opened.onClose(() => over.close());
   const sender = createServiceSender({
     ...options,
     connections: concurrency,
     notify: report.notify,
     signal: over.signal,
   });
+  opened.onClose(() => sender.close());
   const deliver = createSliceDelivery({
     sender,
     stream,
@@ -62,26 +72,21 @@ export async function replayFiles(names: readonly string[], options: ReplayOptio
     rejects,
     report,
   });
-  try {
-    return await readFiles(names, {
-      stdin: options.stdin,
-      checkpoint,
-      isKept,
-      anonymous,
-      open: createOpenReading(stream, { ...readAs, arrival: createArrivalOfFiles() }),
-      createBoundary,
-      deliver: atRate(deliver, options.rate, signal),
-      concurrency,
-      batch: options.batch,
-      report,
-      ...(signal !== undefined && { signal }),
-    });
-  } finally {
-    over.close();
-    sender.close();
-    await rejects?.close();
-    await checkpoint.close();
-  }
+  const results = await readFiles(names, {
+    stdin: options.stdin,
+    checkpoint,
+    isKept,
+    anonymous,
+    open: createOpenReading(stream, { ...readAs, arrival: createArrivalOfFiles() }),
+    createBoundary,
+    deliver: atRate(deliver, options.rate, signal),
+    concurrency,
+    batch: options.batch,
+    report,
+    ...(signal !== undefined && { signal }),
+  });
+  await opened.close();
+  return results;
 }
 
 /** A signal that follows another after a pause, with its reason. */

@@ -7,6 +7,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   unlinkSync,
   utimesSync,
@@ -129,6 +130,20 @@ describe('a known file is found again', () => {
     await reopen();
     expect((await known('access.log')).id).not.toBe(id);
     expect(await known('access.log.1')).toMatchObject({ id, offset: 500, path: at('access.log.1') });
+  });
+
+  it('and keeps the path at which it was first seen, without links', async () => {
+    write('real.log', MONDAY);
+    symlinkSync(at('real.log'), at('link.log'));
+    expect((await deliver('link.log', 500)).firstPath).toBe(at('real.log'));
+    write('access.log', TUESDAY);
+    expect((await deliver('access.log', 500)).firstPath).toBeUndefined();
+    for (const name of ['access.log.1', 'access.log.2']) {
+      renameSync((await known('access.log')).path, at(name));
+      await reopen();
+      expect(await known(name)).toMatchObject({ firstPath: at('access.log'), path: at(name) });
+      renameSync(at(name), at('access.log'));
+    }
   });
 
   it('when it was compressed, whatever happened to its name before', async () => {

@@ -35,6 +35,8 @@ export interface KnownFile extends FilePosition {
   readonly stream: string;
   /** Absolute; where it was seen last. */
   readonly path: string;
+  /** Where it was first seen, without symbolic links. Absent: `path`. */
+  readonly firstPath?: string;
   readonly device: number;
   readonly inode: number;
   /** SHA-256 in hex of its first `headBytes` bytes after unpacking: at most HEAD_BYTES, as many as there were. */

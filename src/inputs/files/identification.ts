@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { canonicalPath } from '../../disk/canonical-path.ts';
 import { isAbsent } from '../../disk/missing.ts';
 import { HEAD_BYTES, type KnownFile } from './files.ts';
 import {
@@ -130,9 +131,13 @@ export class Identification {
     return this.#update({ ...rest, ...placeOf(seen), ...(isLonger && headOf(seen)), seen: now() });
   }
 
-  #update(entry: Entry): Entry {
-    this.#options.known.set(entry);
-    this.#options.change(entry.id);
+  #update(changed: Entry): Entry {
+    const { known, change } = this.#options;
+    const before = known.get(changed.id);
+    const isMoved = before !== undefined && before.path !== changed.path;
+    const entry = isMoved ? { firstPath: before.path, ...changed } : changed;
+    known.set(entry);
+    change(entry.id);
     return entry;
   }
 
@@ -141,7 +146,9 @@ export class Identification {
     for (const old of known.withInode(seen, stream)) this.#leave(old, seen);
     const id = createId(seen);
     const start = { offset: 0, number: 0, state: '', format: '', noted: [] };
-    const entry = { id, stream, ...placeOf(seen), ...headOf(seen), ...start, seen: now() };
+    const firstPath = canonicalPath(seen.path);
+    const place = { ...placeOf(seen), ...(firstPath !== seen.path && { firstPath }) };
+    const entry = { id, stream, ...place, ...headOf(seen), ...start, seen: now() };
     known.set(entry);
     const saved = save(id).finally(() => this.#creating.delete(id));
     // Whoever asks for it waits for this. A file without an id on disk is not known.
