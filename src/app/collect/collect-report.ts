@@ -47,14 +47,14 @@ export class CollectReport implements DeliveryReport {
   }
 
   /** What an earlier run has stored is no more counted than what it has counted. */
-  delivered(slice: Slice, { stored, duplicates, refused, refusals }: SliceOutcome): void {
+  delivered(slice: Slice, { stored, duplicates, isKnown, refused, refusals }: SliceOutcome): void {
     const { name, bytes, converted } = slice;
     const { body, unreadable } = converted;
     const { counts, readings, now } = this.#parts;
     this.#duplicates += duplicates;
     const [first] = refusals;
     if (first !== undefined) this.notify(`${name}: line ${first.first} was refused: ${first.reason}`);
-    if (duplicates > 0 && stored + refused === 0) return;
+    if (isKnown) return;
     const { kind, levels, tags, filtered, readAt } = readings.notesOf(body);
     counts.add({
       source: name,

@@ -20,11 +20,12 @@ export function createOutputDelivery({
     const time = clock();
     const rejects = unreadable.map((line) => encodeReject({ ...line, time, file: name }));
     const outcome = await output.write({ id, from, to, lines: [body, Buffer.concat(rejects)] });
-    const isNew = outcome === 'written';
+    const isKnown = outcome === 'known';
     report.delivered(slice, {
       batches: 1,
-      stored: isNew ? records : 0,
-      duplicates: isNew ? 0 : records,
+      stored: isKnown ? 0 : records,
+      duplicates: isKnown ? records : 0,
+      isKnown,
       refused: 0,
       unreadable: unreadable.length,
       bytes: body.length,

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import type { Slice } from '../../inputs/files/files.ts';
+import { BLOCK_BYTES, type Slice } from '../../inputs/files/files.ts';
 import { sliceOf } from '../files/slice-fixture.case.ts';
 import { gatherSlices } from './gather-slices.ts';
 
@@ -24,6 +24,13 @@ it('slices wait until so many lines have come together, and go in their order', 
   expect(delivered).toEqual(['a', 'b', 'c']);
   await give('d', 9);
   expect(delivered.at(-1)).toBe('d');
+});
+
+it('or until a block of bytes has, so that long lines do not fill the bytes in flight', async () => {
+  const { delivered, gather } = setup(1_000, 60_000);
+  const half = Buffer.alloc(BLOCK_BYTES / 2, 'x');
+  await Promise.all(['a', 'b'].map((id) => gather.deliver(sliceOf(['x\n'], { id, bytes: half }))));
+  expect(delivered).toEqual(['a', 'b']);
 });
 
 it('or until the first has waited long enough', async () => {

@@ -1,7 +1,7 @@
-import type { DeliverSlice, Slice } from '../../inputs/files/files.ts';
+import { BLOCK_BYTES, type DeliverSlice, type Slice } from '../../inputs/files/files.ts';
 
 export interface GatherOptions {
-  /** So many lines are delivered at once when they have come together. */
+  /** So many lines are delivered at once when they have come together; or BLOCK_BYTES of them, which the bytes in flight must not wait for. */
   readonly lines: number;
   /** A slice waits for others at most so long. Milliseconds. */
   readonly intervalMs: number;
@@ -17,6 +17,7 @@ export interface Gather {
 export function gatherSlices(deliver: DeliverSlice, { lines, intervalMs }: GatherOptions): Gather {
   let waiting: (() => void)[] = [];
   let gathered = 0;
+  let bytes = 0;
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
 
@@ -26,6 +27,7 @@ export function gatherSlices(deliver: DeliverSlice, { lines, intervalMs }: Gathe
     const ready = waiting;
     waiting = [];
     gathered = 0;
+    bytes = 0;
     for (const go of ready) go();
   }
 
@@ -35,7 +37,8 @@ export function gatherSlices(deliver: DeliverSlice, { lines, intervalMs }: Gathe
       // Called for one slice after the other, so that deliveries begin in that order.
       waiting.push(() => void deliver(slice).then(resolve, reject));
       gathered += slice.converted.frames;
-      if (isOver || gathered >= lines || intervalMs === 0) release();
+      bytes += slice.bytes.length;
+      if (isOver || gathered >= lines || bytes >= BLOCK_BYTES || intervalMs === 0) release();
       else timer ??= setTimeout(release, intervalMs);
       return promise;
     },

@@ -30,6 +30,7 @@ export function createLineDelivery(options: LineDeliveryOptions): DeliverSlice {
       batches: 1,
       stored: sent.stored,
       duplicates: 0,
+      isKnown: false,
       refused: refused.length,
       unreadable: 0,
       bytes: bytes.length,

@@ -51,7 +51,16 @@ function createDelivery(more: Partial<SliceDeliveryOptions> = {}) {
 
 const lines = Array.from({ length: 8 }, (_, i) => accessLine(`/${i}`, i));
 const KEY = `abcdefghijklmnop:0-${lines.join('').length}`;
-const NOTHING = { batches: 0, stored: 0, duplicates: 0, refused: 0, unreadable: 0, bytes: 0, refusals: [] };
+const NOTHING = {
+  batches: 0,
+  stored: 0,
+  duplicates: 0,
+  isKnown: false,
+  refused: 0,
+  unreadable: 0,
+  bytes: 0,
+  refusals: [],
+};
 const without = (index: number) => lines.filter((_, i) => i !== index).map((line) => line.trimEnd());
 
 describe('a slice', () => {
@@ -63,7 +72,7 @@ describe('a slice', () => {
     const bytes = lines.join('').length;
     expect(seen.outcomes).toEqual([
       { ...NOTHING, batches: 1, stored: 8, bytes },
-      { ...NOTHING, batches: 1, duplicates: 8, bytes },
+      { ...NOTHING, batches: 1, duplicates: 8, isKnown: true, bytes },
     ]);
   });
 
@@ -98,7 +107,7 @@ describe('a slice', () => {
   it('is known by its key whatever it is converted to, where the key stands for its range', async () => {
     service.replyNext(problem(422, 'idempotency-conflict'), problem(422, 'idempotency-conflict'));
     await createDelivery(seen)(sliceOf(lines));
-    expect(seen.outcomes).toEqual([{ ...NOTHING, duplicates: 8 }]);
+    expect(seen.outcomes).toEqual([{ ...NOTHING, duplicates: 8, isKnown: true }]);
     expect(seen.said).toEqual([
       expect.stringMatching(/^\/var\/log\/access\.log: bytes 0 to \d+ were delivered before/),
     ]);

@@ -151,7 +151,11 @@ function createTally(slice: Slice) {
       counts.refused += part.end - part.first;
       refuse(part, () => detail || message);
     },
-    outcome: () => ({ ...counts, unreadable: unreadable.length, refusals }),
+    outcome() {
+      const { stored, duplicates, refused } = counts;
+      const isKnown = duplicates > 0 && stored + refused === 0;
+      return { ...counts, isKnown, unreadable: unreadable.length, refusals };
+    },
   };
 }
 

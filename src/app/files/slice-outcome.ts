@@ -12,6 +12,8 @@ export interface SliceOutcome {
   readonly stored: number;
   /** Records that the service had already. */
   readonly duplicates: number;
+  /** All of it was delivered before: what it counts was counted then. */
+  readonly isKnown: boolean;
   readonly refused: number;
   readonly unreadable: number;
   /** That were sent, uncompressed. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { type FoundLog, PIECE_BYTES } from '../../model/line-store.ts';
 import { openToRead, openToWrite } from './database.ts';
 import { createLineReader } from './line-reader.ts';
@@ -183,6 +183,25 @@ it('goes on after a failed commit with what was stored before', async () => {
   expect(store.reader.list(undefined)).toMatchObject([
     { file: '/f', lines: 2, last: 1 },
     { file: '/new', lines: 1, last: 0 },
+  ]);
+});
+
+it('answers each batch and goes on, when a commit cannot be rolled back either', async () => {
+  const store = open();
+  await store.writer.append(body([line(0)]));
+  const exec = store.database.exec.bind(store.database);
+  const failing = ['COMMIT', 'ROLLBACK'];
+  vi.spyOn(store.database, 'exec').mockImplementation((sql) => {
+    if (sql === failing[0]) throw new Error(`disk I/O error in ${failing.shift()}`);
+    exec(sql);
+  });
+  const failed = await store.writer.append(body([line(1), line(0, { file: '/new' })]));
+  expect(failed).toEqual({ kind: 'unavailable', reason: 'disk I/O error in COMMIT' });
+  expect(failing).toEqual([]);
+  expect(await store.writer.append(body([line(2), line(0, { file: '/other' })]))).toMatchObject({ kind: 'stored' });
+  expect(store.reader.list(undefined).map(({ id, file, lines, last }) => [id, file, lines, last])).toEqual([
+    [1, '/f', 2, 2],
+    [2, '/other', 1, 0],
   ]);
 });
 

@@ -29,7 +29,8 @@ export class LineWriter {
   readonly #logs = new Map<string, Log>();
   /** Logs of which this commit has changed the counts. */
   readonly #changed = new Set<Log>();
-  #nextId: number;
+  /** Of a new log; undefined: it is read first. */
+  #nextId: number | undefined;
   readonly #commits = new GroupCommit<Entry>({
     commit: async (group) => this.#commit(group),
     gather: () => nextTurn(),
@@ -40,7 +41,6 @@ export class LineWriter {
     this.#database = database;
     this.#maxLineBytes = maxLineBytes;
     this.#statements = prepare(database);
-    this.#nextId = this.#readNextId();
   }
 
   append(body: Uint8Array): Promise<Appended> {
@@ -64,6 +64,8 @@ export class LineWriter {
   /** All bodies of the group that are right, in one transaction. */
   #store(group: readonly Entry[]): readonly Appended[] {
     try {
+      // Of a commit that could not be rolled back.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       this.#database.exec('BEGIN IMMEDIATE');
       const outcomes = group.map(({ body }) => this.#insertBody(body));
       for (const { id, lines, last } of this.#changed) this.#statements.count.run(lines, last, id);
@@ -78,11 +80,14 @@ export class LineWriter {
     }
   }
 
+  /** Does not throw: where it fails, the next commit tries again. */
   #rollBack(): void {
     this.#changed.clear();
     this.#logs.clear();
-    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-    this.#nextId = this.#readNextId();
+    this.#nextId = undefined;
+    try {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+    } catch {}
   }
 
   /** Read whole before its first line is inserted, so a wrong line leaves nothing of its body. */
@@ -126,15 +131,17 @@ export class LineWriter {
     const known = this.#logs.get(key);
     if (known !== undefined) return known;
     const row = this.#statements.find.get(host, file, generation);
-    const log = row === undefined ? { id: this.#nextId++, lines: 0, last: -1 } : toLog(row);
-    if (row === undefined) this.#statements.create.run(log.id, host, file, generation, -log.id);
+    const log = row === undefined ? this.#create({ host, file, generation }) : toLog(row);
     this.#logs.set(key, log);
     return log;
   }
 
-  #readNextId(): number {
-    const row = this.#database.prepare('SELECT max(id) AS id FROM files').get();
-    return Number(row?.id ?? 0) + 1;
+  #create({ host, file, generation }: LogName): Log {
+    const { create, lastId } = this.#statements;
+    const id = this.#nextId ?? Number(lastId.get()?.id ?? 0) + 1;
+    create.run(id, host, file, generation, -id);
+    this.#nextId = id + 1;
+    return { id, lines: 0, last: -1 };
   }
 }
 
@@ -144,6 +151,7 @@ function prepare(database: DatabaseSync) {
     create: database.prepare(
       'INSERT INTO files (id, host, file, generation, newest, lines, last) VALUES (?, ?, ?, ?, ?, 0, -1)',
     ),
+    lastId: database.prepare('SELECT max(id) AS id FROM files'),
     count: database.prepare('UPDATE files SET lines = ?, last = ? WHERE id = ?'),
     insert: database.prepare('INSERT INTO lines (file_id, line, content) VALUES (?, ?, ?)'),
     insertNew: database.prepare('INSERT OR IGNORE INTO lines (file_id, line, content) VALUES (?, ?, ?)'),
