@@ -1,13 +1,13 @@
-import { join } from 'node:path';
 import { type Collector, startCollector } from '../app/collect/collect.ts';
-import { parseAddress, parseZone } from '../config/units.ts';
 import { parseTagRule } from '../transform/tags.ts';
 import { PatternError } from '../transform/transform.ts';
 import { type Command, EXIT, type Io, type Options, UsageError } from './command.ts';
+import { readMap } from './file-options.ts';
 import { createSay } from './folded-messages.ts';
-import { parseFlags, toCount } from './parse-flags.ts';
+import { parseFlags, toAddress, toCount, toZone } from './parse-flags.ts';
 import { count, number } from './progress.ts';
 import { readService, SERVICE_ENVIRONMENT, serviceOptions } from './service-options.ts';
+import { reportStatus } from './status-line.ts';
 import { stopSignal } from './stop-signal.ts';
 
 const MAX_PATTERNS = 10_000;
@@ -16,7 +16,6 @@ const FORMATS = { auto: undefined, text: 'text', json: 'ndjson' } as const;
 const MAX_BATCH = 1_000_000;
 /** Seconds. */
 const MAX_INTERVAL = 3_600;
-const REPORT_MS = 10_000;
 /** Time of a stop. */
 const STOP_MS = 20_000;
 
@@ -30,6 +29,10 @@ const options = {
     value: 'FORMAT',
     choices: Object.keys(FORMATS),
     help: 'text, json (a JSON object on each line), or auto: recognised for each file by its content. Default auto.',
+  },
+  map: {
+    value: 'MAP',
+    help: "Where the fields stand in lines of JSON: timestamp=time,level=severity,message=msg,service='k8s.app'. May be given several times. What it does not name is not kept (docs/files.md, Maps).",
   },
   filter: { value: 'RE', help: 'Collect only lines that match this regular expression, in the syntax of RE2.' },
   tag: {
@@ -106,9 +109,11 @@ export const collect: Command = {
     });
     const { about } = collector.stats();
     say(`${about}; page on http://${collector.addr}/`);
-    const reports = reportEvery(collector, say);
+    if (isOpen(collector))
+      say('the page has records, and answers whoever reaches this machine; --addr 127.0.0.1:5000 keeps it here');
+    const stopReports = reportStatus(() => describe(collector), say);
     await stopped;
-    clearInterval(reports);
+    stopReports();
     const isClean = await collector.stop(STOP_MS);
     io.stdout.write(`${describe(collector)}\n`);
     return isClean ? EXIT.ok : EXIT.failure;
@@ -123,12 +128,16 @@ function readArguments(args: readonly string[], io: Io) {
   const outputDir = values['output-dir'] ?? DEFAULTS.outputDir;
   const url = values['storage-url'];
   const tags = every.tag ?? [];
+  if (values.map !== undefined && values['log-format'] === 'text') {
+    throw new UsageError('--map is for JSON: --log-format text has fields of its own');
+  }
   return {
     patterns,
     readAs: {
       format: FORMATS[values['log-format'] as keyof typeof FORMATS],
-      zone: readZone(values.zone ?? 'Z'),
+      zone: toZone(values.zone ?? 'Z'),
       fields: 'all' as const,
+      map: readMap(every.map ?? []),
       needsTime: true,
       ...(values.service !== undefined && { service: values.service }),
     },
@@ -138,8 +147,8 @@ function readArguments(args: readonly string[], io: Io) {
     service: url === undefined ? undefined : readService({ ...values, url }, io, '', 'storage-url'),
     batchSize: toCount('batch-size', values['batch-size'] ?? DEFAULTS.batchSize, { min: 1, max: MAX_BATCH }),
     batchIntervalMs: readInterval(values['batch-interval'] ?? DEFAULTS.batchInterval),
-    addr: readAddress(values.addr ?? DEFAULTS.addr),
-    checkpoint: values.checkpoint ?? join(outputDir, 'collect.checkpoint'),
+    addr: toAddress(values.addr ?? DEFAULTS.addr, DEFAULTS.addr),
+    checkpoint: values.checkpoint,
   };
 }
 
@@ -151,31 +160,15 @@ function readTagRule(text: string) {
   }
 }
 
-function readZone(text: string): number {
-  const minutes = parseZone(text);
-  if (typeof minutes === 'number') return minutes;
-  throw new UsageError(`--zone must be Z or an offset such as +02:00, got ${JSON.stringify(text)}`);
-}
-
 function readInterval(text: string): number {
   const seconds = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
   if (seconds <= MAX_INTERVAL) return seconds * 1_000;
   throw new UsageError(`--batch-interval must be seconds from 0 to ${MAX_INTERVAL}, got ${JSON.stringify(text)}`);
 }
 
-function readAddress(text: string): string {
-  if (parseAddress(text) !== undefined) return text;
-  throw new UsageError(`--addr must be an address such as ${DEFAULTS.addr}, got ${JSON.stringify(text)}`);
-}
-
-/** Says how it stands, when that has changed. */
-function reportEvery(collector: Collector, say: (text: string) => void): NodeJS.Timeout {
-  let said = '';
-  return setInterval(() => {
-    const text = describe(collector);
-    if (text !== said) say(text);
-    said = text;
-  }, REPORT_MS);
+/** Whether every address of the machine answers. */
+function isOpen({ addr }: Collector): boolean {
+  return addr.startsWith('[::]:') || addr.startsWith('0.0.0.0:');
 }
 
 /** `1,234 records collected of 3 files (auth 12, general 1,222), 2 lines unreadable, 0 filtered out, 0 refused` */

@@ -58,3 +58,13 @@ export function loadCliConfig(values: ConfigFlags & { readonly config?: string |
   const { config, ...flags } = values;
   return loadConfig({ file: config ?? (io.env.LOGFORGE_CONFIG || undefined), env: io.env, flags });
 }
+
+/** The value of a key where it is set anywhere, else the default of the command. */
+export function settingOr(
+  { sources }: Pick<LoadedConfig, 'sources'>,
+  key: string,
+  value: string,
+  byDefault: string,
+): string {
+  return sources.get(key)?.kind === 'default' ? byDefault : value;
+}

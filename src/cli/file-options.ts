@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import type { ReadAs } from '../app/files/read-as.ts';
-import { parseZone } from '../config/units.ts';
-import { FILE_FORMATS } from '../decode/files/file-reading.ts';
 import { type FieldMap, FieldMapError, parseFieldMap } from '../model/field-map.ts';
+import { FILE_FORMATS } from '../model/file-formats.ts';
 import { ACCESS_STREAM, isDefaultStream, isStreamName, type StreamName } from '../model/stream.ts';
 import { type Options, UsageError } from './command.ts';
+import { toZone } from './parse-flags.ts';
 
 /** How files are read, for all commands that read them. */
 export const fileOptions = {
@@ -62,10 +62,6 @@ export function readFileOptions(
   if (!isDefaultStream(name) && format !== undefined && WITHOUT_EVENTS.includes(format)) {
     throw new UsageError(`--format ${format} has no events: its records belong to access`);
   }
-  const minutes = parseZone(zone ?? 'Z');
-  if (typeof minutes !== 'number') {
-    throw new UsageError(`--zone must be Z or an offset such as +02:00, got ${JSON.stringify(zone)}`);
-  }
   if (maps.length > 0 && format !== undefined && !MAPPED.includes(format)) {
     throw new UsageError(`--map is for ${MAPPED.join(', ')}: --format ${format} has fields of its own`);
   }
@@ -73,18 +69,19 @@ export function readFileOptions(
     stream: name,
     readAs: {
       format: FILE_FORMATS.find((one) => one === format),
-      zone: minutes,
+      zone: toZone(zone ?? 'Z'),
       fields: fields === 'core' ? 'core' : 'all',
-      map: maps.length === 0 ? undefined : readMap(maps.join(',')),
+      map: readMap(maps),
     },
     source: source ?? hostname(),
     rejects,
   };
 }
 
-function readMap(text: string): FieldMap {
+/** `texts`: all values of --map. Throws UsageError. */
+export function readMap(texts: readonly string[]): FieldMap | undefined {
   try {
-    return parseFieldMap(text);
+    return texts.length === 0 ? undefined : parseFieldMap(texts.join(','));
   } catch (error) {
     if (error instanceof FieldMapError) throw new UsageError(`--map: ${error.message}`);
     throw error;

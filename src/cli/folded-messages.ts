@@ -5,7 +5,7 @@ import { printable } from './print.ts';
 const FOLD_MS = 10_000;
 const MAX_KNOWN = 10_000;
 
-/** Prints a message of a command, and the same one not again for a while: while a service is away each batch has one. */
+/** Prints a message of a command, and the same one not again for a while: while a service is unavailable each batch has one. */
 export function createSay(io: Io, command: string): (message: string) => void {
   const said = new Map<string, number>();
   return (message) => {

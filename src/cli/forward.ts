@@ -1,18 +1,18 @@
 import { hostname } from 'node:os';
-import { type ForwardCounts, type Forwarder, PROTOCOLS, startForwarder } from '../app/files/forward.ts';
-import { parseAddress, parseSize } from '../config/units.ts';
+import { type ForwardCounts, PROTOCOLS, startForwarder } from '../app/files/forward.ts';
+import { parseSize } from '../config/units.ts';
 import { COMPRESSIONS } from '../outputs/http/service-sender.ts';
 import { type Command, EXIT, type Io, type Options, UsageError } from './command.ts';
 import { fileOptions, readFileOptions } from './file-options.ts';
 import { createSay } from './folded-messages.ts';
-import { parseFlags } from './parse-flags.ts';
+import { parseFlags, toAddress } from './parse-flags.ts';
 import { count, number } from './progress.ts';
 import { readService, SERVICE_ENVIRONMENT, serviceOptions } from './service-options.ts';
+import { reportStatus } from './status-line.ts';
 import { stopSignal } from './stop-signal.ts';
 
 const MAX_PATTERNS = 10_000;
 const DEFAULT_CHECKPOINT = 'logforge-forward.checkpoint';
-const REPORT_MS = 10_000;
 /** Time of a stop. The unit in deploy/systemd gives it more. */
 export const FORWARD_STOP_MS = 20_000;
 const MIN_IN_FLIGHT = '1MiB';
@@ -79,7 +79,7 @@ export const forward: Command = {
     synopsis: ['forward [OPTION]... [--to] URL FILE...'],
     description: [
       'Follows files for ever and sends their records to a service. FILE may have *, ? and ** for names; files that come later are followed too. Quote it, so that the shell leaves it, and let it match the rotated names. A file is known by its content, so one that is rotated by renaming, by copying and truncating, or by compression is neither lost nor sent twice.',
-      'What was sent is remembered in the checkpoint when the service has acknowledged it, and each batch has an Idempotency-Key of its place in its file: a kill of either side at any moment loses nothing and doubles nothing. While the service is away the files wait; no more than --max-in-flight is kept in memory.',
+      'What was sent is remembered in the checkpoint when the service has acknowledged it, and each batch has an Idempotency-Key of its place in its file: a kill of either side at any moment loses nothing and doubles nothing. While the service is unavailable the files wait; no more than --max-in-flight is kept in memory.',
       'Lines that cannot be read, and records that the service refuses for their own sake, go to files beside the checkpoint, and the rest goes on. SIGTERM or SIGINT sends what was read and stops. Prints its state every 10 s, when there is something new, on standard error.',
     ],
     examples: [
@@ -111,9 +111,9 @@ export const forward: Command = {
     const forwarder = await startForwarder({ ...settings, report: { notify: say } });
     say(`${settings.patterns.join(', ')} to ${settings.url.origin}; position in ${settings.checkpoint}`);
     if (settings.protocol === 'store') for (const url of forwarder.downloads()) say(`download ${url}`);
-    const stopReports = reportEvery(forwarder, say);
+    const stopReports = reportStatus(() => describe(forwarder.counts()), say);
     await stopped;
-    clearInterval(stopReports);
+    stopReports();
     const isClean = await forwarder.stop(FORWARD_STOP_MS);
     io.stdout.write(`${describe(forwarder.counts())}\n`);
     return isClean ? EXIT.ok : EXIT.failure;
@@ -148,17 +148,12 @@ function readArguments(args: readonly string[], io: Io) {
     rejects: values.rejects ?? `${checkpoint}.rejects.ndjson`,
     deadLetters: values['dead-letters'] ?? `${checkpoint}.dead.ndjson`,
     maxInFlightBytes,
-    addr: readAddress(values.addr),
+    addr: values.addr === undefined ? undefined : toAddress(values.addr, '127.0.0.1:9464'),
   };
   if (protocol === 'store' && settings.compression !== 'none') {
     throw new UsageError('--compression is not for --protocol store');
   }
   return settings;
-}
-
-function readAddress(text: string | undefined): string | undefined {
-  if (text === undefined || parseAddress(text) !== undefined) return text;
-  throw new UsageError(`--addr must be an address such as 127.0.0.1:9464, got ${JSON.stringify(text)}`);
 }
 
 /** Older forwarders are given the whole address of a batch. */
@@ -167,16 +162,6 @@ function withoutRoute(text: string): string {
   if (url === null) return text;
   url.pathname = url.pathname.replace(/\/(store(\/batch)?|logs)\/?$/, '');
   return url.href;
-}
-
-/** Says how it stands, when that has changed. */
-function reportEvery(forwarder: Forwarder, say: (text: string) => void): NodeJS.Timeout {
-  let said = '';
-  return setInterval(() => {
-    const text = describe(forwarder.counts());
-    if (text !== said) say(text);
-    said = text;
-  }, REPORT_MS);
 }
 
 /** `3 files, 1,234 records sent (10 known before), 2 lines unreadable, 0 refused, 512 bytes behind` */

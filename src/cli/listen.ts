@@ -1,13 +1,12 @@
 import { LISTEN_TYPES, type ListenCounts, type Listener, type ListenType, startListener } from '../app/listen.ts';
-import { parseAddress } from '../config/units.ts';
 import { createLog } from '../log.ts';
 import { type Command, EXIT, type Io, type Options, UsageError } from './command.ts';
-import { parseFlags } from './parse-flags.ts';
+import { parseFlags, toAddress } from './parse-flags.ts';
 import { printable } from './print.ts';
+import { reportStatus } from './status-line.ts';
 import { stopSignal } from './stop-signal.ts';
 
 const DEFAULT_OUT = 'aggregated_logs.jsonl';
-const REPORT_MS = 10_000;
 /** Time of a stop. */
 const STOP_MS = 10_000;
 
@@ -66,7 +65,7 @@ export const listen: Command = {
       const listener = await startListener({ type, place, out, log });
       if (listener.mended !== undefined) say(`${out}: ${listener.mended}`);
       say(`${type} on ${listener.where}, appending to ${out}`);
-      const stopReports = reportEvery(listener, say);
+      const stopReports = reportStatus(async () => describe(await listener.counts()), say);
       const isRead = await Promise.race([stopped, listener.ended]).then(
         () => true,
         (error: unknown) => {
@@ -74,7 +73,7 @@ export const listen: Command = {
           return false;
         },
       );
-      clearInterval(stopReports);
+      stopReports();
       const status = await finish(listener, io);
       return isRead ? status : EXIT.failure;
     } finally {
@@ -87,16 +86,6 @@ async function finish(listener: Listener, io: Io): Promise<number> {
   const isClean = await listener.stop(STOP_MS);
   io.stdout.write(`${describe(await listener.counts())}\n`);
   return isClean ? EXIT.ok : EXIT.failure;
-}
-
-/** Says how it stands, when that has changed. */
-function reportEvery(listener: Listener, say: (text: string) => void): NodeJS.Timeout {
-  let said = '';
-  return setInterval(async () => {
-    const text = describe(await listener.counts());
-    if (text !== said) say(text);
-    said = text;
-  }, REPORT_MS);
 }
 
 /** `N lines, M unreadable, dropped K` */
@@ -119,7 +108,5 @@ function readPlace(type: ListenType, values: { readonly addr: string | undefined
   if (place === undefined) return {};
   const value = values[place.flag] ?? place.byDefault;
   if (place.flag === 'path') return { path: value };
-  if (parseAddress(value) === undefined)
-    throw new UsageError(`--addr must be an address such as ${place.byDefault}, got ${JSON.stringify(value)}`);
-  return { addr: value };
+  return { addr: toAddress(value, place.byDefault) };
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { parseAddress, parseZone } from '../config/units.ts';
 import { nearest } from '../model/nearest.ts';
 import { type Option, type Options, UsageError } from './command.ts';
 
@@ -93,4 +94,17 @@ export function toCount(
   const count = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (count >= min && count <= max) return count;
   throw new UsageError(`--${flag} must be a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`);
+}
+
+/** Checks the text of the flag --addr. `example`: an address, for the message. Throws UsageError. */
+export function toAddress(text: string, example: string): string {
+  if (parseAddress(text) !== undefined) return text;
+  throw new UsageError(`--addr must be an address such as ${example}, got ${JSON.stringify(text)}`);
+}
+
+/** Reads the text of the flag --zone: minutes east of UTC. Throws UsageError. */
+export function toZone(text: string): number {
+  const minutes = parseZone(text);
+  if (typeof minutes === 'number') return minutes;
+  throw new UsageError(`--zone must be Z or an offset such as +02:00, got ${JSON.stringify(text)}`);
 }

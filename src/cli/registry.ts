@@ -1,12 +1,8 @@
 import { startRegistryService } from '../app/registry-service.ts';
-import type { LoadedConfig } from '../config/config.ts';
-import { createLog } from '../log.ts';
-import { type Command, EXIT, type Options } from './command.ts';
-import { CONFIG_ENVIRONMENT, CONFIG_EXIT_CODE, configFileOption, loadCliConfig } from './config-options.ts';
+import type { Command, Options } from './command.ts';
+import { CONFIG_ENVIRONMENT, CONFIG_EXIT_CODE, configFileOption, loadCliConfig, settingOr } from './config-options.ts';
 import { parseFlags } from './parse-flags.ts';
-import { stopSignal } from './stop-signal.ts';
-
-const DEFAULTS = { 'server.addr': ':8000', 'storage.stateDir': 'registry' } as const;
+import { runService } from './run-service.ts';
 
 const options = {
   ...configFileOption,
@@ -45,24 +41,9 @@ export const registry: Command = {
     const { values } = parseFlags(args, options, { maxPositionals: 0 });
     const loaded = loadCliConfig(values, io);
     const { config } = loaded;
-    const log = createLog({ level: config.logging.level, format: config.logging.format });
-    try {
-      const stopped = stopSignal(process);
-      const addr = settingOf(loaded, 'server.addr', config.server.addr);
-      const dir = settingOf(loaded, 'storage.stateDir', config.storage.stateDir);
-      const service = await startRegistryService({ config, addr, dir, log });
-      const signal = await stopped;
-      log.info('stopping', { signal, budgetMs: config.server.shutdownTimeout });
-      const clean = await service.stop(config.server.shutdownTimeout);
-      log.info('stopped', { clean });
-      return clean ? EXIT.ok : EXIT.failure;
-    } finally {
-      log.close();
-    }
+    const { server, storage } = config;
+    const addr = settingOr(loaded, 'server.addr', server.addr, ':8000');
+    const dir = settingOr(loaded, 'storage.stateDir', storage.stateDir, 'registry');
+    return runService(config, (log) => startRegistryService({ config, addr, dir, log }));
   },
 };
-
-/** The value where it is set anywhere, else the default of this command. */
-function settingOf({ sources }: LoadedConfig, key: keyof typeof DEFAULTS, value: string): string {
-  return sources.get(key)?.kind === 'default' ? DEFAULTS[key] : value;
-}

@@ -1,10 +1,9 @@
 import { startStoreService } from '../app/store-service.ts';
-import { createLog } from '../log.ts';
 import { readBuildInfo } from './build-info.ts';
-import { type Command, EXIT, type Options } from './command.ts';
-import { CONFIG_ENVIRONMENT, CONFIG_EXIT_CODE, configFileOption, loadCliConfig } from './config-options.ts';
+import type { Command, Options } from './command.ts';
+import { CONFIG_ENVIRONMENT, CONFIG_EXIT_CODE, configFileOption, loadCliConfig, settingOr } from './config-options.ts';
 import { parseFlags } from './parse-flags.ts';
-import { stopSignal } from './stop-signal.ts';
+import { runService } from './run-service.ts';
 
 const DEFAULT_ADDR = ':3000';
 
@@ -46,22 +45,12 @@ export const store: Command = {
   async run(args, io) {
     const { values } = parseFlags(args, options, { maxPositionals: 0 });
     const { db, 'read-only': readOnly = false, ...flags } = values;
-    const { config, sources } = loadCliConfig(flags, io);
-    const addr = sources.get('server.addr')?.kind === 'default' ? DEFAULT_ADDR : config.server.addr;
-    const log = createLog({ level: config.logging.level, format: config.logging.format });
-    try {
-      // With a listener, a file that reaches RLIMIT_FSIZE is an error of the write, answered 503. Without one it ends the process.
-      process.on('SIGXFSZ', () => undefined);
-      const stopped = stopSignal(process);
-      const path = db ?? config.store.path;
-      const service = await startStoreService({ config, addr, path, readOnly, build: readBuildInfo(), log });
-      const signal = await stopped;
-      log.info('stopping', { signal, budgetMs: config.server.shutdownTimeout });
-      const clean = await service.stop(config.server.shutdownTimeout);
-      log.info('stopped', { clean });
-      return clean ? EXIT.ok : EXIT.failure;
-    } finally {
-      log.close();
-    }
+    const loaded = loadCliConfig(flags, io);
+    const { config } = loaded;
+    const addr = settingOr(loaded, 'server.addr', config.server.addr, DEFAULT_ADDR);
+    const path = db ?? config.store.path;
+    return runService(config, (log) => {
+      return startStoreService({ config, addr, path, readOnly, build: readBuildInfo(), log });
+    });
   },
 };

@@ -1,6 +1,7 @@
 // A long file: it is one list. Every key is declared here, once: its type, default, limits and description. The types, the names in the
 // environment, the messages and the reference in docs/configuration.md are made from this.
 
+import { FILE_FORMATS, type FileFormat } from '../model/file-formats.ts';
 import {
   address,
   choice,
@@ -477,23 +478,11 @@ const streams = objects('Streams beside `access` and `events`: kinds of records 
 export const INPUT_TYPES = ['tcp', 'unixsock', 'udp', 'unixgram', 'fifo', 'stdin', 'syslog', 'file'] as const;
 /** How an input reads what is in a frame. */
 export const INPUT_FORMATS = ['json', 'raw', 'syslog', 'journald', 'auto', 'protobuf', 'avro', 'combined'] as const;
-/** Formats that only files have, beside `json`, `auto` and `combined`. */
-export const FORMATS_OF_FILES = [
-  'common',
-  'w3c',
-  'iis',
-  'cloudfront',
-  'alb',
-  'elb',
-  's3',
-  'haproxy',
-  'ltsv',
-  'traefik',
-  'envoy',
-  'proxy-manager',
-  'csv',
-  'text',
-] as const;
+/** Formats that only files have. `ndjson` is `json` here, as for the other inputs. */
+export const FORMATS_OF_FILES = FILE_FORMATS.filter(
+  (format): format is Exclude<FileFormat, 'combined' | 'ndjson' | 'json'> =>
+    !['combined', 'ndjson', 'json'].includes(format),
+);
 export const INPUT_FRAMINGS = ['newline', 'octet-counted', 'universal'] as const;
 
 const inputs = objects('Ways for records to come in beside HTTP: sockets, pipes and datagrams (docs/inputs.md).', {

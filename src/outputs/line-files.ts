@@ -1,14 +1,12 @@
-import { isUtf8 } from 'node:buffer';
-import { GroupCommit, type GroupLimit } from '../disk/group-commit.ts';
+import { GroupCommit } from '../disk/group-commit.ts';
 import { openLineFile } from '../disk/line-file.ts';
 import { encodeDeadLetter, rawText } from '../lines/dead-letter.ts';
 import type { DeadLetter } from '../model/deliver.ts';
+import { BY_BYTES, failedTo, isJson } from './line-writes.ts';
 import type { AppendedFile, Reject } from './outputs.ts';
 
 /** Of a rejected line: what is longer is cut, and `length` says how long it was. */
 export const MAX_REJECT_BYTES = 4 * 1024 * 1024;
-/** Lines of so many bytes share a sync. */
-const GROUP_BYTES = 8 * 1024 * 1024;
 
 /**
  * Opens the file of the lines that were left out, or makes it. A line:
@@ -43,11 +41,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-const BY_BYTES: GroupLimit<Waiting> = { weigh: ({ bytes }) => bytes, max: () => GROUP_BYTES };
-
 async function openAppended<Line>(path: string, encode: (line: Line) => Buffer): Promise<AppendedFile<Line>> {
   const file = await openLineFile(path, isJson).catch((cause: unknown) => {
-    throw failure('open', path, cause);
+    throw failedTo('open', path, cause);
   });
   const commits = new GroupCommit<Waiting>({ commit, limits: [BY_BYTES] });
 
@@ -56,7 +52,7 @@ async function openAppended<Line>(path: string, encode: (line: Line) => Buffer):
       await file.append(group.flatMap(({ lines }) => lines));
       for (const { resolve } of group) resolve();
     } catch (cause) {
-      for (const { reject } of group) reject(failure('write', path, cause));
+      for (const { reject } of group) reject(failedTo('write', path, cause));
     }
   }
 
@@ -75,21 +71,6 @@ async function openAppended<Line>(path: string, encode: (line: Line) => Buffer):
       await file.close();
     },
   };
-}
-
-function failure(verb: string, path: string, cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new Error(`cannot ${verb} path=${path}: ${reason}`, { cause });
-}
-
-function isJson(bytes: Buffer): boolean {
-  if (!isUtf8(bytes)) return false;
-  try {
-    JSON.parse(bytes.toString());
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function describeMended(path: string, mended: 'nothing' | 'ended' | { readonly cut: number }): string | undefined {

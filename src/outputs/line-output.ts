@@ -1,7 +1,7 @@
-import { isUtf8 } from 'node:buffer';
 import { diskFileSystem, type FileSystem } from '../disk/file-system.ts';
-import { GroupCommit, type GroupLimit } from '../disk/group-commit.ts';
+import { GroupCommit } from '../disk/group-commit.ts';
 import { type LineFile, openLineFile } from '../disk/line-file.ts';
+import { BY_BYTES, failedTo, isJson } from './line-writes.ts';
 import { type FilePlace, OutputState } from './output-state.ts';
 
 /** Lines of one slice of a file: of each output in the order of the paths. */
@@ -42,7 +42,7 @@ export interface LineOutputOptions {
  *   lines appended and synced → the state appended and synced: {"sizes":[[inode,bytes],…],"slices":{"id":to,…}}
  *
  * So at a start the files are as long as the last state says, or longer by lines that no state knows: these are cut off, and their slices
- * come again. A slice that the state knows is not written again. A file that was moved away, or cut by somebody else, begins again.
+ * come again. A slice that the state knows is not written again. A file that was moved away, or cut by somebody else, begins from scratch.
  */
 interface Waiting {
   readonly slice: OutputSlice;
@@ -50,10 +50,6 @@ interface Waiting {
   resolve(outcome: 'written' | 'known'): void;
   reject(error: unknown): void;
 }
-
-/** Lines of so many bytes share the syncs. */
-const GROUP_BYTES = 8 * 1024 * 1024;
-const BY_BYTES: GroupLimit<Waiting> = { weigh: ({ bytes }) => bytes, max: () => GROUP_BYTES };
 
 /** Opens the files, or makes them, in a folder that no other process writes to. Rejects where one cannot be opened. */
 export async function openLineOutput(options: LineOutputOptions): Promise<LineOutput> {
@@ -113,7 +109,7 @@ class OutputFile {
       if (this.place()[0] !== this.#inode) await this.#openAgain();
       await this.#file.append(lines);
     } catch (cause) {
-      throw failure('write', this.#path, cause);
+      throw failedTo('write', this.#path, cause);
     }
   }
 
@@ -138,7 +134,7 @@ class OutputFile {
 
 async function openLines(path: string, files: FileSystem): Promise<LineFile> {
   return openLineFile(path, isJson, files).catch((cause: unknown) => {
-    throw failure('open', path, cause);
+    throw failedTo('open', path, cause);
   });
 }
 
@@ -222,18 +218,3 @@ class Outputs implements LineOutput {
 }
 
 const NOTHING = Buffer.alloc(0);
-
-function isJson(bytes: Buffer): boolean {
-  if (!isUtf8(bytes)) return false;
-  try {
-    JSON.parse(bytes.toString());
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function failure(verb: string, path: string, cause: unknown): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new Error(`cannot ${verb} path=${path}: ${reason}`, { cause });
-}

@@ -22,7 +22,7 @@ export interface Sent {
 
 /**
  * Sends a parcel to POST /logs or /logs/{stream}. Tries again, with growing pauses and never before the time that the service asks for, while
- * it is busy or away (408, 429, 5xx, no connection): so often as the sender was told, or for ever. Rejects with RefusedError, with GaveUpError,
+ * it is busy or unavailable (408, 429, 5xx, no connection): so often as the sender was told, or for ever. Rejects with RefusedError, with GaveUpError,
  * with the reason of the signal, or with an Error where an answer cannot be read.
  */
 export interface ServiceSender {

@@ -54,6 +54,7 @@ export interface Collector {
   stop(graceMs: number): Promise<boolean>;
 }
 
+const CHECKPOINT = 'collect.checkpoint';
 /** Slices of one file under way. */
 const CONCURRENCY = 4;
 const MAX_IN_FLIGHT_BYTES = 32 * 1024 * 1024;
@@ -75,7 +76,7 @@ async function start(options: CollectOptions, opened: Opened): Promise<Collector
   const lock = lockDirectories([outputDir]);
   opened.onClose(() => lock.release());
   const stream = service === undefined ? 'collect' : EVENTS_STREAM.name;
-  const path = options.checkpoint ?? join(outputDir, 'collect.checkpoint');
+  const path = options.checkpoint ?? join(outputDir, CHECKPOINT);
   const checkpoint = await openCheckpoint(path, { stream, warn: notify });
   opened.onClose(() => checkpoint.close());
   const report = new CollectReport({ counts: new CollectCounts(systemClock), readings, now, notify });

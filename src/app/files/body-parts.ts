@@ -68,7 +68,7 @@ function hourAt(body: Buffer, start: number): number | undefined {
   return hour;
 }
 
-/** Behind the newline. */
+/** After the newline. */
 function endOfLine(body: Buffer, start: number): number {
   const newline = body.indexOf(NEWLINE, start);
   return newline < 0 ? body.length : newline + 1;

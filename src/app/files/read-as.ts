@@ -1,11 +1,11 @@
 import { statSync } from 'node:fs';
 import type { FileFormat } from '../../decode/decode.ts';
-import { FILE_FORMATS } from '../../decode/files/file-reading.ts';
 import { openReading } from '../../decode/files/open-reading.ts';
 import type { OpenReading } from '../../inputs/files/files.ts';
 import { BYTES } from '../../model/bytes.ts';
 import { systemClock } from '../../model/clock.ts';
 import type { FieldMap } from '../../model/field-map.ts';
+import { FILE_FORMATS } from '../../model/file-formats.ts';
 import { ACCESS_STREAM, EVENTS_STREAM, type Stream, type StreamName } from '../../model/stream.ts';
 
 /** How files are read, where their content does not say it. */

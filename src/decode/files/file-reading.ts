@@ -1,3 +1,7 @@
+import type { FileFormat } from '../../model/file-formats.ts';
+
+export type { FileFormat };
+
 /** How a file is cut into frames: lines, CSV rows (RFC 4180) or the elements of one JSON array. */
 export type Framing = 'lines' | 'rows' | 'elements';
 
@@ -10,28 +14,6 @@ export interface Boundary {
   /** Leaves the present frame: the next line end is a delimiter again. */
   reset(): void;
 }
-
-/** Formats of files that a user can name. Without a name the format is recognised by the first bytes, never by the name of the file alone. */
-export const FILE_FORMATS = [
-  'combined',
-  'common',
-  'w3c',
-  'iis',
-  'cloudfront',
-  'alb',
-  'elb',
-  's3',
-  'haproxy',
-  'ltsv',
-  'traefik',
-  'envoy',
-  'proxy-manager',
-  'ndjson',
-  'json',
-  'csv',
-  'text',
-] as const;
-export type FileFormat = (typeof FILE_FORMATS)[number];
 
 /**
  * How one file is read: its format, and what its head says about the lines after it. It keeps what it has read of that (`state`), so a file
