@@ -131,7 +131,7 @@ const MAX_FAULTS = 100;
 
 function createDelivery(
   parts: FileInputParts,
-  { name, stream }: FileInputConfig,
+  { name, stream, map }: FileInputConfig,
   { accounting, tally }: FlowCounts,
   signal: AbortSignal,
 ): DeliverSlice {
@@ -154,6 +154,7 @@ function createDelivery(
     }),
     stream,
     source: `input:${name}`,
+    map: map === '' ? undefined : map,
     positionOf,
     remember: isDirect ? 'position' : 'key',
     onRecords: (count) => metrics.inputRecords.labels(name).inc(count),

@@ -22,6 +22,8 @@ export interface DeadLetterLine {
   readonly content: string;
   /** Of a content that is bytes in base64, where it is known. */
   readonly contentType: string | undefined;
+  /** The mapping by which the content is read, where it has one. */
+  readonly map: string | undefined;
   /** The stored line itself. */
   readonly line: string;
   /** The name of its file, without a folder. */
@@ -130,11 +132,16 @@ function parseLine(line: string): Omit<DeadLetterLine, 'line' | 'file' | 'day' |
     source,
     raw,
     contentType: type,
+    map,
   } = value as Record<string, unknown>;
   if (!isStreamName(stream)) return undefined;
   if (typeof time !== 'string' || typeof stage !== 'string' || typeof reason !== 'string') return undefined;
   // Its own text, so that no number and no name in it changes.
   const content = typeof raw === 'string' ? raw : (memberTokens(line).get('record') ?? '');
   const contentType = typeof type === 'string' && /^[ -~]{1,255}$/.test(type) ? type : undefined;
-  return { time, stage, stream, reason, source: typeof source === 'string' ? source : '', content, contentType };
+  return {
+    ...{ time, stage, stream, reason, content, contentType },
+    source: typeof source === 'string' ? source : '',
+    map: typeof map === 'string' ? map : undefined,
+  };
 }

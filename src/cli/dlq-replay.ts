@@ -106,11 +106,11 @@ async function sendAll(letters: Letters, send: ServiceSender['send'], report: Le
 }
 
 async function sendLetter(letter: DeadLetterLine, send: ServiceSender['send'], report: LetterReport): Promise<void> {
-  const { stream } = letter;
+  const { stream, map } = letter;
   const { body, contentType } = toBody(letter);
   if (body.length === 0) return report.invalid(letter, 'the letter is empty');
   try {
-    const { accepted, duplicate, rejections } = await send({ stream, key: keyOf(letter), body, contentType });
+    const { accepted, duplicate, rejections } = await send({ stream, key: keyOf(letter), body, contentType, map });
     if (accepted === 0) report.invalid(letter, rejections[0]?.reason ?? 'no reason given');
     else report.stored(duplicate);
   } catch (error) {

@@ -9,12 +9,13 @@ const MAX_PARSED = 1024 * 1024;
  * keeps its bytes, except for line breaks, so that `dlq replay` sends what the client sent.
  */
 export function encodeDeadLetter(letter: DeadLetter): Buffer {
-  const { time, stage, stream, reason, raw, contentType, source } = letter;
+  const { time, stage, stream, reason, raw, contentType, map, source } = letter;
   const ofBytes = contentType === undefined ? '' : `,"contentType":${JSON.stringify(contentType)}`;
+  const ofMap = map === undefined ? '' : `,"map":${JSON.stringify(map)}`;
   const ofStream = stream === undefined ? '' : `,"stream":${JSON.stringify(stream)}`;
   const head = `{"time":${JSON.stringify(new Date(time).toISOString())},"stage":"${stage}"${ofStream},"reason":${JSON.stringify(reason)}`;
   const body = isObject(raw) ? `"record":${raw.replace(/[\r\n]+/g, ' ')}` : `"raw":${JSON.stringify(raw)}${ofBytes}`;
-  return Buffer.from(`${head},${body},"source":${JSON.stringify(source)}}\n`);
+  return Buffer.from(`${head},${body}${ofMap},"source":${JSON.stringify(source)}}\n`);
 }
 
 /** In valid JSON a line break can only stand between tokens, so replacing it changes no value. */

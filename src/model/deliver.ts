@@ -45,6 +45,8 @@ export interface DeadLetter {
   readonly raw: string;
   /** Of `raw` where that is bytes in base64: what `dlq replay` sends them as. */
   readonly contentType?: string;
+  /** The mapping by which `raw` is read: `dlq replay` names it. Absent: none. */
+  readonly map?: string;
   readonly source: string;
 }
 

@@ -7,6 +7,8 @@ export interface Parcel {
   readonly key: string;
   readonly body: Buffer;
   readonly contentType: string;
+  /** Name of the service's mapping by which the body is read. Absent: none. */
+  readonly map?: string | undefined;
 }
 
 /** The outcome of a parcel that the service took. */

@@ -155,8 +155,9 @@ function noteOf(
   about: { readonly bodyHash: string; readonly answer: string; readonly time: number },
 ): CommitNote {
   const { idempotencyKey: key, owner, position } = request;
-  const unread = unreadOf(request).map(({ beginning, reason }) => ({ reason, raw: rawText(beginning) }));
-  const faults = rejected > 0 ? [...rejections, ...unread] : unread;
+  const unread = unreadOf(request).map(({ beginning, reason, map }) => ({ reason, raw: rawText(beginning), map }));
+  const rejects = rejections.map((rejection) => ({ ...rejection, map: request.map }));
+  const faults = rejected > 0 ? [...rejects, ...unread] : unread;
   return {
     ...(key !== undefined && { idempotency: { key, ...about, ...(owner !== undefined && { owner }) } }),
     ...(faults.length > 0 && { deadLetters: faults.map((fault) => deadLetter(fault, request, about.time)) }),
@@ -217,12 +218,12 @@ function answerTo(decoded: Decoded): string {
 }
 
 function deadLetter(
-  fault: Pick<Rejection, 'reason' | 'raw' | 'contentType'>,
+  fault: Pick<Rejection, 'reason' | 'raw' | 'contentType'> & { readonly map: string | undefined },
   { stream, source }: IngestRequest,
   time: number,
 ): DeadLetter {
-  const { reason, raw, contentType } = fault;
-  const ofBytes = contentType === undefined ? {} : { contentType };
-  const about = { time, stage: 'ingest', reason, raw, ...ofBytes, source } as const;
+  const { reason, raw, contentType, map } = fault;
+  const how = { ...(contentType !== undefined && { contentType }), ...(map !== undefined && { map }) };
+  const about = { time, stage: 'ingest', reason, raw, ...how, source } as const;
   return isDefaultStream(stream) ? about : { ...about, stream };
 }

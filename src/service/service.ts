@@ -82,6 +82,8 @@ export interface UnreadFrame {
   readonly beginning: Buffer;
   /** For its dead letter. */
   readonly reason: string;
+  /** The mapping by which it was to be read. */
+  readonly map?: string | undefined;
 }
 
 /**

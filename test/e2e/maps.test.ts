@@ -86,8 +86,32 @@ describe('maps of fields', () => {
     expect(await readRecords(dirs, 'events')).toEqual([
       { timestamp: '2026-03-05T10:00:01Z', level: 'WARN', message: 'slow', service: 'api' },
     ]);
-    expect(await readDeadLetters(dirs)).toMatchObject([
-      { stream: 'events', reason: expect.stringContaining('has no "lvl" for level; it has: at'), record: { at: 1 } },
+    const reason = expect.stringContaining('has no "lvl" for level; it has: at');
+    expect(await readDeadLetters(dirs)).toMatchObject([{ stream: 'events', reason, record: { at: 1 }, map: 'app' }]);
+  });
+
+  it('are named by dead letters, so that a replay reads them as they were meant', async () => {
+    const { port, url } = await start(MAPPINGS);
+    const client = createClient(port);
+    const { ts: _ts, ...untimed } = JSON.parse(CADDY);
+    const body = `${CADDY}\n${JSON.stringify(untimed)}\n`;
+    const headers = { 'Content-Type': 'application/x-ndjson' };
+    expect((await client.post(body, headers, '/logs?map=caddy&invalid=skip')).status).toBe(202);
+    client.close();
+    const [letter] = await readDeadLetters(dirs);
+    expect(letter).toMatchObject({ record: untimed, map: 'caddy' });
+
+    const replayed = async (...letters: readonly object[]) => {
+      const file = join(dirs.root, 'letters.ndjson');
+      await writeFile(file, letters.map((one) => `${JSON.stringify(one)}\n`).join(''));
+      const { stdout, stderr } = await runLogforge(['dlq', 'replay', '--url', url, '--file', file]);
+      return [stdout.split(', ', 1)[0], stderr];
+    };
+    expect(await replayed({ ...letter, record: { ts: 1772704801.5, ...untimed } })).toEqual(['1 letter stored', '']);
+    expect(await readRecords(dirs)).toEqual([RECORD, RECORD]);
+    expect(await replayed({ ...letter, map: 'gone' })).toEqual([
+      '0 letters stored',
+      'letters.ndjson:1: still invalid: there is no mapping "gone"; there are caddy, app\n',
     ]);
   });
 
@@ -99,7 +123,7 @@ describe('maps of fields', () => {
     await eventually(async () => expect(await readDeadLetters(dirs)).toHaveLength(1));
     expect(await readRecords(dirs)).toEqual([RECORD]);
     expect(await readDeadLetters(dirs)).toMatchObject([
-      { reason: 'line 2: no "request.uri" for path; the line has: ts', source: 'input:web' },
+      { reason: 'line 2: no "request.uri" for path; the line has: ts', source: 'input:web', map: 'caddy' },
     ]);
   });
 

@@ -62,6 +62,7 @@ function setUp({ maxHours = 1_000 } = {}) {
       }),
       stream: 'access',
       source: 'input:web',
+      map: undefined,
       positionOf: (source) => positions.get(source),
       remember: 'position',
       onRecords: () => undefined,

@@ -11,6 +11,8 @@ export interface LocalDeliveryOptions {
   readonly stream: StreamName;
   /** Names the input in dead letters: `input:name`. */
   readonly source: string;
+  /** Name of the mapping by which its lines are read; undefined: none. */
+  readonly map: string | undefined;
   /** How far a file is stored, as committed with its records; undefined where that is not known. */
   readonly positionOf: (source: string) => string | undefined;
   /** `key`: by Idempotency-Keys, where a commit does not reach the store at once (version 2). */
@@ -90,10 +92,10 @@ class StoredFile {
   }
 
   async #storePart(slice: Slice, { from, to, before }: Part, refused: readonly UnreadFrame[] = []): Promise<void> {
-    const { stream, source, remember, onRecords } = this.#options;
+    const { stream, source, map, remember, onRecords } = this.#options;
     const { body, unreadable } = slice.converted;
     const isLast = to === body.length;
-    const unread = [...refused, ...(isLast ? unreadable.map(toUnread) : [])];
+    const unread = [...refused, ...(isLast ? unreadable.map((line) => ({ ...toUnread(line), map })) : [])];
     if (from === to && unread.length === 0) return;
     // A line that was refused ends where the next part begins.
     const place = from === 0 && isLast ? '' : `.${from}${refused.length > 0 ? 'r' : ''}`;

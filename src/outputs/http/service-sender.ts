@@ -22,8 +22,8 @@ export function createServiceSender(options: ServiceSenderOptions): ServiceSende
   let compression = options.compression ?? 'none';
 
   async function send(parcel: Parcel): Promise<Sent> {
-    const { stream, key, body, contentType } = parcel;
-    const target = logsUrl(url, stream, invalid);
+    const { stream, key, body, contentType, map } = parcel;
+    const target = logsUrl(url, stream, { invalid, ...(map !== undefined && { map }) });
     const headers = { 'Content-Type': contentType, 'Idempotency-Key': key };
     const used = compression;
     if (used === 'none') return readSent(await post(target, body, headers));
@@ -44,10 +44,10 @@ const PACK: Readonly<Record<Exclude<Compression, 'none'>, (body: Buffer) => Prom
   zstd: (body) => promisify(zstdCompress)(body, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
 };
 
-function logsUrl(url: URL, stream: StreamName, invalid: 'skip' | 'reject'): URL {
+function logsUrl(url: URL, stream: StreamName, query: Readonly<Record<string, string>>): URL {
   const target = new URL(url);
   const path = isDefaultStream(stream) ? '/logs' : `/logs/${encodeURIComponent(stream)}`;
   target.pathname = `${target.pathname.replace(/\/(logs\/?)?$/, '')}${path}`;
-  target.search = `?invalid=${invalid}`;
+  target.search = new URLSearchParams(query).toString();
   return target;
 }

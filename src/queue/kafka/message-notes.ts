@@ -15,6 +15,7 @@ const MAX_TIME = (MAX_HOUR + 1) * MS_PER_HOUR - 1;
 const MAX_KEY = 255;
 const MAX_HASH = 128;
 const MAX_CONTENT_TYPE = 1024;
+const MAX_MAP_NAME = 255;
 const MAX_ANSWER = 256 * 1024;
 /**
  * The dead letters of one batch are made in one request. Each day has a file of its own: without a limit one message could
@@ -72,12 +73,16 @@ export function parseDeadLetters(value: Buffer): DeadLetter[] | undefined {
 
 function toDeadLetter(value: unknown): DeadLetter | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { time, stage, stream, reason, raw, contentType, source }: { [Field in keyof DeadLetter]?: unknown } = value;
+  const { time, stage, stream, reason, raw, contentType, map, source }: { [Field in keyof DeadLetter]?: unknown } =
+    value;
   if (!isTime(time) || (stage !== 'ingest' && stage !== 'consume')) return undefined;
   if (typeof reason !== 'string' || typeof raw !== 'string' || typeof source !== 'string') return undefined;
   const isType = typeof contentType === 'string' && contentType.length <= MAX_CONTENT_TYPE;
   if (contentType !== undefined && !isType) return undefined;
-  const letter: DeadLetter = { time, stage, reason, raw, ...(contentType !== undefined && { contentType }), source };
+  const isMap = typeof map === 'string' && map.length <= MAX_MAP_NAME;
+  if (map !== undefined && !isMap) return undefined;
+  const more = { ...(contentType !== undefined && { contentType }), ...(map !== undefined && { map }) };
+  const letter: DeadLetter = { time, stage, reason, raw, ...more, source };
   if (stream === undefined) return letter;
   return isStreamName(stream) ? { ...letter, stream } : undefined;
 }

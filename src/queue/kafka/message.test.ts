@@ -294,6 +294,7 @@ describe('records that are not ours', () => {
     ['a time after the year 9999', `${JSON.stringify({ ...letter, time: 253_402_300_800_000 })}\n`],
     ['a stage with a line in it', `${JSON.stringify({ ...letter, stage: 'x","evil":"1\n{"b":2}' })}\n`],
     ['a raw text that is none', `${JSON.stringify({ ...letter, raw: {} })}\n`],
+    ['a mapping that is no name', `${JSON.stringify({ ...letter, map: 5 })}\n`],
     ['a good line and a bad one', `${JSON.stringify(letter)}\n{}\n`],
     ['days that are far from each other', [0, 1e9].map((time) => `${JSON.stringify({ ...letter, time })}\n`).join('')],
     ['a nesting that no parser reads', `${'['.repeat(200_000)}\n`],
@@ -356,13 +357,17 @@ function anyBatches(): fc.Arbitrary<QueuedBatch[]> {
   const batch = fc.tuple(hours, fc.array(line, { minLength: 1, maxLength: 6 })).map(([chosen, lines]) => {
     return batchOf(...chosen.map((hour) => [hour, ...lines] as const));
   });
-  const letter = fc.record({
-    time: fc.nat({ max: 86_400_000 }),
-    stage: fc.constantFrom('ingest' as const, 'consume' as const),
-    reason: fc.string(),
-    raw: fc.string({ unit: 'grapheme' }),
-    source: fc.constant('s'),
-  });
+  const letter = fc.record(
+    {
+      time: fc.nat({ max: 86_400_000 }),
+      stage: fc.constantFrom('ingest' as const, 'consume' as const),
+      map: fc.constant('caddy'),
+      reason: fc.string(),
+      raw: fc.string({ unit: 'grapheme' }),
+      source: fc.constant('s'),
+    },
+    { requiredKeys: ['time', 'stage', 'reason', 'raw', 'source'] },
+  );
   const note = fc.record(
     {
       key: fc.stringMatching(/^[!-~]{1,20}$/),
