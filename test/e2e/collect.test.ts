@@ -123,7 +123,9 @@ it('text and JSON of generators are collected with tags, unreadable lines are pu
   await eventually(async () => expect((await one.stats()).total).toBeGreaterThan(5_000));
   await one.stop('SIGKILL');
   await growing;
-  const two = await collect();
+  const two = await collect('--addr', ':0');
+  expect(one.said.err).not.toContain('answers whoever');
+  await eventually(() => expect(two.said.err).toContain('answers whoever reaches this machine; --addr 127.0.0.1:5000'));
   await eventually(() => expect(collected().length).toBe(inFiles().length));
   expect(
     collected()
