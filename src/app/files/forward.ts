@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { createBoundary } from '../../decode/framing.ts';
 import { escapeBytes } from '../../decode/text/escape-bytes.ts';
 import { canonicalPath } from '../../disk/canonical-path.ts';
@@ -205,12 +205,21 @@ function nameOf(known: KnownFile | undefined): string | undefined {
 /** Where the file that stands at a path can be downloaded; by its generation where a newer one has its name. */
 function downloadUrl({ url, host }: ForwardOptions, path: string, checkpoint: Pick<Checkpoint, 'all'>): string {
   const real = canonicalPath(path);
-  const { dev, ino } = statSync(path, { throwIfNoEntry: false }) ?? {};
-  const known = checkpoint.all().find(({ device, inode }) => device === dev && inode === ino);
+  const stats = statusOf(path);
+  const known = checkpoint.all().find(({ device, inode }) => device === stats?.dev && inode === stats.ino);
   const file = nameOf(known) ?? real;
   const target = new URL(url);
   target.pathname = `${target.pathname.replace(/\/$/, '')}/store/log`;
   const generation = known !== undefined && file !== real ? { generation: known.id } : {};
   target.search = new URLSearchParams({ host, file, ...generation }).toString();
   return target.href;
+}
+
+/** Undefined for what is gone, or may not be looked at. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
