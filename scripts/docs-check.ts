@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { Command } from '../src/cli/command.ts';
-import { commands } from '../src/cli/main.ts';
+import { loadCommands } from '../src/cli/main.ts';
 import { PROFILE_ENVIRONMENT } from '../src/cli/profiling.ts';
 import { keysByPath, listsByPath, rootSection } from '../src/config/keys.ts';
 import { OTHER_VARIABLES } from '../src/config/text-layers.ts';
@@ -48,7 +48,7 @@ export async function readWorld(): Promise<World> {
   const keys = [...keysByPath.values()];
   return {
     targets: new Set(targets),
-    commands,
+    commands: await loadCommands(),
     keys: new Set([...keysByPath.keys(), ...listsByPath.keys(), ...keys.flatMap(({ path }) => prefixesOf(path))]),
     variables: new Set([
       ...keys.map(({ env }) => env),

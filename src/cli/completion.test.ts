@@ -3,14 +3,15 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { Command } from './command.ts';
 import { createCompletion } from './completion.ts';
-import { commands } from './main.ts';
+import { loadCommands } from './main.ts';
 import { createTestIo } from './test-io.case.ts';
 
 const execute = promisify(execFile);
+const commands = await loadCommands();
 
 async function scriptFor(shell: string): Promise<string> {
   const { io, stdout } = createTestIo();
-  expect(await createCompletion(() => commands).run([shell], io)).toBe(0);
+  expect(await createCompletion(loadCommands).run([shell], io)).toBe(0);
   return stdout();
 }
 
@@ -78,7 +79,7 @@ test('quotes are safe in every shell', async () => {
     run: async () => 0,
   };
   const { io, stdout } = createTestIo();
-  for (const shell of ['bash', 'zsh', 'fish']) await createCompletion(() => [awkward]).run([shell], io);
+  for (const shell of ['bash', 'zsh', 'fish']) await createCompletion(async () => [awkward]).run([shell], io);
   expect(stdout()).toContain(`'--odd=[it'\\''s\\: a \\[test\\] $HOME \`id\`]:odd: '`);
   expect(stdout()).toContain(`-l odd -x -d 'it\\'s: a [test] $HOME \`id\`'`);
 });

@@ -9,7 +9,7 @@ function isShell(name: string): name is Shell {
 }
 
 /** `commands` is a function because this command is itself in the table that it returns. */
-export function createCompletion(commands: () => readonly Command[]): Command {
+export function createCompletion(commands: () => Promise<readonly Command[]>): Command {
   return {
     name: 'completion',
     summary: 'print completion for bash, zsh or fish',
@@ -27,7 +27,7 @@ export function createCompletion(commands: () => readonly Command[]): Command {
     async run(args, io) {
       const [shell = ''] = parseFlags(args, {}, { maxPositionals: 1 }).positionals;
       if (!isShell(shell)) throw new UsageError(`expected a shell: ${Object.keys(SHELLS).join(', ')}`);
-      io.stdout.write(SHELLS[shell](flatten(commands())));
+      io.stdout.write(SHELLS[shell](flatten(await commands())));
       return EXIT.ok;
     },
   };

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Command } from './command.ts';
-import { commands, main } from './main.ts';
+import { loadCommands, main } from './main.ts';
 import { createTestIo } from './test-io.case.ts';
 
+const commands = await loadCommands();
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'logforge-cli-'));

@@ -1,63 +1,55 @@
 import { ConfigError } from '../config/problem.ts';
 import { nearest } from '../model/nearest.ts';
-import { aggregate } from './aggregate.ts';
-import { collect } from './collect.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { createCompletion } from './completion.ts';
-import { dlq } from './dlq.ts';
-import { forward } from './forward.ts';
-import { generate } from './generate.ts';
 import { renderHelp, renderOverview } from './help.ts';
-import { listen } from './listen.ts';
 import { printable, printableLines } from './print.ts';
-import { query } from './query.ts';
-import { registry } from './registry.ts';
-import { replay } from './replay.ts';
-import { serve } from './serve.ts';
-import { store } from './store.ts';
-import { tail } from './tail.ts';
-import { top } from './top.ts';
-import { validate } from './validate.ts';
-import { verify } from './verify.ts';
-import { version } from './version.ts';
 
-/** Every command, in the order of the help. A new one is its file and its row here. */
-export const commands: readonly Command[] = [
-  serve,
-  validate,
-  aggregate,
-  listen,
-  replay,
-  forward,
-  collect,
-  top,
-  tail,
-  query,
-  dlq,
-  verify,
-  registry,
-  store,
-  generate,
-  version,
-  createCompletion(() => commands),
-];
+/**
+ * Every command by its name, in the order of the help. A new one is its file and its row here. Only the one that runs is loaded: all of them
+ * are 40 MB of memory, which a forwarder would hold for ever.
+ */
+const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serve,
+  validate: async () => (await import('./validate.ts')).validate,
+  aggregate: async () => (await import('./aggregate.ts')).aggregate,
+  listen: async () => (await import('./listen.ts')).listen,
+  replay: async () => (await import('./replay.ts')).replay,
+  forward: async () => (await import('./forward.ts')).forward,
+  collect: async () => (await import('./collect.ts')).collect,
+  top: async () => (await import('./top.ts')).top,
+  tail: async () => (await import('./tail.ts')).tail,
+  query: async () => (await import('./query.ts')).query,
+  dlq: async () => (await import('./dlq.ts')).dlq,
+  verify: async () => (await import('./verify.ts')).verify,
+  registry: async () => (await import('./registry.ts')).registry,
+  store: async () => (await import('./store.ts')).store,
+  generate: async () => (await import('./generate.ts')).generate,
+  version: async () => (await import('./version.ts')).version,
+  completion: () => Promise.resolve(createCompletion(loadCommands)),
+};
+
+/** Every command, in the order of the help. */
+export function loadCommands(): Promise<readonly Command[]> {
+  return Promise.all(Object.values(LOADERS).map((load) => load()));
+}
 
 /** Runs one command line, without `node` and the program's name, and resolves to the exit status. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const [first, ...rest] = args;
   if (first === undefined) {
-    io.stderr.write(renderOverview(commands, io.stderr.columns));
+    io.stderr.write(renderOverview(await loadCommands(), io.stderr.columns));
     return EXIT.usage;
   }
-  if (first === '--version') return runCommand(version, 'version', rest, io);
+  if (first === '--version') return main(['version', ...rest], io);
   if (first === '--help' || first === '-h' || (first === 'help' && rest.length === 0)) {
-    io.stdout.write(renderOverview(commands, io.stdout.columns));
+    io.stdout.write(renderOverview(await loadCommands(), io.stdout.columns));
     return EXIT.ok;
   }
   if (first === 'help') return main([...rest, '--help'], io);
-  const command = commands.find(({ name }) => name === first);
-  if (command !== undefined) return runCommand(command, command.name, rest, io);
-  io.stderr.write(`logforge: ${printable(describeUnknown(first, commands))}\nSee 'logforge --help'.\n`);
+  const load = Object.hasOwn(LOADERS, first) ? LOADERS[first] : undefined;
+  if (load !== undefined) return runCommand(await load(), first, rest, io);
+  io.stderr.write(`logforge: ${printable(describeUnknown(first, Object.keys(LOADERS)))}\nSee 'logforge --help'.\n`);
   return EXIT.usage;
 }
 
@@ -71,7 +63,7 @@ async function runCommand(command: Command, name: string, args: readonly string[
   }
   try {
     if (command.subcommands !== undefined && first !== undefined && !first.startsWith('-')) {
-      throw new UsageError(describeUnknown(first, command.subcommands));
+      throw new UsageError(describeUnknown(first, namesOf(command.subcommands)));
     }
     return await command.run(args, io);
   } catch (error) {
@@ -84,9 +76,13 @@ function asksForHelp(args: readonly string[]): boolean {
   return (end < 0 ? args : args.slice(0, end)).some((word) => word === '--help' || word === '-h');
 }
 
-function describeUnknown(word: string, known: readonly Command[]): string {
+function namesOf(commands: readonly Command[]): readonly string[] {
+  return commands.map(({ name }) => name);
+}
+
+function describeUnknown(word: string, known: readonly string[]): string {
   const kind = word.startsWith('-') ? 'flag' : 'command';
-  const meant = nearest(word, [...known.map(({ name }) => name), '--help', '--version']);
+  const meant = nearest(word, [...known, '--help', '--version']);
   return meant === undefined ? `unknown ${kind} ${word}` : `unknown ${kind} ${word}, did you mean ${meant}?`;
 }
 

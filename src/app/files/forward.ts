@@ -2,12 +2,10 @@ import { type Stats, statSync } from 'node:fs';
 import { createBoundary } from '../../decode/framing.ts';
 import { escapeBytes } from '../../decode/text/escape-bytes.ts';
 import { canonicalPath } from '../../disk/canonical-path.ts';
-import { createAgentServer } from '../../http/agent/agent-server.ts';
 import { type Checkpoint, openCheckpoint } from '../../inputs/files/checkpoint.ts';
 import type { DeliverSlice, KnownFile, Slice } from '../../inputs/files/files.ts';
 import { createFollower } from '../../inputs/files/follow.ts';
 import type { FollowCounts } from '../../inputs/files/follower.ts';
-import { createAgentMetrics } from '../../metrics/agent-metrics.ts';
 import type { StreamName } from '../../model/stream.ts';
 import type { PostOptions } from '../../outputs/http/service-post.ts';
 import { type Compression, createServiceSender } from '../../outputs/http/service-sender.ts';
@@ -125,7 +123,7 @@ async function start(options: ForwardOptions, opened: Opened): Promise<Forwarder
     report: createFollowReport(notify),
   });
   const counts = (): ForwardCounts => ({ ...follower.counts(), ...tally });
-  const server = options.addr === undefined ? undefined : createServer(options.addr, counts);
+  const server = options.addr === undefined ? undefined : await createServer(options.addr, counts);
   await server?.listen();
   opened.onClose(() => server?.close({ graceMs: SERVER_GRACE_MS }));
   opened.onClose(() => follower.stop(0).catch(() => undefined));
@@ -144,7 +142,10 @@ async function start(options: ForwardOptions, opened: Opened): Promise<Forwarder
   };
 }
 
-function createServer(addr: string, counts: () => ForwardCounts) {
+/** Its modules are loaded where it is asked for: they are a third of the memory of a forwarder that has nothing to do. */
+async function createServer(addr: string, counts: () => ForwardCounts) {
+  const { createAgentServer } = await import('../../http/agent/agent-server.ts');
+  const { createAgentMetrics } = await import('../../metrics/agent-metrics.ts');
   const { metricsText } = createAgentMetrics(() => {
     const { sent, ...others } = counts();
     return { ...others, stored: sent - others.duplicates, filtered: 0 };
