@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 const launcher = new URL('../../bin/logforge', import.meta.url);
-const program = `const { argv, execPath, env } = process;
+const program = `const { argv, execPath, execArgv: flags, env } = process;
 const { UV_THREADPOOL_SIZE: pool, NODE_COMPILE_CACHE: cache } = env;
-console.log(JSON.stringify({ main: argv[1], args: argv.slice(2), execPath, pool, cache }));
+console.log(JSON.stringify({ main: argv[1], args: argv.slice(2), execPath, flags, pool, cache }));
 process.exitCode = 9;`;
 
 let directory: string;
@@ -60,9 +60,18 @@ test('runs the source of a checkout, hands on arguments and status, and sizes th
     main: join(directory, 'src/cli/main.ts'),
     args: ['a b', '--c', '', '$HOME'],
     execPath: process.execPath,
+    flags: ['--disable-sigusr1', '--disable-warning=TimeoutNegativeWarning'],
     pool: '16',
     cache: join(directory, 'node_modules/.cache/logforge'),
   });
+});
+
+test('keeps the heap of what follows files small', async () => {
+  const file = await install(directory, 'src', 'node');
+  const flagsOf = async (command: string) => JSON.parse((await run(file, [command])).stdout).flags;
+  expect(await flagsOf('forward')).toContain('--max-semi-space-size=2');
+  expect(await flagsOf('collect')).toContain('--max-semi-space-size=2');
+  expect((await flagsOf('serve')).join(' ')).not.toContain('space-size');
 });
 
 test.each<[string, Record<string, string>, string | undefined]>([
