@@ -67,3 +67,28 @@ it('expands braces, nested ones too', () => {
   expect(expandBraces('a{b,c{d,e}}f')).toEqual(['abf', 'acdf', 'acef']);
   expect(expandBraces('a{b}')).toEqual(['a{b}']);
 });
+
+it('follows links to folders where a name matches them, and not for a double star', async () => {
+  await symlink(join(folder, 'a'), join(folder, 'linked'));
+  await symlink(folder, join(folder, 'a/circle'));
+  await symlink(join(folder, 'nowhere'), join(folder, 'broken'));
+  expect(await find('*/x.log')).toEqual(['a/x.log', 'linked/x.log']);
+  expect(await find('linked/**/x.log')).toEqual(['linked/deep/x.log', 'linked/x.log']);
+  expect(await find('**/deep/x.log')).toEqual(['a/deep/x.log']);
+});
+
+it('names the pattern that is none', () => {
+  expect(() => createFinder(['/var/log/[z-a].log'], fail)).toThrow('cannot read the pattern /var/log/[z-a].log');
+});
+
+it('asks once for each path whether it is excluded', async () => {
+  const asked: string[] = [];
+  const exclude = (path: string) => asked.push(path) > 0 && path.endsWith('a/x.log');
+  const hourAgo = new Date(Date.now() - 3_600_000);
+  for (const name of ['a', 'b']) await utimes(join(folder, name), hourAgo, hourAgo);
+  const finder = createFinder([join(folder, '*/*.log')], fail, exclude);
+  const found = await finder.find();
+  expect(found.map((path) => relative(folder, path))).toEqual(['b/x+(1).log']);
+  expect(await finder.find()).toBe(found);
+  expect(asked).toHaveLength(2);
+});

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { type Dirent, existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isAbsent } from '../../disk/missing.ts';
@@ -18,6 +18,22 @@ interface Listing {
   readonly listedAt: number;
   readonly files: readonly string[];
   readonly folders: readonly string[];
+  /** Links to folders. A double star does not follow them, since they may lead in a circle. */
+  readonly links: readonly string[];
+  /** The paths of files that each pattern of a name has matched. */
+  readonly matched: Map<Part, readonly string[]>;
+}
+
+/** A name between two slashes of a pattern. */
+interface Part {
+  readonly text: string;
+  /** Absent where it stands for itself. */
+  readonly matches?: (name: string) => boolean;
+}
+
+interface Pattern {
+  readonly path: string;
+  readonly parts: readonly Part[];
 }
 
 /** A folder that was changed so shortly before it was listed may change again without a new time. */
@@ -25,7 +41,7 @@ const TIME_STEP_MS = 2_000;
 
 /**
  * Patterns of paths: `*` and `?` within a name, `[abc]`, `{one,two}`, and a double star for any folders. A name that begins with a dot is matched only
- * by a pattern that does. A path that exists as it is written is taken so. `onError`: a folder cannot be listed.
+ * by a pattern that does. A path that exists as it is written is taken so. `onError`: a folder cannot be listed. Throws where a pattern is none.
  */
 export function createFinder(
   patterns: readonly string[],
@@ -33,71 +49,107 @@ export function createFinder(
   exclude: (path: string) => boolean = () => false,
 ): FileFinder {
   const expanded = patterns.flatMap((pattern) => (existsSync(pattern) ? [pattern] : expandBraces(pattern)));
-  let folders = new Set<string>();
-  let last: readonly string[] = [];
-  const lister = createLister(onError);
+  return new Finder(expanded.map(compile), createLister(onError), exclude);
+}
 
-  function list(folder: string): Promise<Listing | undefined> {
-    folders.add(folder);
-    return lister.list(folder);
+class Finder implements FileFinder {
+  readonly #patterns: readonly Pattern[];
+  readonly #lister: Lister;
+  readonly #exclude: (path: string) => boolean;
+  #folders = new Set<string>();
+  #found = new Set<string>();
+  #last: readonly string[] = [];
+
+  constructor(patterns: readonly Pattern[], lister: Lister, exclude: (path: string) => boolean) {
+    this.#patterns = patterns;
+    this.#lister = lister;
+    this.#exclude = exclude;
   }
 
-  async function walk(folder: string, parts: readonly string[], found: Set<string>): Promise<void> {
-    const [part = '', ...rest] = parts;
-    if (part === '**') {
-      await walk(folder, rest, found);
-      const within = (await list(folder))?.folders ?? [];
-      for (const name of within) if (!name.startsWith('.')) await walk(join(folder, name), parts, found);
-    } else if (!isPattern(part)) {
-      if (rest.length > 0) return walk(join(folder, part), rest, found);
-      folders.add(folder);
-      if (existsSync(join(folder, part))) found.add(join(folder, part));
+  get folders(): ReadonlySet<string> {
+    return this.#folders;
+  }
+
+  async find(): Promise<readonly string[]> {
+    this.#folders = new Set();
+    this.#found = new Set();
+    for (const { path, parts } of this.#patterns) {
+      if (existsSync(path)) this.#addPath(path);
+      else await this.#walk('/', parts);
+    }
+    this.#lister.keep(this.#folders);
+    const found = this.#found;
+    if (found.size !== this.#last.length || this.#last.some((path) => !found.has(path))) this.#last = [...found];
+    return this.#last;
+  }
+
+  async #walk(folder: string, parts: readonly Part[]): Promise<void> {
+    const [part, ...rest] = parts;
+    if (part === undefined) return;
+    if (part.text === '**') {
+      await this.#walk(folder, rest);
+      const within = (await this.#list(folder))?.folders ?? [];
+      for (const name of within) if (!name.startsWith('.')) await this.#walk(join(folder, name), parts);
+    } else if (part.matches === undefined) {
+      const path = join(folder, part.text);
+      if (rest.length > 0) await this.#walk(path, rest);
+      else this.#addPath(path);
     } else {
-      const listing = await list(folder);
-      const matches = toMatcher(part);
-      if (rest.length === 0) for (const name of listing?.files ?? []) if (matches(name)) found.add(join(folder, name));
-      if (rest.length === 0) return;
-      for (const name of listing?.folders ?? []) if (matches(name)) await walk(join(folder, name), rest, found);
+      const listing = await this.#list(folder);
+      if (listing === undefined) return;
+      if (rest.length === 0) this.#addFiles(folder, part, listing);
+      else {
+        const within = [...listing.folders, ...listing.links].filter(part.matches);
+        for (const name of within) await this.#walk(join(folder, name), rest);
+      }
     }
   }
 
-  return {
-    get folders() {
-      return folders;
-    },
-    async find() {
-      folders = new Set();
-      const found = new Set<string>();
-      for (const pattern of expanded) {
-        const path = resolve(pattern);
-        if (existsSync(path)) {
-          folders.add(dirname(path));
-          found.add(path);
-        } else await walk('/', path.slice(1).split('/'), found);
-      }
-      lister.keep(folders);
-      for (const path of found) if (exclude(path)) found.delete(path);
-      if (found.size !== last.length || last.some((path) => !found.has(path))) last = [...found];
-      return last;
-    },
-  };
+  #list(folder: string): Promise<Listing | undefined> {
+    this.#folders.add(folder);
+    return this.#lister.list(folder);
+  }
+
+  #addPath(path: string): void {
+    this.#folders.add(dirname(path));
+    if (existsSync(path) && !this.#exclude(path)) this.#found.add(path);
+  }
+
+  #addFiles(folder: string, part: Part, { files, matched }: Listing): void {
+    let paths = matched.get(part);
+    if (paths === undefined) {
+      const names = files.filter((name) => part.matches?.(name));
+      paths = names.map((name) => join(folder, name)).filter((path) => !this.#exclude(path));
+      matched.set(part, paths);
+    }
+    for (const path of paths) this.#found.add(path);
+  }
 }
 
 /** Lists folders, and those again that have changed. */
-function createLister(onError: (folder: string, error: Error) => void) {
+interface Lister {
+  list(folder: string): Promise<Listing | undefined>;
+  /** Forgets the others. */
+  keep(folders: ReadonlySet<string>): void;
+}
+
+function createLister(onError: (folder: string, error: Error) => void): Lister {
   const listings = new Map<string, Listing>();
   return {
-    async list(folder: string): Promise<Listing | undefined> {
+    async list(folder) {
       try {
         const changed = statSync(folder).mtimeMs;
         const known = listings.get(folder);
         if (known?.changed === changed && known.listedAt - changed > TIME_STEP_MS) return known;
         const listedAt = Date.now();
         const entries = await readdir(folder, { withFileTypes: true });
+        const isLink = (entry: Dirent) => entry.isSymbolicLink() && isFolder(join(folder, entry.name));
+        const links = entries.filter(isLink).map(({ name }) => name);
         const listing = {
-          ...{ changed, listedAt },
-          files: entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name),
+          ...{ changed, listedAt, links },
+          files: entries.filter((entry) => !entry.isDirectory() && !links.includes(entry.name)).map(({ name }) => name),
           folders: entries.filter((entry) => entry.isDirectory()).map(({ name }) => name),
+          matched: new Map(),
         };
         listings.set(folder, listing);
         return listing;
@@ -107,27 +159,49 @@ function createLister(onError: (folder: string, error: Error) => void) {
         return undefined;
       }
     },
-    /** Forgets the others. */
-    keep(folders: ReadonlySet<string>): void {
+    keep(folders) {
       for (const folder of listings.keys()) if (!folders.has(folder)) listings.delete(folder);
     },
   };
+}
+
+/** False for a link that leads nowhere, too. */
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch {
+    return false;
+  }
+}
+
+function compile(pattern: string): Pattern {
+  const path = resolve(pattern);
+  const toPart = (text: string): Part => (isPattern(text) ? { text, matches: toMatcher(pattern, text) } : { text });
+  return { path, parts: path.slice(1).split('/').map(toPart) };
 }
 
 function isPattern(part: string): boolean {
   return /[*?[]/.test(part);
 }
 
-function toMatcher(part: string): (name: string) => boolean {
+function toMatcher(pattern: string, part: string): (name: string) => boolean {
   const source = part.replace(/\*+|\?|\[!?[^\]]+\]|[\\^$.+(){}|[\]]/g, (token) => {
     if (token.startsWith('*')) return '.*';
     if (token === '?') return '.';
     if (token.length > 1) return `[${token.slice(1, -1).replace(/^!/, '^').replaceAll('\\', '\\\\')}]`;
     return `\\${token}`;
   });
-  const expression = new RegExp(`^${source}$`, 's');
+  const expression = toExpression(pattern, source);
   const takesDot = part.startsWith('.');
   return (name) => (takesDot || !name.startsWith('.')) && expression.test(name);
+}
+
+function toExpression(pattern: string, source: string): RegExp {
+  try {
+    return new RegExp(`^${source}$`, 's');
+  } catch (cause) {
+    throw new Error(`cannot read the pattern ${pattern}: in brackets a range goes upwards, such as [a-z]`, { cause });
+  }
 }
 
 /** `a{b,c}d` → `abd`, `acd`. Braces without a comma stay. */

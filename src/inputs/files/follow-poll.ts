@@ -14,7 +14,9 @@ export interface FollowPollOptions {
 const TICK_MS = 200;
 /** A file that changed in the last minute is active. */
 const ACTIVE_MS = 60_000;
+/** How often an active file is looked at, at most; with more than MAX_ACTIVE_LOOKS a tick more seldom. */
 const ACTIVE_EACH_MS = 1_000;
+const MAX_ACTIVE_LOOKS = 100;
 /** How often an idle file is looked at, at most; with many files more seldom, so that they cost less than a hundredth of a CPU. */
 const IDLE_EACH_MS = 10_000;
 const IDLE_COST_MS = 2;
@@ -31,7 +33,8 @@ export class FollowPoll {
   readonly #active = new Set<FollowedFile>();
   readonly #waiting = new Map<FollowedFile, number>();
   #round: Iterator<string> = [][Symbol.iterator]();
-  #activeAt = 0;
+  #activeRound: Iterator<FollowedFile> = [][Symbol.iterator]();
+  #openAt = 0;
   #tick: NodeJS.Timeout | undefined;
   #scanTimer: NodeJS.Timeout | undefined;
   #scanAt = Number.POSITIVE_INFINITY;
@@ -101,19 +104,31 @@ export class FollowPoll {
       this.#waiting.delete(file);
       file.wake();
     }
-    if (now - this.#activeAt >= ACTIVE_EACH_MS) this.#lookAtActive(now);
+    if (now - this.#openAt >= ACTIVE_EACH_MS) this.#lookAtOpen(now);
+    this.#lookAtActive(now);
     this.#lookAtIdle(now);
   }
 
-  #lookAtActive(now: number): void {
-    const { look, moved, open } = this.#options;
-    this.#activeAt = now;
-    for (const file of this.#active) {
-      if (!file.isMoved) look(file.path);
-      if (now - file.changedAt > ACTIVE_MS) this.#active.delete(file);
-    }
+  #lookAtOpen(now: number): void {
+    const { moved, open } = this.#options;
+    this.#openAt = now;
     for (const file of moved) file.wake();
     for (const file of open) if (now - file.changedAt > ACTIVE_MS) file.cool();
+  }
+
+  #lookAtActive(now: number): void {
+    const count = Math.min(MAX_ACTIVE_LOOKS, Math.ceil((this.#active.size * TICK_MS) / ACTIVE_EACH_MS));
+    for (let looked = 0; looked < count; looked++) {
+      let next = this.#activeRound.next();
+      if (next.done) {
+        this.#activeRound = this.#active.values();
+        next = this.#activeRound.next();
+        if (next.done) return;
+      }
+      const file = next.value;
+      if (!file.isMoved) this.#options.look(file.path);
+      if (now - file.changedAt > ACTIVE_MS) this.#active.delete(file);
+    }
   }
 
   #lookAtIdle(now: number): void {

@@ -67,8 +67,9 @@ export class FollowedFile {
   #work: Promise<void> | undefined;
   #again = false;
 
-  constructor(path: string, { dev, ino }: Stats, skip: number, context: FollowContext) {
+  constructor(path: string, { dev, ino, mtimeMs }: Stats, skip: number, context: FollowContext) {
     this.path = path;
+    this.changedAt = performance.now() - Math.max(0, Date.now() - mtimeMs);
     this.device = dev;
     this.inode = ino;
     this.#skip = skip;
@@ -76,7 +77,7 @@ export class FollowedFile {
   }
 
   /** When it had something new last (performance.now). */
-  changedAt = performance.now();
+  changedAt: number;
 
   get isOpen(): boolean {
     return this.#handle !== undefined;
