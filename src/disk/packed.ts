@@ -1,3 +1,5 @@
+import { PermanentError } from '../model/deliver.ts';
+
 /**
  * How packed content ended. `cut`: it ends in the middle; all that could be had of it was given. `trailing`: what stands after it is
  * something else, and was not read; zeros after gzip are padding.
@@ -5,7 +7,7 @@
 export type PackedEnd = 'whole' | 'cut' | 'trailing';
 
 /** Packed content is damaged, or of a kind that is not supported. */
-export class UnpackError extends Error {
+export class UnpackError extends PermanentError {
   override readonly name = 'UnpackError';
 }
 

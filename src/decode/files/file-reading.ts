@@ -1,3 +1,4 @@
+import { PermanentError } from '../../model/deliver.ts';
 import type { FileFormat } from '../../model/file-formats.ts';
 
 export type { FileFormat };
@@ -65,6 +66,6 @@ export interface Unreadable {
 export const MAX_STATE_BYTES = 64 * 1024;
 
 /** The file as a whole cannot be read: `message` says where, and what was expected, such as the columns that a header has. */
-export class UnreadableFileError extends Error {
+export class UnreadableFileError extends PermanentError {
   override readonly name = 'UnreadableFileError';
 }

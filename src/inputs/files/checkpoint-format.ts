@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsent } from '../../disk/missing.ts';
 import { ACCESS_STREAM } from '../../model/stream.ts';
-import type { SliceBounds } from './files.ts';
+import type { PackedState, SliceBounds } from './files.ts';
 import { type Entry, NO_INODE } from './identity.ts';
 
 /*
@@ -15,7 +15,7 @@ import { type Entry, NO_INODE } from './identity.ts';
  *   …
  *
  * A line is a commit group: the entries that it changed, each as it is now; the last one with an id counts. `state` and `noted` stand there
- * where they are not empty. A line is synced before the next one is begun. So only the last one can be torn, and it held nothing that was
+ * where they are not empty, `"packed":true` and `"finished":{"bytes":20480,"modifiedMs":1767225600000}` where the file is packed. A line is synced before the next one is begun. So only the last one can be torn, and it held nothing that was
  * promised; damage in another one is damage.
  */
 export const CHECKPOINT_HEADER = { logforge: 'checkpoint', version: 2 } as const;
@@ -165,12 +165,17 @@ function isEntry(entry: Entry): boolean {
     Number.isSafeInteger(entry.number) &&
     Number.isFinite(entry.seen) &&
     Array.isArray(entry.noted) &&
-    entry.noted.every(isBounds)
+    entry.noted.every(isBounds) &&
+    (entry.finished === undefined || isPackedState(entry.finished))
   );
 }
 
 function isBounds(bounds: SliceBounds | null): boolean {
   return Number.isSafeInteger(bounds?.from) && Number.isSafeInteger(bounds?.to);
+}
+
+function isPackedState(state: PackedState | null): boolean {
+  return Number.isSafeInteger(state?.bytes) && Number.isFinite(state?.modifiedMs);
 }
 
 function damaged(path: string, line: number): Error {

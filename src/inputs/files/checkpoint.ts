@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FileSystem } from '../../disk/file-system.ts';
 import { forget, openCheckpointFile } from './checkpoint-file.ts';
 import { newId } from './checkpoint-format.ts';
-import { type FilePosition, HEAD_BYTES, type KnownFile, type SliceBounds } from './files.ts';
+import { type FilePosition, HEAD_BYTES, type KnownFile, type PackedState, type SliceBounds } from './files.ts';
 import { Identification } from './identification.ts';
 import { beginsAs, type Entry, hashHead, hasInodeOf, lookAt, type SeenFile } from './identity.ts';
 import { KnownFiles } from './known-files.ts';
@@ -31,6 +31,8 @@ export interface Checkpoint {
    * when it resolves; when it rejects, the position is kept, and written with the next.
    */
   commit(id: string, position: FilePosition, format: string): Promise<void>;
+  /** The packed file is delivered to its end. Written with the next that is written: a run that does not know it unpacks the file again. */
+  finish(id: string, packed: PackedState): void;
   /** The entry as it is now. */
   get(id: string): KnownFile | undefined;
   /** All entries of the stream. */
@@ -57,7 +59,7 @@ export async function openCheckpoint(
   const { known, save, change } = file;
   const identification = new Identification({ known, stream, warn, now, save, change, createId: newId });
   return {
-    ...createPositions({ known, stream, now, save }),
+    ...createPositions({ known, stream, now, save, change }),
     identify: (seen) => identification.identify(seen),
     close: file.close,
   };
@@ -98,9 +100,10 @@ export function noCheckpoint({
     }
   };
   const save = (): Promise<void> => Promise.resolve();
-  const identification = new Identification({ known, stream, warn, now, save, change: () => undefined, createId });
+  const change = (): void => undefined;
+  const identification = new Identification({ known, stream, warn, now, save, change, createId });
   return {
-    ...createPositions({ known, stream, now, save }),
+    ...createPositions({ known, stream, now, save, change }),
     identify: (seen) => identification.identify(seen),
     close: () => Promise.resolve(),
   };
@@ -111,6 +114,7 @@ interface PositionsOptions {
   readonly stream: string;
   readonly now: () => number;
   readonly save: (id: string) => Promise<void>;
+  readonly change: (id: string) => void;
 }
 
 function createPositions({
@@ -118,7 +122,8 @@ function createPositions({
   stream,
   now,
   save,
-}: PositionsOptions): Pick<Checkpoint, 'note' | 'commit' | 'get' | 'all'> {
+  change,
+}: PositionsOptions): Pick<Checkpoint, 'note' | 'commit' | 'finish' | 'get' | 'all'> {
   function entryOf(id: string) {
     const entry = known.get(id);
     if (entry === undefined) throw new Error(`the checkpoint has no file id=${id}: it was not seen for long`);
@@ -152,6 +157,12 @@ function createPositions({
         known.set({ ...entry, offset, number, state, format, noted, seen: now() });
       }
       await save(id);
+    },
+    finish(id, finished) {
+      const entry = known.get(id);
+      if (entry === undefined) return;
+      known.set({ ...entry, finished });
+      change(id);
     },
     get: (id) => known.get(id),
     all: () => [...known.values()].filter((entry) => entry.stream === stream),

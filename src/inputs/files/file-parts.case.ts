@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FileReading } from '../../decode/decode.ts';
 import { createBoundary } from '../../decode/framing.ts';
 import type { Checkpoint, SeenFile } from './checkpoint.ts';
-import type { DeliverSlice, FilePosition, KnownFile, Slice } from './files.ts';
+import type { DeliverSlice, FilePosition, KnownFile, PackedState, Slice } from './files.ts';
 
 /** A reading of plain lines: each frame that is not blank is one line of the body, as it is; `bad…` cannot be read. Its state counts frames. */
 export function openLines(state = '', framing: FileReading['framing'] = 'lines'): FileReading {
@@ -64,6 +64,10 @@ export class MemoryCheckpoint implements Checkpoint {
     const known = this.#get(id);
     const noted = known.noted.filter(({ to }) => to > position.offset);
     this.files.set(id, { ...known, ...position, format, noted });
+  }
+
+  finish(id: string, finished: PackedState): void {
+    this.files.set(id, { ...this.#get(id), finished });
   }
 
   get(id: string): KnownFile | undefined {

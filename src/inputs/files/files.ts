@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { type Converted, type FileReading, MAX_FRAME_BYTES } from '../../decode/decode.ts';
 
 /*
@@ -5,7 +6,7 @@ import { type Converted, type FileReading, MAX_FRAME_BYTES } from '../../decode/
  *
  *   unpack → slices → convert → deliver → checkpoint
  *
- * A slice is a range of bytes of the unpacked file, whole frames, and it ends at the first end of a frame at or behind a multiple of
+ * A slice is a range of bytes of the unpacked file, whole frames, and it ends at the first end of a frame at or after a multiple of
  * BLOCK_BYTES; earlier only where the file has no more for now, or where --batch asks for less. So a slice has the same bounds whoever reads
  * the file whenever, and its bounds make its key: what is sent again is recognised. The bounds of any other slice are noted in the
  * checkpoint, synced, before it is first sent, and a later run sends that slice again before it goes on. So are those of the first slice of a
@@ -46,8 +47,26 @@ export interface KnownFile extends FilePosition {
   readonly format: string;
   /** Bounds that were noted, and are not known to be delivered. In order. */
   readonly noted: readonly SliceBounds[];
+  /** A packed file that is read to its end: as it was then. The same one again is not unpacked. */
+  readonly finished?: PackedState;
   /** When it was seen last, Unix milliseconds: entries of files that are gone for long are forgotten. */
   readonly seen: number;
+}
+
+export interface PackedState {
+  /** As it lies on disk. */
+  readonly bytes: number;
+  /** `mtimeMs`: it goes with the content when the file is renamed, or copied with its times. */
+  readonly modifiedMs: number;
+}
+
+export function packedState({ size, mtimeMs }: Stats): PackedState {
+  return { bytes: size, modifiedMs: mtimeMs };
+}
+
+/** Whether the packed file was read to its end, and has not changed since. */
+export function isFinished({ finished }: KnownFile, { size, mtimeMs }: Stats): boolean {
+  return finished?.bytes === size && finished.modifiedMs === mtimeMs;
 }
 
 export interface SliceBounds {
@@ -68,7 +87,7 @@ export interface Slice extends SliceBounds {
   /** Whole frames with their delimiters. */
   readonly bytes: Buffer;
   readonly converted: Converted;
-  /** Where the file goes on behind it. */
+  /** Where the file goes on after it. */
   readonly position: FilePosition;
 }
 

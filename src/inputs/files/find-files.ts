@@ -9,6 +9,8 @@ export interface FileFinder {
    * one stat a folder.
    */
   find(): Promise<readonly string[]>;
+  /** Whether a pattern matches the path, whatever stands there. */
+  matches(path: string): boolean;
   /** Those that the last `find` looked into: what is new shows in them. */
   readonly folders: ReadonlySet<string>;
 }
@@ -81,6 +83,12 @@ class Finder implements FileFinder {
     const found = this.#found;
     if (found.size !== this.#last.length || this.#last.some((path) => !found.has(path))) this.#last = [...found];
     return this.#last;
+  }
+
+  matches(path: string): boolean {
+    const names = path.slice(1).split('/');
+    const isMatched = this.#patterns.some((pattern) => pattern.path === path || matchesAll(pattern.parts, names));
+    return isMatched && !this.#exclude(path);
   }
 
   async #walk(folder: string, parts: readonly Part[]): Promise<void> {
@@ -178,6 +186,14 @@ function compile(pattern: string): Pattern {
   const path = resolve(pattern);
   const toPart = (text: string): Part => (isPattern(text) ? { text, matches: toMatcher(pattern, text) } : { text });
   return { path, parts: path.slice(1).split('/').map(toPart) };
+}
+
+function matchesAll([part, ...parts]: readonly Part[], names: readonly string[]): boolean {
+  const [name, ...rest] = names;
+  if (part === undefined || name === undefined) return part === undefined && name === undefined;
+  if (part.text === '**')
+    return matchesAll(parts, names) || (!name.startsWith('.') && matchesAll([part, ...parts], rest));
+  return (part.matches?.(name) ?? part.text === name) && matchesAll(parts, rest);
 }
 
 function isPattern(part: string): boolean {

@@ -3,7 +3,7 @@ import type { FollowedFile } from './followed-file.ts';
 export interface FollowPollOptions {
   /** Files by their paths. */
   readonly paths: ReadonlyMap<string, FollowedFile>;
-  /** Files whose paths are not known; they are open. */
+  /** Files that are in no place that the patterns match. */
   readonly moved: ReadonlySet<FollowedFile>;
   readonly open: ReadonlySet<FollowedFile>;
   look(path: string): void;
@@ -112,7 +112,7 @@ export class FollowPoll {
   #lookAtOpen(now: number): void {
     const { moved, open } = this.#options;
     this.#openAt = now;
-    for (const file of moved) file.wake();
+    for (const file of moved) if (file.isOpen) file.wake();
     for (const file of open) if (now - file.changedAt > ACTIVE_MS) file.cool();
   }
 

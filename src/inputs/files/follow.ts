@@ -1,12 +1,12 @@
 import { type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { ByteBudget } from './byte-budget.ts';
+import type { KnownFile } from './files.ts';
 import { createFinder } from './find-files.ts';
-import { type FoundInode, findInodes } from './find-inodes.ts';
+import { findMoved } from './find-moved.ts';
 import { FollowPoll } from './follow-poll.ts';
 import { type FollowContext, FollowedFile } from './followed-file.ts';
 import type { FollowCounts, Follower, FollowOptions } from './follower.ts';
-import { beginsAs, lookAt } from './identity.ts';
+import { beginsAs, hasInodeOf, lookAt } from './identity.ts';
 import { watchFolders } from './watch-folders.ts';
 
 const DEFAULT_IN_FLIGHT_BYTES = 32 * 1024 * 1024;
@@ -29,6 +29,7 @@ class FileFollower implements Follower {
   readonly #open = new Set<FollowedFile>();
   readonly #claims = new Map<string, FollowedFile>();
   readonly #budget: ByteBudget;
+  readonly #onError: (folder: string, error: Error) => void;
   readonly #finder;
   readonly #watch;
   readonly #poll: FollowPoll;
@@ -45,8 +46,8 @@ class FileFollower implements Follower {
     this.#options = options;
     this.#budget = new ByteBudget(options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES);
     this.#skipsFirst = options.from === 'end' && options.checkpoint.all().length === 0;
-    const onError = (folder: string, error: Error) => options.report.fault(folder, error);
-    this.#finder = createFinder(options.patterns, onError, options.exclude);
+    this.#onError = (folder, error) => options.report.fault(folder, error);
+    this.#finder = createFinder(options.patterns, this.#onError, options.exclude);
     this.#watch = watchFolders((path, isEntry) => this.#onChange(path, isEntry));
     this.#poll = new FollowPoll({
       look: (path) => this.#lookAt(path),
@@ -182,44 +183,27 @@ class FileFollower implements Follower {
 
   /** Files that were renamed to where no pattern matches stand in the same folder: those that have grown since they were read are opened. */
   async #searchMoved(files: readonly FollowedFile[]): Promise<void> {
-    const byFolder = Map.groupBy(files, ({ path }) => dirname(path));
-    for (const [folder, wanted] of byFolder) {
-      const found = await this.#findInodes(folder, new Set(wanted.map(({ inode }) => inode)));
-      for (const file of wanted) {
-        const place = found.get(file.inode);
-        if (!file.isMoved || file.isOpen) continue;
-        if (place === undefined || place.stats.dev !== file.device || place.stats.size <= file.size) this.#forget(file);
-        else {
-          file.path = place.path;
-          file.wake();
-        }
+    for await (const [file, place] of findMoved(files, this.#onError)) {
+      if (!file.isMoved || file.isOpen) continue;
+      if (place !== undefined && place.stats.size <= file.size && !file.isOver()) continue;
+      const entries = this.#options.checkpoint.all().filter(({ inode }) => inode === file.inode);
+      if (place === undefined || place.stats.size <= file.size || !(await isOneOf(entries, place.path)))
+        this.#forget(file);
+      else {
+        file.path = place.path;
+        file.wake();
       }
     }
   }
 
-  /** Files that an earlier run knew at these paths, and that were renamed while nothing followed them. */
+  /** Files that an earlier run knew at paths that match, and that were renamed while nothing followed them. */
   async #findMovedBefore(): Promise<void> {
     const gone = this.#options.checkpoint.all().filter(({ path, inode, device }) => {
-      return this.#byPath.has(path) && inode !== 0 && !this.#byInode.has(keyOf({ dev: device, ino: inode }));
+      return inode !== 0 && !this.#byInode.has(keyOf({ dev: device, ino: inode })) && this.#finder.matches(path);
     });
-    for (const [folder, entries] of Map.groupBy(gone, ({ path }) => dirname(path))) {
-      const found = await this.#findInodes(folder, new Set(entries.map(({ inode }) => inode)));
-      for (const entry of entries) {
-        const place = found.get(entry.inode);
-        if (place === undefined || place.stats.size <= entry.offset || place.stats.dev !== entry.device) continue;
-        // The inode may be that of another file by now, which nobody has asked to follow.
-        const seen = await lookAt(place.path).catch(() => undefined);
-        if (seen !== undefined && beginsAs(entry, seen)) this.#lose(this.#add(place.path, place.stats));
-      }
-    }
-  }
-
-  async #findInodes(folder: string, inodes: ReadonlySet<number>): Promise<Map<number, FoundInode>> {
-    try {
-      return await findInodes(folder, inodes);
-    } catch (error) {
-      this.#options.report.fault(folder, error as Error);
-      return new Map();
+    for await (const [entry, place] of findMoved(gone, this.#onError)) {
+      if (place === undefined || place.stats.size <= entry.offset || this.#byInode.has(keyOf(place.stats))) continue;
+      if (await isOneOf([entry], place.path)) this.#lose(this.#add(place.path, place.stats));
     }
   }
 
@@ -249,6 +233,7 @@ class FileFollower implements Follower {
         }
       },
       onClosed: (file) => this.#open.delete(file),
+      isSucceeded: (path) => (this.#byPath.get(path)?.size ?? 0) > 0,
       onLost: (file) => this.#lookAt(file.path),
       onFinished: (file) => this.#forget(file),
       onDelivered: (slice) => {
@@ -260,6 +245,12 @@ class FileFollower implements Follower {
       fault: (path, error) => report.fault(path, error),
     };
   }
+}
+
+/** The inode may be that of another file by now, which nobody has asked to follow. */
+async function isOneOf(entries: readonly KnownFile[], path: string): Promise<boolean> {
+  const seen = await lookAt(path).catch(() => undefined);
+  return seen !== undefined && entries.some((entry) => hasInodeOf(entry, seen) && beginsAs(entry, seen));
 }
 
 function keyOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {

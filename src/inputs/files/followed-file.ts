@@ -2,9 +2,9 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isAbsent } from '../../disk/missing.ts';
+import { PermanentError } from '../../model/deliver.ts';
 import type { Content } from './content.ts';
-import { BLOCK_BYTES, type Slice } from './files.ts';
-import { seeFile } from './identity.ts';
+import { BLOCK_BYTES, packedState, type Slice } from './files.ts';
 import type { LiveReading } from './live-reading.ts';
 import { type Identity, lengthenHead, type OpenedLive, type OpenLiveOptions, openLive } from './open-live.ts';
 
@@ -20,6 +20,8 @@ export interface FollowContext extends OpenLiveOptions {
   onClosed(file: FollowedFile): void;
   /** It waits for something to come or to be delivered. */
   onRested(file: FollowedFile): void;
+  /** Another file stands at this path, and has something in it. */
+  isSucceeded(path: string): boolean;
   /** Another file, or none, stands at its path. */
   onLost(file: FollowedFile): void;
   /** It has moved away and is read to its end. */
@@ -35,6 +37,8 @@ const MAX_BACKOFF_MS = 30_000;
 /** A file that was moved, or deleted, and had nothing new for so long is left: whoever had it open has the new one. */
 const MOVED_QUIET_MS = 10_000;
 const DELETED_QUIET_MS = 2_000;
+/** Until the file that has its place now has something, the writer may still have the moved one open: logrotate tells it afterwards. */
+const WRITER_QUIET_MS = 10 * 60_000;
 
 /** One file, known by its inode, in whatever place. It is open while it has something to give, and some time after. */
 export class FollowedFile {
@@ -56,12 +60,12 @@ export class FollowedFile {
   /** Delivered up to here. */
   #offset = 0;
   #isPacked = false;
-  /** The packed file that was read to its end: it is not unpacked again when it is renamed. */
-  #packedDone = '';
   #isDeleted = false;
   #retryAt = 0;
   #failures = 0;
   #movedAt = performance.now();
+  /** Where it stood before it was moved. */
+  #formerPath: string;
   #isWorking = false;
   /** Resolves when it does not work any more. */
   #work: Promise<void> | undefined;
@@ -69,6 +73,7 @@ export class FollowedFile {
 
   constructor(path: string, { dev, ino, mtimeMs }: Stats, skip: number, context: FollowContext) {
     this.path = path;
+    this.#formerPath = path;
     this.changedAt = performance.now() - Math.max(0, Date.now() - mtimeMs);
     this.device = dev;
     this.inode = ino;
@@ -106,7 +111,8 @@ export class FollowedFile {
   /** It stands at another path, or nowhere that is known. */
   move(path: string | undefined): void {
     this.isMoved = path === undefined;
-    if (path !== undefined) this.path = path;
+    if (path === undefined) this.#formerPath = this.path;
+    else this.path = path;
     this.#movedAt = performance.now();
   }
 
@@ -174,15 +180,15 @@ export class FollowedFile {
     this.#isDeleted = nlink === 0;
     if (!this.isMoved) {
       const head = await lengthenHead(live, { path: this.path, handle: this.#handle }, this.#context.checkpoint);
-      if (head === undefined) return this.#replaced();
+      if (head === undefined) return await this.#replaced();
       this.#identity = { id: live.id, head };
     }
     const outcome = await live.read(size);
-    if (outcome === 'replaced') return this.#replaced();
+    if (outcome === 'replaced') return await this.#replaced();
     if (size !== this.#size) this.changedAt = performance.now();
     this.#size = size;
     this.#changedMs = ctimeMs;
-    if (outcome === 'rest' && this.isMoved && live.isQuiet && this.#isOver()) {
+    if (outcome === 'rest' && this.isMoved && live.isQuiet && this.isOver()) {
       await live.finish(size);
       await live.settled();
       this.#finished();
@@ -190,12 +196,16 @@ export class FollowedFile {
     return outcome === 'more';
   }
 
-  #isOver(): boolean {
+  /** It was moved, and had nothing new for so long that its writer has another file. */
+  isOver(): boolean {
     const quiet = performance.now() - Math.max(this.changedAt, this.#movedAt);
-    return quiet > (this.#isDeleted ? DELETED_QUIET_MS : MOVED_QUIET_MS);
+    if (this.#isDeleted) return quiet > DELETED_QUIET_MS;
+    return quiet > (this.#context.isSucceeded(this.#formerPath) ? MOVED_QUIET_MS : WRITER_QUIET_MS);
   }
 
-  #replaced(): boolean {
+  /** What is under way of the content before belongs to other slices: it is settled first. */
+  async #replaced(): Promise<boolean> {
+    await this.#live?.settled().catch(() => {});
     this.#leave();
     this.#identity = undefined;
     this.#offset = 0;
@@ -228,9 +238,10 @@ export class FollowedFile {
     const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
     this.#retryAt = performance.now() + backoff * (0.5 + Math.random() / 2);
     const failure = error instanceof Error ? error : new Error(String(error));
-    // What stands in a file does not get better by itself.
-    if (live?.failure !== undefined || 'code' in failure) this.#context.wakeAt(this, this.#retryAt);
     this.#context.fault(this.path, failure);
+    // What stands in a file does not get better by itself.
+    if (live?.failure !== undefined || !(failure instanceof PermanentError)) this.#context.wakeAt(this, this.#retryAt);
+    else if (this.isMoved) this.#finished();
   }
 
   #wait(ms: number): void {
@@ -252,23 +263,22 @@ export class FollowedFile {
     this.#size = stats.size;
     this.#changedMs = stats.ctimeMs;
     this.#identifiedAt = performance.now();
-    if (this.#packedDone === packedKey(stats)) {
-      await this.#context.checkpoint.identify(await seeFile(handle, this.path));
-      this.close();
-      return undefined;
-    }
     const opened = await this.#openLive(handle, stats);
-    this.#isPacked = opened.kind === 'packed';
+    this.#isPacked = opened.kind === 'packed' || opened.kind === 'done';
     if (opened.kind === 'later') this.#wait(opened.afterMs);
-    if (opened.kind === 'later' || opened.kind === 'nothing') return undefined;
+    if (opened.kind === 'done') {
+      this.#skip = 0;
+      this.close();
+    }
+    if (opened.kind !== 'plain' && opened.kind !== 'packed') return undefined;
     const { live } = opened;
     this.#live = live;
     this.#skip = 0;
     this.#offset = live.offset;
     this.#identity = { id: live.id, head: live.head };
+    if (this.#failures > 0) await live.commit();
     if (opened.kind === 'plain') return live;
-    await this.#readPacked(live, opened.content);
-    this.#packedDone = packedKey(stats);
+    await this.#readPacked(live, opened.content, stats);
     return undefined;
   }
 
@@ -311,22 +321,19 @@ export class FollowedFile {
   }
 
   /** To its end, once: packed files are not written to twice. */
-  async #readPacked(live: LiveReading, content: Content): Promise<void> {
+  async #readPacked(live: LiveReading, content: Content, stats: Stats): Promise<void> {
     const context = this.#context;
     try {
       const end = await live.readPacked(content);
       await live.settled();
+      if (end !== undefined) context.checkpoint.finish(live.id, packedState(stats));
       if (end === 'cut')
         context.fault(this.path, new Error(`path=${this.path} is cut: its packed content ends in the middle`));
-      if (end === 'trailing') context.warn(this.path, 'what stands behind the end of the packed content was left out');
+      if (end === 'trailing') context.warn(this.path, 'what stands after the end of the packed content was left out');
     } finally {
       content.close();
     }
     this.#leave();
     this.close();
   }
-}
-
-function packedKey({ size, mtimeMs }: Stats): string {
-  return `${size} ${mtimeMs}`;
 }

@@ -31,7 +31,7 @@ export interface IdentificationOptions {
 const TELLING_BYTES = 64;
 /** A copy that has not changed for so long is made. */
 const SETTLE_MS = 5_000;
-/** How far `seen` may be behind: idle files cost a write a day. */
+/** How old `seen` may be: idle files cost a write a day. */
 const SEEN_EACH_MS = 24 * 60 * 60 * 1_000;
 
 /**

@@ -57,7 +57,7 @@ export class LiveReading {
       options.budget.give(chargeOf(slice));
       options.onSettled();
     };
-    this.#window = new SliceWindow({ ...options, onSettled });
+    this.#window = new SliceWindow({ ...options, onSettled, onUnwritten: options.onSettled });
   }
 
   get id(): string {
@@ -68,7 +68,7 @@ export class LiveReading {
     return this.#head;
   }
 
-  /** Behind the last slice. */
+  /** After the last slice. */
   get offset(): number {
     return this.#reader.position.offset;
   }
@@ -80,6 +80,12 @@ export class LiveReading {
   /** Why nothing more is delivered. */
   get failure(): unknown {
     return this.#window.failure;
+  }
+
+  /** Writes the position where the reading began: an earlier one could not. Rejects as Checkpoint.commit. */
+  commit(): Promise<void> {
+    const { checkpoint, known, reading } = this.#options;
+    return checkpoint.commit(known.id, this.#reader.position, reading.format);
   }
 
   /** Resolves when nothing is under way any more. Rejects with the failure. */

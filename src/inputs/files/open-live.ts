@@ -1,9 +1,19 @@
 import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import type { FileReading } from '../../decode/decode.ts';
 import { packingOf } from '../../disk/unpack.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { type Content, openFileContent } from './content.ts';
-import { FORMAT_BYTES, HEAD_BYTES, type KnownFile, MAX_FRAME_BYTES, type OpenReading, type Slice } from './files.ts';
+import {
+  FORMAT_BYTES,
+  HEAD_BYTES,
+  isFinished,
+  type KnownFile,
+  MAX_FRAME_BYTES,
+  type OpenReading,
+  packedState,
+  type Slice,
+} from './files.ts';
 import { readAt, seeFile } from './identity.ts';
 import { LiveReading, type LiveReadingOptions } from './live-reading.ts';
 
@@ -11,6 +21,7 @@ export interface OpenLiveOptions
   extends Pick<LiveReadingOptions, 'createBoundary' | 'batch' | 'concurrency' | 'deliver' | 'budget'> {
   readonly open: OpenReading;
   readonly checkpoint: Checkpoint;
+  readonly isRunning: () => boolean;
 }
 
 export interface LiveFile {
@@ -34,10 +45,11 @@ export interface Identity {
   readonly head: Buffer;
 }
 
-/** `packed`: it is to be read with readPacked. `later`: ask again after so many milliseconds. `nothing`: not before it changes. */
+/** `packed`: it is to be read with readPacked. `done`: it is packed, and there is nothing more to read. `later`: ask again after so many milliseconds. `nothing`: not before it changes. */
 export type OpenedLive =
   | { readonly kind: 'plain'; readonly live: LiveReading }
   | { readonly kind: 'packed'; readonly live: LiveReading; readonly content: Content }
+  | { readonly kind: 'done' }
   | { readonly kind: 'later'; readonly afterMs: number }
   | { readonly kind: 'nothing' };
 
@@ -56,8 +68,7 @@ export async function openLive(file: LiveFile, options: OpenLiveOptions): Promis
   const known = await find(file, first, Math.max(stats.size, first.length), options);
   if ('kind' in known) return known;
   try {
-    const isNew = known.offset === 0 && known.format === '' && known.noted.length === 0;
-    const start = file.skip > 0 && isNew ? await skipTo(file, known, first, options) : known;
+    const start = isSkipped(file, known) ? await skipTo(file, known, first, options) : known;
     // Shorter than what is delivered of it: a copy that was not made to its end.
     if (start.offset <= stats.size) return { kind: 'plain', live: createLive(file, start, first, options) };
     file.release(known.id);
@@ -66,6 +77,11 @@ export async function openLive(file: LiveFile, options: OpenLiveOptions): Promis
     file.release(known.id);
     throw error;
   }
+}
+
+/** It is new, and stood there at a first start that begins at the end. */
+function isSkipped({ skip }: LiveFile, { offset, format, noted }: KnownFile): boolean {
+  return skip > 0 && offset === 0 && format === '' && noted.length === 0;
 }
 
 async function openPacked(file: LiveFile, options: OpenLiveOptions): Promise<OpenedLive> {
@@ -80,7 +96,13 @@ async function openPacked(file: LiveFile, options: OpenLiveOptions): Promise<Ope
       return known;
     }
     id = known.id;
-    return { kind: 'packed', live: createLive(file, known, content.head, options), content };
+    if (isSkipped(file, known)) await skipPacked(file, known, content, options);
+    else if (!isFinished(known, file.stats)) {
+      return { kind: 'packed', live: createLive(file, known, content.head, options), content };
+    }
+    content.close();
+    file.release(id);
+    return { kind: 'done' };
   } catch (error) {
     content.close();
     if (id !== undefined) file.release(id);
@@ -131,22 +153,45 @@ export async function lengthenHead(
   return seen.head;
 }
 
-/** The entry behind the last newline that is skipped. Frames are counted from there; what the head says about them is kept. */
+/** Everything that a packed file has now is skipped: if it grows, it goes on after that. Where it is stopped the next start does it. */
+async function skipPacked(
+  { path, stats }: LiveFile,
+  known: KnownFile,
+  content: Content,
+  { open, checkpoint, isRunning }: OpenLiveOptions,
+): Promise<void> {
+  const { format, state } = readHead(open, path, content.head);
+  let offset = 0;
+  for await (const piece of content.pieces(0)) {
+    if (!isRunning()) return;
+    if (piece !== 'quiet') offset += piece.length;
+  }
+  await checkpoint.commit(known.id, { offset, number: 0, state }, format);
+  checkpoint.finish(known.id, packedState(stats));
+}
+
+/** How a file is read whose first lines are skipped: what they say about the others is kept. */
+function readHead(open: OpenReading, path: string, head: Buffer): FileReading {
+  const reading = open(path, head, '', '');
+  const whole = head.subarray(0, head.lastIndexOf(NEWLINE) + 1);
+  if (whole.length > 0) reading.convert(whole, 1);
+  return reading;
+}
+
+/** The entry after the last newline that is skipped. Frames are counted from there. */
 async function skipTo(
   { path, handle, stats, skip }: LiveFile,
   known: KnownFile,
   first: Buffer,
   { open, checkpoint }: OpenLiveOptions,
 ): Promise<KnownFile> {
-  const reading = open(path, first, '', '');
-  const whole = first.subarray(0, first.lastIndexOf(NEWLINE) + 1);
-  if (whole.length > 0) reading.convert(whole, 1);
+  const reading = readHead(open, path, first);
   const offset = await findLastNewline(handle, Math.min(skip, stats.size));
   await checkpoint.commit(known.id, { offset, number: 0, state: reading.state }, reading.format);
   return checkpoint.get(known.id) ?? known;
 }
 
-/** The offset behind the last newline before `end`; `end` where that is further away than the longest frame. */
+/** The offset after the last newline before `end`; `end` where that is farther than the longest frame. */
 async function findLastNewline(handle: FileHandle, end: number): Promise<number> {
   for (let to = end; to > 0 && end - to < MAX_FRAME_BYTES; to -= STEP_BYTES) {
     const from = Math.max(0, to - STEP_BYTES);

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -57,6 +57,23 @@ describe('readFiles', () => {
     expect(recorder.lines).toEqual(['a1', 'a2', 'b1', 'b2']);
     expect(recorder.slices[0]?.converted.unreadable[0]?.number).toBe(3);
     expect(recorder.slices[0]?.position).toEqual({ offset: 10, number: 4, state: '4' });
+  });
+
+  it('does not unpack a packed file again that it has read, and that has not changed', async () => {
+    const packed = gzipSync(textOf(numbered(0, 200_000)));
+    const path = at('a.gz');
+    await writeFile(path, packed);
+    await utimes(path, 1_000, 1_000);
+    const options = optionsOf({ checkpoint: new MemoryCheckpoint() });
+    expect(await outcomes([path], options)).toEqual(['read']);
+    expect(recorder.count).toBe(200_000);
+    // What it would find in it: damage.
+    await writeFile(path, packed.fill(0xff, packed.length - 1_000));
+    await utimes(path, 1_000, 1_000);
+    expect(await outcomes([path], options)).toEqual(['read']);
+    expect(faults).toEqual([]);
+    await utimes(path, 1_000, 1_001);
+    expect(await outcomes([path], options)).toEqual(['faulty']);
   });
 
   it('reports a bad file with its name and goes on', async () => {

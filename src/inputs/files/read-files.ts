@@ -9,8 +9,10 @@ import {
   type DeliverSlice,
   type FilePosition,
   HEAD_BYTES,
+  isFinished,
   type KnownFile,
   type OpenReading,
+  packedState,
   type Slice,
 } from './files.ts';
 import type { CreateBoundary } from './slice-cutter.ts';
@@ -194,6 +196,8 @@ class FileRun {
   readonly #name: string;
   readonly #content: Content;
   readonly #canReadAgain: boolean;
+  /** Of a packed file, before it was read. */
+  readonly #packed: Stats | undefined;
   readonly #options: ReadFilesOptions;
   readonly #window: SliceWindow;
 
@@ -202,6 +206,7 @@ class FileRun {
     this.#name = name;
     this.#content = content;
     this.#canReadAgain = stats !== undefined;
+    this.#packed = content.size === undefined ? stats : undefined;
     this.#options = options;
     const checkpoint = this.#canReadAgain ? options.checkpoint : options.anonymous;
     const onDelivered = (slice: Slice) => report.delivered(slice);
@@ -219,6 +224,7 @@ class FileRun {
       const { format, noun } = reading;
       const { size } = this.#content;
       this.#options.report.begin({ name, format, noun, size, position: reader.position });
+      if (this.#packed !== undefined && isFinished(known, this.#packed)) return 'read';
       isStopped = !(await this.#read(reader));
     } catch (error) {
       fault = error;
@@ -229,6 +235,7 @@ class FileRun {
       return { outcome: 'undelivered', error };
     }
     if (fault !== undefined) return report(name, fault, this.#options);
+    if (this.#packed !== undefined && !isStopped) this.#options.checkpoint.finish(known.id, packedState(this.#packed));
     return isStopped ? 'stopped' : 'read';
   }
 
@@ -282,7 +289,7 @@ class FileRun {
         `path=${name} is cut: its packed content ends in the middle; the ${reader.noun}s before that are read`,
       );
     }
-    if (end === 'trailing') report.warn(name, 'what stands behind the end of the packed content was left out');
+    if (end === 'trailing') report.warn(name, 'what stands after the end of the packed content was left out');
     if (reader.unfinished > 0 && waits) {
       report.warn(name, `the last ${reader.noun} has no end yet: its ${reader.unfinished} bytes wait for the next run`);
     }

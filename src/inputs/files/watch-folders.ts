@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 
 export interface FolderWatch {
@@ -15,10 +15,10 @@ const MAX_FOLDERS = 1_000;
  * changes, and some file systems tell of none, so it makes polling faster and does not replace it.
  */
 export function watchFolders(onChange: (path: string, isEntry: boolean) => void): FolderWatch {
-  const watchers = new Map<string, FSWatcher>();
+  const watchers = new Map<string, { readonly watcher: FSWatcher; readonly inode: number | undefined }>();
 
   function drop(folder: string): void {
-    watchers.get(folder)?.close();
+    watchers.get(folder)?.watcher.close();
     watchers.delete(folder);
   }
 
@@ -27,7 +27,7 @@ export function watchFolders(onChange: (path: string, isEntry: boolean) => void)
       const watcher = watch(folder, { persistent: false }, (event, name) => {
         if (name !== null) onChange(join(folder, name), event === 'rename');
       });
-      watchers.set(folder, watcher);
+      watchers.set(folder, { watcher, inode: inodeOf(folder) });
       // The folder has gone, or the system has no watches left.
       watcher.on('error', () => drop(folder));
     } catch {
@@ -37,11 +37,22 @@ export function watchFolders(onChange: (path: string, isEntry: boolean) => void)
 
   return {
     set(folders) {
-      for (const folder of watchers.keys()) if (!folders.has(folder)) drop(folder);
+      for (const [folder, { inode }] of watchers) {
+        // A folder that was deleted and made again is another one, of which the watcher of the first tells nothing.
+        if (!folders.has(folder) || inode !== inodeOf(folder)) drop(folder);
+      }
       for (const folder of folders) if (!watchers.has(folder) && watchers.size < MAX_FOLDERS) add(folder);
     },
     close() {
       for (const folder of watchers.keys()) drop(folder);
     },
   };
+}
+
+function inodeOf(folder: string): number | undefined {
+  try {
+    return statSync(folder, { throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
 }

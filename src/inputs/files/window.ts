@@ -11,6 +11,8 @@ export interface WindowOptions {
   readonly onDelivered: (slice: Slice) => void;
   /** Told of each slice when it is not under way any more, delivered or not. */
   readonly onSettled?: (slice: Slice) => void;
+  /** Told when a position could not be written, which may be after the last slice was settled. */
+  readonly onUnwritten?: () => void;
 }
 
 /**
@@ -130,10 +132,12 @@ export class SliceWindow {
   async #writeCommits(): Promise<void> {
     for (let next = this.#toCommit; next !== undefined; next = this.#toCommit) {
       this.#toCommit = undefined;
-      // A position that could not be written is written with the next one.
-      await this.#options.checkpoint
-        .commit(next.slice.id, next.slice.position, next.format)
-        .catch((error: unknown) => this.#fail(error));
+      try {
+        await this.#options.checkpoint.commit(next.slice.id, next.slice.position, next.format);
+      } catch (error) {
+        this.#fail(error);
+        this.#options.onUnwritten?.();
+      }
     }
     this.#committing = undefined;
   }

@@ -1,0 +1,216 @@
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createBoundary } from '../../decode/framing.ts';
+import { diskFileSystem } from '../../disk/file-system.ts';
+import { PermanentError } from '../../model/deliver.ts';
+import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
+import { openLines, Recorder } from './file-parts.case.ts';
+import { createFollower } from './follow.ts';
+import type { Follower, FollowOptions } from './follower.ts';
+
+/* What a follower keeps of files that moved, were read, or could not be read; and what it lets go. */
+let folder: string;
+let recorder: Recorder;
+let faults: string[];
+let checkpoint: Checkpoint | undefined;
+let followers: Follower[];
+const at = (name: string) => join(folder, name);
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'logforge-kept-'));
+  recorder = new Recorder();
+  faults = [];
+  followers = [];
+});
+afterEach(async () => {
+  await stop();
+  vi.restoreAllMocks();
+  rmSync(folder, { recursive: true });
+});
+
+async function stop(): Promise<void> {
+  for (const follower of followers.splice(0)) await follower.stop(5_000);
+  await checkpoint?.close();
+  checkpoint = undefined;
+}
+
+async function follow(patterns: readonly string[], more: Partial<FollowOptions> = {}): Promise<Follower> {
+  checkpoint ??= await openCheckpoint(join(folder, '.checkpoint'), { stream: 'access', warn() {} });
+  const follower = createFollower({
+    patterns: patterns.map(at),
+    checkpoint,
+    open: (_name, _head, state) => openLines(state),
+    createBoundary,
+    deliver: (slice) => recorder.deliver(slice),
+    report: { delivered() {}, warn() {}, fault: (path, { message }) => faults.push(`${path}: ${message}`) },
+    ...more,
+  });
+  followers.push(follower);
+  await follower.start();
+  return follower;
+}
+
+const untilRead = (...lines: string[]) =>
+  vi.waitFor(() => expect(recorder.lines.toSorted()).toEqual(lines.toSorted()), { timeout: 3_000, interval: 5 });
+
+/** As if all files were made long ago: the time of an inode cannot be set, so the clock goes on instead. */
+function setClockOn(ms: number): void {
+  const { now } = Date;
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + ms);
+}
+
+describe('packed files', () => {
+  beforeEach(() => setClockOn(60_000));
+
+  it('that are there at a first start are skipped, where it begins at the end', async () => {
+    writeFileSync(at('a.log.1.gz'), gzipSync('old 1\nold 2\n'));
+    writeFileSync(at('a.log'), 'new\n');
+    const follower = await follow(['a.log*'], { from: 'end' });
+    await vi.waitFor(() =>
+      expect(
+        checkpoint
+          ?.all()
+          .map(({ offset }) => offset)
+          .toSorted(),
+      ).toEqual([12, 4]),
+    );
+    appendFileSync(at('a.log'), 'newer\n');
+    appendFileSync(at('a.log.1.gz'), gzipSync('old 3\n'));
+    await untilRead('newer', 'old 3');
+    expect(follower.counts().files).toBe(2);
+  });
+
+  it('that an earlier run has read are not unpacked again, renamed or not', async () => {
+    writeFileSync(at('a.log.1.gz'), gzipSync('a1\na2\n'));
+    utimesSync(at('a.log.1.gz'), 1_000_000, 1_000_000.123);
+    await follow(['a.log*']);
+    await untilRead('a1', 'a2');
+    await vi.waitFor(() => expect(checkpoint?.all()[0]?.finished).toBeDefined());
+    await stop();
+    renameSync(at('a.log.1.gz'), at('a.log.2.gz'));
+    writeFileSync(at('b.log'), 'b1\n');
+    const opened: string[] = [];
+    await follow(['*.log*'], {
+      open(name, _head, state) {
+        opened.push(name);
+        return openLines(state);
+      },
+    });
+    await untilRead('a1', 'a2', 'b1');
+    await vi.waitFor(() => expect(checkpoint?.all().map(({ path }) => path)).toContain(at('a.log.2.gz')));
+    expect(opened).toEqual([at('b.log')]);
+  });
+});
+
+describe('a renamed file', () => {
+  it('is kept for its writer until the next one has something', async () => {
+    writeFileSync(at('a.log'), 'a1\n');
+    const follower = await follow(['a.log']);
+    await untilRead('a1');
+    renameSync(at('a.log'), at('old'));
+    writeFileSync(at('a.log'), '');
+    const real = performance.now.bind(performance);
+    const ago = vi.spyOn(performance, 'now');
+    ago.mockImplementation(() => real() + 60_000);
+    await vi.waitFor(() => expect(follower.counts().files).toBe(2));
+    appendFileSync(at('old'), 'a2\n');
+    await untilRead('a1', 'a2');
+    ago.mockImplementation(() => real() + 120_000);
+    appendFileSync(at('a.log'), 'b1\n');
+    await untilRead('a1', 'a2', 'b1');
+    await vi.waitFor(() => expect(follower.counts().files).toBe(1), { timeout: 3_000 });
+  });
+
+  it('is kept though it is not open', async () => {
+    writeFileSync(at('a.log'), 'a1\n');
+    utimesSync(at('a.log'), 1_000, 1_000);
+    const follower = await follow(['a.log']);
+    await untilRead('a1');
+    // Nothing came for long, so it is closed.
+    await vi.waitFor(() => expect(follower.counts().open).toBe(0), { timeout: 3_000 });
+    renameSync(at('a.log'), at('old'));
+    await vi.waitFor(() => expect(follower.paths(1)).toEqual([]));
+    appendFileSync(at('old'), 'a2\n');
+    writeFileSync(at('a.log'), '');
+    await untilRead('a1', 'a2');
+  });
+
+  it('is found at a start, though there is no new one yet', async () => {
+    writeFileSync(at('a.log'), 'a1\n');
+    await follow(['a.log']);
+    await untilRead('a1');
+    await stop();
+    appendFileSync(at('a.log'), 'a2\n');
+    renameSync(at('a.log'), at('old'));
+    await follow(['*.log']);
+    await untilRead('a1', 'a2');
+  });
+
+  it('whose inode another file has by now is not read', async () => {
+    writeFileSync(at('a.log'), 'a1\n');
+    await follow(['a.log']);
+    await untilRead('a1');
+    const inode = checkpoint?.all()[0]?.inode;
+    await stop();
+    // In place of waiting for the system to use the inode again: the checkpoint says that it did.
+    renameSync(at('a.log'), at('old'));
+    writeFileSync(at('old'), 'secret 1\nsecret 2\n');
+    const follower = await follow(['*.log']);
+    expect(checkpoint?.all()[0]?.inode).toBe(inode);
+    expect(follower.counts().files).toBe(0);
+  });
+
+  it('that cannot be read is let go', async () => {
+    writeFileSync(at('a.log'), 'odd\n');
+    const follower = await follow(['a.log'], {
+      open() {
+        throw new PermanentError('no columns');
+      },
+    });
+    await vi.waitFor(() => expect(faults).toEqual([`${at('a.log')}: no columns`]));
+    renameSync(at('a.log'), at('old'));
+    await vi.waitFor(() => expect(follower.counts()).toMatchObject({ files: 0, open: 0 }), { timeout: 3_000 });
+  });
+});
+
+it('a position that could not be written is written later', async () => {
+  let isFull = false;
+  const sync = (fd: number) => (isFull ? Promise.reject(new Error('ENOSPC')) : diskFileSystem.sync(fd));
+  const files = { ...diskFileSystem, sync };
+  const path = join(folder, '.checkpoint');
+  checkpoint = await openCheckpoint(path, { stream: 'access', warn() {}, files });
+  recorder.before = async () => {
+    isFull = true;
+  };
+  writeFileSync(at('a.log'), 'a1\n');
+  await follow(['a.log']);
+  await vi.waitFor(() => expect(faults).toEqual([`${at('a.log')}: cannot write the checkpoint path=${path}`]));
+  isFull = false;
+  await vi.waitFor(() => expect(readFileSync(path, 'utf8')).toContain('"offset":3'), { timeout: 3_000 });
+  await untilRead('a1');
+});
+
+it('what stands in a folder that was deleted and made again is noticed at once', async () => {
+  mkdirSync(at('in'));
+  writeFileSync(at('in/a.log'), 'a1\n');
+  await follow(['in/*.log']);
+  await untilRead('a1');
+  rmSync(at('in'), { recursive: true });
+  mkdirSync(at('in'));
+  writeFileSync(at('in/a.log'), 'b1\n');
+  await untilRead('a1', 'b1');
+  writeFileSync(at('in/b.log'), 'b2\n');
+  await untilRead('a1', 'b1', 'b2');
+});
