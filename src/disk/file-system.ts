@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import { isAbsent, isMissing } from './missing.ts';
 
-/** What stands at a path, or behind a descriptor. */
+/** What stands at a path, or what a descriptor leads to. */
 export interface FileStatus {
   /** Device and inode: together they tell one file from any other that has its name later. */
   readonly dev: number;
@@ -51,7 +51,7 @@ export interface FileSystem {
   removeFolder(path: string): Promise<void>;
   /** What is at `path` now; a symbolic link is not followed. Undefined when there is nothing. Blocks for a microsecond or two. */
   statusAt(path: string): FileStatus | undefined;
-  /** The file behind a descriptor, whatever became of its name. */
+  /** The file of a descriptor, whatever became of its name. */
   statusOf(fd: number): FileStatus;
   /** One byte; undefined beyond the end of the file. Blocks like `statusAt`: for a byte of a page that was just written. */
   byteAt(fd: number, position: number): number | undefined;

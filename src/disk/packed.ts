@@ -26,35 +26,52 @@ export interface PackedSource {
 const PACKED_PIECE_BYTES = 64 * 1024;
 
 export function createPackedSource(packed: AsyncIterator<Buffer>): PackedSource {
-  let left: Buffer = Buffer.alloc(0);
+  /** The bytes from `at` on are to be read. */
+  let bytes: Buffer = Buffer.alloc(0);
+  let at = 0;
   let ended = false;
   let offset = 0;
+
+  const left = (): number => bytes.length - at;
 
   /** False at the end. */
   async function readMore(): Promise<boolean> {
     if (ended) return false;
     const result = await packed.next();
     if (result.done === true) ended = true;
-    else left = left.length === 0 ? result.value : Buffer.concat([left, result.value]);
+    else {
+      bytes = left() === 0 ? result.value : Buffer.concat([bytes.subarray(at), result.value]);
+      at = 0;
+    }
     return !ended;
+  }
+
+  /** Mostly they are given back as they were given: a file of many small members would be copied for each of them. */
+  function stepsBack(given: Buffer): boolean {
+    return (
+      given.length <= at && given.buffer === bytes.buffer && given.byteOffset + given.length === bytes.byteOffset + at
+    );
   }
 
   return {
     async next() {
-      while (left.length === 0) if (!(await readMore())) return undefined;
-      const piece = left.subarray(0, PACKED_PIECE_BYTES);
-      left = left.subarray(piece.length);
+      while (left() === 0) if (!(await readMore())) return undefined;
+      const piece = bytes.subarray(at, at + PACKED_PIECE_BYTES);
+      at += piece.length;
       offset += piece.length;
       return piece;
     },
     async peek(length) {
-      while (left.length < length) if (!(await readMore())) break;
-      return left.subarray(0, length);
+      while (left() < length) if (!(await readMore())) break;
+      return bytes.subarray(at, at + length);
     },
-    unread(bytes) {
-      if (bytes.length === 0) return;
-      left = left.length === 0 ? bytes : Buffer.concat([bytes, left]);
-      offset -= bytes.length;
+    unread(given) {
+      offset -= given.length;
+      if (stepsBack(given)) at -= given.length;
+      else {
+        bytes = Buffer.concat([given, bytes.subarray(at)]);
+        at = 0;
+      }
     },
     get offset() {
       return offset;

@@ -17,7 +17,7 @@ const MAX_WAITING = 2;
 
 /**
  * Unpacks by a stream of node:zlib, and yields all that it gives. The stream's own ways do not do: its iterator throws away what it has when
- * there is an error, and it takes whatever stands behind the packed data. Here those bytes are given back to the source. Destroys the stream.
+ * there is an error, and it takes whatever stands after the packed data. Here those bytes are given back to the source. Destroys the stream.
  *
  * `isWhole`: whether the data may end where the source ends, as the stream's end says; otherwise the stream must see its end by itself.
  */

@@ -105,7 +105,7 @@ describe('a follower', () => {
     await untilDelivered('a1\na2\n');
   });
 
-  it('begins at the end of what is there, where it is told so, and goes on behind that after a restart', async () => {
+  it('begins at the end of what is there, where it is told so, and goes on after that when it starts again', async () => {
     writeFileSync(at('a.log'), textOf('old', 0, 5_000));
     await follow(['*.log'], { from: 'end' });
     appendFileSync(at('a.log'), 'new 1\n');

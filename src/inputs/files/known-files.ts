@@ -10,7 +10,8 @@ export const MAX_TWINS = 16;
 export class KnownFiles {
   readonly #byId = new Map<string, Entry>();
   readonly #byInode = new Map<string, string[]>();
-  readonly #byHead = new Map<string, string[]>();
+  /** By the paths, since thousands of files may begin alike: those whose paths agree furthest stand side by side. */
+  readonly #byHead = new Map<string, PathOrder>();
   readonly #rawByPath = new Map<string, string[]>();
   /** How many entries have a head of so many bytes. */
   readonly #headLengths = new Map<number, number>();
@@ -57,7 +58,8 @@ export class KnownFiles {
     const found: Entry[] = [];
     for (const length of this.#headLengths.keys()) {
       if (length > seen.head.length) continue;
-      found.push(...this.#entries(this.#byHead.get(headKey(hashHead(seen.head, length), length, stream))));
+      const alike = this.#byHead.get(headKey(hashHead(seen.head, length), length, stream));
+      found.push(...this.#entries(alike?.near(seen.path, MAX_TWINS)));
     }
     return nearest(found, seen.path);
   }
@@ -79,7 +81,10 @@ export class KnownFiles {
       return;
     }
     if (entry.inode !== NO_INODE) put(this.#byInode, inodeKey(entry, stream), id);
-    put(this.#byHead, headKey(head, headBytes, stream), id);
+    const key = headKey(head, headBytes, stream);
+    const alike = this.#byHead.get(key) ?? new PathOrder();
+    this.#byHead.set(key, alike);
+    alike.add(entry.path, id);
     this.#headLengths.set(headBytes, (this.#headLengths.get(headBytes) ?? 0) + 1);
   }
 
@@ -91,7 +96,10 @@ export class KnownFiles {
       return;
     }
     take(this.#byInode, inodeKey(entry, stream), id);
-    take(this.#byHead, headKey(head, headBytes, stream), id);
+    const key = headKey(head, headBytes, stream);
+    const alike = this.#byHead.get(key);
+    alike?.delete(entry.path, id);
+    if (alike?.size === 0) this.#byHead.delete(key);
     const count = this.#headLengths.get(headBytes) ?? 0;
     if (count > 1) this.#headLengths.set(headBytes, count - 1);
     else this.#headLengths.delete(headBytes);
@@ -101,7 +109,8 @@ export class KnownFiles {
 /** Whether both are found by the same keys. */
 function isFoundAlike(one: Entry, other: Entry): boolean {
   if (one.raw === true || other.raw === true) return false;
-  return one.device === other.device && one.inode === other.inode && one.head === other.head;
+  const { device, inode, head, path } = one;
+  return device === other.device && inode === other.inode && head === other.head && path === other.path;
 }
 
 function inodeKey({ device, inode }: Pick<SeenFile, 'device' | 'inode'>, stream: string): string {
@@ -127,6 +136,46 @@ function take(map: Map<string, string[]>, key: string, id: string): void {
   const at = ids?.indexOf(id) ?? -1;
   if (at >= 0) ids?.splice(at, 1);
   if (ids?.length === 0) map.delete(key);
+}
+
+/** Ids in the order of their paths. */
+class PathOrder {
+  readonly #paths: string[] = [];
+  readonly #ids: string[] = [];
+
+  get size(): number {
+    return this.#ids.length;
+  }
+
+  add(path: string, id: string): void {
+    const at = this.#firstFrom(path);
+    this.#paths.splice(at, 0, path);
+    this.#ids.splice(at, 0, id);
+  }
+
+  delete(path: string, id: string): void {
+    const at = this.#ids.indexOf(id, this.#firstFrom(path));
+    if (at < 0) return;
+    this.#paths.splice(at, 1);
+    this.#ids.splice(at, 1);
+  }
+
+  /** So many on either side of the path, at most: all whose paths agree furthest with it are among them. */
+  near(path: string, most: number): readonly string[] {
+    const at = this.#firstFrom(path);
+    return this.#ids.slice(Math.max(0, at - most), at + most);
+  }
+
+  /** The index of the first path that is not before this one. */
+  #firstFrom(path: string): number {
+    let from = 0;
+    for (let to = this.#paths.length; from < to; ) {
+      const middle = (from + to) >>> 1;
+      if ((this.#paths[middle] ?? '') < path) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
 }
 
 /** Longer heads first, since they say more; then those whose paths agree furthest, as `access.log` and `access.log.1.gz` do. */
