@@ -152,6 +152,7 @@ export class FollowedFile {
       while (isRunning() && performance.now() >= this.#retryAt && (await this.#turn()));
     }
     this.#isWorking = false;
+    this.#work = undefined;
     this.#context.onRested(this);
   }
 

@@ -16,16 +16,16 @@ function seenAt(path: string): SeenFile {
 }
 
 it('finds those files first whose paths agree furthest, among thousands that begin alike', () => {
-  const count = 10_000;
+  const count = 4_000;
   const known = new KnownFiles();
   const begun = performance.now();
   for (let i = 0; i < count; i++) {
     known.set(entryOf(i, `/logs/${(i * 7_919) % count}/u_ex.log`));
     known.withHead(seenAt(`/logs/${i}/u_ex.log.1`), 'access');
   }
-  // When each was compared with all, half as many took 8.5 s.
-  expect(performance.now() - begun).toBeLessThan(8_000);
-  for (const at of [0, 77, 9_999]) {
+  // When each was compared with all, they took 5.5 s.
+  expect(performance.now() - begun).toBeLessThan(4_000);
+  for (const at of [0, 77, 3_999]) {
     const found = known.withHead(seenAt(`/logs/${at}/u_ex.log.1`), 'access');
     expect(found[0]?.path).toBe(`/logs/${at}/u_ex.log`);
     expect(found).toHaveLength(MAX_TWINS);

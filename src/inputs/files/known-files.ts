@@ -6,13 +6,16 @@ import { type Entry, hashHead, NO_INODE, type SeenFile } from './identity.ts';
  */
 export const MAX_TWINS = 16;
 
+/** Ids of a stream by what is looked for. Mostly there is one, and there are thousands of keys: then it stands there without an array. */
+type Index<Key> = Map<string, Map<Key, string | string[]>>;
+
 /** Entries of all streams, found by what is seen of a file. */
 export class KnownFiles {
   readonly #byId = new Map<string, Entry>();
-  readonly #byInode = new Map<string, string[]>();
-  /** By the paths, since thousands of files may begin alike: those whose paths agree furthest stand side by side. */
-  readonly #byHead = new Map<string, PathOrder>();
-  readonly #rawByPath = new Map<string, string[]>();
+  readonly #byInode: Index<number> = new Map();
+  /** In the order of the paths, since thousands of files may begin alike: those whose paths agree furthest stand side by side. */
+  readonly #byHead: Index<string> = new Map();
+  readonly #rawByPath: Index<string> = new Map();
   /** How many entries have a head of so many bytes. */
   readonly #headLengths = new Map<number, number>();
 
@@ -49,60 +52,66 @@ export class KnownFiles {
   }
 
   /** Entries of the stream with its device and inode. */
-  withInode(seen: SeenFile, stream: string): Entry[] {
-    return this.#entries(this.#byInode.get(inodeKey(seen, stream)));
+  withInode({ device, inode }: SeenFile, stream: string): Entry[] {
+    return this.#entries(idsOf(this.#byInode, stream, inode)).filter((entry) => entry.device === device);
   }
 
   /** Entries of the stream that begin as the file does, those with the longest heads and the nearest paths first; at most MAX_TWINS. */
-  withHead(seen: SeenFile, stream: string): Entry[] {
+  withHead({ head, path }: SeenFile, stream: string): Entry[] {
     const found: Entry[] = [];
     for (const length of this.#headLengths.keys()) {
-      if (length > seen.head.length) continue;
-      const alike = this.#byHead.get(headKey(hashHead(seen.head, length), length, stream));
-      found.push(...this.#entries(alike?.near(seen.path, MAX_TWINS)));
+      if (length > head.length) continue;
+      const ids = idsOf(this.#byHead, stream, hashHead(head, length));
+      const at = this.#placeOf(path, ids);
+      // All whose paths agree furthest are among those on either side.
+      found.push(...this.#entries(ids.slice(Math.max(0, at - MAX_TWINS), at + MAX_TWINS)));
     }
-    return nearest(found, seen.path);
+    return nearest(found, path);
   }
 
   /** The raw entry of the stream with that path. */
   raw(path: string, stream: string): Entry | undefined {
-    return this.#entries(this.#rawByPath.get(rawKey(path, stream)))[0];
+    return this.#entries(idsOf(this.#rawByPath, stream, path))[0];
   }
 
-  #entries(ids: readonly string[] = []): Entry[] {
+  #entries(ids: readonly string[]): Entry[] {
     return ids.flatMap((id) => this.#byId.get(id) ?? []);
   }
 
   #index(entry: Entry): void {
-    const { id, stream, head, headBytes } = entry;
+    const { id, stream, path, inode, head, headBytes } = entry;
     this.#byId.set(id, entry);
     if (entry.raw === true) {
-      put(this.#rawByPath, rawKey(entry.path, stream), id);
+      put(this.#rawByPath, stream, path, id);
       return;
     }
-    if (entry.inode !== NO_INODE) put(this.#byInode, inodeKey(entry, stream), id);
-    const key = headKey(head, headBytes, stream);
-    const alike = this.#byHead.get(key) ?? new PathOrder();
-    this.#byHead.set(key, alike);
-    alike.add(entry.path, id);
+    if (inode !== NO_INODE) put(this.#byInode, stream, inode, id);
+    put(this.#byHead, stream, head, id, (ids) => this.#placeOf(path, ids));
     this.#headLengths.set(headBytes, (this.#headLengths.get(headBytes) ?? 0) + 1);
   }
 
   #unindex(entry: Entry): void {
-    const { id, stream, head, headBytes } = entry;
-    this.#byId.delete(id);
-    if (entry.raw === true) {
-      take(this.#rawByPath, rawKey(entry.path, stream), id);
-      return;
+    const { id, stream, path, inode, head, headBytes } = entry;
+    if (entry.raw === true) take(this.#rawByPath, stream, path, id);
+    else {
+      take(this.#byInode, stream, inode, id);
+      take(this.#byHead, stream, head, id, (ids) => this.#placeOf(path, ids));
+      const count = this.#headLengths.get(headBytes) ?? 0;
+      if (count > 1) this.#headLengths.set(headBytes, count - 1);
+      else this.#headLengths.delete(headBytes);
     }
-    take(this.#byInode, inodeKey(entry, stream), id);
-    const key = headKey(head, headBytes, stream);
-    const alike = this.#byHead.get(key);
-    alike?.delete(entry.path, id);
-    if (alike?.size === 0) this.#byHead.delete(key);
-    const count = this.#headLengths.get(headBytes) ?? 0;
-    if (count > 1) this.#headLengths.set(headBytes, count - 1);
-    else this.#headLengths.delete(headBytes);
+    this.#byId.delete(id);
+  }
+
+  /** Of ids in the order of their paths, the index of the first whose path is not before this one. */
+  #placeOf(path: string, ids: readonly string[]): number {
+    let from = 0;
+    for (let to = ids.length; from < to; ) {
+      const middle = (from + to) >>> 1;
+      if ((this.#byId.get(ids[middle] ?? '')?.path ?? '') < path) from = middle + 1;
+      else to = middle;
+    }
+    return from;
   }
 }
 
@@ -113,69 +122,41 @@ function isFoundAlike(one: Entry, other: Entry): boolean {
   return device === other.device && inode === other.inode && head === other.head && path === other.path;
 }
 
-function inodeKey({ device, inode }: Pick<SeenFile, 'device' | 'inode'>, stream: string): string {
-  return `${stream} ${device} ${inode}`;
+function idsOf<Key>(index: Index<Key>, stream: string, key: Key): readonly string[] {
+  const ids = index.get(stream)?.get(key) ?? [];
+  return typeof ids === 'string' ? [ids] : ids;
 }
 
-function headKey(head: string, headBytes: number, stream: string): string {
-  return `${stream} ${headBytes} ${head}`;
+/** `placeOf`: where it belongs among several. */
+function put<Key>(index: Index<Key>, stream: string, key: Key, id: string, placeOf = atEnd): void {
+  const keys = index.get(stream) ?? new Map<Key, string | string[]>();
+  index.set(stream, keys);
+  const before = keys.get(key);
+  if (before === undefined) keys.set(key, id);
+  else {
+    const ids = typeof before === 'string' ? [before] : before;
+    ids.splice(placeOf(ids), 0, id);
+    keys.set(key, ids);
+  }
 }
 
-function rawKey(path: string, stream: string): string {
-  return `${stream} ${path}`;
+/** `placeOf`: it is not before that. */
+function take<Key>(index: Index<Key>, stream: string, key: Key, id: string, placeOf = atStart): void {
+  const keys = index.get(stream);
+  const ids = keys?.get(key);
+  if (ids === id) keys?.delete(key);
+  if (ids === undefined || typeof ids === 'string') return;
+  const at = ids.indexOf(id, placeOf(ids));
+  if (at >= 0) ids.splice(at, 1);
+  if (ids.length === 0) keys?.delete(key);
 }
 
-function put(map: Map<string, string[]>, key: string, id: string): void {
-  const ids = map.get(key);
-  if (ids === undefined) map.set(key, [id]);
-  else ids.push(id);
+function atEnd(ids: readonly string[]): number {
+  return ids.length;
 }
 
-function take(map: Map<string, string[]>, key: string, id: string): void {
-  const ids = map.get(key);
-  const at = ids?.indexOf(id) ?? -1;
-  if (at >= 0) ids?.splice(at, 1);
-  if (ids?.length === 0) map.delete(key);
-}
-
-/** Ids in the order of their paths. */
-class PathOrder {
-  readonly #paths: string[] = [];
-  readonly #ids: string[] = [];
-
-  get size(): number {
-    return this.#ids.length;
-  }
-
-  add(path: string, id: string): void {
-    const at = this.#firstFrom(path);
-    this.#paths.splice(at, 0, path);
-    this.#ids.splice(at, 0, id);
-  }
-
-  delete(path: string, id: string): void {
-    const at = this.#ids.indexOf(id, this.#firstFrom(path));
-    if (at < 0) return;
-    this.#paths.splice(at, 1);
-    this.#ids.splice(at, 1);
-  }
-
-  /** So many on either side of the path, at most: all whose paths agree furthest with it are among them. */
-  near(path: string, most: number): readonly string[] {
-    const at = this.#firstFrom(path);
-    return this.#ids.slice(Math.max(0, at - most), at + most);
-  }
-
-  /** The index of the first path that is not before this one. */
-  #firstFrom(path: string): number {
-    let from = 0;
-    for (let to = this.#paths.length; from < to; ) {
-      const middle = (from + to) >>> 1;
-      if ((this.#paths[middle] ?? '') < path) from = middle + 1;
-      else to = middle;
-    }
-    return from;
-  }
+function atStart(_ids: readonly string[]): number {
+  return 0;
 }
 
 /** Longer heads first, since they say more; then those whose paths agree furthest, as `access.log` and `access.log.1.gz` do. */
