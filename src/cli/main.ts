@@ -6,8 +6,8 @@ import { renderHelp, renderOverview } from './help.ts';
 import { printable, printableLines } from './print.ts';
 
 /**
- * Every command by its name, in the order of the help. A new one is its file and its row here. Only the one that runs is loaded: all of them
- * are 40 MB of memory, which a forwarder would hold for ever.
+ * Every command by its name, in the order of the help. A new one is its file and its row here. Only the one that runs is loaded: to load all
+ * takes 0.4 s of a CPU, and 40 MB more than a forwarder needs.
  */
 const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,

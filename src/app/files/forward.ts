@@ -142,7 +142,7 @@ async function start(options: ForwardOptions, opened: Opened): Promise<Forwarder
   };
 }
 
-/** Its modules are loaded where it is asked for: they are a third of the memory of a forwarder that has nothing to do. */
+/** Its modules are loaded where it is asked for: they need some 20 MB. */
 async function createServer(addr: string, counts: () => ForwardCounts) {
   const { createAgentServer } = await import('../../http/agent/agent-server.ts');
   const { createAgentMetrics } = await import('../../metrics/agent-metrics.ts');

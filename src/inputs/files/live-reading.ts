@@ -33,7 +33,7 @@ export type ReadOutcome = 'more' | 'rest' | 'replaced';
 
 /**
  * A slice counts as so many bytes at least: small ones are a load, too, and each has its file open. With 32 MiB 64 of them are under way. More
- * would outlive the collection of young garbage: when 10,000 files were found at once, 1,000 under way made the heap grow by 100 MB.
+ * would only wait for the same connections, and what waits outlives the collections of young garbage.
  */
 const MIN_CHARGE_BYTES = 512 * 1024;
 /** Read with a block, so that its last frame is mostly whole. */
