@@ -1,18 +1,20 @@
 import { MAX_TIMESTAMP_LENGTH, parseTimestamp } from '../../lines/timestamp.ts';
 import { readUnixTime } from '../map-fields.ts';
 
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
 const CLOCK = String.raw`(?<minute>\d\d:\d\d):(?<second>\d\d)(?:[.,](?<fraction>\d+))?`;
 const ZONE = String.raw`(?: ?(?:(?<utc>[Zz]|UTC|GMT)|(?<hours>[+-]\d\d)(?::?(?<minutes>\d\d))?))?`;
 /** RFC 3339, and what ISO 8601 and others allow beside it. */
 const ISO = new RegExp(String.raw`^(?<year>\d{4})([-/])(?<month>\d\d)\2(?<day>\d\d)[Tt ]${CLOCK}${ZONE}$`);
 /** As Apache and nginx write it. */
-const COMMON = new RegExp(String.raw`^(?<day>\d\d?)/(?<name>[A-Z][a-z]{2})/(?<year>\d{4})[: ]${CLOCK}${ZONE}$`);
+const COMMON = new RegExp(String.raw`^(?<day>\d\d?)/(?<name>[a-z]{3})/(?<year>\d{4})[: ]${CLOCK}${ZONE}$`, 'i');
 /** As HTTP has it (RFC 9110, section 5.6.7). */
-const HTTP = new RegExp(
-  String.raw`^[A-Z][a-z]{2}, (?<day>\d\d) (?<name>[A-Z][a-z]{2}) (?<year>\d{4}) ${CLOCK}${ZONE}$`,
-);
+const HTTP = new RegExp(String.raw`^[a-z]{3}, (?<day>\d\d) (?<name>[a-z]{3}) (?<year>\d{4}) ${CLOCK}${ZONE}$`, 'i');
+/** As Kibana shows and exports it: `Mar 5, 2026 @ 10:00:01.123`. */
+const KIBANA = new RegExp(String.raw`^(?<name>[a-z]{3}) (?<day>\d\d?), (?<year>\d{4}) @ ${CLOCK}$`, 'i');
+/** A text of fewer digits is a date, a time of day or a duration, rather than a time of the year 1970. */
+const UNIX = /^-?\d{9}/;
 const IN_BRACKETS = /^\[(.*)\]$/;
 /** What follows the minute in a text of the known minute and zone, up to the zone. */
 const SECONDS = /^[0-5]\d(\.\d{1,9})?$/;
@@ -27,6 +29,15 @@ const MAX_FRACTION = 9;
 /** It is read as the start of the next minute. */
 const LEAP_SECOND = '60';
 
+/** The stored text of a time as logs write it; undefined for what is no time. */
+export type ReadTime = (text: string) => string | undefined;
+
+/** LogTime as a function. `zone`: of times that name none, minutes east of UTC. */
+export function createTimeReader(zone: number): ReadTime {
+  const times = new LogTime(zone);
+  return (text) => times.read(text);
+}
+
 /**
  * Times of a log, as stored text: RFC 3339 and its relatives, `05/Mar/2026:10:00:01 +0000`, the dates of HTTP, and Unix times as numbers or
  * text, whose unit (s, ms, µs, ns) follows from their size. The second 60 of 23:59 UTC is the start of the next one.
@@ -36,7 +47,7 @@ const LEAP_SECOND = '60';
 export class LogTime {
   /** Of times that name none: minutes east of UTC. */
   readonly #zone: number;
-  /** The text before the seconds and behind the fraction, of the last time that has them. */
+  /** The text before the seconds and after the fraction, of the last time that has them. */
   #head = '';
   #tail = '';
   /** `2026-03-05T10:00:` in UTC. */
@@ -83,8 +94,8 @@ export class LogTime {
 
   #readAny(trimmed: string): string | undefined {
     const text = IN_BRACKETS.exec(trimmed)?.[1] ?? trimmed;
-    const parts = (ISO.exec(text) ?? COMMON.exec(text) ?? HTTP.exec(text))?.groups;
-    if (parts === undefined) return readUnixTime(text);
+    const parts = (ISO.exec(text) ?? COMMON.exec(text) ?? HTTP.exec(text) ?? KIBANA.exec(text))?.groups;
+    if (parts === undefined) return UNIX.test(text) ? readUnixTime(text) : undefined;
     const time = this.#toUtc(parts);
     const { minute = '', second = '', fraction } = parts;
     if (time === undefined || second === LEAP_SECOND) return time;
@@ -98,7 +109,7 @@ export class LogTime {
 
   #toUtc(parts: Readonly<Record<string, string | undefined>>): string | undefined {
     const { year, name = '', day = '', minute, second, fraction } = parts;
-    const { month = String(MONTHS.indexOf(name) + 1).padStart(2, '0') } = parts;
+    const { month = String(MONTHS.indexOf(name.toLowerCase()) + 1).padStart(2, '0') } = parts;
     const seconds = fraction === undefined ? second : `${second}.${fraction}`;
     return parseTimestamp(`${year}-${month}-${day.padStart(2, '0')}T${minute}:${seconds}${this.#zoneOf(parts)}`)?.text;
   }

@@ -1,10 +1,11 @@
 import { escapeBytes } from '../../text/escape-bytes.ts';
 import type { AccessFields } from '../line-format.ts';
 import { splitRequest } from '../request-line.ts';
+import { unescapeLog } from '../unescape.ts';
 import { looksLikeTime, MAX_TIME_LENGTH, readBracketTime } from './bracket-time.ts';
 import { readAgents } from './line-agents.ts';
 import { readHead } from './line-head.ts';
-import { nextQuote, unescapeLog } from './log-quotes.ts';
+import { nextQuote } from './log-quotes.ts';
 
 /*
  * The reference reader of access logs in the combined and the common format of Apache and nginx:

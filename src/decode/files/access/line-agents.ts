@@ -1,5 +1,6 @@
 import type { AccessFields } from '../line-format.ts';
-import { nextQuote, unescapeLog } from './log-quotes.ts';
+import { unescapeLog } from '../unescape.ts';
+import { nextQuote } from './log-quotes.ts';
 
 /** What stands after the status, and the user agent as it is written; empty: none. */
 type Agents = Pick<AccessFields, 'userAgent' | 'bytes' | 'referrer' | 'duration' | 'rest'>;

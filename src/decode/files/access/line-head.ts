@@ -1,5 +1,5 @@
 import type { AccessFields } from '../line-format.ts';
-import { unescapeLog } from './log-quotes.ts';
+import { unescapeLog } from '../unescape.ts';
 
 type Head = Pick<AccessFields, 'client' | 'user' | 'host'>;
 

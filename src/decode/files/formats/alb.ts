@@ -1,11 +1,11 @@
 import type { AccessFields } from '../line-format.ts';
+import type { ReadTime } from '../log-time.ts';
 import { splitRequest } from '../request-line.ts';
+import { unescapeLog } from '../unescape.ts';
 import { orDash, readBytes, readStatus, roundSeconds, shown, withoutPort } from './field-values.ts';
 import { LineCursor } from './line-cursor.ts';
-import type { ReadTime } from './log-time.ts';
 import { splitTarget } from './request-target.ts';
 import { createTextFormat, type Unread } from './text-format.ts';
-import { unescapeLog } from './unescape.ts';
 
 /*
  * Access logs of AWS load balancers. An application load balancer writes

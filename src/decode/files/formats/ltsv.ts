@@ -1,9 +1,9 @@
+import type { ReadTime } from '../log-time.ts';
 import { splitRequest } from '../request-line.ts';
+import { unescapeLog } from '../unescape.ts';
 import { orDash, present, readBytes, readDuration, readStatus, shown } from './field-values.ts';
-import { type ReadTime, readUnixTime } from './log-time.ts';
 import { malformed, type RequestFields } from './request-target.ts';
 import { createTextFormat } from './text-format.ts';
-import { unescapeLog } from './unescape.ts';
 
 /*
  * Labeled tab-separated values: `label:value`, tab, `label:value`. Labels are those of ltsv.org and those that configurations of nginx,
@@ -168,8 +168,7 @@ function keep(found: Partial<Record<Label['meaning'], Found>>, next: Found): voi
 
 /** `[…]` or bare, Unix time, or in two labels. */
 function readAnyTime(time = '', date: string | undefined, readTime: ReadTime): string | undefined {
-  const bare = time.startsWith('[') && time.endsWith(']') ? time.slice(1, -1) : time;
-  const instant = readTime(bare) ?? readUnixTime(bare);
+  const instant = readTime(time);
   if (instant !== undefined || date === undefined) return instant;
   return readTime(time === '' ? date : `${date}T${time}`);
 }

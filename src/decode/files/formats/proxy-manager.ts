@@ -1,9 +1,9 @@
+import { unescapeLog } from '../unescape.ts';
 import { orDash, present, readBytes, readStatus } from './field-values.ts';
 import { LineCursor, quoteFollows } from './line-cursor.ts';
 import type { RequestFields } from './request-target.ts';
 import { malformed } from './request-target.ts';
 import { createTextFormat } from './text-format.ts';
-import { unescapeLog } from './unescape.ts';
 
 /*
  * nginx-proxy-manager: "proxy" of its proxy hosts, "standard" of its other hosts without the first two and Sent-to:

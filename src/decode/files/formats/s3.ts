@@ -1,8 +1,8 @@
 import { splitRequest } from '../request-line.ts';
+import { unescapeLog } from '../unescape.ts';
 import { orDash, present, readBytes, readDuration, readStatus, shown } from './field-values.ts';
 import { LineCursor } from './line-cursor.ts';
 import { createTextFormat } from './text-format.ts';
-import { unescapeLog } from './unescape.ts';
 
 /*
  * Server access logs of Amazon S3:

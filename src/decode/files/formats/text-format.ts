@@ -1,7 +1,7 @@
 import { escapeBytes } from '../../text/escape-bytes.ts';
 import type { FileFormat } from '../file-reading.ts';
 import type { AccessFields, LineFormat, LineReader, LineVerdict } from '../line-format.ts';
-import { createTimeReader, type ReadTime } from './log-time.ts';
+import { createTimeReader, type ReadTime } from '../log-time.ts';
 
 export interface Unread {
   readonly reason: string;

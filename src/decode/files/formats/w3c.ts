@@ -1,8 +1,8 @@
 import { escapeBytes } from '../../text/escape-bytes.ts';
 import type { AccessFields, AccessLines, LineFormat, LineOptions, LineReader, LineVerdict } from '../line-format.ts';
+import { createTimeReader, type ReadTime } from '../log-time.ts';
 import { orDash, present, readBytes, readDuration, readStatus } from './field-values.ts';
 import { LineCursor } from './line-cursor.ts';
-import { createTimeReader, type ReadTime, readUnixTime } from './log-time.ts';
 import { malformed, type RequestFields } from './request-target.ts';
 import type { Unread } from './text-format.ts';
 import {
@@ -133,7 +133,7 @@ class W3cReader implements LineReader {
 
   #timeOf(values: readonly string[]): string | undefined {
     const { date, time, unixTime } = this.#places;
-    if (time < 0) return readUnixTime(values[unixTime] ?? '');
+    if (time < 0) return this.#readTime(values[unixTime] ?? '');
     const clock = unquote(values[time], 'w3c');
     const day = date < 0 ? this.#dayOf(clock) : unquote(values[date], 'w3c');
     return this.#readTime(`${day}T${clock}Z`);
