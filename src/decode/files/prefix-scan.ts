@@ -5,6 +5,7 @@
 export const NOT_FOUND = -1;
 
 export const BYTE = {
+  tab: 0x09,
   escape: 0x1b,
   blank: 0x20,
   quote: 0x22,
@@ -15,9 +16,11 @@ export const BYTE = {
   colon: 0x3a,
   semicolon: 0x3b,
   less: 0x3c,
+  equals: 0x3d,
   greater: 0x3e,
   at: 0x40,
   upperP: 0x50,
+  upperT: 0x54,
   upperZ: 0x5a,
   open: 0x5b,
   backslash: 0x5c,
@@ -25,6 +28,7 @@ export const BYTE = {
   underscore: 0x5f,
   lowerM: 0x6d,
   lowerO: 0x6f,
+  openBrace: 0x7b,
   bar: 0x7c,
 } as const;
 
@@ -60,15 +64,15 @@ function skipClock(bytes: Buffer, start: number, end: number): number {
 
 const ISO_SECOND = 'dddd-dd-ddTdd:dd:dd';
 
-/** `2026-03-05T10:00:01.123456789Z `, `…+00:00 `, `…+0000 `; the end of its blank. */
-export function skipIsoTime(bytes: Buffer, start: number, end: number): number {
+/** `2026-03-05T10:00:01.123456789Z `, `…+00:00 `, `…+0000 `; the end of its blank, or of what else separates. */
+export function skipIsoTime(bytes: Buffer, start: number, end: number, separator: number = BYTE.blank): number {
   if (!isForm(bytes, start, end, ISO_SECOND)) return NOT_FOUND;
   let at = skipFraction(bytes, start + ISO_SECOND.length, end);
   if (bytes[at] === BYTE.upperZ) at++;
   else if (isForm(bytes, at + 1, end, 'dd:dd') && isSign(bytes[at])) at += 6;
   else if (isForm(bytes, at + 1, end, 'dddd') && isSign(bytes[at])) at += 5;
   else return NOT_FOUND;
-  return at < end && bytes[at] === BYTE.blank ? at + 1 : NOT_FOUND;
+  return at < end && bytes[at] === separator ? at + 1 : NOT_FOUND;
 }
 
 function skipFraction(bytes: Buffer, start: number, end: number): number {
@@ -76,6 +80,28 @@ function skipFraction(bytes: Buffer, start: number, end: number): number {
   let at = start + 1;
   while (at < end && isDigit(bytes[at])) at++;
   return at === start + 1 ? start : at;
+}
+
+/**
+ * `2026-03-05 10:00:01: `, `2026-03-05T10:00:01,123 `: the time of a program's own log, with or without a zone and a colon after it; the end of
+ * its blank.
+ */
+export function skipLocalTime(bytes: Buffer, start: number, end: number): number {
+  if (!isForm(bytes, start, end, 'dddd-dd-dd') || !isForm(bytes, start + 11, end, 'dd:dd:dd')) return NOT_FOUND;
+  if (bytes[start + 10] !== BYTE.blank && bytes[start + 10] !== BYTE.upperT) return NOT_FOUND;
+  let at = skipFraction(bytes, start + ISO_SECOND.length, end);
+  if (bytes[at] === BYTE.upperZ) at++;
+  if (bytes[at] === BYTE.colon) at++;
+  return at < end && bytes[at] === BYTE.blank ? at + 1 : NOT_FOUND;
+}
+
+/** Whether a line of an access log begins there: an object, `client - user [` or `client:port [1`. */
+export function isLineStart(bytes: Buffer, start: number, end: number): boolean {
+  if (bytes[start] === BYTE.openBrace) return true;
+  const second = skipWord(bytes, start, end);
+  if (second < start + 2) return false;
+  if (bytes[second] === BYTE.open) return isDigit(bytes[second + 1]);
+  return isAt(bytes, second, end, '- ') && bytes[skipWord(bytes, second + 2, end)] === BYTE.open;
 }
 
 /** How many digits of a second an ISO time at `start` has. */

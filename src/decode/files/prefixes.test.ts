@@ -47,10 +47,43 @@ describe('a prefix is cut:', () => {
     '<134>1 2026-03-05T10:00:01Z web1 nginx - ID47 [a@1 b="c ] \\" d"][e@1] ',
     '<134>1 2026-03-05T10:00:01Z web1 nginx - - - \ufeff',
     'nginx-1  | <134>Mar  8 10:00:01 web1 nginx: ',
+    '<30>',
+    '0|web    | ',
+    'INFO:werkzeug:',
+    'MESSAGE=',
+    'haproxy[8]: ',
+    'Thu 2026-03-05 10:00:01 UTC web1 nginx[7]: ',
+    '1772704801.123456 web1 nginx[7]: ',
     '2026-03-05T10:00:01.123456789Z stdout F Mar  8 10:00:01 web1 nginx: ',
   ])('%j', (prefix) => {
     expect(withoutPrefix(prefix + LINE)).toBe(LINE);
     expect(withoutPrefix(prefix)).toBe('');
+  });
+});
+
+describe('a time is cut where a line begins after it, or after one more word:', () => {
+  const HAPROXY = '192.0.2.1:33317 [06/Feb/2009:12:14:14.655] http-in static/srv1 10/0/30/69/109 200 2750';
+  it.each([
+    '2026-03-05T10:00:01Z ',
+    '2026-03-05T10:00:01.1234+02:00 ',
+    '2026-03-05T10:00:01.123456+00:00 web1 ',
+    '2026-03-05 10:00:01: ',
+    '2026-03-05T10:00:01: ',
+    '2026-03-05 10:00:01,123 web1 ',
+  ])('%j', (prefix) => {
+    for (const line of [LINE, HAPROXY, '{"a":1}']) expect(withoutPrefix(prefix + line)).toBe(line);
+  });
+});
+
+describe('a record of fluentd stands after its time and tag', () => {
+  it('as an object', () => {
+    expect(withoutPrefix('2026-03-05T10:00:01+00:00\tnginx.access\t{"a":1}')).toBe('{"a":1}');
+  });
+});
+
+describe('a field of a journal', () => {
+  it.each(['__CURSOR=s=1', '_SYSTEMD_UNIT=nginx.service', 'PRIORITY=6', 'SYSLOG_IDENTIFIER='])('%s', (line) => {
+    expect(withoutPrefix(line)).toBe('');
   });
 });
 
@@ -88,13 +121,20 @@ describe('nothing is cut of', () => {
     '<134',
     '<1345>nginx: x',
     '<html>',
+    '2026-03-05T10:00:01Z web1 x {"a":1}',
+    '2026-03-05 10:00:01 192.0.2.1 GET /c - 80 - 192.0.2.9 curl/8 200',
+    '2015-05-13T23:39:43.945958Z my-lb 192.168.131.39:2817 - -1 -1 -1 503 0 0 29 "GET / HTTP/1.1"',
+    '2026-03-05T10:00:01+00:00\tnginx.access\tGET /c',
+    'INFO: 192.0.2.1:5000 - "GET /c HTTP/1.1" 200 OK',
+    '[2001:db8::1]: x',
+    'www.example.com - "a" nginx[7]: x',
     `${ESC}[36m`,
     `${ESC}[36`,
   ])('%j', (line) => {
     expect(withoutPrefix(line)).toBe(line);
   });
 
-  it('the client of a common log behind a time without a host', () => {
+  it('the client of a common log after a time without a host', () => {
     expect(withoutPrefix(`Mar  8 10:00:01 ${LINE}`)).toBe(LINE);
   });
 
@@ -128,6 +168,10 @@ describe('a line of a MiB', () => {
     'Mar  8 10:00:01 ',
     `${ESC}[36m`,
     '[pod/',
+    '2026-03-05T10:00:01Z ',
+    '2026-03-05T10:00:01Z\t',
+    'INFO:',
+    'A',
     '',
   ])('takes linear time after %j', (head) => {
     for (const filling of ['"', ' ', '[', ']', '\\', `${ESC}[0m`, ': ', 'a', '1']) {

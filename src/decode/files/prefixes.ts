@@ -3,24 +3,28 @@ import {
   fractionDigits,
   isAt,
   isDigit,
-  isLetter,
+  isLineStart,
   isUpper,
   NOT_FOUND,
   skipBsdTime,
   skipIsoTime,
+  skipLocalTime,
   skipWord,
 } from './prefix-scan.ts';
+import { skipProgram } from './program-prefixes.ts';
 
 /*
  * What wrappers put before the lines of a log. Each form is recognised by all of its parts, not by a word or a month alone:
  *
- *   compose     nginx-1  | line                                          ANSI colours around the name, a time after it (--timestamps)
  *   docker      2026-03-05T10:00:01.123456789Z line                      docker logs --timestamps: nine digits of a second
  *   kubectl     [pod/nginx-7c5/nginx] line                               --prefix
  *   CRI         2026-03-05T10:00:01.123456789Z stdout F line             P: the line goes on in the next one
  *   RFC 3164    <134>Mar  8 10:00:01 web1 nginx[123]: line               with or without priority, host and tag; journalctl, rsyslog
  *   ISO syslog  <134>2026-03-05T10:00:01.1+00:00 web1 nginx: line        journalctl -o short-iso, too
  *   RFC 5424    <134>1 2026-03-05T10:00:01Z web1 nginx 123 - - line
+ *   a time      2026-03-05T10:00:01.12Z line, 2026-03-05 10:00:01: line       kubectl --timestamps, CloudWatch, pm2: where a line is certain
+ *
+ * and those of program-prefixes.ts.
  */
 
 /** A container's line may hold a line of syslog, and compose shows that again. */
@@ -69,14 +73,25 @@ function skipPrefix(bytes: Buffer, start: number, end: number, isInner: boolean)
   if (first === BYTE.less) return skipPriority(bytes, start, end);
   if (first === BYTE.open) return skipPod(bytes, start, end);
   if (isDigit(first)) {
-    const time = skipIsoTime(bytes, start, end);
-    if (time !== NOT_FOUND) return skipAfterIsoTime(bytes, start, time, end);
+    const after = skipTime(bytes, start, end);
+    if (after !== NOT_FOUND) return after;
   }
   if (isUpper(first)) {
     const time = skipBsdTime(bytes, start, end);
     if (time !== NOT_FOUND) return skipHostAndTag(bytes, time, end);
   }
-  return isInner ? NOT_FOUND : skipComposeName(bytes, start, end);
+  return skipProgram(bytes, start, end, isInner);
+}
+
+/** A time and what a wrapper has after it, up to where a line begins. */
+function skipTime(bytes: Buffer, start: number, end: number): number {
+  const iso = skipIsoTime(bytes, start, end);
+  const known = iso === NOT_FOUND ? NOT_FOUND : skipAfterIsoTime(bytes, start, iso, end);
+  if (known !== NOT_FOUND) return known;
+  const time = iso === NOT_FOUND ? skipLocalTime(bytes, start, end) : iso;
+  if (time === NOT_FOUND || isLineStart(bytes, time, end)) return time;
+  const name = skipWord(bytes, time, end);
+  return isLineStart(bytes, name, end) ? name : NOT_FOUND;
 }
 
 function skipAfterIsoTime(bytes: Buffer, start: number, time: number, end: number): number {
@@ -97,7 +112,7 @@ function skipCri(bytes: Buffer, at: number, end: number): number {
   return bytes[tag + 1] === BYTE.colon ? skipWord(bytes, tag, end) : NOT_FOUND;
 }
 
-/** `<134>` and what follows: the version 1 of RFC 5424, a time, or a tag alone. */
+/** `<134>` and what follows: the version 1 of RFC 5424, a time, a tag alone, or nothing (HAProxy's `format short`, systemd). */
 function skipPriority(bytes: Buffer, start: number, end: number): number {
   let at = start + 1;
   while (at < start + 4 && isDigit(bytes[at])) at++;
@@ -108,7 +123,8 @@ function skipPriority(bytes: Buffer, start: number, end: number): number {
   if (bsd !== NOT_FOUND) return skipHostAndTag(bytes, bsd, end);
   const iso = skipIsoTime(bytes, at, end);
   if (iso !== NOT_FOUND) return skipHostAndTag(bytes, iso, end);
-  return skipTag(bytes, at, end);
+  const tag = skipTag(bytes, at, end);
+  return tag === NOT_FOUND ? at : tag;
 }
 
 /** `time host app procid msgid structured-data message` */
@@ -168,46 +184,4 @@ function skipPod(bytes: Buffer, start: number, end: number): number {
   if (at + 1 >= end || bytes[at] !== BYTE.close || bytes[at + 1] !== BYTE.blank) return NOT_FOUND;
   const time = skipIsoTime(bytes, at + 2, end);
   return time === NOT_FOUND ? at + 2 : time;
-}
-
-/** `nginx-1  | `: the name of a service or container, padded with blanks, and a bar. */
-function skipComposeName(bytes: Buffer, start: number, end: number): number {
-  const name = skipColours(bytes, start, end);
-  let at = name;
-  let hasLetter = false;
-  while (at < end && isNameByte(bytes[at])) {
-    hasLetter ||= isLetter(bytes[at]);
-    at++;
-  }
-  if (!hasLetter) return NOT_FOUND;
-  const padding = at;
-  while (at < end && bytes[at] === BYTE.blank) at++;
-  if (at === padding || at === end || bytes[at] !== BYTE.bar) return NOT_FOUND;
-  const bar = skipColours(bytes, at + 1, end);
-  if (bar === end) return end;
-  return bytes[bar] === BYTE.blank ? skipColours(bytes, bar + 1, end) : NOT_FOUND;
-}
-
-/** `ESC [ 36 m` */
-function skipColours(bytes: Buffer, start: number, end: number): number {
-  let at = start;
-  while (at + 1 < end && bytes[at] === BYTE.escape && bytes[at + 1] === BYTE.open) {
-    let stop = at + 2;
-    while (stop < end && (isDigit(bytes[stop]) || bytes[stop] === BYTE.semicolon)) stop++;
-    if (stop === end || bytes[stop] !== BYTE.lowerM) return at;
-    at = stop + 1;
-  }
-  return at;
-}
-
-/** Of `project_web.1.abc@node`. */
-function isNameByte(byte: number | undefined): boolean {
-  return (
-    isLetter(byte) ||
-    isDigit(byte) ||
-    byte === BYTE.dash ||
-    byte === BYTE.dot ||
-    byte === BYTE.underscore ||
-    byte === BYTE.at
-  );
 }

@@ -7,25 +7,35 @@ export type RequestLine =
 const METHOD = /^[A-Z][A-Z0-9!#$%&'*+.^_`|~-]*$/;
 const PROTOCOL = /^[A-Z]{1,16}\/\d(?:\.\d)?$/;
 const MAX_PROTOCOL_LENGTH = 20;
+const VERSION = /^(?:1\.[01]|2|2\.0|3)$/;
+const ESCAPE = '\u001b';
+const COLOURED = new RegExp(String.raw`^(?:${ESCAPE}\[[\d;]*m)+([A-Z][^${ESCAPE}]*)(?:${ESCAPE}\[0m)+$`);
 
 /**
- * Reads `GET /c?a=b HTTP/1.1`, or without a protocol. A target may have blanks. Where the text does not begin with a method and a target, or
+ * Reads `GET /c?a=b HTTP/1.1`, or without a protocol. The version may stand alone: `GET /c 1.1`. A target may have blanks. Where the text does not begin with a method and a target, or
  * has only a protocol for a target, the whole of it is the path (`-` where it is blank).
  */
 export function splitRequest(request: string): RequestLine {
-  const text = request.trim();
+  const text = withoutColours(request).trim();
   const blank = text.indexOf(' ');
   const method = text.slice(0, Math.max(blank, 0));
   if (!METHOD.test(method)) return malformed(text);
   const last = text.lastIndexOf(' ');
-  const word = text.slice(last + 1);
-  if (!isProtocol(word)) return { method, path: text.slice(blank + 1).trim(), protocol: undefined };
+  const word = protocolOf(text.slice(last + 1));
+  if (word === undefined) return { method, path: text.slice(blank + 1).trim(), protocol: undefined };
   const path = text.slice(blank + 1, last).trim();
   return path === '' ? malformed(text) : { method, path, protocol: word };
 }
 
-function isProtocol(word: string): boolean {
-  return word.length <= MAX_PROTOCOL_LENGTH && PROTOCOL.test(word);
+/** Hypercorn writes the version alone. */
+function protocolOf(word: string): string | undefined {
+  if (VERSION.test(word)) return `HTTP/${word}`;
+  return word.length <= MAX_PROTOCOL_LENGTH && PROTOCOL.test(word) ? word : undefined;
+}
+
+/** Werkzeug colours the whole request line, even in a file. */
+function withoutColours(request: string): string {
+  return COLOURED.exec(request)?.[1] ?? request;
 }
 
 function malformed(text: string): RequestLine {

@@ -22,5 +22,5 @@ export function readBracketTime(text: string, zone: number): string | undefined 
 
 /** Whether a text begins as a time does: a date, or seconds since 1970 with a fraction, as nginx's $msec. */
 export function looksLikeTime(text: string): boolean {
-  return /^(?:\d\d?\/(?:[A-Za-z]{3}|\d\d)\/\d|\d{4}([-/])\d\d\1\d\d|\d{9,10}\.\d{3}\])/.test(text);
+  return /^ ?(?:\d\d?\/(?:[A-Za-z]{3}|\d\d)\/\d|\d{4}([-/])\d\d\1\d\d|\d{9,10}\.\d{3}\])/.test(text);
 }

@@ -43,6 +43,29 @@ describe('reads what stands before the time:', () => {
   });
   reads(withHead('- 192.0.2.1 - -'), PLAIN);
   reads(withHead('192.0.2.1 - [x] y]'), { ...PLAIN, user: '[x] y]' });
+  reads(withHead('192.0.2.1 - [192.0.2.1] - -'), PLAIN);
+  reads(withHead('203.0.113.9, 10.0.0.1 - [192.0.2.1] - alice'), { ...PLAIN, user: 'alice' });
+  reads(withHead('192.0.2.1 www.example.com -'), { ...PLAIN, host: 'www.example.com' });
+  reads(withHead('192.0.2.1 localhost:8080 alice'), { ...PLAIN, host: 'localhost:8080', user: 'alice' });
+  reads(withHead('www.example.com 203.0.113.9, 10.0.0.1 - -'), {
+    ...PLAIN,
+    host: 'www.example.com',
+    client: '203.0.113.9, 10.0.0.1',
+  });
+  reads(withHead('2026-03-05T10:00:01Z 192.0.2.1 - -'), PLAIN);
+  reads(withHead('2026-03-05T10:00:01Z client.example.net - -'), { ...PLAIN, client: 'client.example.net' });
+  reads(withHead('2026-03-05 10:00:01.123 INFO 7 --- [main] AccessLog : 192.0.2.1 - alice'), {
+    ...PLAIN,
+    user: 'alice',
+  });
+  reads(withHead('700957 192.0.2.1 - -'), PLAIN);
+  reads(withHead('web: 192.0.2.1 - -'), PLAIN);
+  reads(withHead('"192.0.2.1 - -'), PLAIN);
+  reads(withHead('192.0.2.1 "-" "-"'), PLAIN);
+  reads(withHead('"www.example.com" 192.0.2.1 - -'), { ...PLAIN, host: 'www.example.com' });
+  reads(withHead('"192.0.2.1" 10.0.0.1 - -'), PLAIN);
+  reads(withHead('"" 192.0.2.1 - -'), PLAIN);
+  reads(withHead('').trim(), { ...PLAIN, client: undefined });
 });
 
 describe('reads a time', () => {
@@ -85,6 +108,10 @@ describe('reads a request', () => {
   reads('POST /a?b=c&d=%20e HTTP/2.0', { path: '/a?b=c&d=%20e', method: 'POST', protocol: 'HTTP/2.0' });
   reads('GET /c HTTP/3', { protocol: 'HTTP/3' });
   reads('GET /c', { protocol: undefined });
+  reads('GET /c 1.1', {});
+  reads('GET /c 2', { protocol: 'HTTP/2' });
+  reads('GET /c 2.5', { path: '/c 2.5', protocol: undefined });
+  reads('\u001b[33mGET /c HTTP/1.1\u001b[0m', {});
   reads('GET /a b c HTTP/1.1', { path: '/a b c' });
   reads('GET  /c  HTTP/1.1', {});
   reads('M-SEARCH * HTTP/1.1', { method: 'M-SEARCH', path: '*' });
@@ -178,7 +205,7 @@ describe('says why it cannot read', () => {
   refuses('{"not":"an access log"}', NO_TIME);
   refuses(' ', NO_TIME);
   refuses('[Fri Oct 08 17:08:41.203277 2021] [core:error] [pid 7005:tid 1] [client 192.0.2.1:1] "a" 200', NO_TIME);
-  refuses('[05/Mar/2026:10:00:01 +0000] "GET /c HTTP/1.1" 200 5 "-" "curl/8"', NO_TIME);
+  refuses('[2026-03-05T10:00:01Z] "GET /c HTTP/1.1" 200 5 "-" "curl/8"', NO_TIME);
   refuses('[05/Mar/2026:10:00:01 +0000] - 404 - GET http example.com "/c" [Sent-to 10.0.0.3] "curl/8" "-"', NO_TIME);
   const NO_STATUS = 'not a line of the combined format: no status after the request in quotes';
   refuses(`${HEAD} "GET /c HTTP/1.1"`, NO_STATUS);

@@ -16,6 +16,7 @@ import { nextQuote } from './log-quotes.ts';
  */
 
 const NOT_COMBINED = 'not a line of the combined format';
+const DAY_FIRST = /^ ?\d\d?\//;
 const AFTER_REQUEST = /[ \t]+(\d{3}|0|-)(?=[ \t]|$)/y;
 
 /** Reads a line without its newline. Bytes that are not UTF-8 are read as `\xhh`. `zone`: of a time that names none, minutes east of UTC. */
@@ -53,12 +54,15 @@ interface FoundTime {
   readonly end: number;
 }
 
-/** The first time in brackets that has something before it and the quote of the request after it. */
+/**
+ * The first time in brackets that has the quote of the request after it. With nothing before it the line is one of Django's runserver; with
+ * ISO 8601 it would be one of Envoy.
+ */
 function findTime(text: string, zone: number): FoundTime | { readonly reason: string } {
   let invalid: string | undefined;
-  for (let start = text.indexOf('[', 1); start !== -1; start = text.indexOf('[', start + 1)) {
+  for (let start = text.indexOf('['); start !== -1; start = text.indexOf('[', start + 1)) {
     const inside = text.slice(start + 1, start + 1 + MAX_TIME_LENGTH + 1);
-    if (!looksLikeTime(inside)) continue;
+    if (!looksLikeTime(inside) || (start === 0 && !DAY_FIRST.test(inside))) continue;
     const length = inside.indexOf(']');
     if (length === -1 || !/^[ \t]*"/.test(text.slice(start + length + 2, start + length + 2 + MAX_BLANKS))) continue;
     const timestamp = readBracketTime(inside.slice(0, length), zone);

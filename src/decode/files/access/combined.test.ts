@@ -196,7 +196,11 @@ describe('the score', () => {
     ['combined', LINE, [1, 0.5]],
     ['common', LINE.replace(' "-" "curl/8"', ''), [0.5, 1]],
     ['with something after it, which may be of another format', `${LINE} 12 "router" "url" 3ms`, [0.8, 0.5]],
-    ['with a prefix that is taken for a client and a user', `Mar  5 10:00:01 web1 nginx: ${LINE}`, [0.4, 0.4]],
+    [
+      'with a prefix that is taken for a client and a user',
+      `Mar  5 10:00:01 web1 nginx: ${LINE.replace('192.0.2.1', 'client.example.net')}`,
+      [0.4, 0.4],
+    ],
     ['neither', 'junk', [0, 0]],
   ])('%s', (_, text, expected) => expect(scores(text)).toEqual(expected));
 });

@@ -11,7 +11,7 @@ import type { AccessLines } from '../line-format.ts';
 import { copyBytes, copyQuoted, findEnd, viewOf } from './line-bytes.ts';
 import { RequestHead, type RequestPlaces, TIME_LENGTH, TimeHead } from './line-heads.ts';
 
-const { CLOSE_BRACKET, COMMA, MINUS, OPEN_BRACKET, POINT, QUOTE, SLASH, SPACE, ZERO } = BYTES;
+const { CLOSE_BRACKET, COLON, COMMA, MINUS, OPEN_BRACKET, POINT, QUOTE, SLASH, SPACE, ZERO } = BYTES;
 
 /** The fewest bytes of a line that is read here: `c - - [05/Mar/2026:10:00:01 +0000] "G / HTTP/1" 200 -`. */
 const MIN_LENGTH = 53;
@@ -97,6 +97,8 @@ export class FastCombined {
     this.#clientStart = start;
     this.#hostEnd = start;
     if (wordEnd !== -1 && bytes[wordEnd + 1] !== MINUS) {
+      // It may be a time or a prefix.
+      if (isDigit(bytes[start] as number) || bytes[wordEnd - 1] === COLON) return -1;
       this.#hostEnd = wordEnd;
       this.#clientStart = wordEnd + 1;
       wordEnd = this.#wordEnd(wordEnd + 1);

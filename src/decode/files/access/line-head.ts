@@ -1,23 +1,59 @@
 import type { AccessFields } from '../line-format.ts';
 import { unescapeLog } from '../unescape.ts';
+import { looksLikeTime } from './bracket-time.ts';
 
 type Head = Pick<AccessFields, 'client' | 'user' | 'host'>;
 
-const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?$/;
+const IPV4 = /^\[?\d{1,3}(?:\.\d{1,3}){3}\]?(?::\d{1,5})?$/;
 const IPV6 = /^\[?[\da-f]*:[\da-f]*:[\da-f:.]*(?:%\w+)?\]?(?::\d{1,5})?$/i;
 const MAX_ADDRESS_LENGTH = 80;
+const MAX_HOST_LENGTH = 255;
+/** A host with a dot or a port, or the one that has neither. An ident has no such form. */
+const HOST = /^(?:[\w-]+(?:\.[\w-]+)+\.?|localhost|[\w-]+(?=:))(?::\d{1,5})?$/;
+const QUOTE = /(?<!\\)"/g;
 
 /**
  * What stands before the time: `client ident user`, where the user may have blanks, or some of it; in front of it there may be the virtual
- * host. The ident is dropped. Several addresses with commas between them, as in X-Forwarded-For, are one client.
+ * host, or what another program has put there: a time, a level, names. lighttpd has the host in the place of the ident; any other ident is
+ * dropped. Several addresses with commas between them, as in X-Forwarded-For, are one client. Quotes around values are no part of them.
  */
 export function readHead(head: string): Head {
-  const words = head.split(/[ \t]+/);
-  const host = hasHost(words) ? words.shift() : undefined;
+  const words = head
+    .replace(QUOTE, ' ')
+    .split(/[ \t]+/)
+    .filter((word) => word !== '');
+  const [first = '', second = ''] = words;
+  const before = wordsBefore(words);
+  if (before > 1) return readPeers(words.slice(before));
+  // A quoted address in front is the one of X-Forwarded-For, and the next that of the proxy.
+  if (head.startsWith('"') && isAddress(first) && isAddress(second)) return readPeers([first, ...words.slice(2)]);
+  if (!hasHost(words)) return readPeers(words);
+  return { ...readPeers(words.slice(1)), host: cannotBeHost(first) ? undefined : present(first) };
+}
+
+/**
+ * How many words stand before the client: it is an address with a dash after it, or the first of several with commas between them. 0 also
+ * where none is.
+ */
+function wordsBefore(words: readonly string[]): number {
+  let client = words.length - 1;
+  while (client > 0 && !(words[client + 1] === '-' && isAddress(words[client] ?? ''))) client--;
+  while (words[client - 1]?.endsWith(',')) client--;
+  return Math.max(0, client);
+}
+
+/** A time, a number, or what ends in a colon is a prefix. */
+function cannotBeHost(word: string): boolean {
+  return !isAddress(word) && (looksLikeTime(word) || /^[\d.]+$|:$/.test(word));
+}
+
+function readPeers(words: readonly string[]): Head {
   let clientEnd = 1;
   while (clientEnd < words.length && words[clientEnd - 1]?.endsWith(',')) clientEnd++;
   const others = words.slice(clientEnd);
-  const userFrom = others.length > 1 ? 1 : 0;
+  const [second = ''] = others;
+  const hasIdent = others.length > 1;
+  const isHost = hasIdent && second.length <= MAX_HOST_LENGTH && isAddress(words[0] ?? '') && HOST.test(second);
   return {
     client: present(
       words
@@ -25,15 +61,15 @@ export function readHead(head: string): Head {
         .join(' ')
         .replace(/^\[([^\]]*)\]$/, '$1'),
     ),
-    user: present(others.slice(userFrom).join(' ')),
-    host: present(host ?? '-'),
+    user: present(others.slice(hasIdent ? 1 : 0).join(' ')),
+    host: isHost ? present(second) : undefined,
   };
 }
 
 /** Before a client stands another word only where that is a virtual host. */
 function hasHost([first = '', second = '', third, fourth]: readonly string[]): boolean {
   if (first.endsWith(',')) return false;
-  if (isAddress(second)) return fourth !== undefined || !isAddress(first);
+  if (isAddress(second.replace(/,$/, ''))) return fourth !== undefined || !isAddress(first);
   return fourth !== undefined && second !== '-' && third === '-';
 }
 
@@ -42,7 +78,7 @@ function isAddress(word: string): boolean {
 }
 
 /** Undefined where the text says that there is nothing. */
-function present(text: string): string | undefined {
+function present(text = ''): string | undefined {
   const value = unescapeLog(text).trim();
-  return /^[- ]*$/.test(value) || value === '""' ? undefined : value;
+  return /^[- ]*$/.test(value) ? undefined : value;
 }
