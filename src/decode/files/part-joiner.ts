@@ -1,5 +1,5 @@
-/** Bytes of all parts that wait: as base64 60 KiB, which leaves room for the names of the streams in MAX_STATE_BYTES. */
-export const MAX_PART_BYTES = 45 * 1024;
+/** Bytes of all parts that wait: as base64 48 KiB, which leaves room for their names and for other states in MAX_STATE_BYTES. */
+export const MAX_PART_BYTES = 36 * 1024;
 /** Streams with a part that waits: `stdout` and `stderr` in practice. */
 const MAX_STREAMS = 16;
 /** Of a stream; each takes at most six bytes in the state. */

@@ -1,5 +1,3 @@
-import { MAX_STATE_BYTES } from '../file-reading.ts';
-
 /**
  * How the values are written. `iis`: blanks as `+`, times taken in milliseconds. `cloudfront`: %-encoded, seconds. `w3c`: by the draft of the
  * W3C, seconds; texts may stand in quotes.
@@ -41,6 +39,8 @@ export interface Directives {
 
 export const NO_DIRECTIVES: Directives = { isMicrosoft: false, date: '', fields: [] };
 
+/** Of `#Fields` in a state; those of CloudFront and IIS take less than one. Three readers may have one each (MAX_STATE_BYTES). */
+const MAX_FIELDS_BYTES = 4 * 1024;
 const DIRECTIVE = /^#\s*(software|date|fields)\s*:/i;
 const DATE = /^\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?/;
 
@@ -55,7 +55,9 @@ export function readDirective(line: string, before: Directives): Directives | un
     case 'date':
       return { ...before, date: DATE.exec(value)?.[0] ?? '' };
     default:
-      return value.length > MAX_STATE_BYTES - 64 ? undefined : { ...before, fields: value.toLowerCase().split(/\s+/) };
+      return JSON.stringify(value).length > MAX_FIELDS_BYTES
+        ? undefined
+        : { ...before, fields: value.toLowerCase().split(/\s+/) };
   }
 }
 

@@ -181,7 +181,7 @@ describe('a line of W3C that cannot be read', () => {
     ]);
     expect(outcomes).toEqual([
       'directive',
-      'a #Fields directive of more than 64 KiB',
+      'a #Fields directive of more than 4 KiB',
       'no #Fields directive before this line, so its columns are not known',
     ]);
     expect(state).toBe('');
