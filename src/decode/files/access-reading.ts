@@ -4,7 +4,7 @@ import { StoredLines } from './access/access-lines.ts';
 import { type FileFrame, withoutMark } from './cut-block.ts';
 import type { DecodedFrames } from './decode-frames.ts';
 import { type Converted, type FileFormat, type FileReading, MAX_STATE_BYTES, type Unreadable } from './file-reading.ts';
-import type { LineOptions, LineReader } from './line-format.ts';
+import type { LineOptions } from './line-format.ts';
 import type { LineReading } from './line-reading.ts';
 
 const { NEWLINE, RETURN, SPACE, TAB } = BYTES;
@@ -53,15 +53,16 @@ function isSkipped(byte: number | undefined): boolean {
   return byte === SPACE || byte === TAB || byte === NUL;
 }
 
-/** The elements of an array as records of access. */
-export function readElements(elements: readonly FileFrame[], reader: LineReader, fields: Fields): DecodedFrames {
+/** The elements of an array as records of access. A line that an element has in it is whole: no state of the array says what came before. */
+export function readElements(elements: readonly FileFrame[], lines: LineReading, fields: Fields): DecodedFrames {
   const bytesOfAll = elements.reduce((sum, { bytes }) => sum + bytes.length, 0);
   const out = createLines(bytesOfAll, fields);
   const unreadable: Unreadable[] = [];
   for (const element of elements) {
     const { bytes } = element;
-    const verdict = bytes.length > MAX_FRAME_BYTES ? TOO_LONG : reader.read(bytes, 0, bytes.length, out);
-    if (typeof verdict !== 'string') unreadable.push({ ...element, reason: verdict.reason });
+    const verdict = bytes.length > MAX_FRAME_BYTES ? TOO_LONG : lines.read(bytes, 0, bytes.length, out);
+    if (verdict === 'directive') unreadable.push({ ...element, reason: 'a part of a line, or nothing' });
+    else if (typeof verdict !== 'string') unreadable.push({ ...element, reason: verdict.reason });
   }
   return { ...out.take(), unreadable };
 }

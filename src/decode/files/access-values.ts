@@ -189,9 +189,9 @@ function addressOf(value: unknown): string | undefined {
   return (IPV4_AND_PORT.exec(text) ?? IPV6_IN_BRACKETS.exec(text))?.[1] ?? text;
 }
 
-/** Some write the version alone. */
+/** Some write the version alone, and Azure with four parts. */
 function protocolOf(value: unknown): string | undefined {
-  const text = nameOf(value);
+  const text = nameOf(value)?.replace(/^(\d\.\d)\.0\.0$/, '$1');
   return text !== undefined && /^\d/.test(text) ? `HTTP/${text}` : text;
 }
 

@@ -79,7 +79,7 @@ describe('JSON of strangers', () => {
   it('nginx with the names of its variables, and others, which are kept', () => {
     const line = String.raw`{"time_local":"05/Mar/2026:10:00:01 +0100","time_iso8601":"2026-03-05T10:00:01+01:00","msec":"1772701201.123","remote_addr":"192.0.2.1","remote_user":"","request":"GET /c?a=b HTTP/1.1","request_method":"GET","request_uri":"/c?a=b","uri":"/c","args":"a=b","status":"200","body_bytes_sent":"612","bytes_sent":"900","http_referer":"https://example.com/","http_user_agent":"curl/8 \"x\"","request_time":"0.005","server_name":"_","host":"www.example.com","server_protocol":"HTTP/1.1","request_id":"9f","upstream_response_time":1.0,"upstream":{ "addr": "10.0.0.1" },"id":12345678901234567890}`;
     expect(readOneLine(log, line)).toBe(
-      String.raw`{"timestamp":"2026-03-05T09:00:01Z","path":"/c?a=b","userAgent":"curl/8 \"x\"","client":"192.0.2.1","host":"www.example.com","method":"GET","protocol":"HTTP/1.1","status":200,"bytes":612,"referrer":"https://example.com/","durationSeconds":0.005,"request_id":"9f","upstream_response_time":1.0,"upstream":{"addr":"10.0.0.1"},"id":12345678901234567890}`,
+      String.raw`{"timestamp":"2026-03-05T09:00:01Z","path":"/c?a=b","userAgent":"curl/8 \"x\"","client":"192.0.2.1","host":"www.example.com","method":"GET","protocol":"HTTP/1.1","status":200,"bytes":612,"referrer":"https://example.com/","durationSeconds":0.005,"msec":"1772701201.123","bytes_sent":"900","server_name":"_","request_id":"9f","upstream_response_time":1.0,"upstream":{"addr":"10.0.0.1"},"id":12345678901234567890}`,
     );
     expect(readOneLine(log, line, { fields: 'core' })).toBe(
       String.raw`{"timestamp":"2026-03-05T09:00:01Z","path":"/c?a=b","userAgent":"curl/8 \"x\""}`,
@@ -137,7 +137,23 @@ describe('JSON of strangers', () => {
         ip: '192.0.2.1',
         responseLength: '5',
       },
-      { path: '/c/1', method: 'GET', client: '192.0.2.1', bytes: 5 },
+      { path: '/c/1', method: 'GET', client: '192.0.2.1', bytes: 5, resourcePath: '/c/{id}' },
+    ],
+    [
+      { time: 'T', uri: '/c', host: '10.0.0.1', http_host: 'www.example.com', domain: '-', server_name: '10.0.0.1' },
+      { path: '/c', host: '10.0.0.1', http_host: 'www.example.com', domain: '-' },
+    ],
+    [
+      { time: 'T', uri: '/c', status: 'late', bytes: '5 kB', remote_addr: '', ip: '192.0.2.1' },
+      { path: '/c', status: 'late', bytes: '5 kB', ip: '192.0.2.1' },
+    ],
+    [
+      { time: 'T', request: 'a1b2', uri: '/c' },
+      { path: '/c', request: 'a1b2' },
+    ],
+    [
+      { date: '2026-03-05', time: '10:00:01', uri: '/c' },
+      { path: '/c', date: '2026-03-05' },
     ],
     [
       { time: 'T', request: 'GET /c', response: '404' },

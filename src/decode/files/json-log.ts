@@ -11,10 +11,11 @@ import {
 import { FastJson } from './fast-json.ts';
 import { explainInvalid, explainMissing, memberNames, shownValue } from './json-faults.ts';
 import { exactTime, isBent, membersOf, tokenAt } from './json-members.ts';
-import { isUsual, readUsualNames } from './json-names.ts';
+import { readUsualNames, type UsualValues } from './json-names.ts';
 import type { JsonPlan } from './json-plan.ts';
 import { findShape, planOfShape, type Shape } from './json-shapes.ts';
 import { type JsonObject, readJsonObject } from './json-text.ts';
+import { isUsed } from './json-used.ts';
 import type {
   AccessFields,
   AccessLines,
@@ -118,12 +119,12 @@ class JsonLogReader implements LineReader {
   }
 
   #readUsual(object: JsonObject, out: AccessLines): LineVerdict {
-    const values = readUsualNames(object);
-    if (values === undefined)
+    const usual = readUsualNames(object);
+    if (usual === undefined)
       return { reason: `has no known fields; it has: ${memberNames(object)} (name them with --map)` };
-    const fields = readAccessFields(values, USUAL, this.#context);
+    const fields = readAccessFields(usual.values, USUAL, this.#context);
     if ('fault' in fields) return { reason: explain(fields, object) };
-    return this.#add(out, fields, () => othersOf(object, fields));
+    return this.#add(out, fields, () => othersOf(object, fields, usual, this.#context));
   }
 
   #add(out: AccessLines, fields: AccessFields, extras: () => readonly ExtraField[]): LineVerdict {
@@ -141,10 +142,15 @@ function isNotRequired(name: string): boolean {
   return name !== 'timestamp' && name !== 'path' && name !== 'userAgent';
 }
 
-/** The members that are not in the fields, and have no name that one of them is stored under. */
-function othersOf(object: JsonObject, fields: AccessFields): readonly ExtraField[] {
+/** The members that say more than the fields do, and have no name that one of them is stored under. */
+function othersOf(
+  object: JsonObject,
+  fields: AccessFields,
+  { names }: UsualValues,
+  { time }: ReadContext,
+): readonly ExtraField[] {
   const { value } = object;
-  const isOther = (name: string) => !isUsual(name, value[name]) && !hasStored(fields, name);
+  const isOther = (name: string) => !hasStored(fields, name) && !isUsed(name, value[name], { fields, names, time });
   return Object.keys(value).some(isOther) ? membersOf(object, isOther) : NO_EXTRAS;
 }
 

@@ -13,6 +13,21 @@ export interface Shape extends Meaning {
   readonly sources: ValueSources;
 }
 
+/** Kong's http-log and file-log: https://developer.konghq.com/plugins/http-log/ . */
+const KONG = shape('request.uri,start=started_at', 'ms', {
+  timestamp: 'started_at',
+  path: 'request.uri',
+  userAgent: 'request.headers.user-agent',
+  client: 'client_ip',
+  user: 'consumer.username',
+  host: 'request.headers.host',
+  method: 'request.method',
+  status: 'response.status',
+  bytes: 'response.size',
+  referrer: 'request.headers.referer',
+  duration: 'latencies.request',
+});
+
 /** Caddy 2: https://caddyserver.com/docs/logging . `duration_format` and `time_format` change the two; before 2.5 there is remote_addr. */
 const CADDY = shape('request.uri', 's', {
   timestamp: 'ts',
@@ -76,7 +91,7 @@ const GOOGLE = shape('httpRequest.requestUrl', 's', {
 /** Envoy and Istio: the operators' own names in the usual spelling. */
 const ENVOY = shape('start_time,code=response_code|response_code_details', 'ms', {
   timestamp: 'start_time',
-  path: 'x-envoy-original-path|x_envoy_original_path|path|":path"',
+  path: 'x-envoy-original-path|x_envoy_original_path|x-envoy-origin-path|path|":path"',
   userAgent: 'user_agent|user-agent',
   client: 'downstream_remote_address|downstream_direct_remote_address',
   host: 'authority|":authority"',
@@ -93,7 +108,7 @@ const NODE = shape('req.url|req.originalUrl|meta.req.url', 'ms', {
   timestamp: 'time|timestamp|"@timestamp"',
   path: 'req.originalUrl|req.url|meta.req.url',
   userAgent: 'req.headers.user-agent|req.headers.User-Agent|meta.req.headers.user-agent',
-  client: 'req.remoteAddress|req.ip|meta.req.remoteAddress|meta.req.ip',
+  client: 'req.remoteAddress|req.ip|meta.req.remoteAddress|meta.req.ip|remoteAddress',
   host: 'req.headers.host|req.host|req.hostname|meta.req.headers.host',
   method: 'req.method|meta.req.method',
   protocol: 'req.httpVersion|meta.req.httpVersion',
@@ -120,10 +135,53 @@ const ELASTIC = shape('"url.original"|"url.path"', 'ns', {
   duration: '"event.duration"',
 });
 
+/** Front Door and Application Gateway: https://learn.microsoft.com/azure/frontdoor/monitor-front-door . */
+const AZURE = shape('properties.requestUri', 's', {
+  timestamp: 'time|timeStamp',
+  path: 'properties.originalRequestUriWithArgs|properties.requestUri',
+  query: 'properties.requestQuery',
+  userAgent: 'properties.userAgent',
+  client: 'properties.clientIp|properties.clientIP',
+  host: 'properties.hostName|properties.originalHost|properties.host',
+  method: 'properties.httpMethod',
+  protocol: 'properties.httpVersion',
+  status: 'properties.httpStatusCode|properties.httpStatus',
+  bytes: 'properties.responseBytes|properties.sentBytes',
+  referrer: 'properties.referer|properties.referrer',
+  duration: 'properties.timeTaken',
+});
+
+/** Vercel's log drains: https://vercel.com/docs/drains/reference/logs . */
+const VERCEL = shape('proxy.path', 's', {
+  timestamp: 'proxy.timestamp|timestamp',
+  path: 'proxy.path',
+  userAgent: 'proxy.userAgent[0]|proxy.userAgent',
+  client: 'proxy.clientIp',
+  host: 'proxy.host',
+  method: 'proxy.method',
+  status: 'proxy.statusCode',
+  bytes: 'proxy.responseByteSize',
+  referrer: 'proxy.referer',
+});
+
+/** Docker's registry, and Harbor's: https://distribution.github.io/distribution/ . */
+const REGISTRY = shape('"http.request.uri"', 's', {
+  timestamp: 'time|timestamp|"@timestamp"',
+  path: '"http.request.uri"',
+  userAgent: '"http.request.useragent"',
+  client: '"http.request.remoteaddr"',
+  host: '"http.request.host"',
+  method: '"http.request.method"',
+  status: '"http.response.status"',
+  bytes: '"http.response.written"',
+  referrer: '"http.request.referer"',
+  duration: '"http.response.duration"',
+});
+
 /** A line with all of these may be a record as POST /logs takes it, whatever else it has. */
 const OWN_FIELDS = parseFieldMap('timestamp=timestamp,path=path,userAgent=userAgent').pairs;
 
-const SHAPES = [CADDY, TRAEFIK, CLOUDFLARE, GOOGLE, ENVOY, NODE, ELASTIC];
+const SHAPES = [KONG, CADDY, TRAEFIK, CLOUDFLARE, GOOGLE, ENVOY, NODE, ELASTIC, AZURE, VERCEL, REGISTRY];
 
 /** undefined where the line is of none. */
 export function findShape({ value }: JsonObject): Shape | undefined {

@@ -8,7 +8,7 @@ const { NEWLINE, OPEN_BRACE, RETURN } = BYTES;
 
 /*
  * Lines that others have put into JSON: https://docs.docker.com/engine/logging/drivers/json-file/ , systemd's journal, fluentd and its
- * relatives, Filebeat, Google's logs, Caddy 2.0 to 2.4.
+ * relatives, Filebeat, Logstash, Splunk, Graylog, Loki, Google's logs, Caddy 2.0 to 2.4.
  */
 
 export interface Unwrapped {
@@ -20,8 +20,35 @@ export interface Unwrapped {
   readonly stream: string;
 }
 
-/** Who has a line in it, the more certain first. */
-const MEMBERS = ['log', 'MESSAGE', 'message', 'textPayload', 'common_log'] as const;
+interface Member {
+  readonly name: string;
+  /** The name of the object that it stands in, in the line's own. */
+  readonly within?: string;
+  /** Also a name of any text: one without a time is none of an access log. */
+  readonly isAnyText?: true;
+}
+
+/** What has a line in it, the more certain first. */
+const MEMBERS: readonly Member[] = [
+  { name: 'log' },
+  { name: 'MESSAGE' },
+  { name: 'textPayload' },
+  { name: 'common_log' },
+  { name: 'original', within: 'event', isAnyText: true },
+  { name: '_raw', isAnyText: true },
+  { name: '_raw', within: 'result', isAnyText: true },
+  { name: '@message', isAnyText: true },
+  { name: 'message', isAnyText: true },
+  { name: 'short_message', isAnyText: true },
+  { name: 'msg', isAnyText: true },
+  { name: 'line', isAnyText: true },
+];
+
+/** The names that stand in a line of JSON with another line in it. */
+export const WRAPPER_NAMES: readonly string[] = [...new Set(MEMBERS.map(({ name }) => name))];
+
+/** An object, a time of day, or a Unix time. */
+const HAS_TIME = /^\s*\{|\d\d:\d\d|\d{9}/;
 /** All members that Docker writes. */
 const OF_DOCKER = new Set(['log', 'stream', 'time', 'attrs']);
 
@@ -42,11 +69,17 @@ export function unwrapJson(line: Buffer): Unwrapped | undefined {
 }
 
 function findText(value: JsonObject['value']): Buffer | undefined {
-  for (const name of MEMBERS) {
-    const bytes = toBytes(value[name]);
-    if (bytes !== undefined) return bytes;
+  for (const { name, within, isAnyText } of MEMBERS) {
+    const owner = within === undefined ? value : value[within];
+    const bytes = isObject(owner) ? toBytes(owner[name]) : undefined;
+    if (bytes === undefined) continue;
+    if (isAnyText === undefined || HAS_TIME.test(bytes.toString('latin1', 0, LINE_START_BYTES))) return bytes;
   }
   return undefined;
+}
+
+function isObject(value: unknown): value is JsonObject['value'] {
+  return typeof value === 'object' && value !== null;
 }
 
 /** The journal has texts that are not UTF-8 as lists of their bytes. */
@@ -65,7 +98,7 @@ function isByte(value: unknown): value is number {
  */
 function isRecord(object: JsonObject, text: Buffer): boolean {
   if (isOwnRecord(object) || findShape(object) !== undefined) return true;
-  const values = readUsualNames(object);
+  const values = readUsualNames(object)?.values;
   if (values === undefined || text[0] === OPEN_BRACE) return false;
   const { request, method, status, userAgent } = values;
   const tellsOfRequest = (request ?? method ?? status ?? userAgent) !== undefined;

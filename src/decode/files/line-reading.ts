@@ -1,12 +1,13 @@
 import { BYTES, isDigit } from '../../model/bytes.ts';
-import { unwrapJson } from './json-wrappers.ts';
+import { unwrapJson, WRAPPER_NAMES } from './json-wrappers.ts';
 import type { AccessLines, LineVerdict } from './line-format.ts';
 import { LineRouter, type RouterOptions, type RouterState } from './line-router.ts';
 import { nameOtherLog } from './other-logs.ts';
 import { PartJoiner } from './part-joiner.ts';
 import { readCriLine, skipPrefixes } from './prefixes.ts';
+import { skipFluentd } from './program-prefixes.ts';
 
-const { OPEN_BRACE, QUOTE } = BYTES;
+const { OPEN_BRACE, QUOTE, TAB } = BYTES;
 
 /** A line may be in a line of a container runtime, which may be in one of the journal. */
 const MAX_WRAPPERS = 3;
@@ -53,8 +54,12 @@ export class LineReading {
     }
     const at = skipPrefixes(bytes, start, end);
     if (at === end) return 'directive';
-    if (bytes[at] === OPEN_BRACE && wrappers < MAX_WRAPPERS) return this.#readObject(bytes, at, end, out, wrappers);
-    return this.#readLine(bytes, at, end, out);
+    if (bytes[at] !== OPEN_BRACE || wrappers >= MAX_WRAPPERS) return this.#readLine(bytes, at, end, out);
+    const verdict = this.#readObject(bytes, at, end, out, wrappers);
+    const timed = typeof verdict === 'string' || at === start ? undefined : withFluentdTime(bytes, start, at, end);
+    if (timed === undefined) return verdict;
+    const again = this.#readLine(timed, 0, timed.length, out);
+    return typeof again === 'string' ? again : verdict;
   }
 
   #readObject(bytes: Buffer, start: number, end: number, out: AccessLines, wrappers: number): LineVerdict {
@@ -80,6 +85,13 @@ export class LineReading {
   }
 }
 
+/** fluentd has the time of a record beside it. undefined: the object does not stand after such a time, or has no members. */
+function withFluentdTime(bytes: Buffer, start: number, object: number, end: number): Buffer | undefined {
+  if (skipFluentd(bytes, start, end) !== object || end - object <= '{}'.length) return undefined;
+  const time = bytes.toString('latin1', start, bytes.indexOf(TAB, start));
+  return Buffer.concat([Buffer.from(`{"time":"${time}",`), bytes.subarray(object + 1, end)]);
+}
+
 /** What is no state, such as that of a reading of another format, counts as empty. */
 function parseState(state: string): State {
   if (!state.startsWith('{')) return {};
@@ -102,8 +114,7 @@ export function unwrapLine(line: Buffer): Buffer {
   return inner;
 }
 
-/** Members that have a line in them. */
-const WRAPPERS = ['"log"', '"MESSAGE"', '"message"', '"textPayload"', '"common_log"'].map((name) => Buffer.from(name));
+const WRAPPERS = WRAPPER_NAMES.map((name) => Buffer.from(`"${name}"`));
 
 const WRAPPER_STARTS: ReadonlySet<number> = new Set(WRAPPERS.map((name) => name[1] ?? 0));
 

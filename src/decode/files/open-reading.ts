@@ -76,16 +76,12 @@ function openAccess(format: FileFormat, options: ReadingOptions, state: string):
       `the format ${format} has no ${missing.join(', ')}, which records of ${stream.name} need`,
     );
   }
-  if (format === 'json') {
-    const reader = ofLines.createReader({ zone, fields, state: '' });
-    return openFrames(format, state, (elements) => readElements(elements, reader, fields));
-  }
-  const others = options.format === undefined ? formats : [];
-  return openAccessLines(
-    format,
-    new LineReading({ format: ofLines, others, zone, fields, hasMap: map !== undefined }, state),
-    fields,
-  );
+  const isArray = format === 'json';
+  const others = options.format === undefined || isArray ? formats : [];
+  const reading = { format: ofLines, others, zone, fields, hasMap: map !== undefined };
+  if (!isArray) return openAccessLines(format, new LineReading(reading, state), fields);
+  const lines = new LineReading(reading, '');
+  return openFrames(format, state, (elements) => readElements(elements, lines, fields));
 }
 
 /** What each line of an access log has. */

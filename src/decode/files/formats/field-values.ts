@@ -41,3 +41,14 @@ export function withoutPort(address: string): string {
 export function shown(text: string): string {
   return text === '' ? 'the end of the line' : JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
 }
+
+/** Sequences of `%hh` that are UTF-8 as what they stand for; others as they are, but for blanks. */
+export function decodePercent(text: string): string {
+  return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
+    try {
+      return decodeURIComponent(run);
+    } catch {
+      return run.replaceAll('%20', ' ');
+    }
+  });
+}

@@ -1,7 +1,7 @@
 import { escapeBytes } from '../../text/escape-bytes.ts';
 import type { AccessFields, AccessLines, LineFormat, LineOptions, LineReader, LineVerdict } from '../line-format.ts';
 import { createTimeReader, type ReadTime } from '../log-time.ts';
-import { orDash, present, readBytes, readDuration, readStatus } from './field-values.ts';
+import { decodePercent, orDash, present, readBytes, readDuration, readStatus } from './field-values.ts';
 import { LineCursor } from './line-cursor.ts';
 import { malformed, type RequestFields } from './request-target.ts';
 import type { Unread } from './text-format.ts';
@@ -95,7 +95,7 @@ class W3cReader implements LineReader {
   #readDirective(line: string): LineVerdict {
     const directives = readDirective(line, this.#directives);
     this.#use(directives ?? { ...this.#directives, fields: [] });
-    return directives === undefined ? { reason: 'a #Fields directive of more than 64 KiB' } : 'directive';
+    return directives === undefined ? { reason: 'a #Fields directive of more than 4 KiB' } : 'directive';
   }
 
   #use(directives: Directives): void {
@@ -206,15 +206,4 @@ function decodeAgent(agent: string, dialect: Dialect): string {
     return decoded.includes('%20') && !decoded.includes(' ') ? decodePercent(decoded) : decoded;
   }
   return agent.includes(' ') ? agent : agent.replaceAll('+', ' ');
-}
-
-/** Sequences of `%hh` that are UTF-8 as what they stand for; others as they are, but for blanks. */
-function decodePercent(text: string): string {
-  return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
-    try {
-      return decodeURIComponent(run);
-    } catch {
-      return run.replaceAll('%20', ' ');
-    }
-  });
 }
