@@ -25,6 +25,8 @@ const MAX_LINES = 4;
 const EMPTY_LINE_COST = 16;
 /** A mapped record is parsed and written from scratch: it costs so many times what the reference reader takes. */
 const MAPPED_COST = 2;
+/** And so many times more for each pair of the map, which looks for its value in the text. */
+const PAIR_COST = 0.5;
 /** Of times that name no zone: UTC. */
 const ZONE = 0;
 
@@ -64,10 +66,11 @@ class MappedBody {
       expected: body.length,
       check,
     });
-    this.pace = new Pace((check?.cost ?? 0) + MAPPED_COST);
+    const map = options.map as FieldMap;
+    this.pace = new Pace((check?.cost ?? 0) + MAPPED_COST + map.pairs.length * PAIR_COST);
     this.#layout = layout;
     this.#options = options;
-    this.#map = createRecordMapper(options.map as FieldMap, stream, ZONE);
+    this.#map = createRecordMapper(map, stream, ZONE);
   }
 
   /** The record at [start, end), why it is none, or where it is not JSON. */
