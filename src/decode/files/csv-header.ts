@@ -212,9 +212,29 @@ function listColumns(own: readonly string[]): string {
 }
 
 function otherSeparator(row: string): string {
-  if (row.includes(';')) return '; columns are separated by commas, not by semicolons';
-  return row.includes('\t') ? '; columns are separated by commas, not by tabs' : '';
+  const separator = separatorOf(row);
+  return separator === undefined ? '' : `; columns are separated by commas, not by ${separator.name}`;
 }
+
+/** What programs write in place of the comma: a spreadsheet where the comma is the decimal point, and files of tabs. */
+const SEPARATORS = [
+  { mark: ';', name: 'semicolons' },
+  { mark: '\t', name: 'tabs' },
+  { mark: '|', name: 'bars' },
+] as const;
+
+function separatorOf(row: string): (typeof SEPARATORS)[number] | undefined {
+  return SEPARATORS.find(({ mark }) => row.includes(mark));
+}
+
+/** Whether a first row would name fields of the stream if another separator were a comma: openCsv says so then. */
+export function namesFieldsOtherwise(row: string, stream: Stream): boolean {
+  const separator = row.length > MAX_ROW ? undefined : separatorOf(row);
+  return separator !== undefined && (row.startsWith('sep=') || namesFields(row.split(separator.mark), stream));
+}
+
+/** Of characters: a header is shorter. */
+const MAX_ROW = 4_096;
 
 function listOf(names: readonly string[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;

@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { BYTES } from '../../model/bytes.ts';
+import { escapeBytes } from '../text/escape-bytes.ts';
 import { damageOf } from './decode-frames.ts';
 
 const { COMMA, QUOTE } = BYTES;
@@ -33,11 +35,12 @@ function endOfQuotes(row: Buffer, from: number): number {
   return -1;
 }
 
-/** The values of a row that has so many columns, or why it is none. */
+/** The values of a row that has so many columns, or why it is none. Bytes that are not UTF-8 are read as `\xhh`. */
 export function readRow(row: Buffer, columns: number): string[] | { readonly reason: string } {
-  const damage = damageOf(row);
+  const text = isUtf8(row) ? row : Buffer.from(escapeBytes(row));
+  const damage = damageOf(text);
   if (damage !== undefined) return { reason: damage };
-  const values = splitRow(row);
+  const values = splitRow(text);
   if ('reason' in values || values.length === columns) return values;
   return { reason: `has ${values.length} ${values.length === 1 ? 'column' : 'columns'}, expected ${columns}` };
 }

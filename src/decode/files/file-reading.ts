@@ -26,7 +26,7 @@ export interface FileReading {
   /** The word for one frame, for messages. */
   readonly noun: 'line' | 'row' | 'record';
   /**
-   * What a later reading needs to go on behind the last block: the header of a CSV file, the last `#Fields` of a W3C log, the parts of a line
+   * What a later reading needs to go on after the last block: the header of a CSV file, the last `#Fields` of a W3C log, the parts of a line
    * that a container runtime has cut. Empty: nothing. At most MAX_STATE_BYTES.
    */
   readonly state: string;

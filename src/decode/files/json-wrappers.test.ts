@@ -64,6 +64,22 @@ describe('a line of JSON around another line', () => {
       { log: 'a', stream: 'stdout', logtag: 'P', time: 't' },
       { text: 'a', part: true, stream: 'stdout' },
     ],
+    [
+      { log: 'a', stream: 'stdout', _p: 'P', time: 't' },
+      { text: 'a', part: true, stream: 'stdout' },
+    ],
+    [
+      { MESSAGE: 'a', CONTAINER_PARTIAL_MESSAGE: 'true' },
+      { text: 'a', part: true, stream: '' },
+    ],
+    [
+      { log: 'a', source: 'stdout', partial_message: 'true', partial_last: 'true' },
+      { text: 'a', part: false, stream: '' },
+    ],
+    [
+      { event: { original: COMMON }, message: 'started' },
+      { text: COMMON, part: false, stream: '' },
+    ],
     [{ log: 'a' }, { text: 'a', part: false, stream: '' }],
     [
       { message: COMMON, '@timestamp': 't', path: '/var/log/nginx/access.log' },
@@ -93,12 +109,19 @@ describe('a line of JSON around another line', () => {
     expect(unwrap(line)).toEqual(expected);
   });
 
+  it.each(['_raw', '@message', 'message', 'short_message', 'msg', 'line'])('stands in %s', (name) => {
+    expect(unwrap({ [name]: COMMON, host: 'web1' })).toEqual({ text: COMMON, part: false, stream: '' });
+  });
+
   it.each([
     ['a'],
     ['{"log":"a"'],
     ['[{"log":"a"}]'],
     [{ a: 1 }],
     [{ log: 1 }],
+    [{ level: 'info', msg: 'cleaning storage unit' }],
+    [{ message: 'START', line: 12 }],
+    [{ event: 'x', result: null }],
     [{ log: '', stream: 'stdout', time: 't' }],
     [{ log: { level: 'info' } }],
     [{ MESSAGE: null, __REALTIME_TIMESTAMP: '1' }],

@@ -113,11 +113,12 @@ const DOCKER_PART_BYTES = 16 * 1024;
 
 /**
  * Docker ends a whole line with its newline, and what it cut has the size of its buffer: others who write in its form leave the newline out.
- * Those who write `logtag` have it from the kubelet: F or P.
+ * Those who write `logtag`, or `_p` (Fluent Bit), have it from the kubelet: F or P. Docker's drivers for journald and fluentd say it themselves.
  */
 function isPart(value: JsonObject['value'], text: Buffer): boolean {
-  const { logtag, stream } = value;
+  const { stream, _p, logtag = _p, CONTAINER_PARTIAL_MESSAGE, partial_message, partial_last } = value;
   if (logtag !== undefined) return logtag === 'P';
+  if (CONTAINER_PARTIAL_MESSAGE === 'true' || partial_message === 'true') return partial_last !== 'true';
   const isDocker = stream !== undefined && Object.keys(value).every((name) => OF_DOCKER.has(name));
   return isDocker && text.length >= DOCKER_PART_BYTES && text.at(-1) !== NEWLINE;
 }

@@ -54,7 +54,7 @@ export interface AccessFields {
   readonly referrer?: string | undefined;
   /** Seconds. */
   readonly duration?: number | undefined;
-  /** What the line has behind the fields of its format, or between them, as it stands there. */
+  /** What the line has after the fields of its format, or between them, as it stands there. */
   readonly rest?: string | undefined;
   /** The request is none of HTTP: the whole of it is the path. */
   readonly malformed?: true | undefined;
@@ -63,7 +63,7 @@ export interface AccessFields {
 /** A field of any other name: the name itself, and its value as JSON text on one line, valid and without white space between its tokens. */
 export type ExtraField = readonly [name: string, json: string];
 
-/** Where readers write stored lines of the stream access, `{"timestamp":…,"path":…,"userAgent":…,"client":…}`, one behind the other. */
+/** Where readers write stored lines of the stream access, `{"timestamp":…,"path":…,"userAgent":…,"client":…}`, one after the other. */
 export interface AccessLines {
   /** Lines so far. */
   readonly count: number;

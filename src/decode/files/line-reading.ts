@@ -80,8 +80,8 @@ export class LineReading {
   #readLine(bytes: Buffer, start: number, end: number, out: AccessLines): LineVerdict {
     const verdict = this.#router.read(bytes, start, end, out);
     if (typeof verdict === 'string') return verdict;
-    const other = nameOtherLog(bytes.subarray(start, end));
-    return other === undefined ? verdict : { reason: `${other}, not of an access log` };
+    const reason = nameOtherLog(bytes.subarray(start, end));
+    return reason === undefined ? verdict : { reason };
   }
 }
 

@@ -6,6 +6,9 @@ const { OPEN_BRACE } = BYTES;
 /** A format whose score of a line is lower is not tried on it. */
 const LIKELY = 0.25;
 
+/** By so much another format must be likelier to say why a line cannot be read. */
+const CLEARLY = 0.01;
+
 export interface RouterOptions extends Omit<LineOptions, 'state'> {
   /** The format of the first line. */
   readonly format: LineFormat;
@@ -96,7 +99,7 @@ export class LineRouter {
         this.#change(format);
         return verdict;
       }
-      if (score > least) {
+      if (score > least + CLEARLY) {
         reason = verdict;
         least = 1;
       }

@@ -3,12 +3,12 @@ import { readUnixTime } from '../map-fields.ts';
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
-const CLOCK = String.raw`(?<minute>\d\d:\d\d):(?<second>\d\d)(?:[.,](?<fraction>\d+))?`;
+const CLOCK = String.raw`(?<minute>\d\d:\d\d):(?<second>\d\d)(?:[.,:](?<fraction>\d+))?`;
 const ZONE = String.raw`(?: ?(?:(?<utc>[Zz]|UTC|GMT)|(?<hours>[+-]\d\d)(?::?(?<minutes>\d\d))?))?`;
 /** RFC 3339, and what ISO 8601 and others allow beside it. */
 const ISO = new RegExp(String.raw`^(?<year>\d{4})([-/])(?<month>\d\d)\2(?<day>\d\d)[Tt ]${CLOCK}${ZONE}$`);
 /** As Apache and nginx write it. */
-const COMMON = new RegExp(String.raw`^(?<day>\d\d?)/(?<name>[a-z]{3})/(?<year>\d{4})[: ]${CLOCK}${ZONE}$`, 'i');
+const COMMON = new RegExp(String.raw`^(?<day>\d\d?)([-/])(?<name>[a-z]{3})\2(?<year>\d{4})[: ]${CLOCK}${ZONE}$`, 'i');
 /** As HTTP has it (RFC 9110, section 5.6.7). */
 const HTTP = new RegExp(String.raw`^[a-z]{3}, (?<day>\d\d) (?<name>[a-z]{3}) (?<year>\d{4}) ${CLOCK}${ZONE}$`, 'i');
 /** As Kibana shows and exports it: `Mar 5, 2026 @ 10:00:01.123`. */

@@ -75,7 +75,7 @@ describe('the example of docs/files.md', () => {
 });
 
 describe('CSV with a map', () => {
-  it('is recognised by the columns that the map names, and read on behind its header', () => {
+  it('is recognised by the columns that the map names, and read on after its header', () => {
     const content = Buffer.from(`${HEADER}\n${`${ROW}\n`.repeat(5)}`);
     expect(readInBlocks(content, [1, 2], { map: MAP })).toMatchObject({
       format: 'csv',

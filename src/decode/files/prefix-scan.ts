@@ -12,6 +12,7 @@ export const BYTE = {
   comma: 0x2c,
   dash: 0x2d,
   dot: 0x2e,
+  slash: 0x2f,
   one: 0x31,
   colon: 0x3a,
   semicolon: 0x3b,
@@ -95,9 +96,10 @@ export function skipLocalTime(bytes: Buffer, start: number, end: number): number
   return at < end && bytes[at] === BYTE.blank ? at + 1 : NOT_FOUND;
 }
 
-/** Whether a line of an access log begins there: an object, `client - user [` or `client:port [1`. */
+/** Whether a line of an access log begins there: an object, `client - user [`, `client:port [1` or `[1`. */
 export function isLineStart(bytes: Buffer, start: number, end: number): boolean {
   if (bytes[start] === BYTE.openBrace) return true;
+  if (bytes[start] === BYTE.open) return isDigit(bytes[start + 1]);
   const second = skipWord(bytes, start, end);
   if (second < start + 2) return false;
   if (bytes[second] === BYTE.open) return isDigit(bytes[second + 1]);

@@ -8,6 +8,7 @@ import { BYTE, isAt, isDigit, isLetter, isUpper, NOT_FOUND, skipIsoTime, skipWor
  *   journalctl  Thu 2026-03-05 10:00:01 UTC web1 nginx[7]: line    -o short-full, -o short-unix; HAProxy: a program with its process
  *   Python      INFO:werkzeug:line                                 logging.basicConfig
  *   journal     MESSAGE=line                                       journalctl -o export: a line for each field
+ *   grep        access.log:192.0.2.1 …                             -H, -n, zgrep of several files: before an address of IPv4
  *   fluentd     2026-03-05T10:00:01+00:00 TAB tag TAB {…}          out_file
  */
 
@@ -25,7 +26,32 @@ export function skipProgram(bytes: Buffer, start: number, end: number, isInner: 
     if (tagged !== NOT_FOUND) return tagged;
   }
   const process = skipProcess(bytes, start, end);
-  return process === NOT_FOUND && !isInner ? skipComposeName(bytes, start, end) : process;
+  if (process !== NOT_FOUND || isInner) return process;
+  const compose = skipComposeName(bytes, start, end);
+  return compose === NOT_FOUND ? skipFileName(bytes, start, end) : compose;
+}
+
+/** `access.log:`, `12:` or `access.log:12:` */
+function skipFileName(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && (isNameByte(bytes[at]) || bytes[at] === BYTE.slash)) at++;
+  if (at === start || at === end || bytes[at] !== BYTE.colon) return NOT_FOUND;
+  const name = at + 1;
+  if (isAddress(bytes, name, end)) return name;
+  at = name;
+  while (at < end && isDigit(bytes[at])) at++;
+  return at > name && at < end && bytes[at] === BYTE.colon && isAddress(bytes, at + 1, end) ? at + 1 : NOT_FOUND;
+}
+
+/** `192.0.2.1 ` */
+function isAddress(bytes: Buffer, start: number, end: number): boolean {
+  let at = start;
+  let dots = 0;
+  while (at < end && (isDigit(bytes[at]) || bytes[at] === BYTE.dot)) {
+    if (bytes[at] === BYTE.dot) dots++;
+    at++;
+  }
+  return dots === 3 && at < end && bytes[at] === BYTE.blank;
 }
 
 /** The object after a time and a tag, with tabs between them. The time is that of the object. */

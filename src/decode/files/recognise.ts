@@ -1,7 +1,7 @@
 import { BYTES, isWhite } from '../../model/bytes.ts';
 import { isDefaultStream, type Stream } from '../../model/stream.ts';
 import { createBoundary } from '../framing.ts';
-import { namesFields } from './csv-header.ts';
+import { namesFields, namesFieldsOtherwise } from './csv-header.ts';
 import { splitRow } from './csv-row.ts';
 import { cutBlock, withoutMark } from './cut-block.ts';
 import type { FileFormat } from './file-reading.ts';
@@ -24,7 +24,7 @@ export interface RecogniseOptions {
   readonly stream: Stream;
   /** Of the stream access. */
   readonly formats: readonly LineFormat[];
-  /** The line of a log in one that a program has wrapped: behind a prefix, or in a JSON object. */
+  /** The line of a log in one that a program has wrapped: after a prefix, or in a JSON object. */
   readonly unwrap: (line: Buffer) => Buffer;
 }
 
@@ -71,7 +71,7 @@ function firstLines(head: Buffer): Buffer[] {
 
 function isHeader(line: Buffer, stream: Stream): boolean {
   const values = splitRow(line);
-  return !('reason' in values) && namesFields(values, stream);
+  return (!('reason' in values) && namesFields(values, stream)) || namesFieldsOtherwise(line.toString(), stream);
 }
 
 function mostLikely(lines: readonly Buffer[], formats: readonly LineFormat[], isNamedCsv: boolean): FileFormat {

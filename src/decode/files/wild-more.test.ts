@@ -197,7 +197,7 @@ describe('requests', () => {
   });
 });
 
-describe('lines behind the prefix of a program', () => {
+describe('lines after the prefix of a program', () => {
   it.each<Case>(
     cases([
       ['docker compose', `nginx-1      | ${LINE}\nweb_1  | ${LINE}\n`, [CURL, CURL]],
@@ -245,7 +245,7 @@ describe('lines in JSON', () => {
         [{ timestamp: CURL.timestamp, path: '/c', userAgent: 'curl/8' }],
         { is: 'ndjson' },
       ],
-      ['the time of Werkzeug', LINE.replace('2026:10', '2026 10').replace(' +0000]', ']') + '\n', [CURL]],
+      ['the time of Werkzeug', `${LINE.replace('2026:10', '2026 10').replace(' +0000]', ']')}\n`, [CURL]],
       [
         'docker around JSON',
         docker(`{"time_iso8601":"${AT}","request":"GET /c HTTP/1.1","http_user_agent":"curl/8"}\n`),

@@ -20,7 +20,9 @@ export function readBracketTime(text: string, zone: number): string | undefined 
   return times.read(text);
 }
 
-/** Whether a text begins as a time does: a date, or seconds since 1970 with a fraction, as nginx's $msec. */
+/** Whether a text begins as a time does: a date, or a Unix time alone, such as nginx's $msec. */
 export function looksLikeTime(text: string): boolean {
-  return /^ ?(?:\d\d?\/(?:[A-Za-z]{3}|\d\d)\/\d|\d{4}([-/])\d\d\1\d\d|\d{9,10}\.\d{3}\])/.test(text);
+  return /^ ?(?:\d\d?([-/])[^-/\s\]]{2,5}\1\d{4}|\d{4}([-/])\d\d\2\d\d|[A-Za-z]{3}, \d\d |\d{9,13}(?:\.\d{1,6})?(?:\]|$))/.test(
+    text,
+  );
 }

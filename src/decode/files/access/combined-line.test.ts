@@ -44,8 +44,14 @@ describe('reads what stands before the time:', () => {
   reads(withHead('- 192.0.2.1 - -'), PLAIN);
   reads(withHead('192.0.2.1 - [x] y]'), { ...PLAIN, user: '[x] y]' });
   reads(withHead('192.0.2.1 - [192.0.2.1] - -'), PLAIN);
+  reads(withHead('192.0.2.1:4711 - -'), PLAIN);
+  reads(withHead('[2001:db8::1]:4711 - -'), { ...PLAIN, client: '2001:db8::1' });
+  reads(withHead('2001:db8::1:4711 - -'), { ...PLAIN, client: '2001:db8::1:4711' });
+  reads(withHead('www.example.com:443 192.0.2.9 192.0.2.1 - -'), { ...PLAIN, host: 'www.example.com:443' });
   reads(withHead('203.0.113.9, 10.0.0.1 - [192.0.2.1] - alice'), { ...PLAIN, user: 'alice' });
   reads(withHead('192.0.2.1 www.example.com -'), { ...PLAIN, host: 'www.example.com' });
+  reads(withHead('192.0.2.1 www.example.com - -'), { ...PLAIN, host: 'www.example.com' });
+  reads(withHead('192.0.2.1 www.example.com - alice'), { ...PLAIN, host: 'www.example.com', user: 'alice' });
   reads(withHead('192.0.2.1 localhost:8080 alice'), { ...PLAIN, host: 'localhost:8080', user: 'alice' });
   reads(withHead('www.example.com 203.0.113.9, 10.0.0.1 - -'), {
     ...PLAIN,
@@ -96,6 +102,15 @@ describe('reads a time', () => {
   readTime('05/Foo/2026:10:00:01 +0000', 'invalid time "05/Foo/2026:10:00:01 +0000"');
   readTime('05/Mar/2026:10:00:61 +0000', 'invalid time "05/Mar/2026:10:00:61 +0000"');
   readTime('05/Mar/2026:10:61:01 +0000', 'invalid time "05/Mar/2026:10:61:01 +0000"');
+});
+
+describe('reads a time without brackets', () => {
+  const CORE_LINE = { ...CORE, userAgent: '-', client: '192.0.2.1', method: 'GET', status: 200 };
+  reads('192.0.2.1 -  05/Mar/2026:10:00:01 +0000 "GET /c" 200', CORE_LINE);
+  reads('192.0.2.1 - bob "05/Mar/2026:10:00:01" "GET /c" 200', { ...CORE_LINE, user: 'bob' });
+  reads(`192.0.2.1 - - [Thu, 05 Mar 2026 10:00:01 GMT] "GET /c HTTP/1.1" ${TAIL}`, PLAIN);
+  reads(`192.0.2.1 - - [1772704801.000] "GET /c HTTP/1.1" ${TAIL}`, PLAIN);
+  reads(`192.0.2.1 - - [1772704801000] "GET /c HTTP/1.1" ${TAIL}`, PLAIN);
 });
 
 describe('reads a request', () => {

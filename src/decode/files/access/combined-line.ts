@@ -21,7 +21,7 @@ const AFTER_REQUEST = /[ \t]+(\d{3}|0|-)(?=[ \t]|$)/y;
 
 /** Reads a line without its newline. Bytes that are not UTF-8 are read as `\xhh`. `zone`: of a time that names none, minutes east of UTC. */
 export function readCombinedLine(bytes: Buffer, zone: number): AccessFields | { readonly reason: string } {
-  const text = escapeBytes(bytes).trim();
+  const text = withoutRow(escapeBytes(bytes).trim());
   const time = findTime(text, zone);
   if ('reason' in time) return time;
   const requestStart = text.indexOf('"', time.end) + 1;
@@ -41,6 +41,12 @@ export function readCombinedLine(bytes: Buffer, zone: number): AccessFields | { 
     duration,
     rest,
   };
+}
+
+/** The line in a row of CSV that has nothing else: `"192.0.2.1 - - [time] ""GET / HTTP/1.1"" 200 5"`. */
+function withoutRow(text: string): string {
+  const isRow = text.startsWith('"') && text.endsWith('"') && text.includes('] ""');
+  return isRow && !/\] "" |[^"]"[^"]/.test(text) ? text.slice(1, -1).replaceAll('""', '"') : text;
 }
 
 function orDash(field: string): string {
@@ -70,8 +76,21 @@ function findTime(text: string, zone: number): FoundTime | { readonly reason: st
     invalid ??= inside.slice(0, length);
   }
   if (invalid !== undefined) return { reason: `invalid time ${JSON.stringify(invalid)}` };
-  return { reason: `${NOT_COMBINED}: no [time] before a request in quotes` };
+  return findBareTime(text, zone) ?? { reason: `${NOT_COMBINED}: no [time] before a request in quotes` };
 }
+
+/** As PHP-FPM writes it, and where a format has quotes for brackets. */
+function findBareTime(text: string, zone: number): FoundTime | undefined {
+  const found = BARE_TIME.exec(text.slice(0, MAX_HEAD));
+  const timestamp = found?.[1] === undefined ? undefined : readBracketTime(found[1], zone);
+  if (found === null || timestamp === undefined) return undefined;
+  return { timestamp, start: found.index, end: found.index + found[0].length };
+}
+
+const BARE_TIME =
+  /(?:^|[ \t])"?(\d\d?\/[A-Za-z]{3}\/\d{4}[: ]\d\d:\d\d:\d\d[^\s"]{0,10}(?: [+-]\d{4})?)"?[ \t]{1,16}(?=")/;
+/** Characters before such a time, at most. */
+const MAX_HEAD = 1_024;
 
 /** Between the time and the request. */
 const MAX_BLANKS = 16;

@@ -105,6 +105,7 @@ export class FastCombined {
     }
     this.#clientEnd = wordEnd;
     if (wordEnd === -1 || bytes[wordEnd + 1] !== MINUS || bytes[wordEnd + 2] !== SPACE) return -1;
+    if (hasPort(bytes, this.#clientStart, wordEnd)) return -1;
     const user = wordEnd + 3;
     this.#userStart = user;
     this.#userEnd = bytes[user] === MINUS && bytes[user + 1] === SPACE ? user : this.#wordEnd(user);
@@ -246,6 +247,15 @@ export class FastCombined {
   #writeText(used: number, lead: DataView, start: number, end: number): number {
     return copyBytes(this.#to, copyBytes(this.#to, used, lead, 0, lead.byteLength), this.#view, start, end);
   }
+}
+
+/** `192.0.2.1:4711`. One of IPv6 is in brackets. */
+function hasPort(bytes: Buffer, start: number, end: number): boolean {
+  let at = end - 1;
+  while (at > start && isDigit(bytes[at] as number)) at--;
+  return (
+    bytes[at] === COLON && (bytes[start + 1] === POINT || bytes[start + 2] === POINT || bytes[start + 3] === POINT)
+  );
 }
 
 function hasBlankEdge(bytes: Buffer, start: number, end: number): boolean {

@@ -6,6 +6,8 @@ type Head = Pick<AccessFields, 'client' | 'user' | 'host'>;
 
 const IPV4 = /^\[?\d{1,3}(?:\.\d{1,3}){3}\]?(?::\d{1,5})?$/;
 const IPV6 = /^\[?[\da-f]*:[\da-f]*:[\da-f:.]*(?:%\w+)?\]?(?::\d{1,5})?$/i;
+/** Of an IPv6 address a port is certain only after brackets. */
+const ADDRESS_AND_PORT = /^(?:(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}|\[([^\]]*)\](?::\d{1,5})?)$/;
 const MAX_ADDRESS_LENGTH = 80;
 const MAX_HOST_LENGTH = 255;
 /** A host with a dot or a port, or the one that has neither. An ident has no such form. */
@@ -24,6 +26,9 @@ export function readHead(head: string): Head {
     .filter((word) => word !== '');
   const [first = '', second = ''] = words;
   const before = wordsBefore(words);
+  if (before === 2 && isHostName(first) && !isAddress(first) && isAddress(second)) {
+    return { ...readPeers(words.slice(before)), host: present(first) };
+  }
   if (before > 1) return readPeers(words.slice(before));
   // A quoted address in front is the one of X-Forwarded-For, and the next that of the proxy.
   if (head.startsWith('"') && isAddress(first) && isAddress(second)) return readPeers([first, ...words.slice(2)]);
@@ -53,15 +58,15 @@ function readPeers(words: readonly string[]): Head {
   const others = words.slice(clientEnd);
   const [second = ''] = others;
   const hasIdent = others.length > 1;
-  const isHost = hasIdent && second.length <= MAX_HOST_LENGTH && isAddress(words[0] ?? '') && HOST.test(second);
+  const isHost = hasIdent && isAddress(words[0] ?? '') && isHostName(second);
   return {
-    client: present(
-      words
-        .slice(0, clientEnd)
+    client: present(words.slice(0, clientEnd).join(' ').replace(ADDRESS_AND_PORT, '$1$2')),
+    user: present(
+      others
+        .slice(hasIdent ? 1 : 0)
         .join(' ')
-        .replace(/^\[([^\]]*)\]$/, '$1'),
+        .replace(isHost ? /^- / : '', ''),
     ),
-    user: present(others.slice(hasIdent ? 1 : 0).join(' ')),
     host: isHost ? present(second) : undefined,
   };
 }
@@ -70,7 +75,12 @@ function readPeers(words: readonly string[]): Head {
 function hasHost([first = '', second = '', third, fourth]: readonly string[]): boolean {
   if (first.endsWith(',')) return false;
   if (isAddress(second.replace(/,$/, ''))) return fourth !== undefined || !isAddress(first);
+  if (isAddress(first) && isHostName(second)) return false;
   return fourth !== undefined && second !== '-' && third === '-';
+}
+
+function isHostName(word: string): boolean {
+  return word.length <= MAX_HOST_LENGTH && HOST.test(word);
 }
 
 function isAddress(word: string): boolean {

@@ -3,7 +3,7 @@ import type { ReadTime } from '../log-time.ts';
 import { splitRequest } from '../request-line.ts';
 import { unescapeLog } from '../unescape.ts';
 import { orDash, readBytes, readStatus, roundSeconds, shown, withoutPort } from './field-values.ts';
-import { LineCursor } from './line-cursor.ts';
+import { LineCursor, quoteFollows, wordsFollow } from './line-cursor.ts';
 import { splitTarget } from './request-target.ts';
 import { createTextFormat, type Unread } from './text-format.ts';
 
@@ -46,7 +46,7 @@ function parseFields(cursor: LineCursor, readTime: ReadTime): AccessFields | Unr
   cursor.word(); // Status of the target.
   cursor.word(); // Bytes received.
   const bytes = cursor.word();
-  const request = cursor.quoted();
+  const request = cursor.quoted({ follows: quoteFollows });
   if (request === undefined) return { reason: `no request in quotes after the bytes: found ${shown(cursor.word())}` };
   if (request.trim() === NO_REQUEST && readStatus(status) === undefined) {
     return { reason: 'a TCP connection, which has no HTTP request', isKnown: true };
@@ -56,7 +56,7 @@ function parseFields(cursor: LineCursor, readTime: ReadTime): AccessFields | Unr
     timestamp,
     ...parts,
     ...('malformed' in parts ? {} : splitTarget(parts.path)),
-    userAgent: orDash(unescapeLog(cursor.quoted() ?? '')),
+    userAgent: orDash(unescapeLog(cursor.quoted({ follows: wordsFollow }) ?? '')),
     client: withoutPort(client),
     status: readStatus(status),
     bytes: readBytes(bytes),

@@ -1,6 +1,6 @@
 import { splitRequest } from '../request-line.ts';
 import { orDash, present, readBytes, readDuration, readStatus } from './field-values.ts';
-import { LineCursor, quoteFollows } from './line-cursor.ts';
+import { LineCursor, quoteFollows, statusFollows } from './line-cursor.ts';
 import { createTextFormat } from './text-format.ts';
 
 /*
@@ -11,7 +11,7 @@ import { createTextFormat } from './text-format.ts';
  * Source: "Default format string" of Envoy's documentation; "Envoy Access Logs" of Istio's.
  */
 const ISO_TIME = /^\d{4}-\d\d-\d\dT/;
-/** The fields of numbers before the first quoted one behind the request: received, sent, duration, upstream. */
+/** The fields of numbers before the first quoted one after the request: received, sent, duration, upstream. */
 const NUMBERS: readonly RegExp[] = [/^\d{1,15}$/, /^\d{1,15}$/, /^(?:\d{1,15}|-)$/, /^(?:\d{1,15}|-)$/];
 /** Between the request and these numbers; Istio has six. */
 const MAX_FIELDS_BETWEEN = 12;
@@ -23,7 +23,7 @@ export const ENVOY = createTextFormat('envoy', function parseEnvoy(line, readTim
   const timestamp = ISO_TIME.test(time) ? readTime(time) : undefined;
   if (timestamp === undefined)
     return { reason: 'not a line of Envoy: no time such as [2016-04-15T20:17:00.310Z] at its start' };
-  const request = cursor.quoted({ raw: true });
+  const request = cursor.quoted({ raw: true, follows: statusFollows });
   const status = cursor.word();
   const numbers = readNumbers(cursor);
   if (request === undefined || numbers === undefined) {

@@ -24,7 +24,7 @@ describe('a line of HAProxy', () => {
     ]);
   });
 
-  it('stands behind the prefix of syslog', () => {
+  it('stands after the prefix of syslog', () => {
     const line = Buffer.from(
       'Sep 25 06:05:27 hostname haproxy[6801]: 192.0.2.1:55008 [25/Sep/2018:06:05:27.584] ft_https~ bk_https/abc 0/0/0/72/72 200 7456 - - ---- 5/4/0/1/0 0/0 "POST /user/ HTTP/1.1"',
     );

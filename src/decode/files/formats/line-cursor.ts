@@ -101,6 +101,20 @@ export const numberFollows: Follows = (text, at) => {
   return end > start && quoteFollows(text, end);
 };
 
+/** A status, or a dash in its place. */
+export const statusFollows: Follows = (text, at) => matches(STATUS, text, at);
+
+/** Words follow, up to the end or to a further quoted field. */
+export const wordsFollow: Follows = (text, at) => matches(WORDS, text, at);
+
+const STATUS = /[ \t]+(?:\d{1,3}|-)(?=[ \t]|$)/y;
+const WORDS = /(?:[ \t]+[^ \t"]+)+[ \t]*(?:$|(?<=[ \t])")/y;
+
+function matches(pattern: RegExp, text: string, at: number): boolean {
+  pattern.lastIndex = at;
+  return pattern.test(text);
+}
+
 function skipBlanks(text: string, at: number): number {
   let next = at;
   while (next < text.length && isBlank(text, next)) next++;

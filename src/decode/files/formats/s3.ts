@@ -1,7 +1,7 @@
 import { splitRequest } from '../request-line.ts';
 import { unescapeLog } from '../unescape.ts';
 import { orDash, present, readBytes, readDuration, readStatus, shown } from './field-values.ts';
-import { LineCursor } from './line-cursor.ts';
+import { LineCursor, quoteFollows, statusFollows, wordsFollow } from './line-cursor.ts';
 import { createTextFormat } from './text-format.ts';
 
 /*
@@ -10,7 +10,8 @@ import { createTextFormat } from './text-format.ts';
  *   owner bucket [time] client requester request_id operation key "request" status error bytes object_size total_ms turn_around_ms
  *   "referrer" "agent" version_id host_id signature cipher authentication host tls access_point acl_required
  *
- * What AWS or the bucket's owner appends is kept as it stands. Logs of some years end after the agent or the version.
+ * The key is in the request; what S3 does by itself (S3.EXPIRE.OBJECT, BATCH.DELETE.OBJECT) has none: then operation and key are kept. What AWS or
+ * the bucket's owner appends is kept as it stands. Logs of some years end after the agent or the version.
  * Source: "Amazon S3 server access log format" of the AWS documentation.
  */
 const OPERATION = /^(?:REST|SOAP|WEBSITE|BATCH|S3)\.[A-Z]/i;
@@ -27,22 +28,23 @@ export const S3 = createTextFormat('s3', function parseS3(line, readTime) {
   if (!OPERATION.test(operation)) {
     return { reason: `not a line of S3: expected an operation such as REST.GET.OBJECT, found ${shown(operation)}` };
   }
-  skipWords(cursor, 1); // Key: it is in the request.
-  const request = unescapeLog(cursor.quotedOrWord());
+  const key = cursor.word();
+  const request = unescapeLog(cursor.quotedOrWord({ follows: statusFollows }));
   const status = cursor.word();
   skipWords(cursor, 1); // Error code.
   const bytes = cursor.word();
   skipWords(cursor, 1); // Size of the object.
   const total = cursor.word();
   skipWords(cursor, 1); // Turn-around time.
-  const referrer = present(unescapeLog(cursor.quotedOrWord()));
-  const userAgent = orDash(unescapeLog(cursor.quotedOrWord()));
+  const referrer = present(unescapeLog(cursor.quotedOrWord({ follows: quoteFollows })));
+  const userAgent = orDash(unescapeLog(cursor.quotedOrWord({ follows: wordsFollow })));
   skipWords(cursor, 5); // Version, host id, signature, cipher, authentication.
   const host = present(cursor.word());
   skipWords(cursor, 3); // TLS, access point, acl required.
+  const parts = splitRequest(request);
   return {
     timestamp,
-    ...splitRequest(request),
+    ...parts,
     userAgent,
     client: present(client),
     user: present(requester),
@@ -51,7 +53,7 @@ export const S3 = createTextFormat('s3', function parseS3(line, readTime) {
     bytes: readBytes(bytes),
     referrer,
     duration: readDuration(total, 1_000),
-    rest: cursor.rest(),
+    rest: parts.path === '-' ? [operation, present(key), cursor.rest()].filter(Boolean).join(' ') : cursor.rest(),
   };
 });
 

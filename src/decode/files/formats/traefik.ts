@@ -1,6 +1,6 @@
 import { splitRequest } from '../request-line.ts';
 import { orDash, present, readBytes, readDuration, readStatus } from './field-values.ts';
-import { LineCursor, numberFollows, quoteFollows } from './line-cursor.ts';
+import { LineCursor, numberFollows, quoteFollows, statusFollows } from './line-cursor.ts';
 import { createTextFormat } from './text-format.ts';
 
 /*
@@ -23,7 +23,7 @@ export const TRAEFIK = createTextFormat('traefik', function parseTraefik(line, r
   const user = cursor.before('[');
   const timestamp = readTime(cursor.enclosed('[', ']') ?? '');
   if (timestamp === undefined) return { reason: 'not a line of Traefik: no time in brackets' };
-  const request = cursor.quoted({ raw: true });
+  const request = cursor.quoted({ raw: true, follows: statusFollows });
   const [status, bytes] = [cursor.word(), cursor.word()];
   const referrer = cursor.quoted({ raw: true, follows: quoteFollows });
   const userAgent = cursor.quoted({ raw: true, follows: numberFollows });

@@ -4,13 +4,17 @@
  */
 export type Dialect = 'w3c' | 'iis' | 'cloudfront';
 
+/** IIS Advanced Logging: of the zone of its machine. */
+const LOCAL_DATE = 'date-local';
+export const LOCAL_TIME = 'time-local';
+
 /** What is read of the columns; where several have one meaning, the first that a file has. */
 const NAMES = {
-  date: ['date'],
-  time: ['time'],
+  date: ['date', 'date-utc', LOCAL_DATE],
+  time: ['time', 'time-utc', LOCAL_TIME],
   unixTime: ['timestamp(ms)', 'timestamp', 'x-timestamp'],
   method: ['cs-method'],
-  stem: ['cs-uri-stem', 'cs-uri'],
+  stem: ['cs-uri-stem', 'cs-uri-path', 'cs-uri'],
   query: ['cs-uri-query'],
   agent: ['cs(user-agent)', 'c-user-agent', 'cs-user-agent'],
   client: ['c-ip', 'c-dns'],
@@ -18,9 +22,10 @@ const NAMES = {
   host: ['x-host-header', 'cs-host', 'cs(host)'],
   protocol: ['cs-protocol-version', 'cs-version'],
   status: ['sc-status'],
-  bytes: ['sc-bytes'],
-  referrer: ['cs(referer)', 'cs(referrer)', 'c-referrer'],
+  bytes: ['sc-bytes', 'bytes'],
+  referrer: ['cs(referer)', 'cs(referrer)', 'c-referrer', 'cs-referer'],
   duration: ['time-taken'],
+  forwarded: ['x-forwarded-for', 'cs(x-forwarded-for)', 'x_forwarded_for'],
 } as const;
 export type Column = keyof typeof NAMES;
 

@@ -138,7 +138,11 @@ describe('a log of other software', () => {
 
 describe('a line of W3C that cannot be read', () => {
   it.each([
-    ['before any #Fields', [CLOUDFRONT_LINE], 'no #Fields directive before this line, so its columns are not known'],
+    [
+      'before any #Fields',
+      [CLOUDFRONT_LINE],
+      'no #Fields directive before this line, so its columns are not known; put one before it',
+    ],
     [
       'with fewer columns',
       ['#Fields: date time cs-uri-stem', '2026-03-05 10:00:01'],
@@ -182,7 +186,7 @@ describe('a line of W3C that cannot be read', () => {
     expect(outcomes).toEqual([
       'directive',
       'a #Fields directive of more than 4 KiB',
-      'no #Fields directive before this line, so its columns are not known',
+      'no #Fields directive before this line, so its columns are not known; put one before it',
     ]);
     expect(state).toBe('');
   });

@@ -11,6 +11,7 @@ import {
   type Directives,
   dialectOf,
   formatDirectives,
+  LOCAL_TIME,
   NO_DIRECTIVES,
   parseDirectives,
   placesOf,
@@ -70,12 +71,15 @@ function looksLikeIis(text: string): boolean {
 class W3cReader implements LineReader {
   readonly #named: Dialect | undefined;
   readonly #readTime: ReadTime = createTimeReader(0);
+  /** Of columns that are not UTC. */
+  readonly #readLocal: ReadTime;
   #directives = NO_DIRECTIVES;
   #places = placesOf([]);
   #dialect: Dialect = 'w3c';
 
-  constructor({ state }: LineOptions, named: Dialect | undefined) {
+  constructor({ state, zone }: LineOptions, named: Dialect | undefined) {
     this.#named = named;
+    this.#readLocal = createTimeReader(zone);
     this.#use(parseDirectives(state));
   }
 
@@ -106,7 +110,8 @@ class W3cReader implements LineReader {
 
   #readLine(line: string): AccessFields | Unread {
     const { fields } = this.#directives;
-    if (fields.length === 0) return { reason: 'no #Fields directive before this line, so its columns are not known' };
+    if (fields.length === 0)
+      return { reason: 'no #Fields directive before this line, so its columns are not known; put one before it' };
     const values = splitColumns(line, fields.length);
     if (values === undefined) {
       return { reason: `not as many columns as the last #Fields directive names: expected ${fields.length}` };
@@ -117,6 +122,7 @@ class W3cReader implements LineReader {
     if (timestamp === undefined) return { reason: this.#timeReason(values) };
     const dialect = this.#dialect;
     const value = (column: Column): string | undefined => present(unquote(values[places[column]], dialect));
+    const forwarded = value('forwarded');
     return {
       timestamp,
       ...requestOf(value),
@@ -128,6 +134,7 @@ class W3cReader implements LineReader {
       bytes: readBytes(value('bytes')),
       referrer: value('referrer'),
       duration: readDuration(value('duration'), dialect === 'iis' ? 1_000 : 1),
+      rest: forwarded === undefined ? undefined : `forwardedfor:${forwarded}`,
     };
   }
 
@@ -136,7 +143,8 @@ class W3cReader implements LineReader {
     if (time < 0) return this.#readTime(values[unixTime] ?? '');
     const clock = unquote(values[time], 'w3c');
     const day = date < 0 ? this.#dayOf(clock) : unquote(values[date], 'w3c');
-    return this.#readTime(`${day}T${clock}Z`);
+    const isLocal = this.#directives.fields[time] === LOCAL_TIME;
+    return isLocal ? this.#readLocal(`${day}T${clock}`) : this.#readTime(`${day}T${clock}Z`);
   }
 
   /** The day of `#Date`, or the next one where the log has gone on past midnight. */
@@ -191,7 +199,7 @@ function requestOf(value: (column: Column) => string | undefined): RequestFields
   if (stem === undefined) return malformed('-');
   const query = value('query');
   return {
-    path: query === undefined || stem.includes('?') ? stem : `${stem}?${query}`,
+    path: query === undefined || stem.includes('?') ? stem : `${stem}?${query.replace(/^\?/, '')}`,
     method: value('method'),
     protocol: value('protocol'),
   };
