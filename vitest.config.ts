@@ -13,6 +13,8 @@ export default defineConfig({
     maxConcurrency: 16,
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    // The first broker of a machine writes its archive of classes at the end.
+    teardownTimeout: 60_000,
     reporters: ['default', new CountReporter()],
     coverage: {
       provider: 'v8',

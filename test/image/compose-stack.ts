@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { ensureJars } from '../support/broker-process.ts';
+import { ensureJars } from '../support/broker-cache.ts';
 import { cacheRoot } from '../support/debian.ts';
 import { COMPOSE_SUBNET, type Engine, HOST_GATEWAY } from '../support/docker-engine.ts';
 import { ensurePrometheus } from '../support/prometheus.ts';

@@ -6,7 +6,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { COMPRESSIONS } from '../../src/queue/kafka/driver.ts';
 import { registerCodecs } from '../../src/queue/kafka/kafkajs/codecs.ts';
 import { CompressionCodecs, CompressionTypes, Kafka, logLevel } from '../../src/queue/kafka/kafkajs/library.ts';
-import { ensureJars } from '../support/broker-process.ts';
+import { ensureJars } from '../support/broker-cache.ts';
 import { findFaults, namedBatch, openPipeline, startSenders, type TestPipeline } from '../support/pipeline.ts';
 import { kafkaOptions, kafkaQueue } from '../support/queues.ts';
 import { sharedBrokers } from '../support/shared-broker.ts';

@@ -1,22 +1,19 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { classArchiveOptions, ensureJars, makeDataFolder, messageOf, run } from './broker-cache.ts';
 
 /**
  * A real Apache Kafka broker without a container engine. Maven fetches the jars once into a cache. One KRaft node is broker and
  * controller in one process, on loopback. It is for development and tests, not for data that matters.
  */
 
-export const KAFKA_VERSION = '4.1.2';
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
 const POLL_MS = 50;
-const run = promisify(execFile);
 
 export interface BrokerOptions {
   /** The folder of data, configuration, log and pid file. A stop keeps it. */
@@ -24,6 +21,8 @@ export interface BrokerOptions {
   readonly port: number;
   /** Further options of the Java virtual machine. */
   readonly javaOptions?: readonly string[];
+  /** Where it writes an archive of its classes when SIGTERM ends it, unless there is one. See keepClassArchive. */
+  readonly classArchive?: string;
   /** Further lines of server.properties, which replace the defaults. */
   readonly properties?: Readonly<Record<string, string>>;
   /** Further listeners besides the plain one: name, security protocol, port, and the port that clients are told. */
@@ -33,12 +32,6 @@ export interface BrokerOptions {
     readonly port: number;
     readonly advertisedPort?: number;
   }[];
-}
-
-/** The folder of the jars: `$XDG_CACHE_HOME/logforge/kafka-<version>`. */
-export function cacheFolder(): string {
-  const root = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return join(root, 'logforge', `kafka-${KAFKA_VERSION}`);
 }
 
 /** A free port, chosen by the operating system. */
@@ -52,39 +45,6 @@ export async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   if (address === null || typeof address === 'string') throw new Error('cannot get a free port');
   return address.port;
-}
-
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>logforge</groupId><artifactId>broker</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA_VERSION}</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.3</version></dependency>
-  </dependencies>
-</project>
-`;
-
-/** The folder of the jars. Maven fetches them when they are missing. Several processes may call this at once. */
-export async function ensureJars(): Promise<string> {
-  const libs = join(cacheFolder(), 'libs');
-  if (existsSync(libs)) return libs;
-  await mkdir(cacheFolder(), { recursive: true });
-  const work = await mkdtemp(join(cacheFolder(), 'fetch-'));
-  try {
-    await writeFile(join(work, 'pom.xml'), POM);
-    const target = join(work, 'libs');
-    const goals = ['dependency:copy-dependencies', `-DoutputDirectory=${target}`, '-DincludeScope=runtime'];
-    await run('mvn', ['-q', '-B', '-f', join(work, 'pom.xml'), ...goals], { maxBuffer: 16 * 1024 * 1024 });
-    await rename(target, libs).catch((error: unknown) => {
-      if (!existsSync(libs)) throw error;
-    });
-    return libs;
-  } catch (cause) {
-    const hint = 'a broker without a container engine needs Maven (mvn) and Java 17 or newer (java)';
-    throw new Error(`cannot fetch Kafka ${KAFKA_VERSION}: ${messageOf(cause)}; ${hint}`, { cause });
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
 }
 
 const LOG4J = `Configuration:
@@ -159,13 +119,15 @@ async function prepare(options: BrokerOptions, libs: string): Promise<void> {
   const paths = pathsOf(options.dir);
   await mkdir(options.dir, { recursive: true });
   await writeFile(paths.log4j, LOG4J);
-  const formatted = existsSync(join(options.dir, 'data', 'meta.properties'));
   const controllerPort = (await controllerPortOf(paths.properties)) ?? (await freePort());
   await writeFile(paths.properties, serverProperties(options, controllerPort));
-  if (formatted) return;
-  const format = ['format', '--config', paths.properties, '--cluster-id', 'bG9nZm9yZ2UtYnJva2VyMQ'];
-  await run('java', java(libs, options, 'kafka.tools.StorageTool', format)).catch((cause: unknown) => {
-    throw new Error(`cannot format dir=${options.dir}: ${messageOf(cause)}`, { cause });
+  const data = join(options.dir, 'data');
+  if (existsSync(join(data, 'meta.properties'))) return;
+  await makeDataFolder(data, async () => {
+    const format = ['format', '--config', paths.properties, '--cluster-id', 'bG9nZm9yZ2UtYnJva2VyMQ'];
+    await run('java', java(libs, options, 'kafka.tools.StorageTool', format)).catch((cause: unknown) => {
+      throw new Error(`cannot format dir=${options.dir}: ${messageOf(cause)}`, { cause });
+    });
   });
 }
 
@@ -182,7 +144,8 @@ export async function startBrokerProcess(options: BrokerOptions): Promise<number
   await prepare(options, libs);
   const paths = pathsOf(options.dir);
   const out = openSync(paths.log, 'w');
-  const args = java(libs, options, 'kafka.Kafka', [paths.properties]);
+  const archive = await classArchiveOptions(options.classArchive);
+  const args = [...archive, ...java(libs, options, 'kafka.Kafka', [paths.properties])];
   const child = spawn('java', args, { detached: true, stdio: ['ignore', out, out], cwd: dirname(paths.log) });
   closeSync(out);
   child.unref();
@@ -242,10 +205,4 @@ export async function stopBrokerProcess(dir: string, signal: 'SIGTERM' | 'SIGKIL
     await sleep(POLL_MS);
   }
   await rm(pathsOf(dir).pid, { force: true });
-}
-
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const stderr = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim() : '';
-  return stderr === '' ? error.message : `${error.message}\n${stderr}`;
 }

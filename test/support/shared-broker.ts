@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { keepClassArchive } from './broker-cache.ts';
 import { freePort, startBrokerProcess, stopBrokerProcess } from './broker-process.ts';
 
 /*
@@ -11,6 +12,8 @@ import { freePort, startBrokerProcess, stopBrokerProcess } from './broker-proces
  */
 
 const FOLDER_VARIABLE = 'TEST_BROKER_DIR';
+/** The first broker of a machine writes the archive of classes that later ones start from. */
+const CLASSES = 'classes.jsa';
 const WAIT_MS = 90_000;
 const POLL_MS = 100;
 
@@ -19,7 +22,8 @@ export async function setup(): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'logforge-broker-'));
   process.env[FOLDER_VARIABLE] = folder;
   return async () => {
-    await stopBrokerProcess(join(folder, 'broker'), 'SIGKILL');
+    await stopBrokerProcess(join(folder, 'broker'));
+    await keepClassArchive(join(folder, CLASSES));
     await rm(folder, { recursive: true, force: true });
   };
 }
@@ -36,7 +40,7 @@ export async function sharedBrokers(): Promise<readonly string[]> {
     () => false,
   );
   if (first) {
-    await writeFile(`${result}.new`, await startShared(join(folder, 'broker')));
+    await writeFile(`${result}.new`, await startShared(folder));
     await rename(`${result}.new`, result);
   }
   for (const end = Date.now() + WAIT_MS; !existsSync(result); await sleep(POLL_MS)) {
@@ -47,10 +51,15 @@ export async function sharedBrokers(): Promise<readonly string[]> {
   return [text];
 }
 
-async function startShared(dir: string): Promise<string> {
+async function startShared(folder: string): Promise<string> {
   try {
     const port = await freePort();
-    await startBrokerProcess({ dir, port, javaOptions: ['-XX:TieredStopAtLevel=1'] });
+    await startBrokerProcess({
+      dir: join(folder, 'broker'),
+      port,
+      javaOptions: ['-XX:TieredStopAtLevel=1'],
+      classArchive: join(folder, CLASSES),
+    });
     return `127.0.0.1:${port}`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
