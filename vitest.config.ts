@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { CountReporter } from './test/support/count-reporter.ts';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 // Vitest asks its configuration for a default export: the one place in the project that has one.
 export default defineConfig({
@@ -9,6 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Starts nothing by itself: a broker comes with the first test that asks for it.
     globalSetup: ['test/support/shared-broker.ts'],
+    sequence: { sequencer: LongestFirst },
     // Tests that wait for the same outage run at the same time.
     maxConcurrency: 16,
     testTimeout: 180_000,

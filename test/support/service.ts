@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
-const MAIN = join(REPOSITORY, 'src/cli/main.ts');
+/** The sources, or the bundle of them that `make test` makes: see bundle.ts. */
+const MAIN = process.env.TEST_PROGRAM ?? join(REPOSITORY, 'src/cli/main.ts');
 /** Compiled code for all processes that the tests start. It halves the time of a start. */
 const COMPILE_CACHE = join(REPOSITORY, 'node_modules/.cache/compile');
 const START_TIMEOUT_MS = 30_000;
