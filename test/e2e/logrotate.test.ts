@@ -90,7 +90,7 @@ it('a week of logrotate, with replay --checkpoint from cron, stores each line on
       const { code, stderr } = await beside.ended;
       // A name that has moved on meanwhile is missing, and the next run reads that file.
       const faults = stderr.split('\n').filter((line) => !/: continuing after |has no end yet|^$/.test(line));
-      expect({ code, faults }).toEqual({
+      expect({ code, faults }, stderr).toEqual({
         code: faults.length > 0 ? 1 : 0,
         faults: faults.map(() => expect.stringContaining('ENOENT')),
       });
