@@ -18,9 +18,10 @@ UNCOVERED := src/decode/stall.test.ts src/decode/text/text-stall.test.ts src/dec
 COUNTS := node_modules/.cache/test-counts.json
 IN_COVERAGE := --maxWorkers 3
 IN_PROCESSES := --maxWorkers 4
+COVERAGE = vitest run $(IN_COVERAGE) --coverage $(COVERED) $(patsubst %,--exclude %,$(UNCOVERED))
 
 test: setup lint types ## Install, then run everything: lint, types, unit tests with coverage, contract and end-to-end tests, with a real Kafka
-	@failed=; TEST_COUNTS_OUT=$(COUNTS) $(MAKE) --no-print-directory coverage || failed=yes; \
+	@failed=; TEST_COUNTS_OUT=$(COUNTS) $(COVERAGE) || failed=yes; \
 	  TEST_PROGRAM="$$(node test/support/bundle.ts)"; export TEST_PROGRAM; \
 	  TEST_COUNTS_IN=$(COUNTS) vitest run $(IN_PROCESSES) test/ $(UNCOVERED) --exclude test/image/compose.test.ts $(patsubst %,--exclude %,$(filter test/%,$(COVERED))) || failed=yes; \
 	  test -z "$$failed"
@@ -35,7 +36,7 @@ test-quick: setup lint types ## Lint, types and the tests for work in progress, 
 	@vitest run $(QUICK) $(patsubst %,--exclude %,$(QUICK_OUT))
 
 coverage: setup ## Run the tests of one process; they must cover at least 90 % of the lines of src
-	@vitest run $(IN_COVERAGE) --coverage $(COVERED) $(patsubst %,--exclude %,$(UNCOVERED))
+	@$(COVERAGE)
 
 ##@ Develop
 setup: $(STAMP) ## Install the dependencies, the runtime among them, and check what was installed
