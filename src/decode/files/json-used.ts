@@ -17,16 +17,14 @@ interface Read {
 export function isUsed(name: string, value: unknown, { fields, names, time }: Read): boolean {
   const role = roleOf(name);
   if (role === null || !isValue(value)) return false;
+  const isRead = names[role.name] === name;
+  if (role.name === 'timestamp') return isRead || time.read(value) === fields.timestamp;
   const text = String(value).trim();
   if (text === '' || text === '-') return true;
-  const bare = fields.path.split('?', 1)[0] as string;
-  const isRead = names[role.name] === name;
   switch (role.name) {
-    case 'timestamp':
-      return isRead || time.read(value) === fields.timestamp;
     case 'request':
     case 'path':
-      return text === fields.path || text === bare || (isRead && text.includes(fields.path));
+      return isPath(text, fields.path) || (isRead && text.includes(fields.path));
     case 'query':
       return fields.path.includes(text);
     case 'status':
@@ -36,6 +34,11 @@ export function isUsed(name: string, value: unknown, { fields, names, time }: Re
       return stored !== undefined && (isRead || String(stored) === text);
     }
   }
+}
+
+/** Whether a text is a path, or all of it before its query. */
+function isPath(text: string, path: string): boolean {
+  return path.startsWith(text) && (text.length === path.length || path[text.length] === '?');
 }
 
 /** A lower one stands for none. */
