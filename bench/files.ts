@@ -5,15 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type ForwarderProcess, startForward } from '../test/support/forwarding.ts';
-import {
-  cleanEnv,
-  type Dirs,
-  logforge,
-  makeDirs,
-  removeDirs,
-  type Service,
-  startService,
-} from '../test/support/service.ts';
+import { cleanEnv, type Dirs, makeDirs, removeDirs, type Service, startService } from '../test/support/service.ts';
 import { readMetric } from '../test/support/version2.ts';
 import { readCpuSeconds, residentBytes } from './processes.ts';
 import { median } from './statistics.ts';
@@ -36,6 +28,8 @@ const { values } = parseArgs({
 });
 const LINES = Number(values.lines);
 const ROUNDS = Number(values.rounds);
+/** As users start it: it sets what the processes have of memory and threads. */
+const COMMAND = join(import.meta.dirname, '../bin/logforge');
 const IDLE_FILES = 10_000;
 const IDLE_SECONDS = 30;
 const MIB = 1024 * 1024;
@@ -81,9 +75,9 @@ async function measureReplay(name: string, lineOf: (i: number) => string, args: 
     await withService(async (service, dirs) => {
       const log = join(dirs.root, 'log');
       writeLog(log, lineOf, LINES);
-      const [node, ...words] = logforge('replay', '--url', service.url, '--concurrency', '4', ...args, log);
+      const words = ['replay', '--url', service.url, '--concurrency', '4', ...args, log];
       const started = performance.now();
-      const child = spawn(node, words, { env: cleanEnv(), stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(COMMAND, words, { env: cleanEnv(), stdio: ['ignore', 'pipe', 'inherit'] });
       child.stdout.on('data', (text: Buffer) => process.stderr.write(text));
       let seconds = 0;
       const reading = setInterval(() => {
@@ -197,7 +191,8 @@ async function withForwarder(
   dirs: Dirs,
   work: (forwarder: ForwarderProcess) => Promise<void>,
 ): Promise<void> {
-  const forwarder = await startForward(['--checkpoint', join(dirs.root, 'checkpoint'), ...args], { cwd: dirs.root });
+  const words = ['--checkpoint', join(dirs.root, 'checkpoint'), ...args];
+  const forwarder = await startForward(words, { cwd: dirs.root, command: COMMAND });
   try {
     await work(forwarder);
   } finally {

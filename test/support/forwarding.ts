@@ -23,13 +23,13 @@ export interface ForwarderProcess {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts `logforge forward …` and waits until it follows files. Rejects when it ends before. */
+/** Starts `logforge forward …` and waits until it follows files. Rejects when it ends before. `command`: instead of the program under test. */
 export async function startForward(
   args: readonly string[],
-  options: { readonly cwd: string },
+  { cwd, command }: { readonly cwd: string; readonly command?: string },
 ): Promise<ForwarderProcess> {
-  const [node, ...words] = logforge('forward', ...args);
-  const child = spawn(node, words, { ...options, env: cleanEnv(), stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, ...words] = command === undefined ? logforge('forward', ...args) : [command, 'forward', ...args];
+  const child = spawn(program, words, { cwd, env: cleanEnv(), stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   const { promise: isUp, resolve } = Promise.withResolvers<void>();
   child.stderr.on('data', (piece: Buffer) => {

@@ -47,8 +47,9 @@ export function skipPrefixes(bytes: Buffer, start: number, end: number): number 
   return at;
 }
 
-/** FAST PATH. `192.0.2.1 - `: most lines of access logs have no prefix, and the search for one takes 0.2 µs. */
+/** FAST PATH. `192.0.2.1 - ` or `{"`: most lines of access logs have no prefix, and the search for one takes 0.2 µs, of JSON 0.3. */
 function isOrdinary(bytes: Buffer, start: number, end: number): boolean {
+  if (bytes[start] === BYTE.openBrace) return start + 1 < end && bytes[start + 1] === BYTE.quote;
   let at = start;
   while (at < end && (isDigit(bytes[at]) || bytes[at] === BYTE.dot)) at++;
   return (

@@ -1,5 +1,5 @@
 /* Long: the whole life of a file that is followed. Its states depend on each other, so they stand in one place. */
-import { constants, type Stats } from 'node:fs';
+import { constants, fstatSync, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isAbsent } from '../../disk/missing.ts';
 import { PermanentError } from '../../model/deliver.ts';
@@ -177,7 +177,7 @@ export class FollowedFile {
       if (this.isMoved && this.#retryAt <= performance.now()) this.#finished();
       return false;
     }
-    const { size, ctimeMs, nlink } = await this.#handle.stat();
+    const { size, ctimeMs, nlink } = fstatSync(this.#handle.fd);
     this.#isDeleted = nlink === 0;
     if (!this.isMoved) {
       const head = await lengthenHead(live, { path: this.path, handle: this.#handle }, this.#context.checkpoint);

@@ -5,7 +5,7 @@ import type { ByteBudget } from './byte-budget.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Content } from './content.ts';
 import { BLOCK_BYTES, type DeliverSlice, type KnownFile, type Slice } from './files.ts';
-import { readAt } from './identity.ts';
+import { beginsWith, readAt } from './identity.ts';
 import type { CreateBoundary } from './slice-cutter.ts';
 import { type ReadSlice, SliceReader } from './slice-reader.ts';
 import { SliceWindow } from './window.ts';
@@ -107,7 +107,7 @@ export class LiveReading {
     if (!this.isQuiet && size < border) return 'rest';
     const length = Math.max(border - reader.added, 0) + AHEAD_BYTES;
     reader.add(await readAt(this.#options.handle, reader.added, Math.min(length, size - reader.added)));
-    if (!(await this.#isSame())) return 'replaced';
+    if (!this.#isSame()) return 'replaced';
     const whole = reader.next();
     const isAll = reader.added >= size;
     const read = whole ?? (isAll && this.isQuiet ? reader.partial() : undefined);
@@ -122,7 +122,7 @@ export class LiveReading {
     const reader = this.#reader;
     while (reader.added < size) {
       const piece = await readAt(this.#options.handle, reader.added, Math.min(BLOCK_BYTES, size - reader.added));
-      if (piece.length === 0 || !(await this.#isSame())) return;
+      if (piece.length === 0 || !this.#isSame()) return;
       reader.add(piece);
       for (let read = reader.next(); read !== undefined; read = reader.next()) await this.#push(read);
     }
@@ -185,8 +185,8 @@ export class LiveReading {
   }
 
   /** Bytes count only if the head is still the same after they were read: a file may be truncated and written again at any moment. */
-  async #isSame(): Promise<boolean> {
-    return (await readAt(this.#options.handle, 0, this.#head.length)).equals(this.#head);
+  #isSame(): boolean {
+    return beginsWith(this.#options.handle, this.#head);
   }
 }
 
