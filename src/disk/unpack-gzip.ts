@@ -3,7 +3,7 @@ import { type PackedEnd, type PackedSource, UnpackError } from './packed.ts';
 import { pump, UNPACKED_PIECE_BYTES } from './zlib-pump.ts';
 
 /*
- * gzip (RFC 1952): members, one behind the other, and zeros that pad the last block of a tape.
+ * gzip (RFC 1952): members, one after the other, and zeros that pad the last block of a tape.
  *
  *   1f 8b 08 | flags | time 4 | level, system | [extra: length 2, bytes] [name 0] [comment 0] [checksum of the header 2]
  *   deflated data

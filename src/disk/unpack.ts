@@ -62,7 +62,7 @@ export async function* unpack(packed: AsyncIterable<Buffer>): AsyncGenerator<Buf
   }
 }
 
-/** zstd (RFC 8878): frames and skippable frames, which node:zlib reads one behind the other. */
+/** zstd (RFC 8878): frames and skippable frames, which node:zlib reads one after the other. */
 async function* unpackZstd(source: PackedSource): AsyncGenerator<Buffer, PackedEnd> {
   const end = yield* pump(zlib.createZstdDecompress({ chunkSize: UNPACKED_PIECE_BYTES }), source, { isWhole: 'asked' });
   if (end === 'open') return 'cut';

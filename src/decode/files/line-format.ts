@@ -5,7 +5,7 @@ export interface LineFormat {
   readonly name: FileFormat;
   /**
    * Whether a line is of this format, for the recognition: 1 certainly and no other, 0 certainly not. Between: how likely. Never throws.
-   * `line`: without its newline, prefixes of wrappers taken away.
+   * `line`: without its newline, prefixes of wrappers left out.
    */
   score(line: Buffer): number;
   createReader(options: LineOptions): LineReader;

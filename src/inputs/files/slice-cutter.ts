@@ -8,7 +8,7 @@ export interface Cut {
   readonly to: number;
   /** Its frames with their delimiters; memory of its own, or of the pieces that were added. */
   readonly bytes: Buffer;
-  /** Its end is the first end of a frame at or behind a multiple of BLOCK_BYTES. */
+  /** Its end is the first end of a frame at or after a multiple of BLOCK_BYTES. */
   readonly isBorder: boolean;
   /** Its last frame was longer than MAX_FRAME_BYTES, and is not in `bytes`: only its beginning is left. */
   readonly tooLong: { readonly beginning: Buffer; readonly bytes: number } | undefined;
@@ -20,7 +20,7 @@ export type CreateBoundary = (framing: Framing, within: boolean) => Boundary;
 export interface CutLimits {
   /** Exactly here: a slice of an earlier run. */
   readonly at?: number | undefined;
-  /** Not behind this offset. */
+  /** Not beyond this offset. */
   readonly atMost?: number | undefined;
   /** After so many frames. */
   readonly frames?: number | undefined;
@@ -48,7 +48,7 @@ export class SliceCutter {
   #boundary: Boundary;
   /** Where the slice begins. */
   #from: number;
-  /** Bytes behind the gathered ones, not looked at. */
+  /** Bytes after the gathered ones, not looked at. */
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   /** Looked at: the bytes of the slice so far, as far as they are kept. */
@@ -77,7 +77,7 @@ export class SliceCutter {
     return this.#from;
   }
 
-  /** The offset behind the last byte that was added. */
+  /** The offset after the last byte that was added. */
   get added(): number {
     return this.#from + this.#gathered + this.#waitingBytes;
   }
@@ -156,14 +156,14 @@ export class SliceCutter {
     this.#begin(this.#from);
   }
 
-  /** Gives back what was added behind `from`, between two slices. */
+  /** Gives back what was added after `from`, between two slices. */
   release(): readonly Buffer[] {
     const pieces = [...this.#kept, ...this.#waiting];
     this.drop();
     return pieces;
   }
 
-  /** Index in the piece behind the end of the slice, -1 where it does not end in it. */
+  /** Index in the piece after the end of the slice, -1 where it does not end in it. */
   #lookAt(piece: Buffer, { at, atMost, frames }: CutLimits): number {
     const before = this.#gathered;
     if (at !== undefined) {

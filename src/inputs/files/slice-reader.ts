@@ -42,7 +42,7 @@ export class SliceReader {
   #cutter: SliceCutter;
   #position: FilePosition;
   #noted: readonly SliceBounds[];
-  /** Behind this offset no earlier run has sent anything. */
+  /** Beyond this offset no earlier run has sent anything. */
   readonly #newFrom: number;
 
   constructor(options: SliceReaderOptions) {
@@ -57,7 +57,7 @@ export class SliceReader {
     this.#newFrom = isNew ? 0 : last + MAX_CONCURRENCY * BLOCK_BYTES;
   }
 
-  /** Behind the last slice that was given. */
+  /** After the last slice that was given. */
   get position(): FilePosition {
     return this.#position;
   }
@@ -76,7 +76,7 @@ export class SliceReader {
     return this.#reading.noun;
   }
 
-  /** Bytes behind the last slice that was given. */
+  /** Bytes after the last slice that was given. */
   get unfinished(): number {
     return this.#cutter.added - this.#position.offset;
   }
@@ -105,7 +105,7 @@ export class SliceReader {
     return this.#noted.length > 0 ? undefined : this.#convert(this.#cutter.last());
   }
 
-  /** Forgets the bytes behind the last slice; those from the position on are added again. Not so the beginning of a frame that is too long. */
+  /** Forgets the bytes after the last slice; those from the position on are added again. Not so the beginning of a frame that is too long. */
   rewind(): void {
     if (!this.#cutter.isTooLong) this.#cutter.drop();
   }
@@ -114,7 +114,7 @@ export class SliceReader {
     const from = this.#position.offset;
     const [next] = this.#noted;
     if (next?.from === from) return { at: next.to };
-    // What an earlier run had under way behind its position was cut by its rules, and at any rate at the borders of blocks.
+    // What an earlier run had under way after its position was cut by its rules, and at any rate at the borders of blocks.
     const frames = from < this.#newFrom ? undefined : this.#options.batch;
     return { atMost: next?.from, frames };
   }

@@ -34,7 +34,7 @@ export interface Answer {
 
 export interface Post {
   /**
-   * Posts `body`, again while the service is busy or away: 408, 429, 5xx, no connection, no whole answer. Rejects with GaveUpError, or with
+   * Posts `body`, again while the service is busy or unavailable: 408, 429, 5xx, no connection, no whole answer. Rejects with GaveUpError, or with
    * the reason of the signal.
    */
   post(target: URL, body: Buffer, headers: Readonly<Record<string, string>>): Promise<Answer>;
