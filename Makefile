@@ -17,7 +17,7 @@ UNCOVERED := src/decode/stall.test.ts src/decode/text/text-stall.test.ts src/dec
 # a bundle of them, which halves the time of a start. The tests of both wait, for limits in time or for processes, so two cores take more at once.
 COUNTS := node_modules/.cache/test-counts.json
 IN_COVERAGE := --maxWorkers 3
-IN_PROCESSES := --maxWorkers 4
+IN_PROCESSES := --maxWorkers 3
 COVERAGE = vitest run $(IN_COVERAGE) --coverage $(COVERED) $(patsubst %,--exclude %,$(UNCOVERED))
 
 test: setup lint types ## Install, then run everything: lint, types, unit tests with coverage, contract and end-to-end tests, with a real Kafka
