@@ -17,6 +17,7 @@ import { diskFileSystem } from '../../disk/file-system.ts';
 import { PermanentError } from '../../model/deliver.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { openLines, Recorder } from './file-parts.case.ts';
+import { BLOCK_BYTES } from './files.ts';
 import { createFollower } from './follow.ts';
 import type { Follower, FollowOptions } from './follower.ts';
 
@@ -114,7 +115,66 @@ describe('packed files', () => {
   });
 });
 
+describe('a file that is made again under a name that another one had', () => {
+  it('is followed, where the set of names stays the same', async () => {
+    for (const name of ['a.log', 'a.log.1']) writeFileSync(at(name), `${name}\n`);
+    const follower = await follow(['a.log*']);
+    await untilRead('a.log', 'a.log.1');
+    renameSync(at('a.log'), at('a.log.1'));
+    // The follower finds the place empty before the new file comes.
+    await vi.waitFor(() => expect(follower.paths(10)).toEqual([at('a.log.1')]), { timeout: 5_000, interval: 1 });
+    writeFileSync(at('a.log'), 'new\n');
+    await untilRead('a.log', 'a.log.1', 'new');
+  });
+});
+
 describe('a renamed file', () => {
+  it('that nothing was found in yet is read where it stands', async () => {
+    writeFileSync(at('a.log'), '');
+    const follower = await follow(['a.log']);
+    await vi.waitFor(() => expect(follower.counts().open).toBe(1));
+    renameSync(at('a.log'), at('old'));
+    writeFileSync(at('a.log'), 'b1\n');
+    await untilRead('b1');
+    appendFileSync(at('old'), 'a1\n');
+    await untilRead('a1', 'b1');
+  });
+
+  it('that was renamed before it was opened is found again', async () => {
+    writeFileSync(at('z.log'), 'z1\n');
+    const { promise: held, resolve: go } = Promise.withResolvers<void>();
+    // All that may be in flight is: the other file is not opened.
+    await follow(['?.log'], {
+      maxInFlightBytes: BLOCK_BYTES,
+      async deliver(slice) {
+        await held;
+        await recorder.deliver(slice);
+      },
+    });
+    writeFileSync(at('a.log'), 'a1\n');
+    await vi.waitFor(() => expect(followers[0]?.paths(10)).toContain(at('a.log')));
+    renameSync(at('a.log'), at('old'));
+    await vi.waitFor(() => expect(followers[0]?.paths(10)).not.toContain(at('a.log')));
+    go();
+    await untilRead('a1', 'z1');
+  });
+
+  it('is read to its end by a later start, also after one that was stopped within it', async () => {
+    writeFileSync(at('a.log'), 'a1\n');
+    await follow(['a.log']);
+    await untilRead('a1');
+    await stop();
+    renameSync(at('a.log'), at('old'));
+    appendFileSync(at('old'), 'a2\n');
+    await follow(['a.log']);
+    await untilRead('a1', 'a2');
+    await vi.waitFor(() => expect(checkpoint?.all()[0]?.path).toBe(at('old')));
+    await stop();
+    appendFileSync(at('old'), 'a3\n');
+    await follow(['a.log']);
+    await untilRead('a1', 'a2', 'a3');
+  });
+
   it('is kept for its writer until the next one has something', async () => {
     writeFileSync(at('a.log'), 'a1\n');
     const follower = await follow(['a.log']);

@@ -2,7 +2,7 @@ import { type Stats, statSync } from 'node:fs';
 import { ByteBudget } from './byte-budget.ts';
 import type { KnownFile } from './files.ts';
 import { createFinder } from './find-files.ts';
-import { findMoved } from './find-moved.ts';
+import { type FoundInode, findMoved } from './find-moved.ts';
 import { FollowPoll } from './follow-poll.ts';
 import { type FollowContext, FollowedFile } from './followed-file.ts';
 import type { FollowCounts, Follower, FollowOptions } from './follower.ts';
@@ -100,10 +100,11 @@ class FileFollower implements Follower {
     const found = await this.#finder.find();
     if (!this.#isRunning) return;
     if (this.#options.watch !== false) this.#watch.set(this.#finder.folders);
+    // Also where the paths are the same as before: another file may have come to one, after the one there had gone.
+    for (const path of found) if (!this.#byPath.has(path)) this.#lookAt(path);
     if (found !== this.#found) {
       this.#found = found;
       const paths = new Set(found);
-      for (const path of paths) if (!this.#byPath.has(path)) this.#lookAt(path);
       for (const path of [...this.#byPath.keys()]) if (!paths.has(path)) this.#lookAt(path);
     }
     await this.#searchMoved([...this.#moved].filter((file) => !file.isOpen));
@@ -164,10 +165,11 @@ class FileFollower implements Follower {
     file.look(stats);
   }
 
-  #lose(file: FollowedFile): void {
+  /** `former`: where it stood before it was moved. */
+  #lose(file: FollowedFile, former = file.path): void {
     if (this.#byPath.get(file.path) === file) this.#byPath.delete(file.path);
     if (file.isMoved) return;
-    file.move(undefined);
+    file.leave(former);
     this.#moved.add(file);
     // Where it is open it is read to its end; otherwise it must be found first.
     if (file.isOpen) file.wake();
@@ -186,8 +188,7 @@ class FileFollower implements Follower {
     for await (const [file, place] of findMoved(files, this.#onError)) {
       if (!file.isMoved || file.isOpen) continue;
       if (place !== undefined && place.stats.size <= file.size && !file.isOver()) continue;
-      const entries = this.#options.checkpoint.all().filter(({ inode }) => inode === file.inode);
-      if (place === undefined || place.stats.size <= file.size || !(await isOneOf(entries, place.path)))
+      if (place === undefined || place.stats.size <= file.size || !(await this.#isStill(file, place)))
         this.#forget(file);
       else {
         file.path = place.path;
@@ -196,15 +197,29 @@ class FileFollower implements Follower {
     }
   }
 
-  /** Files that an earlier run knew at paths that match, and that were renamed while nothing followed them. */
+  /** Of a file in which nothing was found yet, its birth says whether it is the same; of others, what the checkpoint has of them. */
+  async #isStill(file: FollowedFile, { path, stats }: FoundInode): Promise<boolean> {
+    const entries = this.#options.checkpoint.all().filter(({ inode }) => inode === file.inode);
+    return (file.isUnread && file.bornMs === stats.birthtimeMs) || (await isOneOf(entries, path));
+  }
+
+  /** Files that an earlier run knew at paths that match, and that were renamed while nothing followed them, or before they were read to their end. */
   async #findMovedBefore(): Promise<void> {
-    const gone = this.#options.checkpoint.all().filter(({ path, inode, device }) => {
-      return inode !== 0 && !this.#byInode.has(keyOf({ dev: device, ino: inode })) && this.#finder.matches(path);
+    const gone = this.#options.checkpoint.all().filter((entry) => {
+      const { inode, device } = entry;
+      return (
+        inode !== 0 && !this.#byInode.has(keyOf({ dev: device, ino: inode })) && this.#formerPath(entry) !== undefined
+      );
     });
     for await (const [entry, place] of findMoved(gone, this.#onError)) {
       if (place === undefined || place.stats.size <= entry.offset || this.#byInode.has(keyOf(place.stats))) continue;
-      if (await isOneOf([entry], place.path)) this.#lose(this.#add(place.path, place.stats));
+      if (await isOneOf([entry], place.path)) this.#lose(this.#add(place.path, place.stats), this.#formerPath(entry));
     }
+  }
+
+  /** Where a file stood that it had to be followed for. */
+  #formerPath({ path, firstPath }: KnownFile): string | undefined {
+    return [path, firstPath].find((place) => place !== undefined && this.#finder.matches(place));
   }
 
   #createContext(): FollowContext {

@@ -71,8 +71,9 @@ export class FollowedFile {
   #work: Promise<void> | undefined;
   #again = false;
 
-  constructor(path: string, { dev, ino, mtimeMs }: Stats, skip: number, context: FollowContext) {
+  constructor(path: string, { dev, ino, mtimeMs, birthtimeMs }: Stats, skip: number, context: FollowContext) {
     this.path = path;
+    this.bornMs = birthtimeMs;
     this.#formerPath = path;
     this.changedAt = performance.now() - Math.max(0, Date.now() - mtimeMs);
     this.device = dev;
@@ -83,6 +84,10 @@ export class FollowedFile {
 
   /** When it had something new last (performance.now). */
   changedAt: number;
+  /** When it was made: `birthtimeMs`. */
+  readonly bornMs: number;
+  /** No content was found in it yet, so the checkpoint does not know it. */
+  isUnread = true;
 
   get isOpen(): boolean {
     return this.#handle !== undefined;
@@ -108,11 +113,17 @@ export class FollowedFile {
     if (isChanged || now - this.#identifiedAt > IDENTIFY_EACH_MS) this.wake();
   }
 
-  /** It stands at another path, or nowhere that is known. */
-  move(path: string | undefined): void {
-    this.isMoved = path === undefined;
-    if (path === undefined) this.#formerPath = this.path;
-    else this.path = path;
+  /** It stands at another path. */
+  move(path: string): void {
+    this.isMoved = false;
+    this.path = path;
+    this.#movedAt = performance.now();
+  }
+
+  /** It stands nowhere that is known, and stood at `former`. */
+  leave(former: string): void {
+    this.isMoved = true;
+    this.#formerPath = former;
     this.#movedAt = performance.now();
   }
 
@@ -174,7 +185,7 @@ export class FollowedFile {
   async #read(live: LiveReading | undefined): Promise<boolean> {
     if (this.#handle === undefined) return false;
     if (live === undefined) {
-      if (this.isMoved && this.#retryAt <= performance.now()) this.#finished();
+      if (this.isMoved && this.#retryAt <= performance.now() && this.isOver()) this.#finished();
       return false;
     }
     const { size, ctimeMs, nlink } = fstatSync(this.#handle.fd);
@@ -274,6 +285,7 @@ export class FollowedFile {
     if (opened.kind !== 'plain' && opened.kind !== 'packed') return undefined;
     const { live } = opened;
     this.#live = live;
+    this.isUnread = false;
     this.#skip = 0;
     this.#offset = live.offset;
     this.#identity = { id: live.id, head: live.head };
