@@ -128,6 +128,7 @@ describe('the end of a checkpoint file', () => {
 
 describe('a file that is no checkpoint is refused, and left as it is', () => {
   const damaged = `line 2 is damaged`;
+  const other = (fields: object) => JSON.stringify({ ...entry(1), ...fields });
   it.each([
     ['damaged before its last line', `${HEADER}[{"id"\n${formatLine([entry(1)])}`, damaged],
     ['damaged before a torn end', `${HEADER}nothing\n[{"id`, damaged],
@@ -136,6 +137,8 @@ describe('a file that is no checkpoint is refused, and left as it is', () => {
       `${HEADER}${formatLine([{ ...entry(1), finished: null as never }])}${formatLine([entry(1)])}`,
       damaged,
     ],
+    ['a first path of another type', `${HEADER}[${other({ firstPath: 1 })}]\n${formatLine([entry(1)])}`, damaged],
+    ['a skip of another type', `${HEADER}[${other({ skip: 'some' })}]\n${formatLine([entry(1)])}`, damaged],
     ['entries of another shape', `${HEADER}[{"id":1}]\n${formatLine([entry(1)])}`, damaged],
     ['a later version', '{"logforge":"checkpoint","version":3}\n', 'it has version 3; this release reads 1 and 2'],
     ['a log', '192.0.2.1 - - [01/Jan/2026]\n192.0.2.1\n', 'it was not written by logforge'],

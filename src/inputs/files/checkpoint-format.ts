@@ -15,8 +15,10 @@ import { type Entry, NO_INODE } from './identity.ts';
  *   …
  *
  * A line is a commit group: the entries that it changed, each as it is now; the last one with an id counts. `state` and `noted` stand there
- * where they are not empty, `"packed":true` and `"finished":{"bytes":20480,"modifiedMs":1767225600000}` where the file is packed. A line is synced before the next one is begun. So only the last one can be torn, and it held nothing that was
- * promised; damage in another one is damage.
+ * where they are not empty, `"firstPath":"/data/log/nginx/access.log"` where the file was first seen at another path than the present one,
+ * `"skip":4096` or `"skip":"all"` where what it had then is still to be skipped, `"packed":true` and
+ * `"finished":{"bytes":20480,"modifiedMs":1767225600000}` where the file is packed. A line is synced before the next one is begun. So only the
+ * last one can be torn, and it held nothing that was promised; damage in another one is damage.
  */
 export const CHECKPOINT_HEADER = { logforge: 'checkpoint', version: 2 } as const;
 
@@ -155,6 +157,7 @@ function isEntry(entry: Entry): boolean {
     typeof entry.id === 'string' &&
     typeof entry.stream === 'string' &&
     typeof entry.path === 'string' &&
+    (entry.firstPath === undefined || typeof entry.firstPath === 'string') &&
     typeof entry.head === 'string' &&
     typeof entry.format === 'string' &&
     typeof entry.state === 'string' &&
@@ -163,6 +166,7 @@ function isEntry(entry: Entry): boolean {
     Number.isSafeInteger(entry.headBytes) &&
     Number.isSafeInteger(entry.offset) &&
     Number.isSafeInteger(entry.number) &&
+    (entry.skip === undefined || entry.skip === 'all' || Number.isSafeInteger(entry.skip)) &&
     Number.isFinite(entry.seen) &&
     Array.isArray(entry.noted) &&
     entry.noted.every(isBounds) &&

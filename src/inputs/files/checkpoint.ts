@@ -109,6 +109,12 @@ export function noCheckpoint({
   };
 }
 
+function withoutSkip(entry: Entry): Entry {
+  if (entry.skip === undefined) return entry;
+  const { skip: _skip, ...rest } = entry;
+  return rest;
+}
+
 interface PositionsOptions {
   readonly known: KnownFiles;
   readonly stream: string;
@@ -154,7 +160,7 @@ function createPositions({
       const entry = entryOf(id);
       if (offset >= entry.offset) {
         const noted = entry.noted.filter(({ to }) => to > offset);
-        known.set({ ...entry, offset, number, state, format, noted, seen: now() });
+        known.set({ ...withoutSkip(entry), offset, number, state, format, noted, seen: now() });
       }
       await save(id);
     },

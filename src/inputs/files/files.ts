@@ -43,6 +43,11 @@ export interface KnownFile extends FilePosition {
   /** SHA-256 in hex of its first `headBytes` bytes after unpacking: at most HEAD_BYTES, as many as there were. */
   readonly head: string;
   readonly headBytes: number;
+  /**
+   * Of what it had when it was first seen nothing is to be read: bytes of a plain file, `all` of a packed one. Until its first commit, so that
+   * a run that ends before leaves it to the next.
+   */
+  readonly skip?: number | 'all';
   /** How it is read, once that is recognised. */
   readonly format: string;
   /** Bounds that were noted, and are not known to be delivered. In order. */

@@ -128,6 +128,59 @@ describe('a file that is made again under a name that another one had', () => {
   });
 });
 
+describe('a first start from the end that is stopped before it has skipped', () => {
+  beforeEach(() => setClockOn(60_000));
+
+  /** Ends when the file is known, and nothing else of it is done. */
+  async function beStopped(): Promise<void> {
+    await follow(['a.log*'], {
+      from: 'end',
+      open() {
+        followers[0]?.stop(0).catch(() => {});
+        throw new PermanentError('stopped');
+      },
+    });
+    await vi.waitFor(() => expect(faults).toHaveLength(1));
+    expect(checkpoint?.all()).toMatchObject([{ offset: 0, format: '' }]);
+    await stop();
+  }
+
+  it('leaves the plain file to the next start', async () => {
+    writeFileSync(at('a.log'), 'old 1\nold 2\n');
+    await beStopped();
+    appendFileSync(at('a.log'), 'new\n');
+    await follow(['a.log*'], { from: 'end' });
+    await untilRead('new');
+    expect(checkpoint?.all()[0]).not.toHaveProperty('skip');
+  });
+
+  it('leaves the packed file to the next start, also where that is in the middle of it', async () => {
+    writeFileSync(at('a.log.1.gz'), gzipSync('old 1\nold 2\n'));
+    await follow(['a.log*'], {
+      from: 'end',
+      open(_name, _head, state) {
+        followers[0]?.stop(0).catch(() => {});
+        return openLines(state);
+      },
+    });
+    await vi.waitFor(() => expect(checkpoint?.all()).toHaveLength(1));
+    await stop();
+    await follow(['a.log*'], { from: 'end' });
+    await vi.waitFor(() => expect(checkpoint?.all()).toMatchObject([{ offset: 12, finished: {} }]));
+    appendFileSync(at('a.log.1.gz'), gzipSync('new\n'));
+    await untilRead('new');
+  });
+
+  it('skips as much of the file though it is compressed by then', async () => {
+    writeFileSync(at('a.log'), 'old 1\nold 2\n');
+    await beStopped();
+    writeFileSync(at('a.log.1.gz'), gzipSync('old 1\nold 2\nnew\n'));
+    rmSync(at('a.log'));
+    await follow(['a.log*'], { from: 'end' });
+    await untilRead('new');
+  });
+});
+
 describe('a renamed file', () => {
   it('that nothing was found in yet is read where it stands', async () => {
     writeFileSync(at('a.log'), '');

@@ -101,7 +101,7 @@ export class Identification {
     if (shorter === undefined) return seen;
     const again = await lookAt(seen.path);
     const isOutdated = again !== undefined && hasInodeOf(shorter, again) && !isShorter(shorter, again);
-    return isOutdated ? { ...again, size: Number.POSITIVE_INFINITY } : seen;
+    return isOutdated ? { ...seen, ...again, size: Number.POSITIVE_INFINITY } : seen;
   }
 
   /** Where it was seen last, or where a compressed file has its original: that may have been renamed, and not been seen since. */
@@ -148,7 +148,8 @@ export class Identification {
     const start = { offset: 0, number: 0, state: '', format: '', noted: [] };
     const firstPath = canonicalPath(seen.path);
     const place = { ...placeOf(seen), ...(firstPath !== seen.path && { firstPath }) };
-    const entry = { id, stream, ...place, ...headOf(seen), ...start, seen: now() };
+    const skip = seen.skip !== undefined && { skip: seen.skip };
+    const entry = { id, stream, ...place, ...headOf(seen), ...start, ...skip, seen: now() };
     known.set(entry);
     const saved = save(id).finally(() => this.#creating.delete(id));
     // Whoever asks for it waits for this. A file without an id on disk is not known.

@@ -27,6 +27,8 @@ export interface SeenFile {
   readonly head: Buffer;
   /** A packed file that ends in the middle of its head: it may be in the making. */
   readonly isCut?: boolean;
+  /** If it is new: KnownFile.skip. */
+  readonly skip?: number | 'all';
 }
 
 /** A known file as a checkpoint keeps it. */

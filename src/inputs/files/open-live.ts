@@ -68,7 +68,7 @@ export async function openLive(file: LiveFile, options: OpenLiveOptions): Promis
   const known = await find(file, first, Math.max(stats.size, first.length), options);
   if ('kind' in known) return known;
   try {
-    const start = isSkipped(file, known) ? await skipTo(file, known, first, options) : known;
+    const start = known.skip === undefined ? known : await skipTo(file, known, first, options);
     // Shorter than what is delivered of it: a copy that was not made to its end.
     if (start.offset <= stats.size) return { kind: 'plain', live: createLive(file, start, first, options) };
     file.release(known.id);
@@ -77,11 +77,6 @@ export async function openLive(file: LiveFile, options: OpenLiveOptions): Promis
     file.release(known.id);
     throw error;
   }
-}
-
-/** It is new, and stood there at a first start that begins at the end. */
-function isSkipped({ skip }: LiveFile, { offset, format, noted }: KnownFile): boolean {
-  return skip > 0 && offset === 0 && format === '' && noted.length === 0;
 }
 
 async function openPacked(file: LiveFile, options: OpenLiveOptions): Promise<OpenedLive> {
@@ -96,13 +91,14 @@ async function openPacked(file: LiveFile, options: OpenLiveOptions): Promise<Ope
       return known;
     }
     id = known.id;
-    if (isSkipped(file, known)) await skipPacked(file, known, content, options);
+    let isDone = true;
+    if (known.skip !== undefined) isDone = await skipPacked(file, known, content, options);
     else if (!isFinished(known, file.stats)) {
       return { kind: 'packed', live: createLive(file, known, content.head, options), content };
     }
     content.close();
     file.release(id);
-    return { kind: 'done' };
+    return isDone ? { kind: 'done' } : { kind: 'later', afterMs: 0 };
   } catch (error) {
     content.close();
     if (id !== undefined) file.release(id);
@@ -117,10 +113,11 @@ async function find(
   size: number | undefined,
   { checkpoint }: OpenLiveOptions,
 ): Promise<KnownFile | OpenedLive> {
-  const { path, stats, before } = file;
+  const { path, stats, before, skip } = file;
   const head = first.subarray(0, HEAD_BYTES);
   const isSame = before !== undefined && head.subarray(0, before.head.length).equals(before.head);
-  const seen = { path, device: stats.dev, inode: stats.ino, changedMs: stats.ctimeMs, size, head };
+  const place = { path, device: stats.dev, inode: stats.ino, changedMs: stats.ctimeMs };
+  const seen = { ...place, size, head, ...(skip > 0 && { skip: size === undefined ? ('all' as const) : skip }) };
   const known = (isSame ? checkpoint.get(before.id) : undefined) ?? (await checkpoint.identify(seen));
   if (known === 'empty') return { kind: 'nothing' };
   if (known === 'undecided' || !file.claim(known.id)) return { kind: 'later', afterMs: ASK_AGAIN_MS };
@@ -153,21 +150,33 @@ export async function lengthenHead(
   return seen.head;
 }
 
-/** Everything that a packed file has now is skipped: if it grows, it goes on after that. Where it is stopped the next start does it. */
+/**
+ * Everything that a packed file has now is skipped: if it grows, it goes on after that. Where it was plain when it was first seen, it is skipped
+ * to the last newline that it had then, and false says that the rest is to be read. Where it is stopped the next start does it.
+ */
 async function skipPacked(
   { path, stats }: LiveFile,
   known: KnownFile,
   content: Content,
   { open, checkpoint, isRunning }: OpenLiveOptions,
-): Promise<void> {
+): Promise<boolean> {
   const { format, state } = readHead(open, path, content.head);
+  const isAll = typeof known.skip !== 'number';
+  const end = isAll ? Number.POSITIVE_INFINITY : known.skip;
+  let bytes = 0;
+  /** After the last newline before `end`. */
   let offset = 0;
   for await (const piece of content.pieces(0)) {
-    if (!isRunning()) return;
-    if (piece !== 'quiet') offset += piece.length;
+    if (!isRunning()) return true;
+    if (piece === 'quiet') continue;
+    const newline = piece.subarray(0, end - bytes).lastIndexOf(NEWLINE);
+    if (newline >= 0) offset = bytes + newline + 1;
+    bytes += piece.length;
+    if (bytes >= end) break;
   }
-  await checkpoint.commit(known.id, { offset, number: 0, state }, format);
-  checkpoint.finish(known.id, packedState(stats));
+  await checkpoint.commit(known.id, { offset: isAll ? bytes : offset, number: 0, state }, format);
+  if (isAll) checkpoint.finish(known.id, packedState(stats));
+  return isAll;
 }
 
 /** How a file is read whose first lines are skipped: what they say about the others is kept. */
@@ -180,13 +189,14 @@ function readHead(open: OpenReading, path: string, head: Buffer): FileReading {
 
 /** The entry after the last newline that is skipped. Frames are counted from there. */
 async function skipTo(
-  { path, handle, stats, skip }: LiveFile,
+  { path, handle, stats }: LiveFile,
   known: KnownFile,
   first: Buffer,
   { open, checkpoint }: OpenLiveOptions,
 ): Promise<KnownFile> {
   const reading = readHead(open, path, first);
-  const offset = await findLastNewline(handle, Math.min(skip, stats.size));
+  const end = typeof known.skip === 'number' ? Math.min(known.skip, stats.size) : stats.size;
+  const offset = await findLastNewline(handle, end);
   await checkpoint.commit(known.id, { offset, number: 0, state: reading.state }, reading.format);
   return checkpoint.get(known.id) ?? known;
 }
