@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createBoundary } from '../../decode/framing.ts';
 import { noCheckpoint, openCheckpoint } from '../../inputs/files/checkpoint.ts';
-import type { DeliverSlice } from '../../inputs/files/files.ts';
+import type { DeliverSlice, Slice } from '../../inputs/files/files.ts';
 import { type FileResult, type ReadReport, readFiles } from '../../inputs/files/read-files.ts';
 import type { StreamName } from '../../model/stream.ts';
 import { createServiceSender, type ServiceSenderOptions } from '../../outputs/http/service-sender.ts';
@@ -63,15 +63,12 @@ async function replay(
     signal: over.signal,
   });
   opened.onClose(() => sender.close());
-  const deliver = createSliceDelivery({
-    sender,
-    stream,
-    // An id of a checkpoint stands for one file for ever; any other is made of a path and a head, which may come again.
-    keyOf: (slice) => (isKept && slice.name !== '-' ? keyByRange(slice) : keyByContent(slice)),
-    conflict: isKept ? 'duplicate' : 'refuse',
-    rejects,
-    report,
-  });
+  const common = { sender, stream, rejects, report };
+  const byRange = createSliceDelivery({ ...common, keyOf: keyByRange, conflict: 'duplicate' });
+  const byContent = createSliceDelivery({ ...common, keyOf: keyByContent, conflict: 'refuse' });
+  // An id of a checkpoint stands for one file for ever; any other, as of a pipe, is made of a path and a head, which may come again.
+  const hasLastingId = ({ id }: Slice) => isKept && checkpoint.get(id) !== undefined;
+  const deliver: DeliverSlice = (slice) => (hasLastingId(slice) ? byRange(slice) : byContent(slice));
   const results = await readFiles(names, {
     stdin: options.stdin,
     checkpoint,
