@@ -59,6 +59,17 @@ describe('readFiles', () => {
     expect(recorder.slices[0]?.position).toEqual({ offset: 10, number: 4, state: '4' });
   });
 
+  it('reads the unfinished last line of a packed file, which does not grow, though it remembers', async () => {
+    await writeFile(at('a.gz'), gzipSync('a1\na2'));
+    await writeFile(at('b.gz'), Buffer.concat([gzipSync('b1\nb2'), Buffer.from('garbage')]));
+    await writeFile(at('c.log'), 'c1\nc2');
+    const options = optionsOf({ checkpoint: new MemoryCheckpoint() });
+    expect(await outcomes(['a.gz', 'b.gz', 'c.log'].map(at), options)).toEqual(['read', 'read', 'read']);
+    expect(recorder.lines).toEqual(['a1', 'a2', 'b1', 'b2', 'c1']);
+    expect(await outcomes(['a.gz', 'b.gz'].map(at), options)).toEqual(['read', 'read']);
+    expect(recorder.slices).toHaveLength(3);
+  });
+
   it('does not unpack a packed file again that it has read, and that has not changed', async () => {
     const packed = gzipSync(textOf(numbered(0, 200_000)));
     const path = at('a.gz');

@@ -23,7 +23,7 @@ export interface ReadFilesOptions {
   /** For `-`. */
   readonly stdin: AsyncIterable<Buffer>;
   readonly checkpoint: Checkpoint;
-  /** The checkpoint is kept for later runs, which read on: an unfinished last line waits for its end. */
+  /** The checkpoint is kept for later runs, which read on: an unfinished last line of a plain file waits for its end. */
   readonly isKept: boolean;
   /** For what cannot be read again, standard input and pipes: one that remembers nothing. */
   readonly anonymous: Checkpoint;
@@ -280,8 +280,9 @@ class FileRun {
     if (reader.notedTo > reader.added) {
       throw new Error(`path=${name} has ${reader.added} bytes, and an earlier run has read ${reader.notedTo}`);
     }
-    // An array says by itself whether it has ended, so there is nothing to wait for.
-    const waits = end === 'cut' || (isKept && this.#canReadAgain && reader.noun !== 'record');
+    // An array says by itself whether it has ended, and a packed file does not grow, so there is nothing to wait for.
+    const mayGrow = this.#canReadAgain && this.#packed === undefined && reader.noun !== 'record';
+    const waits = end === 'cut' || (isKept && mayGrow);
     if (waits) await push(reader.partial());
     else while (await push(reader.next() ?? reader.last()));
     if (end === 'cut') {
