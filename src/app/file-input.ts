@@ -61,18 +61,18 @@ class FileInput implements Input {
     mkdirSync(folder, { recursive: true });
     const warn = (message: string) => log.warn(message, { input: name, fold: message });
     this.#checkpoint = await openCheckpoint(join(folder, `${name}.checkpoint`), { stream, warn });
-    this.#follower = createFollower({
-      patterns: paths,
-      checkpoint: this.#checkpoint,
-      open: createOpenReading(streamOf(config, stream), readAs(this.#input, config)),
-      createBoundary,
-      deliver: this.#deliver,
-      exclude: createExclusion([storage.logsDir, storage.analyticsDir, storage.stateDir, storage.dlqDir]),
-      from,
-      maxInFlightBytes,
-      report: this,
-    });
     try {
+      this.#follower = createFollower({
+        patterns: paths,
+        checkpoint: this.#checkpoint,
+        open: createOpenReading(streamOf(config, stream), readAs(this.#input, config)),
+        createBoundary,
+        deliver: this.#deliver,
+        exclude: createExclusion([storage.logsDir, storage.analyticsDir, storage.stateDir, storage.dlqDir]),
+        from,
+        maxInFlightBytes,
+        report: this,
+      });
       await this.#follower.start();
     } catch (error) {
       await this.stop(GIVE_UP_MS).catch(() => undefined);
