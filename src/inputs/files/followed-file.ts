@@ -289,10 +289,12 @@ export class FollowedFile {
     this.#skip = 0;
     this.#offset = live.offset;
     this.#identity = { id: live.id, head: live.head };
+    if (opened.kind === 'packed') {
+      await this.#readPacked(live, opened.content, stats);
+      return undefined;
+    }
     if (this.#failures > 0) await live.commit();
-    if (opened.kind === 'plain') return live;
-    await this.#readPacked(live, opened.content, stats);
-    return undefined;
+    return live;
   }
 
   #openLive(handle: FileHandle, stats: Stats): Promise<OpenedLive> {
@@ -337,6 +339,7 @@ export class FollowedFile {
   async #readPacked(live: LiveReading, content: Content, stats: Stats): Promise<void> {
     const context = this.#context;
     try {
+      if (this.#failures > 0) await live.commit();
       const end = await live.readPacked(content);
       await live.settled();
       if (end !== undefined) context.checkpoint.finish(live.id, packedState(stats));
