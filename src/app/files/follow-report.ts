@@ -11,5 +11,12 @@ export function createFollowReport(notify: (message: string) => void): FollowRep
 
 /** `access.log: the last line has no end yet`; the path is not said again where the message has it. */
 export function aboutPath(path: string, message: string): string {
-  return message.includes(`path=${path}`) ? message : `${path}: ${message}`;
+  const isSaid = message
+    .split(`path=${path}`)
+    .slice(1)
+    .some((rest) => AFTER_PATH.test(rest));
+  return isSaid ? message : `${path}: ${message}`;
 }
+
+/** Anything else goes on with another path: `path=a.log.1`. */
+const AFTER_PATH = /^[:;,)]?(\s|$)/;
