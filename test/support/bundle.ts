@@ -7,18 +7,15 @@
  * that reads a bundle 0.35 s. It is the same program: each source knows its own place, so that the files that it finds beside
  * itself are those of the checkout. Only the threads start from bundled files.
  */
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
+import { keepBundle, removeOldBundles } from './bundles.ts';
 import { REPOSITORY } from './service.ts';
 
 const SRC = join(REPOSITORY, 'src');
 const FOLDER = join(REPOSITORY, 'node_modules/.cache/program');
-/** Bundles of other sources stay for a while, for a run that still uses them. */
-const KEEP_MS = 3_600_000;
 /** How a source of `app` names the file that a thread starts from. */
 const THREAD = /new URL\(\s*`\.\/([\w-]+)\$\{extname\(import\.meta\.url\)\}`,\s*import\.meta\.url\s*\)/g;
 
@@ -60,27 +57,6 @@ async function bundle(): Promise<[string, string][]> {
   return output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : String(file.source)]);
 }
 
-/** Writes the files into a folder that is named by what they are, if it is not there. Gives the folder. */
-async function keep(files: readonly (readonly [string, string])[]): Promise<string> {
-  const folder = join(FOLDER, createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 16));
-  if (existsSync(folder)) return folder;
-  const made = `${folder}.${process.pid}`;
-  await mkdir(made, { recursive: true });
-  for (const [name, text] of files) await writeFile(join(made, name), text);
-  await rename(made, folder).catch((error: unknown) => {
-    if (!existsSync(folder)) throw error;
-  });
-  return folder;
-}
-
-async function removeOthers(folder: string): Promise<void> {
-  for (const name of await readdir(FOLDER)) {
-    const other = join(FOLDER, name);
-    if (other === folder || Date.now() - (await stat(other)).mtimeMs < KEEP_MS) continue;
-    await rm(other, { recursive: true, force: true });
-  }
-}
-
-const folder = await keep(await bundle());
-await removeOthers(folder);
+const folder = await keepBundle(FOLDER, await bundle());
+await removeOldBundles(FOLDER, folder);
 process.stdout.write(`${join(folder, 'main.mjs')}\n`);
