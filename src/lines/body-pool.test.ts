@@ -27,6 +27,9 @@ it('does not give memory to two bodies that was released twice', () => {
   const { release } = pool.copyOf(Buffer.from('a'));
   release();
   release();
+  const again = pool.copyOf(Buffer.from('b'));
+  release();
+  expect(pool.copyOf(Buffer.from('c')).body.buffer).not.toBe(again.body.buffer);
   expect(pool.copyOf(Buffer.from('b')).body.buffer).not.toBe(pool.copyOf(Buffer.from('c')).body.buffer);
 });
 
@@ -39,4 +42,14 @@ it('keeps no large memory, and not more than is under way', () => {
   for (const { release } of bodies) release();
   const kept = Array.from({ length: 10 }, () => pool.copyOf(Buffer.alloc(1)).body.buffer);
   expect(kept.filter((memory) => bodies.some(({ body }) => body.buffer === memory))).toHaveLength(4);
+});
+
+it('keeps the larger memory, and none of empty bodies', () => {
+  const pool = new BodyPool();
+  const small = Array.from({ length: 4 }, (_, i) => pool.copyOf(Buffer.alloc(i % 2)));
+  for (const { release } of small) release();
+  const large = pool.copyOf(Buffer.alloc(300 * KIB));
+  for (const { release } of Array.from({ length: 4 }, () => pool.copyOf(Buffer.alloc(1)))) release();
+  large.release();
+  expect(pool.copyOf(Buffer.alloc(300 * KIB)).body.buffer).toBe(large.body.buffer);
 });

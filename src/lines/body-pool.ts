@@ -15,17 +15,27 @@ export class BodyPool {
   copyOf(bytes: Buffer): { readonly body: Buffer; readonly release: () => void } {
     const memory = this.#take(bytes.length);
     bytes.copy(memory);
-    return { body: memory.subarray(0, bytes.length), release: () => this.#give(memory) };
+    let isReleased = false;
+    return {
+      body: memory.subarray(0, bytes.length),
+      release: () => {
+        if (!isReleased) this.#give(memory);
+        isReleased = true;
+      },
+    };
   }
 
   #take(bytes: number): Buffer {
     const at = this.#free.findIndex(({ length }) => length >= bytes);
-    if (at >= 0) return this.#free.splice(at, 1)[0] as Buffer;
+    if (at >= 0 && bytes > 0) return this.#free.splice(at, 1)[0] as Buffer;
     return Buffer.allocUnsafeSlow(Math.ceil(bytes / ROUND_BYTES) * ROUND_BYTES);
   }
 
+  /** Of more than it keeps the largest stay: a file of small slices must not take the room of those of others. */
   #give(memory: Buffer): void {
-    if (memory.length <= MAX_KEPT_BYTES && this.#free.length < MAX_KEPT && !this.#free.includes(memory))
-      this.#free.push(memory);
+    if (memory.length === 0 || memory.length > MAX_KEPT_BYTES) return;
+    this.#free.push(memory);
+    this.#free.sort((a, b) => a.length - b.length);
+    if (this.#free.length > MAX_KEPT) this.#free.shift();
   }
 }

@@ -6,8 +6,15 @@ import type { LineFormat } from './line-format.ts';
 
 /** The formats of access logs whose frames are lines. Of two that are equally likely the first counts. */
 export function lineFormats(map: FieldMap | undefined): readonly LineFormat[] {
-  return map === undefined ? WITHOUT_MAP : [createJsonLog(map), ...OF_TEXT];
+  if (map === undefined) return WITHOUT_MAP;
+  const known = WITH_MAP.get(map);
+  if (known !== undefined) return known;
+  const made = [createJsonLog(map), ...OF_TEXT];
+  WITH_MAP.set(map, made);
+  return made;
 }
 
 const OF_TEXT: readonly LineFormat[] = [...TEXT_FORMATS, COMBINED, COMMON];
 const WITHOUT_MAP: readonly LineFormat[] = [createJsonLog(), ...OF_TEXT];
+/** Those of a map are made once, whatever the number of its files: a format keeps the last block that it has read. */
+const WITH_MAP = new WeakMap<FieldMap, readonly LineFormat[]>();

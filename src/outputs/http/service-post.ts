@@ -69,7 +69,13 @@ export function createPost(options: PostOptions): Post {
       signal: ended,
     });
     const fail = (error: unknown): void => resolve(new LostAnswer(error, request));
-    request.on('response', (response) => readAnswer(response, timeoutMs).then(resolve, fail));
+    request.on('response', (response) =>
+      readAnswer(response, timeoutMs).then((answer) => {
+        resolve(answer);
+        // An answer to a part of the request: nothing of the body may be read after this, and its memory be used again.
+        if (!request.writableFinished) request.destroy();
+      }, fail),
+    );
     request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     request.on('error', fail);
     request.end(body);

@@ -36,10 +36,13 @@ function usually(ordinary: string[], others: string[]): fc.Arbitrary<string> {
 }
 
 const word = usually(
-  ['-', 'a', 'alice', '192.0.2.1', '2001:db8::1'],
+  ['-', 'a', 'alice', '192.0.2.1', '2001:db8::1', 'www.example.com'],
   ['a,', '--', '-a', 'é', '[x]', '""', 'x y', 'a\\'],
 );
-const host = usually(['', '', '', 'example.com:80 ', '192.0.2.9 '], ['- ', '[::1] ', '10.0.0.1, ', 'x y ', ' ', '-x ']);
+const host = usually(
+  ['', '', '', 'example.com:80 ', '192.0.2.9 '],
+  ['- ', '[::1] ', '10.0.0.1, ', 'x y ', ' ', '-x ', 'fd12::1 ', '::1 ', '.1 '],
+);
 const time = usually(
   ['05/Mar/2026:10:00:01 +0000', '05/Mar/2026:10:00:59 -0130'],
   ['29/Feb/2025:10:00:01 +0000', '05/Mar/2026:10:00:60 +0000', '2026-03-05T10:00:01Z', '05/Mar/2026:10:00:01.5 +00'],

@@ -97,8 +97,8 @@ export class FastCombined {
     this.#clientStart = start;
     this.#hostEnd = start;
     if (wordEnd !== -1 && bytes[wordEnd + 1] !== MINUS) {
-      // It may be a time or a prefix.
-      if (isDigit(bytes[start] as number) || bytes[wordEnd - 1] === COLON) return -1;
+      // It may be a time, a prefix, or a client whose host comes after it.
+      if (isDigit(bytes[start] as number) || bytes[start] === POINT || hasTwoColons(bytes, start, wordEnd)) return -1;
       this.#hostEnd = wordEnd;
       this.#clientStart = wordEnd + 1;
       wordEnd = this.#wordEnd(wordEnd + 1);
@@ -256,6 +256,13 @@ function hasPort(bytes: Buffer, start: number, end: number): boolean {
   return (
     bytes[at] === COLON && (bytes[start + 1] === POINT || bytes[start + 2] === POINT || bytes[start + 3] === POINT)
   );
+}
+
+/** As an address of IPv6 has, and what ends with one as a prefix does counts, too. */
+function hasTwoColons(bytes: Buffer, start: number, end: number): boolean {
+  if (bytes[end - 1] === COLON) return true;
+  const first = bytes.indexOf(COLON, start);
+  return first !== -1 && first < end && bytes.subarray(first + 1, end).includes(COLON);
 }
 
 function hasBlankEdge(bytes: Buffer, start: number, end: number): boolean {
