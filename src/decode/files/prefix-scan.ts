@@ -96,14 +96,25 @@ export function skipLocalTime(bytes: Buffer, start: number, end: number): number
   return at < end && bytes[at] === BYTE.blank ? at + 1 : NOT_FOUND;
 }
 
-/** Whether a line of an access log begins there: an object, `client - user [`, `client:port [1` or `[1`. */
+/** Whether a line of an access log begins there: an object, `client - user [`, `client:port [time` or `[time`. */
 export function isLineStart(bytes: Buffer, start: number, end: number): boolean {
   if (bytes[start] === BYTE.openBrace) return true;
-  if (bytes[start] === BYTE.open) return isDigit(bytes[start + 1]);
+  if (bytes[start] === BYTE.open) return isTimeInBrackets(bytes, start, end);
   const second = skipWord(bytes, start, end);
   if (second < start + 2) return false;
-  if (bytes[second] === BYTE.open) return isDigit(bytes[second + 1]);
+  if (bytes[second] === BYTE.open) return isTimeInBrackets(bytes, second, end);
   return isAt(bytes, second, end, '- ') && bytes[skipWord(bytes, second + 2, end)] === BYTE.open;
+}
+
+/** `[05/Mar`, `[5-Mar`, `[2026-03-05`, `[2026/03/05` or `[1772704801`, which no address in brackets begins like. */
+function isTimeInBrackets(bytes: Buffer, start: number, end: number): boolean {
+  const day = start + 1;
+  if (isForm(bytes, day, end, 'ddddddddd')) return true;
+  if (isForm(bytes, day, end, 'dddd-dd-dd') || isForm(bytes, day, end, 'dddd/dd/dd')) return true;
+  let at = day;
+  while (at < day + 2 && isDigit(bytes[at])) at++;
+  const isSeparated = bytes[at] === BYTE.slash || bytes[at] === BYTE.dash;
+  return at > day && at + 1 < end && isSeparated && isLetter(bytes[at + 1]);
 }
 
 /** How many digits of a second an ISO time at `start` has. */

@@ -182,3 +182,34 @@ describe('a line of a MiB', () => {
     }
   });
 });
+
+describe('a time in front stays,', () => {
+  it.each([
+    '2026-03-05 10:00:01 [2001:db8::1] GET /c 200',
+    '2026-03-05 10:00:01 web1 [2001:db8::1] GET /c 200',
+  ])('where an address in brackets is no time: %s', (line) => {
+    expect(withoutPrefix(line)).toBe(line);
+  });
+
+  it('but is cut before each form of a time in brackets', () => {
+    for (const time of ['5/Mar/2026:10:00:01', '05-Mar-2026', '2026-03-05T10:00:01Z', '2026/03/05', '1772704801.5'])
+      expect(withoutPrefix(`2026-03-05 10:00:01 [${time}] x`)).toBe(`[${time}] x`);
+  });
+});
+
+it.each([
+  '2026-03-05T10:00:01.123456Z ',
+  '2026-03-05T10:00:01.123456789Z ',
+  '2026-03-05 10:00:01 ',
+])('a virtual host after a time stays: %s', (time) => {
+  for (const host of ['www.a.com:443', 'www.a.com', 'web1:80'])
+    expect(withoutPrefix(`${time}${host} ${LINE}`)).toBe(`${host} ${LINE}`);
+});
+
+it('a line that begins like a field of the journal stays', () => {
+  for (const line of [`ID=7 ${LINE}`, 'TIME=2026-03-05T10:00:01Z METHOD=GET URI=/c']) {
+    expect(withoutPrefix(line)).toBe(line);
+  }
+  for (const field of ['__CURSOR=a', 'PRIORITY=6', 'SYSLOG_IDENTIFIER=nginx', 'CONTAINER_NAME=web', 'UNIT=a'])
+    expect(withoutPrefix(field)).toBe('');
+});

@@ -3,6 +3,7 @@ import {
   fractionDigits,
   isAt,
   isDigit,
+  isLetter,
   isLineStart,
   isUpper,
   NOT_FOUND,
@@ -106,7 +107,20 @@ function skipTime(bytes: Buffer, start: number, end: number): number {
   const time = iso === NOT_FOUND ? skipLocalTime(bytes, start, end) : iso;
   if (time === NOT_FOUND || isLineStart(bytes, time, end)) return time;
   const name = skipWord(bytes, time, end);
-  return isLineStart(bytes, name, end) ? name : NOT_FOUND;
+  if (!isLineStart(bytes, name, end)) return NOT_FOUND;
+  const isClient = bytes[name] !== BYTE.openBrace && bytes[name] !== BYTE.open;
+  return isClient && isVirtualHost(bytes, time, name - 1) ? time : name;
+}
+
+/** `www.example.com` or `web1:443`: a part of the line, where its client comes next. An address is none. */
+function isVirtualHost(bytes: Buffer, start: number, end: number): boolean {
+  let hasLetter = false;
+  let isNamed = false;
+  for (let at = start; at < end; at++) {
+    hasLetter ||= isLetter(bytes[at]);
+    isNamed ||= bytes[at] === BYTE.dot || (bytes[at] === BYTE.colon && isDigit(bytes[at + 1]));
+  }
+  return hasLetter && isNamed;
 }
 
 function skipAfterIsoTime(bytes: Buffer, start: number, time: number, end: number): number {

@@ -64,12 +64,20 @@ export function skipFluentd(bytes: Buffer, start: number, end: number): number {
 
 const MESSAGE = 'MESSAGE=';
 
-/** What MESSAGE holds; all of a line with another field: nothing is left of it. */
+/** How the other fields begin that journald and its relatives write: systemd.journal-fields(7), Docker's driver. Trusted ones have a `_` in front. */
+const JOURNAL_FIELDS = (
+  'PRIORITY= SYSLOG_ CODE_ MESSAGE_ID= INVOCATION_ID= USER_INVOCATION_ID= UNIT= USER_UNIT= TID= ERRNO= JOB_ OBJECT_ COREDUMP_ DOCUMENTATION= ' +
+  'CONTAINER_ IMAGE_NAME='
+).split(' ');
+
+/** What MESSAGE holds; all of a line with another field of the journal: nothing is left of it. A line of another program may begin like one. */
 function skipJournalField(bytes: Buffer, start: number, end: number): number {
   if (isAt(bytes, start, end, MESSAGE)) return start + MESSAGE.length;
   let at = start;
   while (at < end && (isUpper(bytes[at]) || isDigit(bytes[at]) || bytes[at] === BYTE.underscore)) at++;
-  return at > start + 1 && at < end && bytes[at] === BYTE.equals ? end : NOT_FOUND;
+  if (at < start + 2 || at === end || bytes[at] !== BYTE.equals) return NOT_FOUND;
+  const isJournal = bytes[start] === BYTE.underscore || JOURNAL_FIELDS.some((name) => isAt(bytes, start, end, name));
+  return isJournal ? end : NOT_FOUND;
 }
 
 const LEVELS = ['DEBUG:', 'INFO:', 'WARNING:', 'ERROR:', 'CRITICAL:'];
