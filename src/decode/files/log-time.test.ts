@@ -150,3 +150,11 @@ describe('a time of a log', () => {
     }
   });
 });
+
+it('a fraction after a colon that repeats the clock says nothing about the next time', () => {
+  for (const date of ['2026-03-05 ', '05/Mar/2026:']) {
+    const times = new LogTime(0);
+    expect(times.read(`${date}10:10:10:10`)).toBe('2026-03-05T10:10:10.1Z');
+    expect(times.read(`${date}10:10:10:45`)).toBe('2026-03-05T10:10:10.45Z');
+  }
+});

@@ -3,7 +3,7 @@ import { readUnixTime } from '../map-fields.ts';
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
-const CLOCK = String.raw`(?<minute>\d\d:\d\d):(?<second>\d\d)(?:[.,:](?<fraction>\d+))?`;
+const CLOCK = String.raw`(?<minute>\d\d:\d\d):(?<second>\d\d)(?:(?<point>[.,:])(?<fraction>\d+))?`;
 const ZONE = String.raw`(?: ?(?:(?<utc>[Zz]|UTC|GMT)|(?<hours>[+-]\d\d)(?::?(?<minutes>\d\d))?))?`;
 /** RFC 3339, and what ISO 8601 and others allow beside it. */
 const ISO = new RegExp(String.raw`^(?<year>\d{4})([-/])(?<month>\d\d)\2(?<day>\d\d)[Tt ]${CLOCK}${ZONE}$`);
@@ -97,8 +97,9 @@ export class LogTime {
     const parts = (ISO.exec(text) ?? COMMON.exec(text) ?? HTTP.exec(text) ?? KIBANA.exec(text))?.groups;
     if (parts === undefined) return UNIX.test(text) ? readUnixTime(text) : undefined;
     const time = this.#toUtc(parts);
-    const { minute = '', second = '', fraction } = parts;
-    if (time === undefined || second === LEAP_SECOND) return time;
+    const { minute = '', second = '', point, fraction } = parts;
+    // After a colon the fraction may repeat the clock, so that its place is not certain.
+    if (time === undefined || second === LEAP_SECOND || point === ':') return time;
     const secondsAt = text.lastIndexOf(`${minute}:${second}`) + minute.length + 1;
     const fractionLength = fraction === undefined ? 0 : fraction.length + 1;
     this.#head = text.slice(0, secondsAt);
