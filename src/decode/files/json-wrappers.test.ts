@@ -113,6 +113,11 @@ describe('a line of JSON around another line', () => {
     expect(unwrap({ [name]: COMMON, host: 'web1' })).toEqual({ text: COMMON, part: false, stream: '' });
   });
 
+  it('has its time after a long list of proxies', () => {
+    const text = COMMON.replace('- -', `${'192.0.2.1, '.repeat(300)}- -`);
+    expect(unwrap({ message: text, host: 'web1' })).toEqual({ text, part: false, stream: '' });
+  });
+
   it.each([
     ['a'],
     ['{"log":"a"'],
@@ -131,6 +136,9 @@ describe('a line of JSON around another line', () => {
     [{ timestamp: '2026-03-05T10:00:01Z', path: '/c', userAgent: 'a', message: 'GET /c HTTP/1.1' }],
     [{ ts: 1, request: { uri: '/c' }, common_log: COMMON }],
     [{ time: '2026-03-05T10:00:01Z', method: 'GET', path: '/c', message: 'request completed' }],
+    [{ time: '2026-03-05T10:00:01Z', uri: '/a', msg: 'job 10:00 done' }],
+    [{ time: '2026-03-05T10:00:01Z', uri: '/a', message: 'job 10:00 done' }],
+    [{ ts: 1772704801, path: '/b', remote_ip: '192.0.2.1', msg: 'trace 1234567890' }],
   ])('is not %j', (line) => {
     expect(unwrap(line)).toBeUndefined();
   });

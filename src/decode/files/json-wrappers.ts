@@ -26,6 +26,8 @@ interface Member {
   readonly within?: string;
   /** Also a name of any text: one without a time is none of an access log. */
   readonly isAnyText?: true;
+  /** Also the name of what a program says beside the request that its object tells of. */
+  readonly isMessage?: true;
 }
 
 /** What has a line in it, the more certain first. */
@@ -39,9 +41,9 @@ const MEMBERS: readonly Member[] = [
   { name: '_raw', within: 'result', isAnyText: true },
   { name: '@message', isAnyText: true },
   { name: 'message', isAnyText: true },
-  { name: 'short_message', isAnyText: true },
-  { name: 'msg', isAnyText: true },
-  { name: 'line', isAnyText: true },
+  { name: 'short_message', isAnyText: true, isMessage: true },
+  { name: 'msg', isAnyText: true, isMessage: true },
+  { name: 'line', isAnyText: true, isMessage: true },
 ];
 
 /** The names that stand in a line of JSON with another line in it. */
@@ -58,8 +60,9 @@ export function unwrapJson(line: Buffer): Unwrapped | undefined {
   const object = readJsonObject(line, 0, line.length);
   if ('reason' in object) return undefined;
   const { value } = object;
-  const text = findText(value);
-  if (text === undefined || isRecord(object, text)) return undefined;
+  const found = findText(value);
+  if (found === undefined || isRecord(object, found)) return undefined;
+  const { text } = found;
   const { stream } = value;
   return {
     text: text.subarray(0, endOfLine(text)),
@@ -68,12 +71,19 @@ export function unwrapJson(line: Buffer): Unwrapped | undefined {
   };
 }
 
-function findText(value: JsonObject['value']): Buffer | undefined {
-  for (const { name, within, isAnyText } of MEMBERS) {
+interface Found {
+  readonly text: Buffer;
+  /** See Member. */
+  readonly isMessage: boolean;
+}
+
+function findText(value: JsonObject['value']): Found | undefined {
+  for (const { name, within, isAnyText, isMessage = false } of MEMBERS) {
     const owner = within === undefined ? value : value[within];
-    const bytes = isObject(owner) ? toBytes(owner[name]) : undefined;
-    if (bytes === undefined) continue;
-    if (isAnyText === undefined || HAS_TIME.test(bytes.toString('latin1', 0, LINE_START_BYTES))) return bytes;
+    const text = isObject(owner) ? toBytes(owner[name]) : undefined;
+    if (text === undefined) continue;
+    if (isAnyText === undefined || HAS_TIME.test(text.toString('latin1', 0, LINE_START_BYTES)))
+      return { text, isMessage };
   }
   return undefined;
 }
@@ -96,18 +106,20 @@ function isByte(value: unknown): value is number {
  * Whether the object tells of a request itself, and the text is its message. Usual names are also those of the file that a line comes from: then
  * the text has the request.
  */
-function isRecord(object: JsonObject, text: Buffer): boolean {
+function isRecord(object: JsonObject, { text, isMessage }: Found): boolean {
   if (isOwnRecord(object) || findShape(object) !== undefined) return true;
-  const values = readUsualNames(object)?.values;
-  if (values === undefined || text[0] === OPEN_BRACE) return false;
-  const { request, method, status, userAgent } = values;
-  const tellsOfRequest = (request ?? method ?? status ?? userAgent) !== undefined;
+  const usual = readUsualNames(object);
+  if (usual === undefined || text[0] === OPEN_BRACE) return false;
+  const { request, method, status, userAgent } = usual.values;
+  const isOfFile = usual.names.path === 'path' && !isMessage;
+  const tellsOfRequest = !isOfFile || (request ?? method ?? status ?? userAgent) !== undefined;
   return tellsOfRequest && !LOG_TIME.test(text.toString('latin1', 0, LINE_START_BYTES));
 }
 
 /** The time of an access log, which a message about a request has not. */
 const LOG_TIME = /\[\d\d?\/[A-Z][a-z]{2}\/\d{4}[: ]/;
-const LINE_START_BYTES = 1_024;
+/** Before the time may stand a list of proxies as long as a head of HTTP. */
+const LINE_START_BYTES = 8 * 1_024;
 /** Docker cuts lines at its buffer's size; bytes that are not UTF-8 take more in JSON. */
 const DOCKER_PART_BYTES = 16 * 1024;
 
