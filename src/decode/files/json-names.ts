@@ -90,7 +90,7 @@ export function readUsualNames({ text, value: object }: JsonObject): UsualValues
   const { timestamp } = values;
   if (timestamp === undefined || (values.request === undefined && values.path === undefined)) return undefined;
   if (isBent(timestamp)) values.timestamp = exactTime(timestamp, tokenAt(text, [names.timestamp]));
-  else if (isClock(timestamp)) values.timestamp = joinDate(object, timestamp);
+  else if (isClock(timestamp)) values.timestamp = joinDate(object, timestamp, names.path);
   values.userAgent = decodeAgent(values.userAgent, names.userAgent);
   return { values, names };
 }
@@ -99,9 +99,11 @@ function isClock(value: unknown): value is string {
   return typeof value === 'string' && /^\d\d:\d\d:\d\d/.test(value);
 }
 
-/** A time of day whose date is a member of its own. */
-function joinDate({ date }: JsonObject['value'], clock: string): string {
-  return typeof date === 'string' ? `${date} ${clock}` : clock;
+/** A time of day whose date is a member of its own. With the names of W3C, CloudFront's too, it is UTC. */
+function joinDate({ date }: JsonObject['value'], clock: string, path: string): string {
+  if (typeof date !== 'string') return clock;
+  const zone = plain(path) === 'csuristem' && /[\d.]$/.test(clock) && !/[+-]/.test(clock) ? 'Z' : '';
+  return `${date} ${clock}${zone}`;
 }
 
 /** CloudFront writes it as it does in its lines of text. */

@@ -399,3 +399,22 @@ checkAll('formats that are not read say what they are', [
     'no #Fields directive before this line, so its columns are not known; put one before it',
   ],
 ]);
+
+checkAll('what looks like another thing', [
+  ['a field before the line', `ID=7 ${LINE}`, 'combined', { path: '/c', timestamp: AT }],
+  ['words with values', `${LINE}\nTIME=${AT} METHOD=GET URI=/c`, 'combined', ''],
+  ['a message with a time of day', json({ time: AT, uri: '/a', msg: 'job 10:00 done' }), 'ndjson', { path: '/a' }],
+  [
+    'a message with a number',
+    json({ ts: 1772704801, path: '/b', remote_ip: '192.0.2.1', msg: 'trace 1234567890' }),
+    'ndjson',
+    { path: '/b', client: '192.0.2.1' },
+  ],
+  [
+    'CloudFront as JSON is UTC',
+    json({ date: '2026-03-05', time: '10:00:01', 'cs-uri-stem': '/c', 'cs(User-Agent)': 'curl/8' }),
+    'ndjson',
+    { timestamp: AT, path: '/c' },
+    { zone: 120 },
+  ],
+]);
