@@ -53,7 +53,7 @@ function isSkipped(byte: number | undefined): boolean {
   return byte === SPACE || byte === TAB || byte === NUL;
 }
 
-/** The elements of an array as records of access. A line that an element has in it is whole: no state of the array says what came before. */
+/** The elements of an array as records of access. A part of a line in an element is none: its text is stored with the element that ends it. */
 export function readElements(elements: readonly FileFrame[], lines: LineReading, fields: Fields): DecodedFrames {
   const bytesOfAll = elements.reduce((sum, { bytes }) => sum + bytes.length, 0);
   const out = createLines(bytesOfAll, fields);
@@ -61,8 +61,7 @@ export function readElements(elements: readonly FileFrame[], lines: LineReading,
   for (const element of elements) {
     const { bytes } = element;
     const verdict = bytes.length > MAX_FRAME_BYTES ? TOO_LONG : lines.read(bytes, 0, bytes.length, out);
-    if (verdict === 'directive') unreadable.push({ ...element, reason: 'a part of a line, or nothing' });
-    else if (typeof verdict !== 'string') unreadable.push({ ...element, reason: verdict.reason });
+    if (typeof verdict !== 'string') unreadable.push({ ...element, reason: verdict.reason });
   }
   return { ...out.take(), unreadable };
 }

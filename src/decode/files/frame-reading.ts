@@ -3,24 +3,25 @@ import { cutBlock, type FileFrame, withoutMark } from './cut-block.ts';
 import type { DecodedFrames } from './decode-frames.ts';
 import type { FileFormat, FileReading } from './file-reading.ts';
 
-/** The state of an array of which the opening bracket was read. */
+/** How the state of an array begins of which the opening bracket was read; that of its lines follows. */
 const WITHIN_ARRAY = '[';
 
-/** Frames that say all by themselves: lines, or the elements of a JSON array. */
+/** Lines that say all by themselves, or the elements of a JSON array. `stateOfLines`: what elements left to those after them. */
 export function openFrames(
   format: FileFormat,
   state: string,
   decode: (frames: readonly FileFrame[]) => DecodedFrames,
+  stateOfLines: () => string = () => '',
 ): FileReading {
   const isArray = format === 'json';
   const framing = isArray ? 'elements' : 'lines';
-  let isWithin = state === WITHIN_ARRAY;
+  let isWithin = state.startsWith(WITHIN_ARRAY);
   return {
     format,
     framing,
     noun: isArray ? 'record' : 'line',
     get state() {
-      return isWithin ? WITHIN_ARRAY : '';
+      return isWithin ? WITHIN_ARRAY + stateOfLines() : '';
     },
     convert(frames, number) {
       const block = withoutMark(frames, number);

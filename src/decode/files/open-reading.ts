@@ -80,8 +80,13 @@ function openAccess(format: FileFormat, options: ReadingOptions, state: string):
   const others = options.format === undefined || isArray ? formats : [];
   const reading = { format: ofLines, others, zone, fields, hasMap: map !== undefined };
   if (!isArray) return openAccessLines(format, new LineReading(reading, state), fields);
-  const lines = new LineReading(reading, '');
-  return openFrames(format, state, (elements) => readElements(elements, lines, fields));
+  const lines = new LineReading(reading, state.slice(1));
+  return openFrames(
+    format,
+    state,
+    (elements) => readElements(elements, lines, fields),
+    () => lines.state,
+  );
 }
 
 /** What each line of an access log has. */

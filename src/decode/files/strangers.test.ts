@@ -417,4 +417,13 @@ checkAll('what looks like another thing', [
     { timestamp: AT, path: '/c' },
     { zone: 120 },
   ],
+  [
+    'a line in two elements of an array',
+    JSON.stringify([
+      { log: LINE.slice(0, 40), stream: 'stdout', logtag: 'P', time: AT },
+      { log: LINE.slice(40), stream: 'stdout', logtag: 'F', time: AT },
+    ]),
+    'json',
+    CURL,
+  ],
 ]);
