@@ -69,13 +69,7 @@ export function createPost(options: PostOptions): Post {
       signal: ended,
     });
     const fail = (error: unknown): void => resolve(new LostAnswer(error, request));
-    request.on('response', (response) =>
-      readAnswer(response, timeoutMs).then((answer) => {
-        resolve(answer);
-        // An answer to a part of the request: nothing of the body may be read after this, and its memory be used again.
-        if (!request.writableFinished) request.destroy();
-      }, fail),
-    );
+    request.on('response', (response) => readAnswer(request, response, timeoutMs).then(resolve, fail));
     request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     request.on('error', fail);
     request.end(body);
@@ -132,8 +126,8 @@ class LostAnswer {
   }
 }
 
-/** Rejects when the answer is cut, too long, or not whole in time. */
-async function readAnswer(response: IncomingMessage, timeoutMs: number): Promise<Answer> {
+/** Rejects when the answer is cut, too long, or not whole in time. After it nothing of the request is on its way. */
+async function readAnswer(request: ClientRequest, response: IncomingMessage, timeoutMs: number): Promise<Answer> {
   const timer = setTimeout(
     () => response.destroy(new Error(`the answer was not whole within ${timeoutMs / 1000} s`)),
     timeoutMs,
@@ -149,6 +143,8 @@ async function readAnswer(response: IncomingMessage, timeoutMs: number): Promise
     return { status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(parts).toString() };
   } finally {
     clearTimeout(timer);
+    // The service has answered before the end of the body, whose memory may be used again from now on.
+    if (!request.writableFinished) request.destroy();
   }
 }
 
