@@ -159,7 +159,7 @@ describe('what is sent', () => {
 
   it('counts and lists the lines that cannot be read, and sends the others', async () => {
     const log = await write('access.log', `${accessLog(2)}junk\n\n${accessLine(2)}\n10.0.0.1 - "\n`);
-    const { status, stdout, stderr } = await run(['--max-rejects', '40', log]);
+    const { status, stdout, stderr } = await run(['--max-rejects', '40%', log]);
     expect(status).toBe(EXIT.ok);
     expect(stdout).toContain('replayed 3 records in 1 batch, 2 lines unreadable (3, 6), 0 duplicates');
     expect(stderr).toContain('cannot read line 3: ');

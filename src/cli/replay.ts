@@ -89,7 +89,8 @@ function readArguments(args: readonly string[], io: Io) {
     throw new UsageError('--checkpoint needs files: a replay of standard input cannot be continued');
   }
   const count = (flag: Counted, byDefault: number, max: number, min = 1) => {
-    const text = values[flag];
+    // The message about too many has a percent sign.
+    const text = flag === 'max-rejects' ? values[flag]?.replace(/ ?%$/, '') : values[flag];
     return text === undefined ? byDefault : toCount(flag, text, { min, max });
   };
   const settings = {
