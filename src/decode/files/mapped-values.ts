@@ -1,4 +1,5 @@
 import { type FieldMap, type FieldPair, parseFieldMap } from '../../model/field-map.ts';
+import { EXTRAS } from './access/access-lines.ts';
 import { type AccessValues, hasStored, type Meaning, readValues, type ValueName } from './access-values.ts';
 import { pairToken } from './json-members.ts';
 import type { JsonPlan } from './json-plan.ts';
@@ -8,22 +9,10 @@ import type { AccessFields, ExtraField } from './line-format.ts';
 /** A path is taken as it stands. */
 export const MAPPED: Meaning = { durationUnit: 's', splitsUrls: false };
 
-/** What a map may name beside extra fields, as it is stored and as AccessFields has it. */
+/** What a map may name beside extra fields, as it is stored and as AccessFields has it. A duration may be named either way. */
 const VALUE_NAMES = new Map<string, ValueName>([
-  ['timestamp', 'timestamp'],
-  ['path', 'path'],
-  ['userAgent', 'userAgent'],
-  ['client', 'client'],
-  ['user', 'user'],
-  ['host', 'host'],
-  ['method', 'method'],
-  ['protocol', 'protocol'],
-  ['status', 'status'],
-  ['bytes', 'bytes'],
-  ['referrer', 'referrer'],
-  ['duration', 'duration'],
-  ['durationSeconds', 'duration'],
-  ['rest', 'rest'],
+  ...(['timestamp', 'path', 'userAgent', 'duration'] as const).map((name) => [name, name] as const),
+  ...EXTRAS.flatMap(([field, stored]) => (field === 'malformed' ? [] : [[stored, field] as const])),
 ]);
 
 /** A record has each of these: where a map does not name one, it is the member of that name. */

@@ -31,7 +31,7 @@ export function storedFields(fields: AccessFields): Map<string, string> {
 }
 
 /** Fields beyond the three, in stored order, and their stored names. */
-const EXTRAS = [
+export const EXTRAS = [
   ['client', 'client'],
   ['user', 'user'],
   ['host', 'host'],
