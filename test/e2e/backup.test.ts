@@ -48,11 +48,21 @@ function countRecords({ logs }: Dirs): Map<string, number> {
   return counts;
 }
 
-/** The lines of docs/operations.md, for these folders. */
+/** Waits until more was written: files that were copied later are longer than the journal says. */
+const WAIT_FOR_WRITES = [
+  'bytes() { du -sb "$src/logs" | cut -f1; }',
+  'copied=$(bytes)',
+  'until [ "$(bytes)" -gt "$copied" ]; do sleep 0.05; done',
+].join('\n');
+
+/** The lines of docs/operations.md, for these folders, with writes between the state and the records. */
 function backupScript(from: string, to: string): string {
   const page = readFileSync(join(REPOSITORY, 'docs/operations.md'), 'utf8');
   const [, script = ''] = /<!-- backup:begin -->\n```sh\n([\s\S]*?)```/.exec(page) ?? [];
-  return script.replace('src=/var/lib/logforge', `src=${from}`).replace('dst=/backup/logforge', `dst=${to}`);
+  return script
+    .replace('src=/var/lib/logforge', `src=${from}`)
+    .replace('dst=/backup/logforge', `dst=${to}`)
+    .replace('\ncd "$src"', `\n${WAIT_FOR_WRITES}\ncd "$src"`);
 }
 
 const post = (client: ReturnType<typeof createClient>, { body, key }: Sent) =>
