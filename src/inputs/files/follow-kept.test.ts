@@ -1,70 +1,28 @@
-import {
-  appendFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createBoundary } from '../../decode/framing.ts';
 import { diskFileSystem } from '../../disk/file-system.ts';
 import { PermanentError } from '../../model/deliver.ts';
-import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
-import { openLines, Recorder } from './file-parts.case.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import { openLines } from './file-parts.case.ts';
 import { BLOCK_BYTES } from './files.ts';
-import { createFollower } from './follow.ts';
-import type { Follower, FollowOptions } from './follower.ts';
+import { type FollowFixture, useFollowFixture } from './follow-fixture.case.ts';
 
 /* What a follower keeps of files that moved, were read, or could not be read; and what it lets go. */
-let folder: string;
-let recorder: Recorder;
-let faults: string[];
-let checkpoint: Checkpoint | undefined;
-let followers: Follower[];
-const at = (name: string) => join(folder, name);
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'logforge-kept-'));
-  recorder = new Recorder();
-  faults = [];
-  followers = [];
-});
-afterEach(async () => {
-  await stop();
+const fixture = useFollowFixture();
+const at = (name: string) => fixture().at(name);
+const follow: FollowFixture['follow'] = (patterns, more) => fixture().follow(patterns, more);
+const stop = () => fixture().stop();
+afterEach(() => {
   vi.restoreAllMocks();
-  rmSync(folder, { recursive: true });
 });
-
-async function stop(): Promise<void> {
-  for (const follower of followers.splice(0)) await follower.stop(5_000);
-  await checkpoint?.close();
-  checkpoint = undefined;
-}
-
-async function follow(patterns: readonly string[], more: Partial<FollowOptions> = {}): Promise<Follower> {
-  checkpoint ??= await openCheckpoint(join(folder, '.checkpoint'), { stream: 'access', warn() {} });
-  const follower = createFollower({
-    patterns: patterns.map(at),
-    checkpoint,
-    open: (_name, _head, state) => openLines(state),
-    createBoundary,
-    deliver: (slice) => recorder.deliver(slice),
-    report: { delivered() {}, warn() {}, fault: (path, { message }) => faults.push(`${path}: ${message}`) },
-    ...more,
-  });
-  followers.push(follower);
-  await follower.start();
-  return follower;
-}
 
 const untilRead = (...lines: string[]) =>
-  vi.waitFor(() => expect(recorder.lines.toSorted()).toEqual(lines.toSorted()), { timeout: 3_000, interval: 5 });
+  vi.waitFor(() => expect(fixture().recorder.lines.toSorted()).toEqual(lines.toSorted()), {
+    timeout: 3_000,
+    interval: 5,
+  });
 
 /** As if all files were made long ago: the time of an inode cannot be set, so the clock goes on instead. */
 function setClockOn(ms: number): void {
@@ -81,8 +39,8 @@ describe('packed files', () => {
     const follower = await follow(['a.log*'], { from: 'end' });
     await vi.waitFor(() =>
       expect(
-        checkpoint
-          ?.all()
+        fixture()
+          .checkpoint?.all()
           .map(({ offset }) => offset)
           .toSorted(),
       ).toEqual([12, 4]),
@@ -98,7 +56,7 @@ describe('packed files', () => {
     utimesSync(at('a.log.1.gz'), 1_000_000, 1_000_000.123);
     await follow(['a.log*']);
     await untilRead('a1', 'a2');
-    await vi.waitFor(() => expect(checkpoint?.all()[0]?.finished).toBeDefined());
+    await vi.waitFor(() => expect(fixture().checkpoint?.all()[0]?.finished).toBeDefined());
     await stop();
     renameSync(at('a.log.1.gz'), at('a.log.2.gz'));
     writeFileSync(at('b.log'), 'b1\n');
@@ -110,7 +68,13 @@ describe('packed files', () => {
       },
     });
     await untilRead('a1', 'a2', 'b1');
-    await vi.waitFor(() => expect(checkpoint?.all().map(({ path }) => path)).toContain(at('a.log.2.gz')));
+    await vi.waitFor(() =>
+      expect(
+        fixture()
+          .checkpoint?.all()
+          .map(({ path }) => path),
+      ).toContain(at('a.log.2.gz')),
+    );
     expect(opened).toEqual([at('b.log')]);
   });
 });
@@ -136,12 +100,14 @@ describe('a first start from the end that is stopped before it has skipped', () 
     await follow(['a.log*'], {
       from: 'end',
       open() {
-        followers[0]?.stop(0).catch(() => {});
+        fixture()
+          .followers[0]?.stop(0)
+          .catch(() => {});
         throw new PermanentError('stopped');
       },
     });
-    await vi.waitFor(() => expect(faults).toHaveLength(1));
-    expect(checkpoint?.all()).toMatchObject([{ offset: 0, format: '' }]);
+    await vi.waitFor(() => expect(fixture().faults).toHaveLength(1));
+    expect(fixture().checkpoint?.all()).toMatchObject([{ offset: 0, format: '' }]);
     await stop();
   }
 
@@ -151,7 +117,7 @@ describe('a first start from the end that is stopped before it has skipped', () 
     appendFileSync(at('a.log'), 'new\n');
     await follow(['a.log*'], { from: 'end' });
     await untilRead('new');
-    expect(checkpoint?.all()[0]).not.toHaveProperty('skip');
+    expect(fixture().checkpoint?.all()[0]).not.toHaveProperty('skip');
   });
 
   it('leaves the packed file to the next start, also where that is in the middle of it', async () => {
@@ -159,14 +125,16 @@ describe('a first start from the end that is stopped before it has skipped', () 
     await follow(['a.log*'], {
       from: 'end',
       open(_name, _head, state) {
-        followers[0]?.stop(0).catch(() => {});
+        fixture()
+          .followers[0]?.stop(0)
+          .catch(() => {});
         return openLines(state);
       },
     });
-    await vi.waitFor(() => expect(checkpoint?.all()).toHaveLength(1));
+    await vi.waitFor(() => expect(fixture().checkpoint?.all()).toHaveLength(1));
     await stop();
     await follow(['a.log*'], { from: 'end' });
-    await vi.waitFor(() => expect(checkpoint?.all()).toMatchObject([{ offset: 12, finished: {} }]));
+    await vi.waitFor(() => expect(fixture().checkpoint?.all()).toMatchObject([{ offset: 12, finished: {} }]));
     appendFileSync(at('a.log.1.gz'), gzipSync('new\n'));
     await untilRead('new');
   });
@@ -201,13 +169,13 @@ describe('a renamed file', () => {
       maxInFlightBytes: BLOCK_BYTES,
       async deliver(slice) {
         await held;
-        await recorder.deliver(slice);
+        await fixture().recorder.deliver(slice);
       },
     });
     writeFileSync(at('a.log'), 'a1\n');
-    await vi.waitFor(() => expect(followers[0]?.paths(10)).toContain(at('a.log')));
+    await vi.waitFor(() => expect(fixture().followers[0]?.paths(10)).toContain(at('a.log')));
     renameSync(at('a.log'), at('old'));
-    await vi.waitFor(() => expect(followers[0]?.paths(10)).not.toContain(at('a.log')));
+    await vi.waitFor(() => expect(fixture().followers[0]?.paths(10)).not.toContain(at('a.log')));
     go();
     await untilRead('a1', 'z1');
   });
@@ -221,7 +189,7 @@ describe('a renamed file', () => {
     appendFileSync(at('old'), 'a2\n');
     await follow(['a.log']);
     await untilRead('a1', 'a2');
-    await vi.waitFor(() => expect(checkpoint?.all()[0]?.path).toBe(at('old')));
+    await vi.waitFor(() => expect(fixture().checkpoint?.all()[0]?.path).toBe(at('old')));
     await stop();
     appendFileSync(at('old'), 'a3\n');
     await follow(['a.log']);
@@ -275,13 +243,13 @@ describe('a renamed file', () => {
     writeFileSync(at('a.log'), 'a1\n');
     await follow(['a.log']);
     await untilRead('a1');
-    const inode = checkpoint?.all()[0]?.inode;
+    const inode = fixture().checkpoint?.all()[0]?.inode;
     await stop();
     // In place of waiting for the system to use the inode again: the checkpoint says that it did.
     renameSync(at('a.log'), at('old'));
     writeFileSync(at('old'), 'secret 1\nsecret 2\n');
     const follower = await follow(['*.log']);
-    expect(checkpoint?.all()[0]?.inode).toBe(inode);
+    expect(fixture().checkpoint?.all()[0]?.inode).toBe(inode);
     expect(follower.counts().files).toBe(0);
   });
 
@@ -292,7 +260,7 @@ describe('a renamed file', () => {
         throw new PermanentError('no columns');
       },
     });
-    await vi.waitFor(() => expect(faults).toEqual([`${at('a.log')}: no columns`]));
+    await vi.waitFor(() => expect(fixture().faults).toEqual([`${at('a.log')}: no columns`]));
     renameSync(at('a.log'), at('old'));
     await vi.waitFor(() => expect(follower.counts()).toMatchObject({ files: 0, open: 0 }), { timeout: 3_000 });
   });
@@ -302,14 +270,16 @@ it('a position that could not be written is written later', async () => {
   let isFull = false;
   const sync = (fd: number) => (isFull ? Promise.reject(new Error('ENOSPC')) : diskFileSystem.sync(fd));
   const files = { ...diskFileSystem, sync };
-  const path = join(folder, '.checkpoint');
-  checkpoint = await openCheckpoint(path, { stream: 'access', warn() {}, files });
-  recorder.before = async () => {
+  const path = join(fixture().folder, '.checkpoint');
+  fixture().checkpoint = await openCheckpoint(path, { stream: 'access', warn() {}, files });
+  fixture().recorder.before = async () => {
     isFull = true;
   };
   writeFileSync(at('a.log'), 'a1\n');
   await follow(['a.log']);
-  await vi.waitFor(() => expect(faults).toEqual([`${at('a.log')}: cannot write the checkpoint path=${path}`]));
+  await vi.waitFor(() =>
+    expect(fixture().faults).toEqual([`${at('a.log')}: cannot write the checkpoint path=${path}`]),
+  );
   isFull = false;
   await vi.waitFor(() => expect(readFileSync(path, 'utf8')).toContain('"offset":3'), { timeout: 3_000 });
   await untilRead('a1');

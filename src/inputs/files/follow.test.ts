@@ -2,66 +2,25 @@ import { execFile } from 'node:child_process';
 import {
   appendFileSync,
   copyFileSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createBoundary } from '../../decode/framing.ts';
-import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
-import { openLines, Recorder } from './file-parts.case.ts';
-import { createFollower } from './follow.ts';
-import type { Follower, FollowOptions } from './follower.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { openCheckpoint } from './checkpoint.ts';
+import { Recorder } from './file-parts.case.ts';
+import { type FollowFixture, useFollowFixture } from './follow-fixture.case.ts';
 
-let folder: string;
-let recorder: Recorder;
-let faults: string[];
-let checkpoint: Checkpoint | undefined;
-let followers: Follower[];
-const at = (name: string) => join(folder, name);
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'logforge-follow-'));
-  recorder = new Recorder();
-  faults = [];
-  followers = [];
-});
-afterEach(async () => {
-  await stop();
-  rmSync(folder, { recursive: true });
-});
-
-async function stop(): Promise<void> {
-  for (const follower of followers.splice(0)) await follower.stop(5_000);
-  await checkpoint?.close();
-  checkpoint = undefined;
-}
-
-async function follow(patterns: readonly string[], more: Partial<FollowOptions> = {}): Promise<Follower> {
-  checkpoint ??= await openCheckpoint(join(folder, '.checkpoint'), { stream: 'access', warn() {} });
-  const follower = createFollower({
-    patterns: patterns.map(at),
-    checkpoint,
-    open: (_name, _head, state) => openLines(state),
-    createBoundary,
-    deliver: recorder.deliver,
-    report: { delivered() {}, warn() {}, fault: (path, { message }) => faults.push(`${path}: ${message}`) },
-    ...more,
-  });
-  followers.push(follower);
-  await follower.start();
-  return follower;
-}
+const fixture = useFollowFixture();
+const at = (name: string) => fixture().at(name);
+const follow: FollowFixture['follow'] = (patterns, more) => fixture().follow(patterns, more);
+const stop = () => fixture().stop();
 
 const textOf = (name: string, from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `${name} line ${from + i} ${'x'.repeat((i * 7) % 60)}\n`).join('');
@@ -72,11 +31,11 @@ async function untilDelivered(text: string, timeout = 3_000): Promise<void> {
   const expected = sorted(text);
   // By their number first: to compare many lines takes longer than to deliver them.
   const deadline = performance.now() + timeout;
-  while (recorder.count < expected.length && performance.now() < deadline) await pause(5);
-  const lines = recorder.lines.toSorted();
+  while (fixture().recorder.count < expected.length && performance.now() < deadline) await pause(5);
+  const lines = fixture().recorder.lines.toSorted();
   if (lines.join('\n') !== expected.join('\n')) expect(lines.slice(0, 300)).toEqual(expected.slice(0, 300));
   expect(lines).toHaveLength(expected.length);
-  expect(recorder.conflicts).toEqual([]);
+  expect(fixture().recorder.conflicts).toEqual([]);
 }
 
 describe('a follower', () => {
@@ -87,7 +46,7 @@ describe('a follower', () => {
     appendFileSync(at('a.log'), textOf('a', 3, 5));
     writeFileSync(at('b.log'), textOf('b', 0, 9_000));
     await untilDelivered(textOf('a', 0, 3) + textOf('a', 3, 5) + textOf('b', 0, 9_000));
-    expect(faults).toEqual([]);
+    expect(fixture().faults).toEqual([]);
   });
 
   it('needs no watching: the poll alone finds all', async () => {
@@ -156,14 +115,14 @@ describe('a follower', () => {
     writeFileSync(at('a.log'), textOf('a', 0, 50));
     await follow(['a.log*']);
     await untilDelivered(textOf('a', 0, 50));
-    recorder.before = () => new Promise((resolve) => (release = resolve));
+    fixture().recorder.before = () => new Promise((resolve) => (release = resolve));
     appendFileSync(at('a.log'), 'under way\n');
-    await vi.waitFor(() => expect(recorder.slices.at(-1)?.converted.body.toString()).toBe('under way\n'));
+    await vi.waitFor(() => expect(fixture().recorder.slices.at(-1)?.converted.body.toString()).toBe('under way\n'));
     appendFileSync(at('a.log'), 'not seen\n');
     copyFileSync(at('a.log'), at('a.log.1'));
     truncateSync(at('a.log'), 0);
     appendFileSync(at('a.log'), 'after\n');
-    recorder.before = () => Promise.resolve();
+    fixture().recorder.before = () => Promise.resolve();
     release();
     await untilDelivered(`${textOf('a', 0, 50)}under way\nnot seen\nafter\n`, 9_000);
   });
@@ -182,15 +141,15 @@ describe('a follower', () => {
 
   it('does not wait for a file whose delivery fails, and sends that one again later', async () => {
     let failures = 0;
-    recorder.before = ({ name }) =>
+    fixture().recorder.before = ({ name }) =>
       name.endsWith('bad.log') && failures++ < 2 ? Promise.reject(new Error('refused')) : Promise.resolve();
     writeFileSync(at('bad.log'), 'bad one\ngood one\n'.replace('bad', 'odd'));
     writeFileSync(at('a.log'), 'a1\n');
     await follow(['*.log']);
-    await vi.waitFor(() => expect(recorder.lines).toContain('a1'));
+    await vi.waitFor(() => expect(fixture().recorder.lines).toContain('a1'));
     await untilDelivered('a1\nodd one\ngood one\n');
-    expect(faults).toHaveLength(2);
-    expect(faults[0]).toContain('refused');
+    expect(fixture().faults).toHaveLength(2);
+    expect(fixture().faults[0]).toContain('refused');
   });
 
   it('holds no more than its budget of all files, and lets them take turns', async () => {
@@ -198,7 +157,7 @@ describe('a follower', () => {
     for (const name of names) writeFileSync(at(name), textOf(name, 0, 20_000));
     let inFlight = 0;
     let most = 0;
-    recorder.before = async ({ bytes }) => {
+    fixture().recorder.before = async ({ bytes }) => {
       inFlight += bytes.length;
       most = Math.max(most, inFlight);
       await pause(2);
@@ -207,20 +166,20 @@ describe('a follower', () => {
     await follow(['*.log'], { maxInFlightBytes: 1024 * 1024 });
     await untilDelivered(names.map((name) => textOf(name, 0, 20_000)).join(''), 8_000);
     expect(most).toBeLessThan(1024 * 1024 + 300_000);
-    const order = recorder.slices.map(({ name }) => name);
+    const order = fixture().recorder.slices.map(({ name }) => name);
     expect(order.lastIndexOf(at('f0.log'))).toBeGreaterThan(order.indexOf(at('f5.log')));
   });
 
   it('gathers while slices are under way, so that a load makes larger slices', async () => {
-    recorder.before = () => pause(20);
+    fixture().recorder.before = () => pause(20);
     writeFileSync(at('a.log'), 'begin\n');
     await follow(['a.log']);
     for (let i = 0; i < 400; i++) {
       appendFileSync(at('a.log'), `line ${i}\n`);
       if (i % 10 === 0) await pause(1);
     }
-    await vi.waitFor(() => expect(recorder.count).toBe(401), { timeout: 3_000, interval: 10 });
-    expect(recorder.slices.length).toBeLessThan(40);
+    await vi.waitFor(() => expect(fixture().recorder.count).toBe(401), { timeout: 3_000, interval: 10 });
+    expect(fixture().recorder.slices.length).toBeLessThan(40);
   });
 
   it('hands over within 50 ms what is appended', async () => {
@@ -230,7 +189,7 @@ describe('a follower', () => {
     const took: number[] = [];
     for (let i = 0; i < 40; i++) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      recorder.before = async () => resolve();
+      fixture().recorder.before = async () => resolve();
       const begun = performance.now();
       appendFileSync(at('a.log'), `line ${i}\n`);
       await promise;
@@ -244,10 +203,10 @@ describe('a follower', () => {
   it('delivers what it has read when it is stopped, and says when the time is over', async () => {
     writeFileSync(at('a.log'), textOf('a', 0, 100));
     const blocked = Promise.withResolvers<void>();
-    recorder.before = () => blocked.promise;
+    fixture().recorder.before = () => blocked.promise;
     const follower = await follow(['a.log']);
-    await vi.waitFor(() => expect(recorder.slices).toHaveLength(1));
-    followers.length = 0;
+    await vi.waitFor(() => expect(fixture().recorder.slices).toHaveLength(1));
+    fixture().followers.length = 0;
     await expect(follower.stop(50)).rejects.toThrow('within 50 ms');
     blocked.resolve();
     await untilDelivered(textOf('a', 0, 100));
@@ -257,24 +216,24 @@ describe('a follower', () => {
 describe('a follower that is killed', () => {
   it('sends the slice that was under way again, with its id and bounds, though the file has grown', async () => {
     writeFileSync(at('a.log'), textOf('a', 0, 10));
-    recorder.before = () => new Promise(() => {});
+    fixture().recorder.before = () => new Promise(() => {});
     await follow(['a.log']);
-    await vi.waitFor(() => expect(recorder.slices).toHaveLength(1));
+    await vi.waitFor(() => expect(fixture().recorder.slices).toHaveLength(1));
     // Nothing of the first one is stopped: its delivery never ends. A new process would find the same checkpoint.
     const copy = at('.checkpoint-after');
     copyFileSync(at('.checkpoint'), copy);
     appendFileSync(at('a.log'), textOf('a', 10, 5_000));
-    const first = recorder.slices[0];
-    followers
-      .splice(0)[0]
+    const first = fixture().recorder.slices[0];
+    fixture()
+      .followers.splice(0)[0]
       ?.stop(0)
       .catch(() => {});
-    recorder = new Recorder();
-    await checkpoint?.close();
-    checkpoint = await openCheckpoint(copy, { stream: 'access', warn() {} });
-    await follow(['a.log'], { deliver: (slice) => recorder.deliver(slice) });
+    fixture().recorder = new Recorder();
+    await fixture().checkpoint?.close();
+    fixture().checkpoint = await openCheckpoint(copy, { stream: 'access', warn() {} });
+    await follow(['a.log']);
     await untilDelivered(textOf('a', 0, 10) + textOf('a', 10, 5_000));
-    const { id, from, to } = recorder.slices[0] ?? {};
+    const { id, from, to } = fixture().recorder.slices[0] ?? {};
     expect({ id, from, to }).toEqual({ id: first?.id, from: first?.from, to: first?.to });
   });
 });
