@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Consumer } from '@platformatic/kafka';
-import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { beforeAll, describe, expect, it, type TestContext, vi } from 'vitest';
 import { createCollector, until } from '../../src/queue/collect.case.ts';
 import type { KafkaClient } from '../../src/queue/kafka/kafka-queue.ts';
+import { Kafka } from '../../src/queue/kafka/kafkajs/library.ts';
 import type { Consumption, Queue } from '../../src/queue/queue.ts';
 import { batchOf } from '../../src/queue/queue-contract.case.ts';
 import { findFaults, openPipeline, startSenders, type TestPipeline } from '../support/pipeline.ts';
 import { createTestLog, kafkaOptions, kafkaQueue } from '../support/queues.ts';
 import { sharedBrokers } from '../support/shared-broker.ts';
 import { eventually } from '../support/storage.ts';
-import { awaitStored, createStream, withAdmin } from '../support/version2.ts';
+import { awaitStored, createStream, readLag, withAdmin } from '../support/version2.ts';
 
 /* What membership in the group may do to consumption: come and go, be slow, fail. */
 
@@ -32,6 +33,39 @@ function open(
 }
 
 const clients = ['kafkajs', 'platformatic'] as const;
+
+/** Makes so many commits of offsets fail, as where the coordinator is away for a moment. Gives how many are still to fail. */
+function failCommits(client: KafkaClient, count: number, { onTestFinished }: TestContext): () => number {
+  let left = count;
+  const failing =
+    <A extends unknown[], R>(commit: (...args: A) => Promise<R>) =>
+    (...args: A): Promise<R> =>
+      left-- > 0 ? Promise.reject(new Error('the coordinator is away')) : commit(...args);
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+  });
+  if (client === 'platformatic') {
+    const { commit } = Consumer.prototype;
+    vi.spyOn(Consumer.prototype, 'commit').mockImplementation(function (this: Consumer, options) {
+      return failing(commit.bind(this))(options);
+    });
+  } else {
+    const { consumer: create } = Kafka.prototype;
+    vi.spyOn(Kafka.prototype, 'consumer').mockImplementation(function (this: InstanceType<typeof Kafka>, config) {
+      const consumer = create.call(this, config);
+      const { run } = consumer;
+      consumer.commitOffsets = failing(consumer.commitOffsets);
+      consumer.run = ({ eachBatch, ...rest } = {}) =>
+        run({
+          ...rest,
+          eachBatch: async (payload) =>
+            eachBatch?.({ ...payload, commitOffsetsIfNecessary: failing(payload.commitOffsetsIfNecessary) }),
+        });
+      return consumer;
+    });
+  }
+  return () => Math.max(left, 0);
+}
 
 describe.each(clients)('a member of the group, by %s', { timeout: 120_000 }, (client) => {
   it('comes and goes all the time, and every batch is stored once', async (context) => {
@@ -69,6 +103,21 @@ describe.each(clients)('a member of the group, by %s', { timeout: 120_000 }, (cl
     await consumption.stop();
     expect(collector.ids().sort()).toEqual(['p:0', 'p:1', 'p:2', 'p:3', 'p:4']);
     expect(collector.assigned).toHaveLength(2);
+  });
+
+  it('is told later what it could not be told, though nothing more comes', async (context) => {
+    const failures = failCommits(client, 3, context);
+    const options = kafkaOptions(client, brokers, { partitions: 1 });
+    const queue = kafkaQueue(options);
+    context.onTestFinished(() => queue.close());
+    await queue.enqueue(batchOf([1, '{}']), { batchIds: ['p:0'] });
+    const collector = createCollector();
+    const consumption = queue.consume(collector);
+    await until(() => collector.ids().length === 1, 'it is stored');
+    const lag = () => withAdmin(brokers, (admin) => readLag(admin, options));
+    await eventually(async () => expect(await lag()).toBe(0));
+    expect(failures()).toBe(0);
+    await consumption.stop();
   });
 
   it('gives its partitions up while storage fails when another joins, and what it had is delivered there', async (context) => {

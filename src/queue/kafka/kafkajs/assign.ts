@@ -31,10 +31,7 @@ async function assignAll(member: Member, partitions: readonly number[], generati
           if (member.generation !== generation) return;
           member.readers.set(partition, { receiver, stall: undefined });
           consumer.seek({ topic, partition, offset: String(receiver.offset) });
-          if (state.committed !== receiver.offset) {
-            const start = { topic, partition, offset: String(receiver.offset) };
-            await commit(member, () => consumer.commitOffsets([start]));
-          }
+          if (state.committed !== receiver.offset) await commit(member, partition, receiver.offset);
           if (member.generation !== generation) return;
           consumer.resume([{ topic, partitions: [partition] }]);
         }),

@@ -4,6 +4,7 @@ import { typeOf } from './admin.ts';
 import { createKafkaJs, type KafkaJsOptions } from './client.ts';
 
 const HEARTBEAT_MS = 1_000;
+const TELL_AGAIN_MS = 1_000;
 const MIN_REQUEST_TIMEOUT_MS = 45_000;
 const REBALANCE_TIMEOUT_MS = 30_000;
 
@@ -21,6 +22,8 @@ export interface Member {
   lost: AbortController;
   /** Deliveries that are being stored. */
   readonly storing: Set<Promise<unknown>>;
+  /** Offsets that the group could not be told, by partition. */
+  readonly untold: Map<number, bigint>;
   readonly crashed: Promise<Crash>;
   /** Settles when it has joined, or failed to. */
   started: Promise<void>;
@@ -79,6 +82,7 @@ export function createMember({
     readers: new Map(),
     lost: new AbortController(),
     storing: new Set(),
+    untold: new Map(),
     crashed,
     started: Promise.resolve(),
     isOver: false,
@@ -102,16 +106,40 @@ export function lose(member: Member, reason: Error): number {
   member.lost = new AbortController();
   for (const { stall } of member.readers.values()) clearTimeout(stall);
   member.readers.clear();
+  member.untold.clear();
   member.generation++;
   return member.generation;
 }
 
-/** Tells the group an offset. Advisory: the journal has it already. Rejects only when the group is being joined again. */
-export async function commit({ sink }: Member, send: () => Promise<void>): Promise<void> {
-  await send().catch((error: unknown) => {
+/**
+ * Tells the group the offset of a partition. Advisory: the journal has it already. What fails is told again until it succeeds, since the group
+ * would seem to be behind where nothing more comes. Rejects only when the group is being joined again.
+ */
+export async function commit(
+  member: Member,
+  partition: number,
+  offset: bigint,
+  send: () => Promise<void> = () => tell(member, partition, offset),
+): Promise<void> {
+  member.untold.delete(partition);
+  try {
+    await send();
+  } catch (error) {
     if (isRebalance(error)) throw error;
-    sink.failed('cannot commit an offset to the group', error);
-  });
+    member.sink.failed('cannot commit an offset to the group', error);
+    member.untold.set(partition, offset);
+    const { generation } = member;
+    const timer = setTimeout(() => {
+      const isLatest = member.generation === generation && member.untold.get(partition) === offset;
+      // A join that is under way tells the group by itself.
+      if (isLatest && !member.isOver) void commit(member, partition, offset).catch(() => undefined);
+    }, TELL_AGAIN_MS);
+    timer.unref();
+  }
+}
+
+function tell({ consumer, options: { topic } }: Member, partition: number, offset: bigint): Promise<void> {
+  return consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
 }
 
 function isRebalance(error: unknown): boolean {

@@ -37,7 +37,10 @@ export async function handle(member: Member, payload: EachBatchPayload): Promise
       resolveOffset(batch.lastOffset());
       if (stored === undefined) reader.stall = setTimeout(() => readAgain(member, partition, reader), STALL_MS);
       // Not the consumer's own commit, which does nothing, without a word, once the consumer is told to stop.
-      else await commit(member, () => payload.commitOffsetsIfNecessary(toOffsets({ topic, partition, next: stored })));
+      else {
+        const offsets = toOffsets({ topic, partition, next: stored });
+        await commit(member, partition, stored, () => payload.commitOffsetsIfNecessary(offsets));
+      }
     }
     if (failure !== undefined) throw failure;
   } catch (error) {
@@ -86,7 +89,7 @@ export async function storeRest(member: Member): Promise<void> {
   const flushes = Array.from(readers, async ([partition, { receiver }]) => {
     const stored = await receiver.flush(signal);
     if (stored === undefined) return;
-    await commit(member, () => consumer.commitOffsets([{ topic, partition, offset: String(stored) }]));
+    await commit(member, partition, stored);
   });
   await Promise.allSettled(flushes);
 }

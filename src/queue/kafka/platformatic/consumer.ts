@@ -35,6 +35,8 @@ interface Reader {
   readonly partition: number;
   readonly receiver: RecordReceiver;
   position: bigint;
+  /** The offset that the group could not be told. The next fetch tells it again: the group would seem to be behind where nothing more comes. */
+  untold?: bigint | undefined;
 }
 
 export function consumeByPlatformatic(parts: {
@@ -193,8 +195,9 @@ class Member {
         if (state === undefined)
           throw new Error(`the broker does not know topic=${this.#options.topic} partition=${partition}`);
         const receiver = await this.#sink.assign(state);
-        if (state.committed !== receiver.offset) await this.#commit(partition, receiver.offset);
-        return { partition, receiver, position: receiver.offset };
+        const reader: Reader = { partition, receiver, position: receiver.offset };
+        if (state.committed !== receiver.offset) await this.#commit(reader, receiver.offset);
+        return reader;
       }),
     );
   }
@@ -224,9 +227,9 @@ class Member {
    */
   async #storeRest(readers: readonly Reader[]): Promise<void> {
     const signal = AbortSignal.timeout(LAST_FLUSH_MS);
-    const flushes = readers.map(async ({ partition, receiver }) => {
-      const stored = await receiver.flush(signal);
-      if (stored !== undefined) await this.#commit(partition, stored);
+    const flushes = readers.map(async (reader) => {
+      const stored = await reader.receiver.flush(signal);
+      if (stored !== undefined) await this.#commit(reader, stored);
     });
     await Promise.allSettled(flushes);
   }
@@ -256,7 +259,7 @@ class Member {
 
   async #deliver(reader: Reader, response: FetchResponse, lost: AbortSignal): Promise<void> {
     if (lost.aborted) return;
-    const { partition, receiver, position } = reader;
+    const { partition, receiver, position, untold } = reader;
     const partitions = response.responses.flatMap((topic) => topic.partitions);
     const fetched = partitions.find(({ partitionIndex }) => partitionIndex === partition);
     const batches = fetched?.records ?? [];
@@ -268,16 +271,21 @@ class Member {
     const isEmpty = records.length === 0;
     const stored = await (isEmpty ? receiver.flush(lost) : receiver.receive({ records, next, hasMore }, lost));
     reader.position = next;
-    if (isEmpty && next > position) await this.#commit(partition, next);
-    else if (stored !== undefined) await this.#commit(partition, stored);
+    const news = isEmpty && next > position ? next : (stored ?? untold);
+    if (news !== undefined) await this.#commit(reader, news);
   }
 
   /** Tells the group an offset. Advisory: the journal has it already. */
-  async #commit(partition: number, offset: bigint): Promise<void> {
+  async #commit(reader: Reader, offset: bigint): Promise<void> {
     const { topic } = this.#options;
-    await this.#consumer
-      .commit({ offsets: [{ topic, partition, offset, leaderEpoch: -1 }] })
-      .catch((error: unknown) => this.#warn('cannot commit an offset to the group', error));
+    const { partition } = reader;
+    reader.untold = undefined;
+    try {
+      await this.#consumer.commit({ offsets: [{ topic, partition, offset, leaderEpoch: -1 }] });
+    } catch (error) {
+      reader.untold = offset;
+      this.#warn('cannot commit an offset to the group', error);
+    }
   }
 
   /** After a failure nothing is known of the connections, sessions and metadata of these two. */
