@@ -4,7 +4,8 @@ import { readCombinedLine } from '../src/decode/files/access/combined-line.ts';
 import { readAccessFields } from '../src/decode/files/access-values.ts';
 import { createJsonLog } from '../src/decode/files/json-log.ts';
 import { readJsonObject } from '../src/decode/files/json-text.ts';
-import type { LineFormat, LineOptions } from '../src/decode/files/line-format.ts';
+import type { LineFormat, LineOptions, LineReader } from '../src/decode/files/line-format.ts';
+import { LineReading } from '../src/decode/files/line-reading.ts';
 import { LogTime } from '../src/decode/files/log-time.ts';
 import { MAPPED, MappedValues } from '../src/decode/files/mapped-values.ts';
 import { parseFieldMap } from '../src/model/field-map.ts';
@@ -24,7 +25,7 @@ export const lineCases = [
   lineCase('lines combined, host in front', (i) => `www.example.com:443 ${combinedLine(i)}`),
   referenceCase('lines combined, reference', combinedLine),
   lineCase('lines JSON with a map', jsonLine, 'all', createJsonLog(parseFieldMap(MAP))),
-  lineCase('lines JSON of Caddy', jsonLine, 'all', createJsonLog()),
+  readingCase('lines JSON of Caddy', jsonLine, createJsonLog()),
   jsonReferenceCase('lines JSON with a map, reference', jsonLine),
 ];
 
@@ -34,8 +35,22 @@ function lineCase(
   fields: LineOptions['fields'] = 'all',
   format: LineFormat = COMBINED,
 ) {
+  return readerCase(name, lineOf, fields, format.createReader({ zone: 0, fields, state: '' }));
+}
+
+/** As a file is read: a line of JSON may have another line in it. */
+function readingCase(name: string, lineOf: (i: number) => string, format: LineFormat) {
+  const options = { format, others: [], zone: 0, fields: 'all', hasMap: false } as const;
+  return readerCase(name, lineOf, 'all', new LineReading(options, ''));
+}
+
+function readerCase(
+  name: string,
+  lineOf: (i: number) => string,
+  fields: LineOptions['fields'],
+  reader: Pick<LineReader, 'read'>,
+) {
   const log = logOf(lineOf);
-  const reader = format.createReader({ zone: 0, fields, state: '' });
   const lines = new StoredLines({ fields, blockBytes: log.length });
   const run = () => {
     for (let start = 0; start < log.length; ) {

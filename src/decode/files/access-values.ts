@@ -1,4 +1,5 @@
 import type { FieldPair } from '../../model/field-map.ts';
+import { withoutPort } from './client-address.ts';
 import { exactTime, isBent, pairToken } from './json-members.ts';
 import type { JsonObject } from './json-text.ts';
 import type { AccessFields } from './line-format.ts';
@@ -179,14 +180,9 @@ function nameOf(value: unknown): string | undefined {
   return text === '' || text === '-' ? undefined : text;
 }
 
-const IPV4_AND_PORT = /^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/;
-const IPV6_IN_BRACKETS = /^\[([0-9A-Fa-f:.%]+)\](?::\d{1,5})?$/;
-
-/** A client without its port. */
 function addressOf(value: unknown): string | undefined {
   const text = nameOf(value);
-  if (text === undefined || !text.includes(':')) return text;
-  return (IPV4_AND_PORT.exec(text) ?? IPV6_IN_BRACKETS.exec(text))?.[1] ?? text;
+  return text === undefined ? undefined : withoutPort(text);
 }
 
 /** Some write the version alone, and Azure with four parts. */

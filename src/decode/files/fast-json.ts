@@ -127,7 +127,7 @@ export class FastJson {
     return at;
   }
 
-  /** A text. Of the client an address with a port is not ordinary. */
+  /** A text. Of the client an address with a port or in brackets is not ordinary. */
   #writeClient(used: number): number {
     const id = this.#pick(this.#plan.client.sources);
     if (id >= 0) {
@@ -139,7 +139,7 @@ export class FastJson {
         if (bytes[i] === COLON) colons++;
         else if (bytes[i] === POINT) points++;
       }
-      if (colons > 0 && (points > 0 || bytes[start + 1] === OPEN_BRACKET)) return NOT_ORDINARY;
+      if (bytes[start + 1] === OPEN_BRACKET || (colons > 0 && points > 0)) return NOT_ORDINARY;
     }
     return this.#writeName(used, this.#plan.client);
   }

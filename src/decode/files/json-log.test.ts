@@ -111,6 +111,10 @@ describe('JSON of strangers', () => {
       { path: '/c', client: '2001:db8::1' },
     ],
     [
+      { time: 'T', path: '/c', client: '[192.0.2.1]' },
+      { path: '/c', client: '192.0.2.1' },
+    ],
+    [
       { time: 'T', path: '/c', client: '2001:db8::1' },
       { path: '/c', client: '2001:db8::1' },
     ],

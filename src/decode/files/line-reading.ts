@@ -79,7 +79,8 @@ export class LineReading {
 
   #readLine(bytes: Buffer, start: number, end: number, out: AccessLines): LineVerdict {
     const verdict = this.#router.read(bytes, start, end, out);
-    if (typeof verdict === 'string') return verdict;
+    // JSON is no other log, whatever its texts look like.
+    if (typeof verdict === 'string' || bytes[start] === OPEN_BRACE) return verdict;
     const reason = nameOtherLog(bytes.subarray(start, end));
     return reason === undefined ? verdict : { reason };
   }

@@ -12,8 +12,9 @@ const ESCAPE = '\u001b';
 const COLOURED = new RegExp(String.raw`^(?:${ESCAPE}\[[\d;]*m)+([A-Z][^${ESCAPE}]*)(?:${ESCAPE}\[0m)+$`);
 
 /**
- * Reads `GET /c?a=b HTTP/1.1`, or without a protocol. The version may stand alone: `GET /c 1.1`. A target may have blanks. Where the text does not begin with a method and a target, or
- * has only a protocol for a target, the whole of it is the path (`-` where it is blank).
+ * Reads `GET /c?a=b HTTP/1.1`, or without a protocol. A target may have blanks; after one that has none the version may stand alone: `GET /c 1.1`.
+ * Where the text does not begin with a method and a target, or has only a protocol for a target, the whole of it is the path (`-` where it is
+ * blank).
  */
 export function splitRequest(request: string): RequestLine {
   const text = withoutColours(request).trim();
@@ -21,15 +22,15 @@ export function splitRequest(request: string): RequestLine {
   const method = text.slice(0, Math.max(blank, 0));
   if (!METHOD.test(method)) return malformed(text);
   const last = text.lastIndexOf(' ');
-  const word = protocolOf(text.slice(last + 1));
-  if (word === undefined) return { method, path: text.slice(blank + 1).trim(), protocol: undefined };
   const path = text.slice(blank + 1, last).trim();
-  return path === '' ? malformed(text) : { method, path, protocol: word };
+  const protocol = readProtocol(text.slice(last + 1), path);
+  if (protocol === undefined) return { method, path: text.slice(blank + 1).trim(), protocol };
+  return path === '' ? malformed(text) : { method, path, protocol };
 }
 
-/** Hypercorn writes the version alone. */
-function protocolOf(word: string): string | undefined {
-  if (VERSION.test(word)) return `HTTP/${word}`;
+/** Hypercorn writes the version alone. After a path with blanks it may as well be a part of that. */
+function readProtocol(word: string, path: string): string | undefined {
+  if (VERSION.test(word)) return path === '' || path.includes(' ') ? undefined : `HTTP/${word}`;
   return word.length <= MAX_PROTOCOL_LENGTH && PROTOCOL.test(word) ? word : undefined;
 }
 

@@ -142,6 +142,18 @@ checkAll('JSON around a line', [
     'ndjson',
     'has no known fields; it has: level, ts, msg',
   ],
+  [
+    'a logger whose text has pairs',
+    json({ ts: 1_772_704_801, text: 'done level=info foo=1' }),
+    'ndjson',
+    'has no known fields; it has: ts, text (name them with --map)',
+  ],
+  [
+    'a logger in the file of a server',
+    `${LINE}\n${LINE}\n${json({ ts: 1, text: 'done level=info foo=1' })}`,
+    'combined',
+    'has no known fields; it has: ts, text (name them with --map)',
+  ],
 ]);
 
 const HEADERS = { host: 'www.example.com', 'user-agent': 'curl/8' };

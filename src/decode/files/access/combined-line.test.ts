@@ -72,6 +72,32 @@ describe('reads what stands before the time:', () => {
   reads(withHead('"192.0.2.1" 10.0.0.1 - -'), PLAIN);
   reads(withHead('"" 192.0.2.1 - -'), PLAIN);
   reads(withHead('').trim(), { ...PLAIN, client: undefined });
+  reads(withHead('10:00:01 - 192.0.2.1 - alice'), { ...PLAIN, user: 'alice' });
+  reads(withHead('10:00:01.123 - 192.0.2.1 - alice'), { ...PLAIN, user: 'alice' });
+});
+
+describe('a user, whom the other side names, is no client:', () => {
+  const withHead = (head: string) => `${head} [05/Mar/2026:10:00:01 +0000] "GET /c HTTP/1.1" ${TAIL}`;
+  const host = 'www.example.com';
+  const user = '10.9.9.9 -';
+  reads(withHead('192.0.2.1 - 10.9.9.9 -'), { ...PLAIN, user });
+  reads(withHead('192.0.2.1 - 10.9.9.9 - alice'), { ...PLAIN, user: '10.9.9.9 - alice' });
+  reads(withHead('192.0.2.1 - x 10.9.9.9, 10.9.9.8 -'), { ...PLAIN, user: 'x 10.9.9.9, 10.9.9.8 -' });
+  reads(withHead('192.0.2.1 - [10.9.9.9] -'), { ...PLAIN, user: '[10.9.9.9] -' });
+  reads(withHead('2001:db8::1 - ::2 -'), { ...PLAIN, client: '2001:db8::1', user: '::2 -' });
+  reads(withHead('203.0.113.9, 192.0.2.1 - 10.9.9.9 -'), { ...PLAIN, client: '203.0.113.9, 192.0.2.1', user });
+  reads(withHead('192.0.2.1 - [192.0.2.1] - 10.9.9.9 -'), { ...PLAIN, user });
+  reads(withHead('www.example.com 192.0.2.1 - 10.9.9.9 -'), { ...PLAIN, host, user });
+  reads(withHead('192.0.2.1 www.example.com 10.9.9.9 -'), { ...PLAIN, host, user });
+  reads(withHead('client.example.net - 10.9.9.9 -'), { ...PLAIN, client: 'client.example.net', user });
+  reads(withHead('www.example.com client.example.net - 10.9.9.9 -'), {
+    ...PLAIN,
+    client: 'client.example.net',
+    host,
+    user,
+  });
+  reads(withHead('unix: - 10.9.9.9 -'), { ...PLAIN, client: 'unix:', user });
+  reads(withHead('- - 10.9.9.9 -'), { ...PLAIN, client: undefined, user });
 });
 
 describe('reads a time', () => {
@@ -125,6 +151,7 @@ describe('reads a request', () => {
   reads('GET /c', { protocol: undefined });
   reads('GET /c 1.1', {});
   reads('GET /c 2', { protocol: 'HTTP/2' });
+  reads('GET /my page 2', { path: '/my page 2', protocol: undefined });
   reads('GET /c 2.5', { path: '/c 2.5', protocol: undefined });
   reads('\u001b[33mGET /c HTTP/1.1\u001b[0m', {});
   reads('GET /a b c HTTP/1.1', { path: '/a b c' });

@@ -1,3 +1,4 @@
+import { withoutPort } from '../client-address.ts';
 import type { AccessFields } from '../line-format.ts';
 import { unescapeLog } from '../unescape.ts';
 import { looksLikeTime } from './bracket-time.ts';
@@ -5,9 +6,8 @@ import { looksLikeTime } from './bracket-time.ts';
 type Head = Pick<AccessFields, 'client' | 'user' | 'host'>;
 
 const IPV4 = /^\[?\d{1,3}(?:\.\d{1,3}){3}\]?(?::\d{1,5})?$/;
-const IPV6 = /^\[?[\da-f]*:[\da-f]*:[\da-f:.]*(?:%\w+)?\]?(?::\d{1,5})?$/i;
-/** Of an IPv6 address a port is certain only after brackets. */
-const ADDRESS_AND_PORT = /^(?:(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}|\[([^\]]*)\](?::\d{1,5})?)$/;
+/** With two colons in a row, or more of them than a clock has. */
+const IPV6 = /^\[?(?=.*::|(?:[^:]*:){6})[\da-f]*:[\da-f]*:[\da-f:.]*(?:%\w+)?\]?(?::\d{1,5})?$/i;
 const MAX_ADDRESS_LENGTH = 80;
 const MAX_HOST_LENGTH = 255;
 /** A host with a dot or a port, or the one that has neither. An ident has no such form. */
@@ -37,14 +37,34 @@ export function readHead(head: string): Head {
 }
 
 /**
- * How many words stand before the client: it is an address with a dash after it, or the first of several with commas between them. 0 also
- * where none is.
+ * How many words stand before the client, or before the first of several with commas between them. 0 also where none is. The first that looks
+ * like a client is it: what comes later may be the user, and the other side chooses how that looks.
  */
 function wordsBefore(words: readonly string[]): number {
-  let client = words.length - 1;
-  while (client > 0 && !(words[client + 1] === '-' && isAddress(words[client] ?? ''))) client--;
+  let client = words.findIndex((_, at) => isClient(words, at));
+  if (client === -1) return 0;
+  if (isRepeated(words, client)) client += 2;
   while (words[client - 1]?.endsWith(',')) client--;
-  return Math.max(0, client);
+  return client;
+}
+
+/** An address with a dash after it. In front, or after the virtual host, also a name; and in front an address with lighttpd's host after it. */
+function isClient(words: readonly string[], at: number): boolean {
+  const [word = '', next = ''] = words.slice(at, at + 2);
+  if (next !== '-') return at === 0 && isAddress(word) && isHostName(next) && !isAddress(next);
+  return isAddress(word) || (isName(word) && (at === 0 || (at === 1 && isName(words[0] ?? ''))));
+}
+
+/** A name, or how servers write a client without an address. */
+function isName(word: string): boolean {
+  return word === '-' || word === 'unix:' || (isHostName(word) && !cannotBeHost(word));
+}
+
+/** `192.0.2.1 - [192.0.2.1] - user`, or after several with commas the address of the nearest: of one alone another could be the user's name. */
+function isRepeated(words: readonly string[], client: number): boolean {
+  const [first = '', , again = '', dash] = words.slice(client, client + 4);
+  if (dash !== '-' || !again.startsWith('[') || !isAddress(again)) return false;
+  return words[client - 1]?.endsWith(',') === true || withoutPort(again) === withoutPort(first);
 }
 
 /** A time, a number, or what ends in a colon is a prefix. */
@@ -60,7 +80,7 @@ function readPeers(words: readonly string[]): Head {
   const hasIdent = others.length > 1;
   const isHost = hasIdent && isAddress(words[0] ?? '') && isHostName(second);
   return {
-    client: present(words.slice(0, clientEnd).join(' ').replace(ADDRESS_AND_PORT, '$1$2')),
+    client: present(withoutPort(words.slice(0, clientEnd).join(' '))),
     user: present(
       others
         .slice(hasIdent ? 1 : 0)

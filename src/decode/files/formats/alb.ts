@@ -1,8 +1,9 @@
+import { withoutPort } from '../client-address.ts';
 import type { AccessFields } from '../line-format.ts';
 import type { ReadTime } from '../log-time.ts';
 import { splitRequest } from '../request-line.ts';
 import { unescapeLog } from '../unescape.ts';
-import { orDash, readBytes, readStatus, roundSeconds, shown, withoutPort } from './field-values.ts';
+import { orDash, readBytes, readStatus, roundSeconds, shown } from './field-values.ts';
 import { LineCursor, quoteFollows, wordsFollow } from './line-cursor.ts';
 import { splitTarget } from './request-target.ts';
 import { createTextFormat, type Unread } from './text-format.ts';
@@ -57,7 +58,7 @@ function parseFields(cursor: LineCursor, readTime: ReadTime): AccessFields | Unr
     ...parts,
     ...('malformed' in parts ? {} : splitTarget(parts.path)),
     userAgent: orDash(unescapeLog(cursor.quoted({ follows: wordsFollow }) ?? '')),
-    client: withoutPort(client),
+    client: withoutPort(client, 'always'),
     status: readStatus(status),
     bytes: readBytes(bytes),
     duration: sumOf(times),

@@ -62,6 +62,11 @@ describe('a line of an application load balancer', () => {
     expect(readLines(ALB, [line])).toEqual([expect.objectContaining({ path: '/', userAgent: 'Mozilla/5.0 (X11' })]);
   });
 
+  it.each(['2001:db8::1', '2001:db8::1:2817', '[2001:db8::1]:2817'])('has a client of IPv6: %s', (client) => {
+    const line = alb('- 0.001 -1 -1 460 - 34 0 "GET https://a:443/ HTTP/1.1" "a"').replace('192.0.2.39:2817', client);
+    expect(readLines(ALB, [line])).toEqual([expect.objectContaining({ client: '2001:db8::1' })]);
+  });
+
   it('has no duration where one of its times is missing', () => {
     const [record] = readLines(ALB, [alb('- 0.001 -1 -1 460 - 34 0 "GET https://a:443/ HTTP/1.1" "a"')]);
     expect(record).not.toHaveProperty('duration');

@@ -30,13 +30,6 @@ export function roundSeconds(seconds: number): number {
   return Math.round(seconds * 1e9) / 1e9;
 }
 
-/** `192.0.2.1` of `192.0.2.1:2817`; an IPv6 address without its brackets. */
-export function withoutPort(address: string): string {
-  const colon = address.lastIndexOf(':');
-  const host = colon > 0 && /^\d+$/.test(address.slice(colon + 1)) ? address.slice(0, colon) : address;
-  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
-}
-
 /** What was found, for reasons: quoted, and cut. */
 export function shown(text: string): string {
   return text === '' ? 'the end of the line' : JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);

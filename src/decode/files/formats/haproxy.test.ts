@@ -78,9 +78,8 @@ describe('a line of HAProxy', () => {
     expect(record).not.toHaveProperty('status');
   });
 
-  it('may come from an address of IPv6', () => {
-    const line =
-      '2001:db8::1:33317 [06/Feb/2009:12:14:14.655] a b/<NOSRV> 0/0/0/1/1 200 5 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1"';
+  it.each(['2001:db8::1:33317', '2001:db8::1'])('may come from an address of IPv6: %s', (client) => {
+    const line = `${client} [06/Feb/2009:12:14:14.655] a b/<NOSRV> 0/0/0/1/1 200 5 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1"`;
     expect(readLines(HAPROXY, [line])).toEqual([expect.objectContaining({ client: '2001:db8::1' })]);
   });
 

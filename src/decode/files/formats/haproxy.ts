@@ -1,5 +1,6 @@
+import { withoutPort } from '../client-address.ts';
 import { splitRequest } from '../request-line.ts';
-import { present, readBytes, readDuration, readStatus, shown, withoutPort } from './field-values.ts';
+import { present, readBytes, readDuration, readStatus, shown } from './field-values.ts';
 import { LineCursor } from './line-cursor.ts';
 import { splitTarget } from './request-target.ts';
 import { createTextFormat } from './text-format.ts';
@@ -49,7 +50,7 @@ export const HAPROXY = createTextFormat('haproxy', function parseHaproxy(line, r
     ...parts,
     ...target,
     userAgent: '-',
-    client: present(withoutPort(client)),
+    client: present(withoutPort(client, 'always')),
     status: readStatus(status),
     bytes: readBytes(bytes),
     duration: readDuration(times.slice(times.lastIndexOf('/') + 1), 1_000),
