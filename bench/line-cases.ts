@@ -25,7 +25,10 @@ export const lineCases = [
   lineCase('lines combined, host in front', (i) => `www.example.com:443 ${combinedLine(i)}`),
   referenceCase('lines combined, reference', combinedLine),
   lineCase('lines JSON with a map', jsonLine, 'all', createJsonLog(parseFieldMap(MAP))),
-  readingCase('lines JSON of Caddy', jsonLine, createJsonLog()),
+  readingCase('lines JSON of Caddy', jsonLine),
+  readingCase('lines JSON of Caddy in Docker', (i) =>
+    JSON.stringify({ log: `${jsonLine(i)}\n`, stream: 'stdout', time: '2026-03-05T10:00:01.123456789Z' }),
+  ),
   jsonReferenceCase('lines JSON with a map, reference', jsonLine),
 ];
 
@@ -39,8 +42,8 @@ function lineCase(
 }
 
 /** As a file is read: a line of JSON may have another line in it. */
-function readingCase(name: string, lineOf: (i: number) => string, format: LineFormat) {
-  const options = { format, others: [], zone: 0, fields: 'all', hasMap: false } as const;
+function readingCase(name: string, lineOf: (i: number) => string) {
+  const options = { format: createJsonLog(), others: [], zone: 0, fields: 'all', hasMap: false } as const;
   return readerCase(name, lineOf, 'all', new LineReading(options, ''));
 }
 

@@ -9,6 +9,7 @@ import { FastJson } from './fast-json.ts';
 import { isOwnRecord } from './json-log.ts';
 import { findShape, planOfShape, type Shape } from './json-shapes.ts';
 import { type JsonObject, readJsonObject } from './json-text.ts';
+import { unwrapJson } from './json-wrappers.ts';
 import { LogTime } from './log-time.ts';
 import { MAPPED, MappedValues } from './mapped-values.ts';
 
@@ -114,6 +115,12 @@ const headers = objectWith({
   'User-Agent': mostly(12, fc.constantFrom('["curl/8","b"]', '[]', '[null,"b"]', '["-","",1]')),
   Referer: word,
 });
+/** Of another line, which a wrapper would have. */
+const inner = fc.constantFrom(
+  JSON.stringify('192.0.2.1 - - [05/Mar/2026:10:00:01 +0000] "GET /d HTTP/1.1" 200 5'),
+  JSON.stringify('{"ts":1772704801,"request":{"uri":"/d"}}'),
+  '"handled request"',
+);
 const request = objectWith({ remote_ip: word, method: word, host: word, uri: target, proto: word, headers });
 const line = fc.oneof(
   objectWith({
@@ -143,6 +150,8 @@ const line = fc.oneof(
     ),
     size: count,
     status: count,
+    msg: inner,
+    log: mostly(1, inner),
     list: mostly(12, fc.constantFrom('[]', '[{"a":1},2]', '[{"a":"b"}]', '1')),
   }),
   objectWith({
@@ -155,6 +164,8 @@ const line = fc.oneof(
     timestamp: time,
     path: target,
     userAgent: word,
+    message: inner,
+    line: inner,
   }),
   objectWith({
     start_time: time,
@@ -217,7 +228,13 @@ describe('the fast path', () => {
           if (written === undefined) continue;
           fast[i] = (fast[i] as number) + 1;
           const object = objectOf(given);
-          if (!(by instanceof MappedValues)) expect([isOwnRecord(object), findShape(object)]).toEqual([false, by]);
+          if (!(by instanceof MappedValues)) {
+            expect([isOwnRecord(object), findShape(object), unwrapJson(Buffer.from(given))]).toEqual([
+              false,
+              by,
+              undefined,
+            ]);
+          }
           expect(written).toBe(expected(object, by, fields));
         }
       }),

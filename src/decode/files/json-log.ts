@@ -86,11 +86,16 @@ class JsonLogReader implements LineReader {
   }
 
   read(bytes: Buffer, start: number, end: number, out: AccessLines): LineVerdict {
-    if (this.#fast?.read(bytes, start, end, out) === true) return 'record';
+    if (this.readRecord(bytes, start, end, out)) return 'record';
     const object = readJsonObject(bytes, start, end);
     if ('reason' in object) return object;
     if (this.#mapped !== undefined) return this.#readMapped(this.#mapped, object, out);
     return isOwnRecord(object) ? this.#readOwn(object, out) : this.#readKnown(object, out);
+  }
+
+  /** A line of the map's plan, or of the shape that was found last. */
+  readRecord(bytes: Buffer, start: number, end: number, out: AccessLines): boolean {
+    return this.#fast?.read(bytes, start, end, out) === true;
   }
 
   #readMapped(mapped: MappedValues, object: JsonObject, out: AccessLines): LineVerdict {

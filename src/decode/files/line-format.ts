@@ -28,6 +28,11 @@ export interface LineReader {
    * record by its format, such as `#Fields`. An object: why it cannot be read; then nothing is written. Never throws.
    */
   read(bytes: Buffer, start: number, end: number, out: AccessLines): LineVerdict;
+  /**
+   * FAST PATH, of JSON alone. Writes what `read` would, where the line is certainly a record itself and has no other line in it
+   * (json-wrappers.ts); else gives false and writes nothing.
+   */
+  readRecord?(bytes: Buffer, start: number, end: number, out: AccessLines): boolean;
 }
 
 export type LineVerdict = 'record' | 'directive' | { readonly reason: string };

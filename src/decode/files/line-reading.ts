@@ -63,6 +63,8 @@ export class LineReading {
   }
 
   #readObject(bytes: Buffer, start: number, end: number, out: AccessLines, wrappers: number): LineVerdict {
+    // FAST PATH. A line of a known shape is a record itself (json-wrappers.ts, isRecord): the search for a line in it would parse it first.
+    if (!this.#hasMap && this.#router.readRecord(bytes, start, end, out)) return 'record';
     const own = this.#hasMap ? this.#readLine(bytes, start, end, out) : undefined;
     if (typeof own === 'string') return own;
     const line = bytes.subarray(start, end);

@@ -59,6 +59,11 @@ export class LineRouter {
     };
   }
 
+  /** As LineReader.readRecord, by the present format. */
+  readRecord(bytes: Buffer, start: number, end: number, out: AccessLines): boolean {
+    return this.#reader.readRecord?.(bytes, start, end, out) === true;
+  }
+
   /** As LineReader.read. */
   read(bytes: Buffer, start: number, end: number, out: AccessLines): LineVerdict {
     const isJson = bytes[start] === OPEN_BRACE;

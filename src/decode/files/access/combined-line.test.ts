@@ -72,6 +72,7 @@ describe('reads what stands before the time:', () => {
   reads(withHead('"192.0.2.1" 10.0.0.1 - -'), PLAIN);
   reads(withHead('"" 192.0.2.1 - -'), PLAIN);
   reads(withHead('').trim(), { ...PLAIN, client: undefined });
+  reads(withHead('10:00:01 192.0.2.1 - alice'), { ...PLAIN, user: 'alice' });
   reads(withHead('10:00:01 - 192.0.2.1 - alice'), { ...PLAIN, user: 'alice' });
   reads(withHead('10:00:01.123 - 192.0.2.1 - alice'), { ...PLAIN, user: 'alice' });
 });

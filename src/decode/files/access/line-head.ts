@@ -60,16 +60,19 @@ function isName(word: string): boolean {
   return word === '-' || word === 'unix:' || (isHostName(word) && !cannotBeHost(word));
 }
 
-/** `192.0.2.1 - [192.0.2.1] - user`, or after several with commas the address of the nearest: of one alone another could be the user's name. */
+/**
+ * `192.0.2.1 - [192.0.2.1] - user` of ingress-nginx, or several with commas (X-Forwarded-For) and the nearest in brackets. After one address another
+ * in brackets may be the name of the user.
+ */
 function isRepeated(words: readonly string[], client: number): boolean {
   const [first = '', , again = '', dash] = words.slice(client, client + 4);
   if (dash !== '-' || !again.startsWith('[') || !isAddress(again)) return false;
   return words[client - 1]?.endsWith(',') === true || withoutPort(again) === withoutPort(first);
 }
 
-/** A time, a number, or what ends in a colon is a prefix. */
+/** A time, a clock, a number, or what ends in a colon is a prefix. */
 function cannotBeHost(word: string): boolean {
-  return !isAddress(word) && (looksLikeTime(word) || /^[\d.]+$|:$/.test(word));
+  return !isAddress(word) && (looksLikeTime(word) || /^[\d.]+$|^\d\d:\d\d:\d\d|:$/.test(word));
 }
 
 function readPeers(words: readonly string[]): Head {
