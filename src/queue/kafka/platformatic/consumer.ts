@@ -3,7 +3,7 @@ import { Admin, type ClusterMetadata, Consumer } from '@platformatic/kafka';
 import type { DriverConsumption, RecordReceiver, RecordSink } from '../driver.ts';
 import { partitionsOf, readEnds } from './admin.ts';
 import { clientOptions, createFetcher, isPermanent, type PlatformaticOptions, REQUEST_TIMEOUT_MS } from './client.ts';
-import { toInRecords } from './records.ts';
+import { type FetchResponse, recordsOf } from './records.ts';
 import { createTopicWatch, type TopicWatch } from './topic-watch.ts';
 
 /*
@@ -22,8 +22,6 @@ const LAST_FLUSH_MS = 2_000;
 /** The name that kafkajs gives the same assignment: members of both kinds can be in one group while one replaces the other. */
 const PROTOCOLS = [{ name: 'RoundRobinAssigner', version: 1 }];
 
-type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
-
 /** What was assigned by one join. */
 interface Generation {
   readonly lost: AbortController;
@@ -35,7 +33,7 @@ interface Reader {
   readonly partition: number;
   readonly receiver: RecordReceiver;
   position: bigint;
-  /** The offset that the group could not be told. The next fetch tells it again: the group would seem to be behind where nothing more comes. */
+  /** What the group could not be told. The next fetch tells it again: the group would seem to be behind where nothing more comes. */
   untold?: bigint | undefined;
 }
 
@@ -227,11 +225,11 @@ class Member {
    */
   async #storeRest(readers: readonly Reader[]): Promise<void> {
     const signal = AbortSignal.timeout(LAST_FLUSH_MS);
-    const flushes = readers.map(async (reader) => {
+    const flush = async (reader: Reader): Promise<void> => {
       const stored = await reader.receiver.flush(signal);
       if (stored !== undefined) await this.#commit(reader, stored);
-    });
-    await Promise.allSettled(flushes);
+    };
+    await Promise.allSettled(readers.map(flush));
   }
 
   async #readOnce(
@@ -259,14 +257,8 @@ class Member {
 
   async #deliver(reader: Reader, response: FetchResponse, lost: AbortSignal): Promise<void> {
     if (lost.aborted) return;
-    const { partition, receiver, position, untold } = reader;
-    const partitions = response.responses.flatMap((topic) => topic.partitions);
-    const fetched = partitions.find(({ partitionIndex }) => partitionIndex === partition);
-    const batches = fetched?.records ?? [];
-    const last = batches.at(-1);
-    const next = last === undefined ? position : last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
-    const records = batches.flatMap((batch) => toInRecords(batch, position));
-    const hasMore = fetched !== undefined && next < fetched.highWatermark;
+    const { receiver, position, untold } = reader;
+    const { records, next, hasMore } = recordsOf(response, reader);
     // Without a record there is no more for now, or a transaction marker alone: the next fetch begins after it.
     const isEmpty = records.length === 0;
     const stored = await (isEmpty ? receiver.flush(lost) : receiver.receive({ records, next, hasMore }, lost));
@@ -277,13 +269,12 @@ class Member {
 
   /** Tells the group an offset. Advisory: the journal has it already. */
   async #commit(reader: Reader, offset: bigint): Promise<void> {
+    reader.untold = offset;
     const { topic } = this.#options;
-    const { partition } = reader;
-    reader.untold = undefined;
     try {
-      await this.#consumer.commit({ offsets: [{ topic, partition, offset, leaderEpoch: -1 }] });
+      await this.#consumer.commit({ offsets: [{ topic, partition: reader.partition, offset, leaderEpoch: -1 }] });
+      reader.untold = undefined;
     } catch (error) {
-      reader.untold = offset;
       this.#warn('cannot commit an offset to the group', error);
     }
   }
