@@ -1,7 +1,7 @@
-import { type Stats, statSync } from 'node:fs';
 import { createBoundary } from '../../decode/framing.ts';
 import { escapeBytes } from '../../decode/text/escape-bytes.ts';
 import { canonicalPath } from '../../disk/canonical-path.ts';
+import { statusOf } from '../../disk/status-of.ts';
 import { type Checkpoint, openCheckpoint } from '../../inputs/files/checkpoint.ts';
 import type { DeliverSlice, KnownFile, Slice } from '../../inputs/files/files.ts';
 import { createFollower } from '../../inputs/files/follow.ts';
@@ -214,13 +214,4 @@ function downloadUrl({ url, host }: ForwardOptions, path: string, checkpoint: Pi
   const generation = known !== undefined && file !== real ? { generation: known.id } : {};
   target.search = new URLSearchParams({ host, file, ...generation }).toString();
   return target.href;
-}
-
-/** Undefined for what is gone, or may not be looked at. */
-function statusOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,8 @@
-import { type Stats, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isAbsent } from '../../disk/missing.ts';
+import { statusOf } from '../../disk/status-of.ts';
 
 /** A file as it was known: where it was seen last, and its inode. */
 export interface Known {
@@ -47,17 +48,9 @@ async function findInodes(folder: string, inodes: ReadonlySet<number>): Promise<
   }
   for (const name of names) {
     const path = join(folder, name);
-    const stats = statOf(path);
+    // One that may not be looked at is none of those that were.
+    const stats = statusOf(path);
     if (stats?.isFile() && inodes.has(stats.ino)) found.set(stats.ino, { path, stats });
   }
   return found;
-}
-
-/** Undefined for a file that may not be looked at, too: it is none of those that were. */
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
-import { type FSWatcher, statSync, watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
+import { statusOf } from '../../disk/status-of.ts';
 
 export interface FolderWatch {
   /** Watches these folders, and no others. Those that cannot be watched are tried again with the next call. */
@@ -27,7 +28,7 @@ export function watchFolders(onChange: (path: string, isEntry: boolean) => void)
       const watcher = watch(folder, { persistent: false }, (event, name) => {
         if (name !== null) onChange(join(folder, name), event === 'rename');
       });
-      watchers.set(folder, { watcher, inode: inodeOf(folder) });
+      watchers.set(folder, { watcher, inode: statusOf(folder)?.ino });
       // The folder has gone, or the system has no watches left.
       watcher.on('error', () => drop(folder));
     } catch {
@@ -39,7 +40,7 @@ export function watchFolders(onChange: (path: string, isEntry: boolean) => void)
     set(folders) {
       for (const [folder, { inode }] of watchers) {
         // A folder that was deleted and made again is another one, of which the watcher of the first tells nothing.
-        if (!folders.has(folder) || inode !== inodeOf(folder)) drop(folder);
+        if (!folders.has(folder) || inode !== statusOf(folder)?.ino) drop(folder);
       }
       for (const folder of folders) if (!watchers.has(folder) && watchers.size < MAX_FOLDERS) add(folder);
     },
@@ -47,12 +48,4 @@ export function watchFolders(onChange: (path: string, isEntry: boolean) => void)
       for (const folder of watchers.keys()) drop(folder);
     },
   };
-}
-
-function inodeOf(folder: string): number | undefined {
-  try {
-    return statSync(folder, { throwIfNoEntry: false })?.ino;
-  } catch {
-    return undefined;
-  }
 }
