@@ -77,6 +77,20 @@ it('follows links to folders where a name matches them, and not for a double sta
   expect(await find('**/deep/x.log')).toEqual(['a/deep/x.log']);
 });
 
+it('follows a link to a folder that is made, or gone, after the link was listed', async () => {
+  const [links, target] = [join(folder, 'links'), join(folder, 'target')];
+  await mkdir(links);
+  await symlink(target, join(links, 'web'));
+  await utimes(links, 1, 1);
+  const finder = createFinder([join(links, '*/access.log')], fail);
+  expect(await finder.find()).toEqual([]);
+  await mkdir(target);
+  await writeFile(join(target, 'access.log'), '');
+  expect(await finder.find()).toEqual([join(links, 'web/access.log')]);
+  await rm(target, { recursive: true });
+  expect(await finder.find()).toEqual([]);
+});
+
 it('names the pattern that is none', () => {
   expect(() => createFinder(['/var/log/[z-a].log'], fail)).toThrow('cannot read the pattern /var/log/[z-a].log');
 });

@@ -1,12 +1,13 @@
-import { type Dirent, existsSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isAbsent } from '../../disk/missing.ts';
+import { statusOf } from '../../disk/status-of.ts';
 
 export interface FileFinder {
   /**
-   * The absolute paths that the patterns match now, each once, files and links alike. The same array where nothing has changed: then it costs
-   * one stat a folder.
+   * The absolute paths that the patterns match now, each once, files and links alike; a link may lead to a folder, or nowhere. The same array
+   * where nothing has changed: then it costs one stat a folder, and one a link whose name may stand for a folder.
    */
   find(): Promise<readonly string[]>;
   /** Whether a pattern matches the path, whatever stands there. */
@@ -18,9 +19,13 @@ export interface FileFinder {
 interface Listing {
   readonly changed: number;
   readonly listedAt: number;
+  /** Names of all but folders, links among them. */
   readonly files: readonly string[];
   readonly folders: readonly string[];
-  /** Links to folders. A double star does not follow them, since they may lead in a circle. */
+  /**
+   * Names of symbolic links. Whether one leads to a folder is asked each time: that may be made, or mounted, at any time, and the folder of the
+   * link does not change with it. A double star does not follow them, since they may lead in a circle.
+   */
   readonly links: readonly string[];
   /** The paths of files that each pattern of a name has matched. */
   readonly matched: Map<Part, readonly string[]>;
@@ -107,8 +112,11 @@ class Finder implements FileFinder {
       if (listing === undefined) return;
       if (rest.length === 0) this.#addFiles(folder, part, listing);
       else {
-        const within = [...listing.folders, ...listing.links].filter(part.matches);
-        for (const name of within) await this.#walk(join(folder, name), rest);
+        for (const name of listing.folders.filter(part.matches)) await this.#walk(join(folder, name), rest);
+        for (const name of listing.links.filter(part.matches)) {
+          const path = join(folder, name);
+          if (statusOf(path)?.isDirectory()) await this.#walk(path, rest);
+        }
       }
     }
   }
@@ -151,12 +159,11 @@ function createLister(onError: (folder: string, error: Error) => void): Lister {
         if (known?.changed === changed && known.listedAt - changed > TIME_STEP_MS) return known;
         const listedAt = Date.now();
         const entries = await readdir(folder, { withFileTypes: true });
-        const isLink = (entry: Dirent) => entry.isSymbolicLink() && isFolder(join(folder, entry.name));
-        const links = entries.filter(isLink).map(({ name }) => name);
         const listing = {
-          ...{ changed, listedAt, links },
-          files: entries.filter((entry) => !entry.isDirectory() && !links.includes(entry.name)).map(({ name }) => name),
+          ...{ changed, listedAt },
+          files: entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name),
           folders: entries.filter((entry) => entry.isDirectory()).map(({ name }) => name),
+          links: entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name),
           matched: new Map(),
         };
         listings.set(folder, listing);
@@ -171,15 +178,6 @@ function createLister(onError: (folder: string, error: Error) => void): Lister {
       for (const folder of listings.keys()) if (!folders.has(folder)) listings.delete(folder);
     },
   };
-}
-
-/** False for a link that leads nowhere, too. */
-function isFolder(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  } catch {
-    return false;
-  }
 }
 
 function compile(pattern: string): Pattern {
