@@ -53,7 +53,8 @@ export function createSliceDelivery(options: SliceDeliveryOptions): DeliverSlice
     }
     await putAside(options, { slice, stream, unreadable, refused: tally.toPutAside, clock });
     report.delivered(slice, tally.outcome());
-    // An answer says that the request was read to its end: no connection has the body any more.
+    // No connection has the body any more. An answer may come before the request was read to its end, of one that is too large, say;
+    // service-post.ts destroys such a request before it gives the answer, and the release relies on that.
     converted.release?.();
   };
 }
