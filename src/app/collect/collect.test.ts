@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { parseFieldMap } from '../../model/field-map.ts';
 import { type CollectOptions, startCollector } from './collect.ts';
@@ -38,6 +38,23 @@ it('reads the fields of lines of JSON where a map says', async () => {
   expect(readFileSync(join(options.outputDir, 'collected.jsonl'), 'utf8')).toBe(
     '{"timestamp":"2026-03-05T10:00:01Z","level":"WARN","message":"login failed","service":"api","tag":"auth"}\n',
   );
+});
+
+it('reads many files though their lines wait for each other', async () => {
+  const options = setUp('');
+  const folder = dirname(options.outputDir);
+  const files = 100;
+  for (let i = 0; i < files; i++)
+    writeFileSync(
+      join(folder, `${i}.json`),
+      `{"timestamp":"2026-03-05T10:00:01Z","level":"INFO","message":"of file ${i}","service":"api"}\n`,
+    );
+  const patterns = [join(folder, '*.json')];
+  const collector = await startCollector({ ...options, patterns, batchSize: 1_000, batchIntervalMs: 60_000 });
+  // The last ones wait for others, which do not come.
+  await vi.waitFor(() => expect(collector.stats().total).toBeGreaterThan(files / 2), { timeout: 5_000 });
+  expect(await collector.stop(5_000)).toBe(true);
+  expect(collector.stats().total).toBe(files);
 });
 
 it('lets the next one have the folder when it cannot start', async () => {

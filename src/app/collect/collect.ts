@@ -6,7 +6,7 @@ import { lockDirectories } from '../../disk/lock.ts';
 import { createAgentServer } from '../../http/agent/agent-server.ts';
 import { openCheckpoint } from '../../inputs/files/checkpoint.ts';
 import { createFollower } from '../../inputs/files/follow.ts';
-import type { Follower } from '../../inputs/files/follower.ts';
+import { type Follower, MIN_CHARGE_BYTES } from '../../inputs/files/follower.ts';
 import { CollectCounts } from '../../live/collect-stats.ts';
 import type { CollectStats } from '../../live/live.ts';
 import { createAgentMetrics } from '../../metrics/agent-metrics.ts';
@@ -58,6 +58,8 @@ const CHECKPOINT = 'collect.checkpoint';
 /** Slices of one file under way. */
 const CONCURRENCY = 4;
 const MAX_IN_FLIGHT_BYTES = 32 * 1024 * 1024;
+/** Slices that wait for each other: they have half of the bytes in flight, and the other half is for those that are being delivered. */
+const MAX_WAITING = MAX_IN_FLIGHT_BYTES / MIN_CHARGE_BYTES / 2;
 /** Time of the server's stop. */
 const SERVER_GRACE_MS = 1_000;
 
@@ -83,7 +85,7 @@ async function start(options: CollectOptions, opened: Opened): Promise<Collector
   const delivery = await openCollectDelivery({ outputDir, service, report, clock: systemClock });
   opened.onClose(() => delivery.close());
   const { batchSize: lines, batchIntervalMs: intervalMs } = options;
-  const gather = gatherSlices(report.counting(delivery.deliver), { lines, intervalMs });
+  const gather = gatherSlices(report.counting(delivery.deliver), { lines, slices: MAX_WAITING, intervalMs });
   const follower = createFollower({
     patterns,
     checkpoint,

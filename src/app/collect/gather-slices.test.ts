@@ -3,14 +3,14 @@ import { BLOCK_BYTES, type Slice } from '../../inputs/files/files.ts';
 import { sliceOf } from '../files/slice-fixture.case.ts';
 import { gatherSlices } from './gather-slices.ts';
 
-function setup(lines: number, intervalMs: number) {
+function setup(lines: number, intervalMs: number, slices = 100) {
   const delivered: string[] = [];
   const gather = gatherSlices(
     async ({ id }: Slice) => {
       delivered.push(id);
       if (id === 'bad') throw new Error('no');
     },
-    { lines, intervalMs },
+    { lines, slices, intervalMs },
   );
   const give = (id: string, frames = 1) => gather.deliver(sliceOf(Array(frames).fill('x\n'), { id }));
   return { delivered, gather, give };
@@ -31,6 +31,14 @@ it('or until a block of bytes has, so that long lines do not fill the bytes in f
   const half = Buffer.alloc(BLOCK_BYTES / 2, 'x');
   await Promise.all(['a', 'b'].map((id) => gather.deliver(sliceOf(['x\n'], { id, bytes: half }))));
   expect(delivered).toEqual(['a', 'b']);
+});
+
+it('or until so many slices wait, however short they are', async () => {
+  const { delivered, give } = setup(1_000, 60_000, 3);
+  const first = [give('a'), give('b')];
+  expect(delivered).toEqual([]);
+  await Promise.all([...first, give('c')]);
+  expect(delivered).toEqual(['a', 'b', 'c']);
 });
 
 it('or until the first has waited long enough', async () => {

@@ -3,6 +3,8 @@ import { BLOCK_BYTES, type DeliverSlice, type Slice } from '../../inputs/files/f
 export interface GatherOptions {
   /** So many lines are delivered at once when they have come together; or BLOCK_BYTES of them, which the bytes in flight must not wait for. */
   readonly lines: number;
+  /** Or so many slices, however short: each counts as MIN_CHARGE_BYTES in flight, and without room there nothing more is read. */
+  readonly slices: number;
   /** A slice waits for others at most so long. Milliseconds. */
   readonly intervalMs: number;
 }
@@ -14,7 +16,7 @@ export interface Gather {
 }
 
 /** Lets slices wait for others, so that they share what each delivery costs. They are delivered in the order in which they came. */
-export function gatherSlices(deliver: DeliverSlice, { lines, intervalMs }: GatherOptions): Gather {
+export function gatherSlices(deliver: DeliverSlice, { lines, slices, intervalMs }: GatherOptions): Gather {
   let waiting: (() => void)[] = [];
   let gathered = 0;
   let bytes = 0;
@@ -38,7 +40,8 @@ export function gatherSlices(deliver: DeliverSlice, { lines, intervalMs }: Gathe
       waiting.push(() => void deliver(slice).then(resolve, reject));
       gathered += slice.converted.frames;
       bytes += slice.bytes.length;
-      if (isOver || gathered >= lines || bytes >= BLOCK_BYTES || intervalMs === 0) release();
+      const isEnough = gathered >= lines || bytes >= BLOCK_BYTES || waiting.length >= slices;
+      if (isOver || isEnough || intervalMs === 0) release();
       else timer ??= setTimeout(release, intervalMs);
       return promise;
     },

@@ -2,6 +2,12 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { DeliverSlice, OpenReading, Slice } from './files.ts';
 import type { CreateBoundary } from './slice-cutter.ts';
 
+/**
+ * A slice counts as so many bytes in flight at least: small ones are a load, too, and each has its file open. With 32 MiB 64 of them are under
+ * way. More would only wait for the same connections, and what waits outlives the collections of young garbage.
+ */
+export const MIN_CHARGE_BYTES = 512 * 1024;
+
 export interface FollowOptions {
   /** Paths with `*`, `?`, `[…]`, `{…}`, or a double star. */
   readonly patterns: readonly string[];

@@ -5,6 +5,7 @@ import type { ByteBudget } from './byte-budget.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Content } from './content.ts';
 import { BLOCK_BYTES, type DeliverSlice, type KnownFile, type Slice } from './files.ts';
+import { MIN_CHARGE_BYTES } from './follower.ts';
 import { beginsWith, readAt } from './identity.ts';
 import type { CreateBoundary } from './slice-cutter.ts';
 import { type ReadSlice, SliceReader } from './slice-reader.ts';
@@ -31,11 +32,6 @@ export interface LiveReadingOptions {
 /** `more`: there is something to read at once. `rest`: not before the file grows or a slice is settled. `replaced`: it has another content now. */
 export type ReadOutcome = 'more' | 'rest' | 'replaced';
 
-/**
- * A slice counts as so many bytes at least: small ones are a load, too, and each has its file open. With 32 MiB 64 of them are under way. More
- * would only wait for the same connections, and what waits outlives the collections of young garbage.
- */
-const MIN_CHARGE_BYTES = 512 * 1024;
 /** Read with a block, so that its last frame is mostly whole. */
 const AHEAD_BYTES = 16 * 1024;
 
