@@ -285,6 +285,51 @@ it('a position that could not be written is written later', async () => {
   await untilRead('a1');
 });
 
+it('a position that was written after a failure is not written at each opening', async () => {
+  const real = performance.now.bind(performance);
+  let ahead = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => real() + ahead);
+  writeFileSync(at('a.log'), 'a1\n');
+  const opened: string[] = [];
+  const checkpoint = await openCheckpoint(at('.checkpoint'), { stream: 'access', warn() {} });
+  fixture().checkpoint = checkpoint;
+  let commits = 0;
+  const commit: typeof checkpoint.commit = async (...args) => {
+    await checkpoint.commit(...args);
+    if (++commits === 1) throw new Error('full');
+  };
+  const follower = await follow(['a.log'], {
+    checkpoint: { ...checkpoint, commit },
+    open(name, _head, state) {
+      opened.push(name);
+      return openLines(state);
+    },
+  });
+  await vi.waitFor(() => expect([opened.length, commits]).toEqual([2, 2]), { timeout: 3_000 });
+  for (const openings of [3, 4]) {
+    // Nothing came for long, so it is closed. A change that is none opens it.
+    ahead += 120_000;
+    await vi.waitFor(() => expect(follower.counts().open).toBe(0), { timeout: 3_000 });
+    utimesSync(at('a.log'), openings, openings);
+    await vi.waitFor(() => expect(opened).toHaveLength(openings), { timeout: 3_000 });
+  }
+  expect(commits).toBe(2);
+});
+
+it('deliveries that fail are tried after longer and longer pauses', async () => {
+  const tried: number[] = [];
+  writeFileSync(at('a.log'), 'a1\n');
+  await follow(['a.log'], {
+    async deliver() {
+      tried.push(performance.now());
+      throw new Error('refused');
+    },
+  });
+  await vi.waitFor(() => expect(tried).toHaveLength(4), { timeout: 6_000 });
+  // 1 s, less by half at most.
+  expect((tried[3] ?? 0) - (tried[2] ?? 0)).toBeGreaterThanOrEqual(500);
+});
+
 it('what stands in a folder that was deleted and made again is noticed at once', async () => {
   mkdirSync(at('in'));
   writeFileSync(at('in/a.log'), 'a1\n');

@@ -62,7 +62,10 @@ export class FollowedFile {
   #isPacked = false;
   #isDeleted = false;
   #retryAt = 0;
+  /** In a row: a delivery ends it. */
   #failures = 0;
+  /** The position where it was last may not be written: it failed since. */
+  #mustCommit = false;
   #movedAt = performance.now();
   /** Where it stood before it was moved. */
   #formerPath: string;
@@ -247,6 +250,7 @@ export class FollowedFile {
     await live?.settled().catch(() => {});
     this.#leave();
     this.#failures++;
+    this.#mustCommit = true;
     const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
     this.#retryAt = performance.now() + backoff * (0.5 + Math.random() / 2);
     const failure = error instanceof Error ? error : new Error(String(error));
@@ -293,7 +297,7 @@ export class FollowedFile {
       await this.#readPacked(live, opened.content, stats);
       return undefined;
     }
-    if (this.#failures > 0) await live.commit();
+    await this.#commit(live);
     return live;
   }
 
@@ -335,11 +339,17 @@ export class FollowedFile {
     }
   }
 
+  async #commit(live: LiveReading): Promise<void> {
+    if (!this.#mustCommit) return;
+    await live.commit();
+    this.#mustCommit = false;
+  }
+
   /** To its end, once: packed files are not written to twice. */
   async #readPacked(live: LiveReading, content: Content, stats: Stats): Promise<void> {
     const context = this.#context;
     try {
-      if (this.#failures > 0) await live.commit();
+      await this.#commit(live);
       const end = await live.readPacked(content);
       await live.settled();
       if (end !== undefined) context.checkpoint.finish(live.id, packedState(stats));
