@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { isAbsent } from '../../disk/missing.ts';
 import { ACCESS_STREAM } from '../../model/stream.ts';
 import type { PackedState, SliceBounds } from './files.ts';
-import { type Entry, NO_INODE } from './identity.ts';
+import { type Entry, NO_INODE, type UnreadFile } from './identity.ts';
 
 /*
  * A checkpoint file is NDJSON:
@@ -17,8 +17,9 @@ import { type Entry, NO_INODE } from './identity.ts';
  * A line is a commit group: the entries that it changed, each as it is now; the last one with an id counts. `state` and `noted` stand there
  * where they are not empty, `"firstPath":"/data/log/nginx/access.log"` where the file was first seen at another path than the present one,
  * `"skip":4096` or `"skip":"all"` where what it had then is still to be skipped, `"packed":true` and
- * `"finished":{"bytes":20480,"modifiedMs":1767225600000}` where the file is packed. A line is synced before the next one is begun. So only the
- * last one can be torn, and it held nothing that was promised; damage in another one is damage.
+ * `"finished":{"bytes":20480,"modifiedMs":1767225600000}` where the file is packed, and `"unread":{"bytes":4096,"bornMs":1767225600000}` with an
+ * empty head where it stood there at a first start and is not identified yet. A line is synced before the next one is begun. So only the last
+ * one can be torn, and it held nothing that was promised; damage in another one is damage.
  */
 export const CHECKPOINT_HEADER = { logforge: 'checkpoint', version: 2 } as const;
 
@@ -170,7 +171,8 @@ function isEntry(entry: Entry): boolean {
     Number.isFinite(entry.seen) &&
     Array.isArray(entry.noted) &&
     entry.noted.every(isBounds) &&
-    (entry.finished === undefined || isPackedState(entry.finished))
+    (entry.finished === undefined || isPackedState(entry.finished)) &&
+    (entry.unread === undefined || isUnreadFile(entry.unread))
   );
 }
 
@@ -180,6 +182,10 @@ function isBounds(bounds: SliceBounds | null): boolean {
 
 function isPackedState(state: PackedState | null): boolean {
   return Number.isSafeInteger(state?.bytes) && Number.isFinite(state?.modifiedMs);
+}
+
+function isUnreadFile(unread: UnreadFile | null): boolean {
+  return Number.isSafeInteger(unread?.bytes) && Number.isFinite(unread?.bornMs);
 }
 
 function damaged(path: string, line: number): Error {

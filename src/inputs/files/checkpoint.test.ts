@@ -7,6 +7,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -77,6 +78,37 @@ async function deliver(name: string, offset: number): Promise<KnownFile> {
 
 const MONDAY = lines('05/Jan/2026', 100);
 const TUESDAY = lines('06/Jan/2026', 100);
+
+describe('a file that stood there at a first start', () => {
+  const skip = (name: string) => checkpoint.skip([{ path: at(name), stats: statSync(at(name)) }]);
+
+  it('keeps its id when it is identified, in a later run too, and says what is to be skipped', async () => {
+    write('a.log', MONDAY);
+    write('a.log.1.gz', gzipSync(TUESDAY));
+    for (const name of ['a.log', 'a.log.1.gz']) await skip(name);
+    const ids = checkpoint.all().map(({ id }) => id);
+    expect(checkpoint.all().map(({ headBytes }) => headBytes)).toEqual([0, 0]);
+    appendFileSync(at('a.log'), TUESDAY);
+    await reopen();
+    const found = [await known('a.log'), await known('a.log.1.gz')];
+    expect(found.map(({ id }) => id)).toEqual(ids);
+    expect(found).toMatchObject([{ skip: MONDAY.length }, { skip: 'all' }]);
+    await reopen();
+    expect(checkpoint.all()).toEqual(found);
+  });
+
+  it('that is a known one goes on as that, and what comes there later is not skipped', async () => {
+    write('a.log', MONDAY);
+    const { id } = await deliver('a.log', MONDAY.length);
+    copyFileSync(at('a.log'), at('a.log.1'));
+    unlinkSync(at('a.log'));
+    await skip('a.log.1');
+    ahead = SETTLED_MS;
+    expect((await known('a.log.1')).id).toBe(id);
+    write('a.log.1', TUESDAY + TUESDAY);
+    expect(await known('a.log.1')).not.toHaveProperty('skip');
+  });
+});
 
 describe('a new file', () => {
   it('gets an id, and has it in the next run', async () => {

@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import { canonicalPath } from '../../disk/canonical-path.ts';
 import type { FileSystem } from '../../disk/file-system.ts';
 import { forget, openCheckpointFile } from './checkpoint-file.ts';
 import { newId } from './checkpoint-format.ts';
-import { type FilePosition, HEAD_BYTES, type KnownFile, type PackedState, type SliceBounds } from './files.ts';
+import {
+  FILE_START,
+  type FilePosition,
+  HEAD_BYTES,
+  type KnownFile,
+  type PackedState,
+  type SliceBounds,
+} from './files.ts';
 import { Identification } from './identification.ts';
 import { beginsAs, type Entry, hashHead, hasInodeOf, lookAt, type SeenFile } from './identity.ts';
 import { KnownFiles } from './known-files.ts';
@@ -24,6 +33,11 @@ export interface Checkpoint {
    * Many may ask at once; they share syncs. Rejects when a new id cannot be written, or the place of a known file cannot be looked at.
    */
   identify(seen: SeenFile): Promise<Identified>;
+  /**
+   * These files stand there at a first start, and what they have now is not to be read, in whatever run they are identified. All are durable when
+   * it resolves; a run that ends before leaves none, so that the next one is the first. Rejects when they cannot be written.
+   */
+  skip(files: readonly StandingFile[]): Promise<void>;
   /** Keeps the bounds of a slice that is about to be sent. Durable when it resolves. */
   note(id: string, bounds: SliceBounds): Promise<void>;
   /**
@@ -39,6 +53,12 @@ export interface Checkpoint {
   all(): readonly KnownFile[];
   /** Waits for what is under way, and lets others use the checkpoint file. */
   close(): Promise<void>;
+}
+
+export interface StandingFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly stats: Stats;
 }
 
 export interface CheckpointOptions {
@@ -115,6 +135,15 @@ function withoutSkip(entry: Entry): Entry {
   return rest;
 }
 
+function entryOfStanding({ path, stats }: StandingFile, stream: string, seen: number): Entry {
+  const firstPath = canonicalPath(path);
+  return {
+    ...{ id: newId(), stream, path, ...(firstPath !== path && { firstPath }) },
+    ...{ device: stats.dev, inode: stats.ino, head: '', headBytes: 0, ...FILE_START, format: '', noted: [], seen },
+    unread: { bytes: stats.size, bornMs: stats.birthtimeMs },
+  };
+}
+
 interface PositionsOptions {
   readonly known: KnownFiles;
   readonly stream: string;
@@ -129,7 +158,7 @@ function createPositions({
   now,
   save,
   change,
-}: PositionsOptions): Pick<Checkpoint, 'note' | 'commit' | 'finish' | 'get' | 'all'> {
+}: PositionsOptions): Omit<Checkpoint, 'identify' | 'close'> {
   function entryOf(id: string) {
     const entry = known.get(id);
     if (entry === undefined) throw new Error(`the checkpoint has no file id=${id}: it was not seen for long`);
@@ -146,6 +175,13 @@ function createPositions({
   }
 
   return {
+    async skip(files) {
+      const entries = files.map((file) => entryOfStanding(file, stream, now()));
+      for (const entry of entries) known.set(entry);
+      for (const { id } of entries) change(id);
+      // All that has changed is written in one line.
+      if (entries[0] !== undefined) await save(entries[0].id);
+    },
     async note(id, bounds) {
       const entry = entryOf(id);
       const isNoted = entry.noted.some(({ from, to }) => from === bounds.from && to === bounds.to);

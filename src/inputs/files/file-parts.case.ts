@@ -52,6 +52,10 @@ export class MemoryCheckpoint implements Checkpoint {
     return Promise.resolve(known);
   }
 
+  skip(): Promise<void> {
+    return Promise.reject(new Error('it knows no first start'));
+  }
+
   async note(id: string, { from, to }: { from: number; to: number }): Promise<void> {
     await Promise.resolve();
     const known = this.#get(id);

@@ -1,13 +1,24 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { diskFileSystem } from '../../disk/file-system.ts';
 import { PermanentError } from '../../model/deliver.ts';
-import { openCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { openLines } from './file-parts.case.ts';
 import { BLOCK_BYTES } from './files.ts';
 import { type FollowFixture, useFollowFixture } from './follow-fixture.case.ts';
+import type { FollowOptions } from './follower.ts';
 
 /* What a follower keeps of files that moved, were read, or could not be read; and what it lets go. */
 const fixture = useFollowFixture();
@@ -146,6 +157,88 @@ describe('a first start from the end that is stopped before it has skipped', () 
     rmSync(at('a.log'));
     await follow(['a.log*'], { from: 'end' });
     await untilRead('new');
+  });
+});
+
+describe('a first start from the end that ends before it has looked into all files', () => {
+  /** As a process that is killed leaves it: nothing is written after its start. */
+  async function beKilled(patterns: readonly string[], more: Partial<FollowOptions> = {}): Promise<void> {
+    await follow(patterns, { from: 'end', ...more });
+    copyFileSync(at('.checkpoint'), at('.killed'));
+    await stop();
+    expect(fixture().recorder.lines).toEqual([]);
+    renameSync(at('.killed'), at('.checkpoint'));
+  }
+
+  /** A follower that identifies nothing. */
+  async function beBlind(): Promise<Partial<FollowOptions>> {
+    fixture().checkpoint = await openCheckpoint(at('.checkpoint'), { stream: 'access', warn() {} });
+    return { checkpoint: { ...fixture().checkpoint, identify: async () => 'undecided' } as Checkpoint };
+  }
+
+  it('skips a packed file that was too young, also where others were read', async () => {
+    writeFileSync(at('a.log'), 'old 1\n');
+    writeFileSync(at('a.log.1.gz'), gzipSync('older 1\nolder 2\n'));
+    await follow(['a.log*'], { from: 'end' });
+    appendFileSync(at('a.log'), 'new 1\n');
+    await untilRead('new 1');
+    await stop();
+    // It came while nothing followed: it is read.
+    writeFileSync(at('a.log.2.gz'), gzipSync('new 2\n'));
+    setClockOn(60_000);
+    await follow(['a.log*'], { from: 'end' });
+    await untilRead('new 1', 'new 2');
+    await vi.waitFor(() =>
+      expect(
+        fixture()
+          .checkpoint?.all()
+          .every(({ offset }) => offset > 0),
+      ).toBe(true),
+    );
+    await untilRead('new 1', 'new 2');
+  });
+
+  it('skips what each file had then, and reads what it has got since, though the run was killed', async () => {
+    for (const name of ['a', 'b', 'c']) writeFileSync(at(`${name}.log`), `old ${name}\n`);
+    writeFileSync(at('empty.log'), '');
+    await beKilled(['*.log'], await beBlind());
+    appendFileSync(at('a.log'), 'new a\n');
+    renameSync(at('b.log'), at('b.old'));
+    appendFileSync(at('b.old'), 'new b\n');
+    appendFileSync(at('empty.log'), 'new empty\n');
+    writeFileSync(at('d.log'), 'new d\n');
+    await follow(['*.log'], { from: 'end' });
+    await untilRead('new a', 'new b', 'new d', 'new empty');
+    appendFileSync(at('c.log'), 'new c\n');
+    await untilRead('new a', 'new b', 'new c', 'new d', 'new empty');
+    expect(readFileSync(at('.checkpoint'), 'utf8').split('\n').at(-2)).not.toContain('unread');
+  });
+
+  it('reads a file that has the inode of one that is gone, and one that was truncated', async () => {
+    for (const name of ['gone', 'short']) writeFileSync(at(`${name}.log`), `old line of ${name}\n`);
+    await beKilled(['*.log'], await beBlind());
+    writeFileSync(at('short.log'), 'new 1\n');
+    // In place of waiting for the system to use the inode again: the checkpoint says that the file was made at another time.
+    const text = readFileSync(at('.checkpoint'), 'utf8');
+    const { birthtimeMs } = statSync(at('gone.log'));
+    expect(text).toContain(`"bornMs":${birthtimeMs}`);
+    writeFileSync(at('.checkpoint'), text.replace(`"bornMs":${birthtimeMs}`, '"bornMs":1'));
+    await follow(['*.log'], { from: 'end' });
+    await untilRead('new 1', 'old line of gone');
+  });
+
+  it('writes all of them at once: a run that could not begin leaves nothing', async () => {
+    for (const name of ['a', 'b']) writeFileSync(at(`${name}.log`), 'old\n');
+    const sync = () => Promise.reject(new Error('ENOSPC'));
+    fixture().checkpoint = await openCheckpoint(at('.checkpoint'), {
+      ...{ stream: 'access', warn() {} },
+      files: { ...diskFileSystem, sync },
+    });
+    await expect(follow(['*.log'], { from: 'end' })).rejects.toThrow(
+      `cannot write the checkpoint path=${at('.checkpoint')}`,
+    );
+    expect(fixture().recorder.slices).toEqual([]);
+    fixture().checkpoint = undefined;
   });
 });
 

@@ -1,12 +1,13 @@
 import { type Stats, statSync } from 'node:fs';
 import { ByteBudget } from './byte-budget.ts';
+import type { StandingFile } from './checkpoint.ts';
 import type { KnownFile } from './files.ts';
 import { createFinder } from './find-files.ts';
 import { type FoundInode, findMoved } from './find-moved.ts';
 import { FollowPoll } from './follow-poll.ts';
 import { type FollowContext, FollowedFile } from './followed-file.ts';
 import type { FollowCounts, Follower, FollowOptions } from './follower.ts';
-import { beginsAs, hasInodeOf, lookAt } from './identity.ts';
+import { isOneOf } from './identity.ts';
 import { watchFolders } from './watch-folders.ts';
 
 const DEFAULT_IN_FLIGHT_BYTES = 32 * 1024 * 1024;
@@ -36,16 +37,12 @@ class FileFollower implements Follower {
   readonly #context: FollowContext;
   #found: readonly string[] = [];
   #isRunning = false;
-  #isStarting = true;
-  /** `from: end` holds for the first start: what came while nothing followed is read. */
-  readonly #skipsFirst: boolean;
   #bytes = 0;
   #frames = 0;
 
   constructor(options: FollowOptions) {
     this.#options = options;
     this.#budget = new ByteBudget(options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES);
-    this.#skipsFirst = options.from === 'end' && options.checkpoint.all().length === 0;
     this.#onError = (folder, error) => options.report.fault(folder, error);
     this.#finder = createFinder(options.patterns, this.#onError, options.exclude);
     this.#watch = watchFolders((path, isEntry) => this.#onChange(path, isEntry));
@@ -61,8 +58,10 @@ class FileFollower implements Follower {
 
   async start(): Promise<void> {
     this.#isRunning = true;
+    const { from, checkpoint } = this.#options;
+    // Only at the first start: what comes while nothing follows is read.
+    if (from === 'end' && checkpoint.all().length === 0) await checkpoint.skip(await this.#standing());
     await this.#scan();
-    this.#isStarting = false;
     await this.#findMovedBefore();
     this.#poll.start();
   }
@@ -93,6 +92,16 @@ class FileFollower implements Follower {
 
   paths(most: number): readonly string[] {
     return [...this.#byPath.keys()].slice(0, most);
+  }
+
+  /** The files that match the patterns now, each once. */
+  async #standing(): Promise<StandingFile[]> {
+    const files = new Map<string, StandingFile>();
+    for (const path of await this.#finder.find()) {
+      const stats = this.#stat(path);
+      if (stats?.isFile() && !files.has(keyOf(stats))) files.set(keyOf(stats), { path, stats });
+    }
+    return [...files.values()];
   }
 
   /** Looks for what matches the patterns now. */
@@ -148,8 +157,7 @@ class FileFollower implements Follower {
   }
 
   #add(path: string, stats: Stats): FollowedFile {
-    const skip = this.#isStarting && this.#skipsFirst ? stats.size : 0;
-    const file = new FollowedFile(path, stats, skip, this.#context);
+    const file = new FollowedFile(path, stats, this.#context);
     this.#byInode.set(keyOf(stats), file);
     this.#byPath.set(path, file);
     this.#poll.add(file);
@@ -260,12 +268,6 @@ class FileFollower implements Follower {
       fault: (path, error) => report.fault(path, error),
     };
   }
-}
-
-/** The inode may be that of another file by now, which nobody has asked to follow. */
-async function isOneOf(entries: readonly KnownFile[], path: string): Promise<boolean> {
-  const seen = await lookAt(path).catch(() => undefined);
-  return seen !== undefined && entries.some((entry) => hasInodeOf(entry, seen) && beginsAs(entry, seen));
 }
 
 function keyOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {

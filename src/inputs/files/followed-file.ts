@@ -48,8 +48,6 @@ export class FollowedFile {
   isMoved = false;
   readonly device: number;
   readonly inode: number;
-  /** If it is new, its bytes before this offset are not read. */
-  #skip: number;
   readonly #context: FollowContext;
   #handle: FileHandle | undefined;
   #live: LiveReading | undefined;
@@ -74,14 +72,13 @@ export class FollowedFile {
   #work: Promise<void> | undefined;
   #again = false;
 
-  constructor(path: string, { dev, ino, mtimeMs, birthtimeMs }: Stats, skip: number, context: FollowContext) {
+  constructor(path: string, { dev, ino, mtimeMs, birthtimeMs }: Stats, context: FollowContext) {
     this.path = path;
     this.bornMs = birthtimeMs;
     this.#formerPath = path;
     this.changedAt = performance.now() - Math.max(0, Date.now() - mtimeMs);
     this.device = dev;
     this.inode = ino;
-    this.#skip = skip;
     this.#context = context;
   }
 
@@ -89,7 +86,7 @@ export class FollowedFile {
   changedAt: number;
   /** When it was made: `birthtimeMs`. */
   readonly bornMs: number;
-  /** No content was found in it yet, so the checkpoint does not know it. */
+  /** No content was found in it yet, so the checkpoint does not know how it begins. */
   isUnread = true;
 
   get isOpen(): boolean {
@@ -282,15 +279,11 @@ export class FollowedFile {
     const opened = await this.#openLive(handle, stats);
     this.#isPacked = opened.kind === 'packed' || opened.kind === 'done';
     if (opened.kind === 'later') this.#wait(opened.afterMs);
-    if (opened.kind === 'done') {
-      this.#skip = 0;
-      this.close();
-    }
+    if (opened.kind === 'done') this.close();
     if (opened.kind !== 'plain' && opened.kind !== 'packed') return undefined;
     const { live } = opened;
     this.#live = live;
     this.isUnread = false;
-    this.#skip = 0;
     this.#offset = live.offset;
     this.#identity = { id: live.id, head: live.head };
     if (opened.kind === 'packed') {
@@ -305,7 +298,7 @@ export class FollowedFile {
     const context = this.#context;
     const { path, isMoved } = this;
     const file = {
-      ...{ path, handle, stats, skip: this.#skip },
+      ...{ path, handle, stats },
       before: isMoved ? this.#identity : undefined,
       claim: (id: string) => context.claim(id, this),
       release: (id: string) => context.release(id, this),

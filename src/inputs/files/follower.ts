@@ -17,7 +17,7 @@ export interface FollowOptions {
   readonly open: OpenReading;
   readonly createBoundary: CreateBoundary;
   readonly deliver: DeliverSlice;
-  /** `end`: files that are there at the first start, with a checkpoint of no file, begin at their end. */
+  /** `end`: files that are there at the first start, with a checkpoint of no file, begin at the end that they have then. */
   readonly from?: 'start' | 'end';
   /** Bytes that are read and not delivered, of all files: at least 1 MiB. */
   readonly maxInFlightBytes?: number;
@@ -55,7 +55,7 @@ export interface FollowCounts {
 }
 
 export interface Follower {
-  /** Resolves when the files that are there were found, and are being read. Called once. */
+  /** Resolves when the files that are there were found, and are being read. Rejects where those to be skipped cannot be written down. Called once. */
   start(): Promise<void>;
   /** Reads nothing new. Resolves when what was read is delivered; rejects when that takes longer than `graceMs`. */
   stop(graceMs: number): Promise<void>;

@@ -9,6 +9,7 @@ import {
   hasInodeOf,
   isInPlace,
   isPacked,
+  isUnread,
   lookAt,
   NO_INODE,
   readAt,
@@ -76,7 +77,7 @@ export class Identification {
       // A truncated file is not itself; nor can a very short head vouch for more than its bytes.
       if (hasInodeOf(twin, seen) || (twin.headBytes < TELLING_BYTES && twin.offset > twin.headBytes)) continue;
       if (await this.#isStillThere(twin, seen)) hasTwin = true;
-      else if (!isShorter(twin, seen)) return this.#moveTo(twin, seen);
+      else if (!isShorter(twin, seen)) return this.#continue(twin, seen);
       else if (isYoung) return 'undecided';
     }
     // While the places were looked at, it may have been found by its inode.
@@ -131,6 +132,18 @@ export class Identification {
     return this.#update({ ...rest, ...placeOf(seen), ...(isLonger && headOf(seen)), seen: now() });
   }
 
+  /** The file goes on as the entry says, which had another inode; not as a file that stood there. */
+  #continue(entry: Entry, seen: SeenFile): Entry {
+    const unread = this.#unreadOf(seen);
+    if (unread !== undefined) this.#leave(unread, seen);
+    return this.#moveTo(entry, seen);
+  }
+
+  #unreadOf(seen: SeenFile): Entry | undefined {
+    const { known, stream } = this.#options;
+    return known.withInode(seen, stream).find((entry) => isUnread(entry, seen));
+  }
+
   #update(changed: Entry): Entry {
     const { known, change } = this.#options;
     const before = known.get(changed.id);
@@ -143,17 +156,19 @@ export class Identification {
 
   #create(seen: SeenFile): Entry {
     const { known, stream, now, save, createId } = this.#options;
-    for (const old of known.withInode(seen, stream)) this.#leave(old, seen);
-    const id = createId(seen);
+    const unread = this.#unreadOf(seen);
+    for (const old of known.withInode(seen, stream)) if (old !== unread) this.#leave(old, seen);
+    const id = unread?.id ?? createId(seen);
     const start = { offset: 0, number: 0, state: '', format: '', noted: [] };
-    const firstPath = canonicalPath(seen.path);
+    const firstPath = unread === undefined ? canonicalPath(seen.path) : (unread.firstPath ?? unread.path);
     const place = { ...placeOf(seen), ...(firstPath !== seen.path && { firstPath }) };
-    const skip = seen.skip !== undefined && { skip: seen.skip };
+    const bytes = unread?.unread?.bytes ?? 0;
+    const skip = bytes > 0 && { skip: isPacked(seen) ? ('all' as const) : bytes };
     const entry = { id, stream, ...place, ...headOf(seen), ...start, ...skip, seen: now() };
     known.set(entry);
     const saved = save(id).finally(() => this.#creating.delete(id));
     // Whoever asks for it waits for this. A file without an id on disk is not known.
-    saved.catch(() => known.delete(id));
+    saved.catch(() => (unread === undefined ? known.delete(id) : known.set(unread)));
     this.#creating.set(id, saved);
     return entry;
   }

@@ -21,14 +21,14 @@ export interface SeenFile {
   readonly inode: number;
   /** When its content or its inode changed last, Unix milliseconds: `ctimeMs`. Not `mtimeMs`, which gzip and `cp -p` set back to the original's. */
   readonly changedMs: number;
+  /** When it was made, Unix milliseconds: `birthtimeMs`. 0 where the file system does not say it. */
+  readonly bornMs: number;
   /** Bytes of a plain file; undefined for a packed one. */
   readonly size: number | undefined;
   /** Its first bytes after unpacking: HEAD_BYTES, or all that it has for now. */
   readonly head: Buffer;
   /** A packed file that ends in the middle of its head: it may be in the making. */
   readonly isCut?: boolean;
-  /** If it is new: KnownFile.skip. */
-  readonly skip?: number | 'all';
 }
 
 /** A known file as a checkpoint keeps it. */
@@ -40,6 +40,15 @@ export interface Entry extends KnownFile {
    * device and inode are not known.
    */
   readonly raw?: true;
+  /** See Checkpoint.skip: nothing has looked into its file yet. So it has no head, and only its inode tells which file it is. */
+  readonly unread?: UnreadFile;
+}
+
+/** A file as it stood at a first start. */
+export interface UnreadFile {
+  readonly bytes: number;
+  /** Inodes are used again, and a file without a head cannot be told by it from the next one that has its inode. */
+  readonly bornMs: number;
 }
 
 /** Of an entry whose file is in no place any more: truncated, say. No file has it. */
@@ -61,6 +70,12 @@ export function hasInodeOf(known: Entry, seen: SeenFile): boolean {
   return isAlike && known.inode !== NO_INODE && known.inode === seen.inode && known.device === seen.device;
 }
 
+/** Whether it is the file that stood there at a first start, and has only grown since. */
+export function isUnread({ unread, device, inode }: Entry, seen: SeenFile): boolean {
+  const isThere = device === seen.device && inode === seen.inode && unread?.bornMs === seen.bornMs;
+  return isThere && (isPacked(seen) || (seen.size ?? 0) >= unread.bytes);
+}
+
 export function isPacked(seen: SeenFile): boolean {
   return seen.size === undefined;
 }
@@ -74,7 +89,8 @@ export async function seeFile(file: FileHandle, path: string): Promise<SeenFile>
   const { head, isPlain, isCut } = await readHead(file);
   // It may have grown between the two.
   const size = isPlain ? Math.max(status.size, head.length) : undefined;
-  return { path, device: status.dev, inode: status.ino, changedMs: status.ctimeMs, size, head, isCut };
+  const { dev, ino, ctimeMs, birthtimeMs } = status;
+  return { path, device: dev, inode: ino, changedMs: ctimeMs, bornMs: birthtimeMs, size, head, isCut };
 }
 
 /** The regular file at `path`; undefined where there is none. Rejects as seeFile. */
@@ -108,6 +124,14 @@ export async function isInPlace(known: Entry, path: string = known.path): Promis
     const status = await statusAt(path);
     return status?.ino === known.inode && status.dev === known.device;
   }
+}
+
+/** Whether one of the known files stands there. Its inode may be that of another file by now, which nobody has asked to follow. */
+export async function isOneOf(entries: readonly Entry[], path: string): Promise<boolean> {
+  const seen = await lookAt(path).catch(() => undefined);
+  const isSeen = (entry: Entry, file: SeenFile) =>
+    (hasInodeOf(entry, file) && beginsAs(entry, file)) || isUnread(entry, file);
+  return seen !== undefined && entries.some((entry) => isSeen(entry, seen));
 }
 
 async function statusAt(path: string): Promise<Stats | undefined> {

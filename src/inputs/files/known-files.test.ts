@@ -12,7 +12,7 @@ function entryOf(number: number, path: string) {
 }
 
 function seenAt(path: string): SeenFile {
-  return { path, device: 1, inode: 1_000_000, changedMs: 0, size: 5_000, head };
+  return { path, device: 1, inode: 1_000_000, changedMs: 0, bornMs: 0, size: 5_000, head };
 }
 
 it('finds those files first whose paths agree furthest, among thousands that begin alike', () => {

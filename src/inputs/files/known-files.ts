@@ -86,6 +86,8 @@ export class KnownFiles {
       return;
     }
     if (inode !== NO_INODE) put(this.#byInode, stream, inode, id);
+    // It is not found by a head before it has one.
+    if (entry.unread !== undefined) return;
     put(this.#byHead, stream, head, id, (ids) => this.#placeOf(path, ids));
     this.#headLengths.set(headBytes, (this.#headLengths.get(headBytes) ?? 0) + 1);
   }
@@ -93,6 +95,7 @@ export class KnownFiles {
   #unindex(entry: Entry): void {
     const { id, stream, path, inode, head, headBytes } = entry;
     if (entry.raw === true) take(this.#rawByPath, stream, path, id);
+    else if (entry.unread !== undefined) take(this.#byInode, stream, inode, id);
     else {
       take(this.#byInode, stream, inode, id);
       take(this.#byHead, stream, head, id, (ids) => this.#placeOf(path, ids));

@@ -30,8 +30,6 @@ export interface LiveFile {
   readonly stats: Stats;
   /** Its identity, where it needs no look-up: it was open all the time, and its place is not known. */
   readonly before: Identity | undefined;
-  /** If it is new, its bytes before this offset are not read. */
-  readonly skip: number;
   /** The id is free; false: slices of it may be under way elsewhere. */
   readonly claim: (id: string) => boolean;
   readonly release: (id: string) => void;
@@ -113,11 +111,11 @@ async function find(
   size: number | undefined,
   { checkpoint }: OpenLiveOptions,
 ): Promise<KnownFile | OpenedLive> {
-  const { path, stats, before, skip } = file;
+  const { path, stats, before } = file;
   const head = first.subarray(0, HEAD_BYTES);
   const isSame = before !== undefined && head.subarray(0, before.head.length).equals(before.head);
-  const place = { path, device: stats.dev, inode: stats.ino, changedMs: stats.ctimeMs };
-  const seen = { ...place, size, head, ...(skip > 0 && { skip: size === undefined ? ('all' as const) : skip }) };
+  const { dev: device, ino: inode, ctimeMs: changedMs, birthtimeMs: bornMs } = stats;
+  const seen = { path, device, inode, changedMs, bornMs, size, head };
   const known = (isSame ? checkpoint.get(before.id) : undefined) ?? (await checkpoint.identify(seen));
   if (known === 'empty') return { kind: 'nothing' };
   if (known === 'undecided' || !file.claim(known.id)) return { kind: 'later', afterMs: ASK_AGAIN_MS };

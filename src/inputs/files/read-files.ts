@@ -186,6 +186,7 @@ function identify(name: string, { content, stats }: Source, options: ReadFilesOp
     device: stats?.dev ?? 0,
     inode: stats?.ino ?? 0,
     changedMs: stats?.ctimeMs ?? 0,
+    bornMs: stats?.birthtimeMs ?? 0,
     size: content.size,
     head: content.head.subarray(0, HEAD_BYTES),
   });
