@@ -14,6 +14,8 @@ const DEFAULT_IN_FLIGHT_BYTES = 32 * 1024 * 1024;
 const DEFAULT_CONCURRENCY = 4;
 /** Descriptors that are kept though nothing is under way. */
 const MAX_OPEN = 256;
+/** A further name may lead to another file without a sign, where a link on its way is changed. */
+const FURTHER_NAMES_MS = 60_000;
 
 /** Follows files for ever. Starts nothing by itself. */
 export function createFollower(options: FollowOptions): Follower {
@@ -24,6 +26,10 @@ class FileFollower implements Follower {
   readonly #options: FollowOptions;
   readonly #byPath = new Map<string, FollowedFile>();
   readonly #byInode = new Map<string, FollowedFile>();
+  /** Further paths of files that are followed, with the key of the inode that stood there: a scan does not look at them again. */
+  readonly #furtherNames = new Map<string, string>();
+  /** When they were forgotten last (performance.now). */
+  #namedAt = performance.now();
   /** In no place that the patterns match. */
   readonly #moved = new Set<FollowedFile>();
   /** The one that has rested longest is the first. */
@@ -109,8 +115,12 @@ class FileFollower implements Follower {
     const found = await this.#finder.find();
     if (!this.#isRunning) return;
     if (this.#options.watch !== false) this.#watch.set(this.#finder.folders);
+    if (performance.now() - this.#namedAt >= FURTHER_NAMES_MS) {
+      this.#furtherNames.clear();
+      this.#namedAt = performance.now();
+    }
     // Also where the paths are the same as before: another file may have come to one, after the one there had gone.
-    for (const path of found) if (!this.#byPath.has(path)) this.#lookAt(path);
+    for (const path of found) if (!this.#byPath.has(path) && !this.#isFurtherName(path)) this.#lookAt(path);
     if (found !== this.#found) {
       this.#found = found;
       const paths = new Set(found);
@@ -121,6 +131,7 @@ class FileFollower implements Follower {
 
   #onChange(path: string, isEntry: boolean): void {
     if (this.#byPath.has(path)) this.#lookAt(path);
+    this.#furtherNames.delete(path);
     if (isEntry) this.#poll.scanSoon();
   }
 
@@ -138,7 +149,13 @@ class FileFollower implements Follower {
     const other = this.#byInode.get(keyOf(stats));
     if (other === undefined) this.#add(path, stats);
     else if (other.isMoved || !this.#stands(other)) this.#place(other, path, stats);
-    // Otherwise it is another name of a file that is followed already.
+    else this.#furtherNames.set(path, keyOf(stats));
+  }
+
+  /** Whether the path had a file, when it was looked at last, that is followed at another one. */
+  #isFurtherName(path: string): boolean {
+    const file = this.#byInode.get(this.#furtherNames.get(path) ?? '');
+    return file?.isMoved === false;
   }
 
   #stat(path: string): Stats | undefined {
