@@ -60,7 +60,10 @@ export async function withAdmin<T>(brokers: readonly string[], ask: (admin: Admi
 }
 
 /** Records of the topic that the group has not stored yet; undefined while a partition has no offset committed. */
-export async function readLag(admin: Admin, { topic, groupId }: Pick<Stream, 'topic' | 'groupId'>): Promise<number | undefined> {
+export async function readLag(
+  admin: Admin,
+  { topic, groupId }: Pick<Stream, 'topic' | 'groupId'>,
+): Promise<number | undefined> {
   const ends = await readEnds(admin, { topic, groupId });
   let lag = 0;
   for (const { committed, high } of ends) {
